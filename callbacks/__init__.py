@@ -1,0 +1,52 @@
+"""Keras callbacks for tuning: learning rate, early stopping, TensorBoard. One file each.
+
+`callbacks/` stands on Keras and TensorFlow alone: copy the folder into a project of your own and
+use it with plain Keras models. At every step the rate is base × schedule × plateau factor, in
+whatever order the callbacks come.
+
+Example:
+    ```python
+    schedule = get_schedule("cosine", {"final": 0.01})
+    model.fit(x, y, validation_data=(x_val, y_val), epochs=30, callbacks=[
+        LearningRateScheduler(schedule, epochs=30),
+        ReduceLROnPlateau("val_accuracy", "max", factor=0.5, patience=3),
+        RecordLearningRate(),
+        TensorBoard("logs/run"),
+    ])
+    ```
+"""
+
+from callbacks.best_epoch import BestEpoch
+from callbacks.early_stopping import EarlyStopping
+from callbacks.learning_rate import LearningRate
+from callbacks.learning_rate_scheduler import LearningRateScheduler
+from callbacks.monitor import Direction, MissingMetricError, Monitor, Stagnation
+from callbacks.plan import TrainingPlan
+from callbacks.record_learning_rate import RecordLearningRate
+from callbacks.reduce_lr_on_plateau import ReduceLROnPlateau
+from callbacks.registry import CALLBACKS, build_callbacks, declare_all, limits
+from callbacks.schedules import SCHEDULES, Range, get_schedule, parameters_of
+from callbacks.tensorboard import TensorBoard
+
+__all__ = [
+    "CALLBACKS",
+    "SCHEDULES",
+    "BestEpoch",
+    "Direction",
+    "EarlyStopping",
+    "LearningRate",
+    "LearningRateScheduler",
+    "MissingMetricError",
+    "Monitor",
+    "Range",
+    "RecordLearningRate",
+    "ReduceLROnPlateau",
+    "Stagnation",
+    "TensorBoard",
+    "TrainingPlan",
+    "build_callbacks",
+    "declare_all",
+    "get_schedule",
+    "limits",
+    "parameters_of",
+]

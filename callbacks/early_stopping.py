@@ -1,0 +1,80 @@
+"""Stops training when a metric has not improved for a number of epochs."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import keras
+
+from callbacks.monitor import Direction, Monitor, Stagnation
+from callbacks.plan import TrainingPlan
+
+
+class EarlyStopping(keras.callbacks.Callback):
+    """Stops training after `patience` epochs without improvement; weights stay as they are.
+
+    NaN and infinities count as no improvement.
+
+    Args:
+        monitor: the metric's name in the logs.
+        direction: `min` or `max`.
+        patience: epochs without improvement before training stops, at least 1.
+        min_delta: an improvement must be larger than this.
+
+    Attributes:
+        stopped_epoch: number of the epoch, from 0, after which training was stopped, or None.
+    """
+
+    needs_validation: ClassVar[bool] = True  # left out of a training without validation rows
+    LIMITS: ClassVar[dict[str, tuple[float, float]]] = {"early_stopping_patience": (0, 10**6)}
+
+    def __init__(
+        self, monitor: str, direction: Direction, patience: int, min_delta: float = 0.0
+    ) -> None:
+        super().__init__()
+        if patience < 1:
+            raise ValueError(
+                f"patience must be at least 1, but got {patience}; "
+                "to train without early stopping leave the callback out"
+            )
+        self.patience = patience
+        self.stagnation = Stagnation(Monitor(monitor, direction, min_delta))
+        self.stopped_epoch: int | None = None
+        self._resumed = False
+
+    @classmethod
+    def declare(cls, hp: Any) -> None:
+        """Declares `early_stopping_patience`, where 0 is off."""
+        hp.Int("early_stopping_patience", 0, 20, default=0)
+
+    @classmethod
+    def from_hyperparameters(cls, hp: Any, plan: TrainingPlan) -> "EarlyStopping | None":
+        """Builds the callback from the values in `hp`; None for a patience of 0."""
+        patience = hp.get("early_stopping_patience")
+        return cls(plan.monitor, plan.direction, patience) if patience > 0 else None
+
+    def get_state(self) -> dict[str, Any]:
+        """Returns the counters as plain JSON data."""
+        return {"stagnation": self.stagnation.get_state()}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Lets the next fit continue from what `get_state` returned."""
+        self.stagnation.set_state(state["stagnation"])
+        self._resumed = True
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Starts afresh unless a state was set."""
+        self.stopped_epoch = None
+        if not self._resumed:
+            self.stagnation.reset()
+        self._resumed = False
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Counts the epoch, and stops training where patience has run out.
+
+        Raises:
+            MissingMetricError: if the logs lack the metric.
+        """
+        self.stagnation.update(logs)
+        if self.stagnation.epochs >= self.patience:
+            self.stopped_epoch = epoch
+            self.model.stop_training = True

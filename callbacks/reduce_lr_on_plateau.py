@@ -1,0 +1,139 @@
+"""Cuts the learning rate when a metric has stopped improving."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import keras
+
+from callbacks.learning_rate import LearningRate
+from callbacks.monitor import Direction, Monitor, Stagnation
+from callbacks.plan import TrainingPlan
+
+
+class ReduceLROnPlateau(keras.callbacks.Callback):
+    """Multiplies the rate by `factor` each time a metric has not improved for `patience` epochs.
+
+    Unlike Keras's own it sets a factor instead of the rate, so that it goes together with a
+    schedule, in either order in the list of callbacks. A cut takes effect in the next epoch. NaN
+    and infinities count as no improvement.
+
+    Args:
+        monitor: the metric's name in the logs.
+        direction: `min` or `max`.
+        factor: what each cut multiplies by, between 0 and 1.
+        patience: epochs without improvement before a cut, at least 1.
+        floor: lower bound of base × factors of the cuts; a base below it stays as it is.
+        min_delta: an improvement must be larger than this.
+        cooldown: epochs after a cut that do not count, as in PyTorch.
+
+    Attributes:
+        cuts: cuts made so far.
+    """
+
+    needs_validation: ClassVar[bool] = True  # left out of a training without validation rows
+    LIMITS: ClassVar[dict[str, tuple[float, float]]] = {
+        "plateau_factor": (1e-6, 0.999999),
+        "plateau_patience": (1, 10**6),
+        "plateau_floor": (0.0, 10.0),
+    }
+
+    def __init__(
+        self,
+        monitor: str,
+        direction: Direction,
+        factor: float = 0.1,
+        patience: int = 5,
+        floor: float = 0.0,
+        min_delta: float = 0.0,
+        cooldown: int = 0,
+    ) -> None:
+        super().__init__()
+        if not 0 < factor < 1:
+            raise ValueError(f"factor must be between 0 and 1, both excluded, but got {factor}")
+        if patience < 1:
+            raise ValueError(f"patience must be at least 1, but got {patience}")
+        if not floor >= 0:
+            raise ValueError(f"floor must be at least 0, but got {floor}")
+        if cooldown < 0:
+            raise ValueError(f"cooldown must be at least 0, but got {cooldown}")
+        self.factor = factor
+        self.patience = patience
+        self.floor = floor
+        self.cooldown = cooldown
+        self.stagnation = Stagnation(Monitor(monitor, direction, min_delta))
+        self._resumed = False
+        self._reset()
+
+    @classmethod
+    def declare(cls, hp: Any) -> None:
+        """Declares `plateau`, and where it is on its factor, patience and floor."""
+        hp.Boolean("plateau", default=False)
+        with hp.conditional_scope("plateau", [True]):
+            hp.Float("plateau_factor", 0.1, 0.8, sampling="log", default=0.5)
+            hp.Int("plateau_patience", 2, 20, default=5)
+            hp.Float("plateau_floor", 1e-7, 1e-3, sampling="log", default=1e-6)
+
+    @classmethod
+    def from_hyperparameters(cls, hp: Any, plan: TrainingPlan) -> "ReduceLROnPlateau | None":
+        """Builds the callback from the values in `hp`; None where `plateau` is off."""
+        if not hp.get("plateau"):
+            return None
+        return cls(
+            plan.monitor,
+            plan.direction,
+            factor=hp.get("plateau_factor"),
+            patience=hp.get("plateau_patience"),
+            floor=hp.get("plateau_floor"),
+        )
+
+    def get_state(self) -> dict[str, Any]:
+        """Returns the counters as plain JSON data."""
+        return {
+            "stagnation": self.stagnation.get_state(),
+            "cuts": self.cuts,
+            "cooldown_left": self.cooldown_left,
+        }
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Lets the next fit continue from what `get_state` returned."""
+        self.stagnation.set_state(state["stagnation"])
+        self.cuts = state["cuts"]
+        self.cooldown_left = state["cooldown_left"]
+        self._resumed = True
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Settles the base rate, and starts afresh unless a state was set."""
+        LearningRate.of(self.model).begin()
+        if not self._resumed:
+            self._reset()
+        self._resumed = False
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Writes the rate of the epoch."""
+        rate = LearningRate.of(self.model)
+        lowest = self.floor / rate.base if rate.base > self.floor else 1.0
+        rate.set_factor("plateau", max(self.factor**self.cuts, lowest))
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Counts the epoch, and makes a cut where patience has run out.
+
+        Raises:
+            MissingMetricError: if the logs lack the metric.
+        """
+        self.stagnation.update(logs)
+        if self.cooldown_left > 0:
+            self.cooldown_left -= 1
+            self.stagnation.epochs = 0
+        if self.stagnation.epochs >= self.patience:
+            self.cuts += 1
+            self.cooldown_left = self.cooldown
+            self.stagnation.epochs = 0
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        """Gives the base rate back."""
+        LearningRate.of(self.model).remove_factor("plateau")
+
+    def _reset(self) -> None:
+        self.stagnation.reset()
+        self.cuts = 0
+        self.cooldown_left = 0

@@ -1,0 +1,192 @@
+"""Schedules against Keras's own, and against closed forms where Keras has none."""
+
+import itertools
+import math
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import keras
+import numpy as np
+import pytest
+
+from callbacks import schedules
+from callbacks.schedules import Range, get_schedule, parameters_of
+
+EPOCHS = 100
+keras_schedules = keras.optimizers.schedules
+
+# name, parameters, and Keras's schedule over EPOCHS steps with initial rate 1
+AGAINST_KERAS: list[tuple[str, dict[str, float], Any]] = [
+    (
+        "step",
+        {"factor": 0.5, "every": 0.1},
+        keras_schedules.ExponentialDecay(1.0, EPOCHS // 10, 0.5, staircase=True),
+    ),
+    (
+        "step",
+        {"factor": 0.3, "every": 0.25},
+        keras_schedules.ExponentialDecay(1.0, EPOCHS // 4, 0.3, staircase=True),
+    ),
+    ("exponential", {"rate": 3.0}, keras_schedules.ExponentialDecay(1.0, EPOCHS, math.exp(-3.0))),
+    ("inverse_time", {"rate": 4.0}, keras_schedules.InverseTimeDecay(1.0, EPOCHS, 4.0)),
+    ("linear", {"final": 0.05}, keras_schedules.PolynomialDecay(1.0, EPOCHS, 0.05, power=1.0)),
+    # Keras makes the cut in the step after the boundary, this schedule at the boundary.
+    (
+        "piecewise_constant",
+        {"boundary": 0.7, "value": 0.2},
+        keras_schedules.PiecewiseConstantDecay([69], [1.0, 0.2]),
+    ),
+    ("cosine", {"final": 0.01}, keras_schedules.CosineDecay(1.0, EPOCHS, alpha=0.01)),
+    ("cosine", {"final": 0.0}, keras_schedules.CosineDecay(1.0, EPOCHS)),
+]
+
+CLOSED_FORMS: list[tuple[str, dict[str, float], Callable[[Any], Any]]] = [
+    ("constant", {}, np.ones_like),
+    ("inverse_sqrt", {"rate": 8.0}, lambda p: (1 + 8 * p) ** -0.5),
+    ("exponential", {"rate": 0.0}, np.ones_like),
+    ("inverse_time", {"rate": 0.0}, np.ones_like),
+    ("linear", {"final": 1.0}, np.ones_like),
+]
+
+
+@pytest.mark.parametrize(("name", "parameters", "reference"), AGAINST_KERAS)
+def test_equals_kerass_schedule(name: str, parameters: dict[str, float], reference: Any) -> None:
+    schedule = get_schedule(name, parameters)
+    ours = [schedule(epoch / EPOCHS) for epoch in range(EPOCHS + 1)]
+    theirs = [float(reference(epoch)) for epoch in range(EPOCHS + 1)]
+    np.testing.assert_allclose(ours, theirs, rtol=2e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize(("name", "parameters", "formula"), CLOSED_FORMS)
+def test_equals_the_closed_form(
+    name: str, parameters: dict[str, float], formula: Callable[[Any], Any]
+) -> None:
+    progress = np.linspace(0, 1, 101)
+    schedule = get_schedule(name, parameters)
+    np.testing.assert_allclose([schedule(p) for p in progress], formula(progress), rtol=1e-12)
+
+
+def test_edges() -> None:
+    assert get_schedule("linear", {"final": 0.25})(0.0) == 1.0
+    assert get_schedule("linear", {"final": 0.25})(1.0) == 0.25
+    assert get_schedule("cosine", {"final": 0.25})(0.0) == 1.0
+    assert get_schedule("cosine", {"final": 0.25})(1.0) == 0.25
+    assert get_schedule("inverse_sqrt", {"rate": 3.0})(1.0) == 0.5
+    assert get_schedule("piecewise_constant", {"boundary": 0.3, "value": 0.1})(3 / 10) == 0.1
+    assert get_schedule("piecewise_constant", {"boundary": 0.3, "value": 0.1})(2 / 10) == 1.0
+
+
+@pytest.mark.parametrize("pieces", [3, 7, 10, 20, 30])
+def test_step_cuts_exactly_at_multiples_despite_floating_point(pieces: int) -> None:
+    schedule = get_schedule("step", {"factor": 0.5, "every": 1 / pieces})
+    assert [schedule(k / pieces) for k in range(pieces + 1)] == [0.5**k for k in range(pieces + 1)]
+    just_before = [schedule((k - 1e-6) / pieces) for k in range(1, pieces + 1)]
+    assert just_before == [0.5 ** (k - 1) for k in range(1, pieces + 1)]
+
+
+@pytest.mark.parametrize("name", schedules.SCHEDULES)
+def test_defaults_start_at_the_base_rate_and_never_exceed_it(name: str) -> None:
+    ranges = parameters_of(name)
+    for parameters in (
+        {parameter: search.min for parameter, search in ranges.items()},
+        {parameter: search.default for parameter, search in ranges.items()},
+        {parameter: search.max for parameter, search in ranges.items()},
+    ):
+        factors = [get_schedule(name, parameters)(progress) for progress in np.linspace(0, 1, 51)]
+        assert factors[0] == 1.0
+        assert all(0 < later <= earlier for earlier, later in itertools.pairwise(factors))
+
+
+def test_ranges_contain_their_default_and_lie_within_what_is_valid() -> None:
+    for search, _ in schedules.all_parameters().values():
+        assert search.valid[0] <= search.min < search.default < search.max <= search.valid[1]
+        assert search.min > 0 or not search.log
+
+
+def test_parameters_in_the_order_of_the_signature() -> None:
+    assert list(parameters_of("step")) == ["factor", "every"]
+    assert list(parameters_of("piecewise_constant")) == ["boundary", "value"]
+    assert parameters_of("constant") == {}
+
+
+def test_shared_parameters_list_every_schedule_that_uses_them() -> None:
+    users = {name: used_by for name, (_, used_by) in schedules.all_parameters().items()}
+    assert users == {
+        "factor": ["step"],
+        "every": ["step"],
+        "rate": ["exponential", "inverse_time", "inverse_sqrt"],
+        "final": ["linear", "cosine"],
+        "boundary": ["piecewise_constant"],
+        "value": ["piecewise_constant"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "message"),
+    [
+        (
+            "cosin",
+            {},
+            "schedule 'cosin' is not known. Did you mean 'cosine'.* Known: constant, cos",
+        ),
+        ("cosine", {}, "schedule 'cosine' takes final; missing: final"),
+        ("step", {"factor": 0.5}, "takes factor, every; missing: every"),
+        (
+            "cosine",
+            {"final": 0.1, "finale": 0.2},
+            "takes final; got finale too. Did you mean 'final'",
+        ),
+        ("constant", {"rate": 1.0}, "takes no parameters; got rate too"),
+        ("step", {"factor": 1.5, "every": 0.1}, "factor must be .* 1e-06 to 1, but got 1.5"),
+        ("step", {"factor": 0.0, "every": 0.1}, "factor must be .*, but got 0.0"),
+        ("step", {"factor": 0.5, "every": 0.0}, "every must be .*, but got 0.0"),
+        ("exponential", {"rate": -0.3}, "rate must be .* 0 to 1e\\+06, but got -0.3"),
+        ("exponential", {"rate": math.nan}, "rate must be .*, but got nan"),
+        ("linear", {"final": "0.1"}, "final must be a number .*, but got '0.1'"),
+        ("linear", {"final": -0.1}, "final must be .* 0 to 1, but got -0.1"),
+        ("piecewise_constant", {"boundary": 1.1, "value": 0.1}, "boundary must .*, but got 1.1"),
+        ("piecewise_constant", {"boundary": 0.5, "value": 2}, "value must .*, but got 2"),
+    ],
+)
+def test_mistakes_are_refused(name: str, parameters: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        get_schedule(name, parameters)
+
+
+def test_the_search_range_is_not_the_limit() -> None:
+    assert parameters_of("exponential")["rate"].max < 50.0
+    assert get_schedule("exponential", {"rate": 50.0})(1.0) == math.exp(-50)
+
+
+def square_root(progress: float, *, depth: Annotated[float, Range(0.1, 0.9, 0.5)]) -> float:
+    """A schedule of one's own."""
+    return 1 - depth * math.sqrt(progress)
+
+
+def clashing(progress: float, *, rate: Annotated[float, Range(0.1, 0.9, 0.5)]) -> float:
+    """Uses a name that the schedules have with another range."""
+    return 1 - rate * progress
+
+
+def bare(progress: float, *, depth: float) -> float:
+    """Lacks a range."""
+    return 1 - depth * progress
+
+
+def test_a_schedule_of_ones_own_takes_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(schedules.SCHEDULES, "mine", f"{__name__}:square_root")
+    assert parameters_of("mine") == {"depth": Range(0.1, 0.9, 0.5)}
+    assert get_schedule("mine", {"depth": 0.8})(0.25) == 0.6
+    assert schedules.all_parameters()["depth"] == (Range(0.1, 0.9, 0.5), ["mine"])
+
+
+def test_one_name_with_two_ranges_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(schedules.SCHEDULES, "mine", f"{__name__}:clashing")
+    with pytest.raises(ValueError, match=r"'exponential' and 'mine' .* rate .*: rename one"):
+        schedules.all_parameters()
+
+
+def test_a_parameter_without_a_range_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(schedules.SCHEDULES, "mine", f"{__name__}:bare")
+    with pytest.raises(ValueError, match="schedule 'mine': annotate the parameter depth"):
+        parameters_of("mine")

@@ -1,0 +1,62 @@
+"""The folder alone, copied into a project of one's own."""
+
+import shutil
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import callbacks
+
+SCRIPT = """
+    import sys
+    import keras
+    import numpy as np
+    import callbacks
+
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile("adam", "mse")
+    x, y = np.ones((8, 2)), np.ones((8, 1))
+    history = model.fit(x, y, validation_data=(x, y), epochs=3, verbose=0, callbacks=[
+        callbacks.LearningRateScheduler(callbacks.get_schedule("linear", {"final": 0.0}), 3),
+        callbacks.ReduceLROnPlateau("val_loss", "max", factor=0.5, patience=1),
+        callbacks.EarlyStopping("val_loss", "max", patience=9),
+        callbacks.RecordLearningRate(),
+        callbacks.TensorBoard("events"),
+    ])
+    print([round(rate, 6) for rate in history.history["learning_rate"]])
+    print(sorted({name.partition(".")[0] for name in sys.modules}
+                 & {"src", "hypermodels", "keras_tuner"}))
+    print(callbacks.__file__)
+"""
+
+
+def test_a_copy_works_with_plain_keras(tmp_path: Path) -> None:
+    shutil.copytree(Path(callbacks.__file__).parent, tmp_path / "project" / "callbacks")
+    (tmp_path / "elsewhere").mkdir()
+    result = subprocess.run(
+        [sys.executable, "-W", "error::UserWarning:callbacks", "-c", textwrap.dedent(SCRIPT)],
+        cwd=tmp_path / "elsewhere",
+        env={"PYTHONPATH": str(tmp_path / "project"), "PATH": "", "TF_CPP_MIN_LOG_LEVEL": "3"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert result.returncode == 0, result.stderr
+    rates, foreign, path = result.stdout.splitlines()[-3:]
+    # base × (1, 2/3, 1/3) × (1, 1, 0.5): the loss falls, which counts as a plateau of its maximum
+    assert rates == "[0.001, 0.000667, 0.000167]"
+    assert foreign == "[]"
+    assert Path(path).parent == tmp_path / "project" / "callbacks"
+    assert len(list((tmp_path / "elsewhere" / "events").iterdir())) == 1
+
+
+def test_all_is_sorted_and_complete() -> None:
+    constants = sorted(name for name in callbacks.__all__ if name.isupper())
+    classes = sorted(
+        name for name in callbacks.__all__ if name[0].isupper() and name not in constants
+    )
+    functions = sorted(name for name in callbacks.__all__ if name[0].islower())
+    assert callbacks.__all__ == constants + classes + functions
+    assert all(hasattr(callbacks, name) for name in callbacks.__all__)

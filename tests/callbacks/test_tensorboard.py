@@ -1,0 +1,105 @@
+"""Scalars, read back with TensorBoard's own reader."""
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from callbacks import LearningRateScheduler, RecordLearningRate, TensorBoard, get_schedule
+from tests.callbacks.helpers import BASE, ScriptedMetric, fit, plain_model
+
+SCORES = [0.5, 0.25, 0.125, float("inf")]
+
+
+def scalars(directory: Path) -> dict[str, list[tuple[int, float]]]:
+    """All scalars below a folder: (step, value) by tag."""
+    reader = EventAccumulator(str(directory)).Reload()
+    return {
+        tag: [(event.step, event.value) for event in reader.Scalars(tag)]
+        for tag in reader.Tags()["scalars"]
+    }
+
+
+def test_scalars_read_back_exactly(tmp_path: Path) -> None:
+    schedule = get_schedule("linear", {"final": 0.5})
+    callbacks = [
+        ScriptedMetric(SCORES),
+        LearningRateScheduler(schedule, 4),
+        RecordLearningRate(),
+        TensorBoard(tmp_path / "trial"),
+    ]
+    start = time.time()
+    history = fit(plain_model(), callbacks, 4)
+    base = float(np.float32(BASE))
+    found = scalars(tmp_path / "trial")
+    assert found == {
+        "loss/train": list(enumerate(history.history["loss"], start=1)),
+        "score/validation": list(enumerate(SCORES, start=1)),
+        "learning_rate": [
+            (epoch, np.float32(base * factor))
+            for epoch, factor in enumerate((1.0, 0.875, 0.75, 0.625), start=1)
+        ],
+    }
+    reader = EventAccumulator(str(tmp_path / "trial")).Reload()
+    times = [event.wall_time for event in reader.Scalars("loss/train")]
+    assert start <= times[0] <= times[-1] <= time.time()
+
+
+def test_a_continued_fit_adds_a_file_and_goes_on_counting(tmp_path: Path) -> None:
+    tensorboard = TensorBoard(tmp_path)
+    metric = ScriptedMetric(SCORES)
+    fit(plain_model(), [metric, tensorboard], 2)
+    assert len(list(tmp_path.iterdir())) == 1
+    fit(plain_model(), [metric, TensorBoard(tmp_path)], 4, initial_epoch=2)
+    assert len(list(tmp_path.iterdir())) == 2
+    assert scalars(tmp_path)["score/validation"] == list(enumerate(SCORES, start=1))
+
+
+def test_scalars_can_be_read_while_training_runs(tmp_path: Path) -> None:
+    tensorboard = TensorBoard(str(tmp_path))
+    tensorboard.on_train_begin()
+    for epoch in range(3):
+        tensorboard.on_epoch_end(epoch, {"loss": 1.0})
+    deadline = time.time() + 6
+    while len(scalars(tmp_path).get("loss/train", [])) < 3:
+        assert time.time() < deadline
+        time.sleep(0.1)
+    tensorboard.close()
+
+
+def test_after_training_raised_it_can_be_closed_and_used_again(tmp_path: Path) -> None:
+    class Fail(keras.callbacks.Callback):  # type: ignore[misc, unused-ignore]
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            if epoch == 1:
+                raise ArithmeticError
+
+    tensorboard = TensorBoard(tmp_path / "first")
+    with pytest.raises(ArithmeticError):
+        fit(plain_model(), [ScriptedMetric(SCORES), tensorboard, Fail()], 4)
+    tensorboard.close()
+    tensorboard.close()
+    assert scalars(tmp_path / "first")["score/validation"] == [(1, 0.5), (2, 0.25)]
+    fit(plain_model(), [tensorboard], 1)
+    assert len(list((tmp_path / "first").iterdir())) == 2
+
+
+def test_logs_that_are_no_numbers_are_left_out(tmp_path: Path) -> None:
+    tensorboard = TensorBoard(tmp_path)
+    tensorboard.on_train_begin()
+    logs = {"loss": np.float32(0.5), "rows": 3, "note": "text", "matrix": np.eye(2), "none": None}
+    tensorboard.on_epoch_end(6, logs)
+    tensorboard.on_train_end()
+    assert scalars(tmp_path) == {"loss/train": [(7, 0.5)], "rows/train": [(7, 3.0)]}
+
+
+def test_without_the_package_the_error_names_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "tensorboard.summary.writer.event_file_writer", None)
+    with pytest.raises(ImportError, match="needs the package tensorboard: pip install tensorboard"):
+        TensorBoard(tmp_path)
