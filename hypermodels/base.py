@@ -1,0 +1,125 @@
+"""What every HyperModel of the template shares: training hyperparameters, compile and fit."""
+
+from abc import abstractmethod
+from typing import Any, ClassVar
+
+import keras
+import keras_tuner as kt
+import numpy as np
+import tensorflow as tf
+
+import callbacks
+from hypermodels import losses, optimizers
+from hypermodels.epoch_model import EpochModel
+from hypermodels.problem import Problem
+
+BATCH_SIZES = (16, 32, 64, 128, 256, 0)  # 0 is the whole training set: plain gradient descent
+
+
+class TemplateHyperModel(kt.HyperModel):
+    """A search space of models for one `Problem`.
+
+    A subclass says what is particular to its networks, in two methods: `declare_network` declares
+    hyperparameters, `network` turns their values into layers. Declare everything there, each under
+    a name of its own: what is known before the first trial needs no trial builds to be discovered.
+
+    Args:
+        problem: the task, shapes and units of the data.
+        seed: seeds the order of the batches; weights and dropout follow Keras's global seed.
+    """
+
+    # Hard limits, per hyperparameter, within which a user may pin or widen it beyond the range
+    # declared; a hyperparameter that is not listed has its declared range as its limits.
+    LIMITS: ClassVar[dict[str, tuple[float, float]]] = {}
+
+    def __init__(self, problem: Problem, seed: int = 0) -> None:
+        super().__init__()
+        self.problem = problem
+        self.seed = seed
+
+    @abstractmethod
+    def declare_network(self, hp: kt.HyperParameters) -> None:
+        """Declares the hyperparameters that `network` reads."""
+
+    @abstractmethod
+    def network(self, hp: kt.HyperParameters, x: Any) -> Any:
+        """Builds the hidden layers on `x`, shape `(rows, features)`; the output layer is added."""
+
+    @classmethod
+    def limits(cls) -> dict[str, tuple[float, float]]:
+        """Hard limits of all numeric hyperparameters, the training's included."""
+        shared = {"batch_size": (0.0, 1e7)} | losses.LIMITS | optimizers.LIMITS
+        return shared | callbacks.limits() | cls.LIMITS
+
+    @property
+    def metric_names(self) -> tuple[str, ...]:
+        """Names of the metrics in the logs, without the `val_` of their validation values."""
+        return tuple(metric.name for metric in losses.build_metrics(self.problem))
+
+    def declare_hyperparameters(self, hp: kt.HyperParameters) -> None:
+        """Declares every hyperparameter; Keras Tuner's hook for spaces known in advance."""
+        self.declare_network(hp)
+        optimizers.declare_optimizer(hp)
+        hp.Choice("batch_size", list(BATCH_SIZES), default=32)
+        losses.declare_loss(hp, self.problem)
+        callbacks.declare_all(hp)
+
+    def build(self, hp: kt.HyperParameters) -> keras.Model:
+        """Builds and compiles the model that the values in `hp` describe."""
+        self.declare_hyperparameters(hp)
+        inputs = keras.Input((self.problem.features,))
+        activation = {"binary": "sigmoid", "multiclass": "softmax", "regression": "linear"}
+        outputs = keras.layers.Dense(
+            self.problem.outputs, activation=activation[self.problem.task], name="output"
+        )(self.network(hp, inputs))
+        model = EpochModel(inputs, outputs)
+        model.compile(
+            optimizer=optimizers.build_optimizer(hp),
+            loss=losses.build_loss(hp, self.problem),
+            metrics=losses.build_metrics(self.problem),
+            jit_compile=False,  # slower on processors for nets of this size
+        )
+        # Created now, so that the training graph is traced once and state can be restored into it.
+        model.optimizer.build(model.trainable_variables)
+        return model
+
+    def fit(
+        self,
+        hp: kt.HyperParameters,
+        model: keras.Model,
+        x: np.ndarray[Any, Any],
+        y: np.ndarray[Any, Any],
+        *,
+        validation_data: tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]] | None = None,
+        initial_epoch: int = 0,
+        verbose: int = 0,
+        **fit_arguments: Any,
+    ) -> keras.callbacks.History:
+        """Trains the model, whole epochs in one graph call.
+
+        Args:
+            x: float32 `(rows, features)`.
+            y: `(rows,)`: integer labels, or the standardised target.
+            validation_data: `(x, y)` of the same form, or None.
+            initial_epoch: epochs already trained; batches continue in the order of that epoch.
+            fit_arguments: `epochs`, `callbacks` and whatever else `keras.Model.fit` takes.
+        """
+        model.batch_size.assign(hp.get("batch_size"))
+        model.shuffle_seed.assign([self.seed % 2**31, initial_epoch])
+        if validation_data is not None:
+            fit_arguments["validation_data"] = _one_element(self._shaped(*validation_data))
+        return model.fit(
+            _one_element(self._shaped(x, y)).repeat(),
+            steps_per_epoch=1,
+            shuffle=False,  # the model itself shuffles the rows
+            initial_epoch=initial_epoch,
+            verbose=verbose,
+            **fit_arguments,
+        )
+
+    def _shaped(self, x: np.ndarray[Any, Any], y: np.ndarray[Any, Any]) -> tuple[Any, Any]:
+        return x, y.reshape(-1, 1) if self.problem.outputs == 1 else y
+
+
+def _one_element(arrays: tuple[Any, Any]) -> tf.data.Dataset:
+    return tf.data.Dataset.from_tensors(arrays)
