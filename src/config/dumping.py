@@ -1,0 +1,73 @@
+"""Writes a configuration as YAML that loads again, and tells how it differs from the default."""
+
+import shlex
+from collections.abc import Mapping
+from pathlib import PurePath
+from typing import Any
+
+from src.config.loading import default_config
+from src.config.schema import Config
+from src.config.space import OPEN, zero_to_full_batch
+from src.config.yaml_text import write_yaml
+
+
+def dump_config(
+    config: Config, recorded: Mapping[str, Any], path: str | PurePath = "config.yaml"
+) -> str:
+    """Returns `config` as YAML from which `load_config` makes an equal one.
+
+    Args:
+        config: what to write: every key, in the schema's order.
+        recorded: plain facts about the run, such as versions and the inferred task; they are kept
+            under `recorded`, where loading passes over them.
+        path: where the text will lie, for the command in its first line.
+    """
+    command = f"python -m src.tune --config {shlex.quote(str(path))}"
+    if config.run.name != "auto":
+        command += " run.name=auto"  # the name is taken by the run that this file tells of
+    command = "".join(character if character.isprintable() else "?" for character in command)
+    values = config.model_dump()
+    values["space"] = _whole_space(config)
+    inherited = [name for name in values["space"] if name not in _user_names(config)]
+    values["recorded"] = {**recorded, "inherited_space": inherited}
+    return f"# {command}\n# Everything that repeats this run; what is recorded sets nothing.\n" + (
+        write_yaml(values)
+    )
+
+
+def differing(config: Config) -> dict[str, Any]:
+    """Returns the dotted keys whose values differ from the `default` preset's, with their values.
+
+    A hyperparameter that is open here and not there has the value `open`.
+    """
+    default = _flat(default_config())
+    return {key: value for key, value in _flat(config).items() if default.get(key, OPEN) != value}
+
+
+def _user_names(config: Config) -> frozenset[str]:
+    return frozenset(config.space.keys() - config.inherited_space) | config.opened_space
+
+
+def _whole_space(config: Config) -> dict[str, Any]:
+    """The space with `open` for whatever it would otherwise inherit when it is loaded again."""
+    names = list(
+        dict.fromkeys([*default_config().space, *config.space, *sorted(config.opened_space)])
+    )
+    space = zero_to_full_batch(dict(config.space))
+    return {name: space.get(name, OPEN) for name in names}
+
+
+def _flat(config: Config) -> dict[str, Any]:
+    values = {**config.model_dump(), "space": {}}
+    flat = _flattened(values, "")
+    return flat | {f"space.{name}": value for name, value in _whole_space(config).items()}
+
+
+def _flattened(values: dict[str, Any], prefix: str) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, dict):
+            flat |= _flattened(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat

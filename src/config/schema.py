@@ -1,0 +1,219 @@
+"""The configuration: every key with its type, range and default. Frozen once validated."""
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    model_validator,
+)
+
+from src.config.space import SpaceValue, full_batch_to_zero, space_name, space_value
+from src.errors import nearest
+
+KNOWN_DIRECTIONS: dict[str, Literal["min", "max"]] = {
+    "val_accuracy": "max",
+    "val_log_loss": "min",
+    "val_loss": "min",
+    "val_mae": "min",
+    "val_r2": "max",
+    "val_rmse": "min",
+}
+"""Metrics whose better direction is common knowledge; any other needs `objective.direction`."""
+
+PROVENANCE = ("inherited_space", "opened_space")
+"""Fields of `Config` that loading fills in; a file cannot set them and a dump leaves them out."""
+
+
+class BrokenRuleError(ValueError):
+    """Keys that do not go together; its message names them and stands on its own."""
+
+
+def _run_name(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name) or ".." in name:
+        raise ValueError("not the name of a folder that is safe everywhere")
+    return name
+
+
+Text = Annotated[str, Field(min_length=1)]
+Count = Annotated[int, Field(ge=1)]
+RunName = Annotated[
+    str,
+    AfterValidator(_run_name),
+    Field(
+        description="auto, or at most 100 of the characters A-Z a-z 0-9 . _ - that begin with "
+        "a letter or digit and have no two dots in a row"
+    ),
+]
+Space = Annotated[
+    Mapping[
+        Annotated[str, AfterValidator(space_name)],
+        Annotated[SpaceValue, PlainValidator(space_value)],
+    ],
+    BeforeValidator(full_batch_to_zero),
+    Field(description="a mapping from the names of hyperparameters to their values, or open"),
+]
+
+
+class Section(BaseModel):
+    """Base of all sections: unknown keys are refused, values cannot change after validation."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, protected_namespaces=()
+    )
+
+
+class SyntheticSettings(Section):
+    """Shape of `data.source: synthetic` (scikit-learn's `make_classification`)."""
+
+    rows: Annotated[int, Field(ge=20)] = 1000
+    features: Annotated[int, Field(ge=2)] = 10
+    classes: Annotated[int, Field(ge=2)] = 2
+
+
+class DataSettings(Section):
+    """Where the rows come from and how they are split."""
+
+    source: str = "digits"
+    path: Text | None = None
+    test_path: Text | None = None
+    target: Text | None = None
+    drop: Annotated[tuple[Text, ...], Field(strict=False)] = ()  # YAML has lists, not tuples
+    task: Literal["auto", "binary", "multiclass", "regression"] = "auto"
+    scaling: Literal["auto", "standard", "none"] = "auto"
+    validation_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    test_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.2
+    synthetic: SyntheticSettings = SyntheticSettings()
+
+    @model_validator(mode="after")
+    def _rows_are_left_to_train_on(self) -> "DataSettings":
+        if self.validation_fraction + self.test_fraction >= 1:
+            raise BrokenRuleError(
+                f"data.validation_fraction: {self.validation_fraction} and data.test_fraction: "
+                f"{self.test_fraction} leave no rows to train on; their sum must be below 1"
+            )
+        return self
+
+
+class HyperModelSettings(Section):
+    """Which HyperModel defines the models."""
+
+    name: str = "mlp"
+
+
+class TunerSettings(Section):
+    """How trials are proposed and repeated."""
+
+    name: str = "random"
+    max_trials: Count | Literal["auto"] = "auto"
+    executions_per_trial: Count = 1
+    folds: Count = 1
+    factor: Annotated[int, Field(ge=2)] = 3
+    hyperband_iterations: Count = 1
+    grid_points: Annotated[int, Field(ge=2)] = 5
+
+    @property
+    def trial_cap(self) -> int | None:
+        """The most trials to run; None where the tuner itself knows when it is done."""
+        if self.max_trials != "auto":
+            return self.max_trials
+        return None if self.name in ("grid", "hyperband") else 20
+
+    @model_validator(mode="after")
+    def _hyperband_has_one_split(self) -> "TunerSettings":
+        if self.name == "hyperband" and self.folds > 1:
+            raise BrokenRuleError(
+                f"tuner.folds: {self.folds} does not go with tuner.name: 'hyperband', which "
+                "compares the rungs of one split; set tuner.folds=1 or choose another tuner.name"
+            )
+        return self
+
+
+class ObjectiveSettings(Section):
+    """What the search optimises; `auto` takes the task's own."""
+
+    name: Text = "auto"
+    direction: Literal["auto", "min", "max"] = "auto"
+
+    @property
+    def resolved_direction(self) -> Literal["min", "max"] | None:
+        """Which way is better; None while `name` is `auto` and the task decides."""
+        if self.name == "auto":
+            return None
+        return KNOWN_DIRECTIONS[self.name] if self.direction == "auto" else self.direction
+
+    @model_validator(mode="after")
+    def _direction_fits_name(self) -> "ObjectiveSettings":
+        if self.name == "auto":
+            if self.direction != "auto":
+                raise BrokenRuleError(
+                    f"objective.direction: '{self.direction}' needs objective.name; with "
+                    "objective.name: 'auto' the task sets both, so leave the direction auto"
+                )
+        elif self.name not in KNOWN_DIRECTIONS:
+            if self.direction == "auto":
+                raise BrokenRuleError(
+                    f"objective.direction: 'auto' is not valid with objective.name: "
+                    f"'{self.name}'; say min or max.{nearest(self.name, KNOWN_DIRECTIONS)} Only "
+                    f"these need no direction: {', '.join(KNOWN_DIRECTIONS)}"
+                )
+        elif self.direction not in ("auto", KNOWN_DIRECTIONS[self.name]):
+            raise BrokenRuleError(
+                f"objective.direction: '{self.direction}' is a mistake with objective.name: "
+                f"'{self.name}', where '{KNOWN_DIRECTIONS[self.name]}' is better; leave the "
+                "direction auto"
+            )
+        return self
+
+
+class TrainingSettings(Section):
+    """Limits of one trial's training."""
+
+    epochs: Count = 50
+
+
+class LimitSettings(Section):
+    """When a search gives up."""
+
+    consecutive_failures: Count = 5
+
+
+class RunSettings(Section):
+    """Where a run's files go and what is kept of them."""
+
+    directory: Text = "logs"
+    name: RunName = "auto"
+    engine: Literal["serial"] = "serial"
+    keep_top: Count = 10
+
+
+class Config(Section):
+    """The whole configuration of one search.
+
+    A hyperparameter that `space` does not name is open: the HyperModel's own range is searched.
+
+    Attributes:
+        inherited_space: the names in `space` that come from built-in presets alone. A HyperModel
+            that has no such hyperparameter skips them; any other unknown name is a mistake.
+        opened_space: names whose inherited value the user took back with `open`. They are not in
+            `space`, and a HyperModel that does not have them is a mistake too.
+    """
+
+    seed: Annotated[int, Field(ge=0)] = 42
+    data: DataSettings = DataSettings()
+    hypermodel: HyperModelSettings = HyperModelSettings()
+    space: Space = Field(default_factory=dict)
+    tuner: TunerSettings = TunerSettings()
+    objective: ObjectiveSettings = ObjectiveSettings()
+    training: TrainingSettings = TrainingSettings()
+    limits: LimitSettings = LimitSettings()
+    run: RunSettings = RunSettings()
+
+    inherited_space: frozenset[str] = Field(default=frozenset(), exclude=True)
+    opened_space: frozenset[str] = Field(default=frozenset(), exclude=True)
