@@ -1,0 +1,39 @@
+"""What a data source returns: raw rows and labels, before any split or preprocessing."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hypermodels.problem import Task
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Rows as a source delivers them.
+
+    Attributes:
+        name: what the rows are called in messages and reports.
+        x: float32 `(rows, features)` in raw units, all finite.
+        y: `(rows,)` labels as delivered: strings, booleans, integers or finite floats.
+        feature_names: one a column of `x`.
+        x_test: separate test rows with the columns of `x`, or None: a part of `x` is held out.
+        y_test: the labels of `x_test`.
+        task: the task, where the source knows it; None to infer it from the labels.
+        image_maximum: where rows are flattened images, the value of a full pixel, such as 255.
+    """
+
+    name: str
+    x: NDArray[np.float32]
+    y: NDArray[Any]
+    feature_names: tuple[str, ...]
+    x_test: NDArray[np.float32] | None = None
+    y_test: NDArray[Any] | None = None
+    task: Task | None = None
+    image_maximum: float | None = None
+
+
+def pixel_names(shape: tuple[int, ...]) -> tuple[str, ...]:
+    """Returns the names of an image's values in C order: `pixel_0_0`, `pixel_0_1`, …"""
+    return tuple("_".join(["pixel", *map(str, index)]) for index in np.ndindex(shape))

@@ -1,0 +1,181 @@
+"""Everything from the settings to arrays: source, task, split, preprocessing."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hypermodels.problem import Problem, Task
+from src.config.schema import DataSettings
+from src.data import SOURCES
+from src.data.dataset import Dataset
+from src.data.preprocessing import Scaling, ScalingKind, fit_scaling, resolve_scaling
+from src.data.splits import Rows, fold_rows, split_rows
+from src.data.task import encode_target
+from src.errors import UserError
+from src.registry import load
+
+
+@dataclass(frozen=True, eq=False)
+class FitArrays:
+    """What one fit trains and validates on; all arrays are C-contiguous.
+
+    Attributes:
+        x: float32 `(training rows, features)`, scaled.
+        y: int32 class codes, or the float32 target `(target − target_mean) / target_scale`.
+        x_validation: as `x`, for the validation rows.
+        y_validation: as `y`, for the validation rows.
+        scaling: what was applied to the inputs, fitted on the training rows.
+        target_mean: mean of the training target in its own units; 0 for classes.
+        target_scale: its standard deviation; 1 for classes.
+        problem: what a HyperModel must know.
+    """
+
+    x: NDArray[np.float32]
+    y: NDArray[Any]
+    x_validation: NDArray[np.float32]
+    y_validation: NDArray[Any]
+    scaling: Scaling
+    target_mean: float
+    target_scale: float
+    problem: Problem
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """All rows of a data set, what they pose, and which of them are for what.
+
+    Attributes:
+        name: the data set's name.
+        task: the task.
+        task_inferred: whether the labels alone decided the task.
+        class_names: the original labels as text, in the order of the codes; empty for regression.
+        feature_names: one a column.
+        x: float32 `(rows, features)` in raw units; separate test rows come last.
+        y: int32 class codes `(rows,)`, or the float64 raw target.
+        train: sorted int64 row numbers.
+        validation: sorted int64 row numbers.
+        test: sorted int64 row numbers; may be empty.
+        scaling: `standard` or `none`: what `data.scaling: auto` came to.
+        image_maximum: the value of a full pixel where rows are flattened images, else None.
+        seed: the seed of the split and the folds.
+    """
+
+    name: str
+    task: Task
+    task_inferred: bool
+    class_names: tuple[str, ...]
+    feature_names: tuple[str, ...]
+    x: NDArray[np.float32]
+    y: NDArray[Any]
+    train: Rows
+    validation: Rows
+    test: Rows
+    scaling: ScalingKind
+    image_maximum: float | None
+    seed: int
+
+    @property
+    def development(self) -> Rows:
+        """Training and validation rows together, sorted."""
+        return np.sort(np.concatenate([self.train, self.validation]))
+
+    def folds(self, count: int) -> tuple[tuple[Rows, Rows], ...]:
+        """Returns pairs of training and validation rows, sorted; each row validates once.
+
+        One fold is the split itself; more are drawn from the development rows, stratified for
+        classes, the same ones for the same seed.
+
+        Raises:
+            UserError: naming `tuner.folds`, if a class has fewer rows than folds.
+        """
+        if count == 1:
+            return ((self.train, self.validation),)
+        return fold_rows(self.y, self.development, self.class_names, count, self.seed)
+
+    def arrays(self, train_rows: Rows, validation_rows: Rows) -> FitArrays:
+        """Preprocesses the rows of one fit, fitted on `train_rows` alone.
+
+        Args:
+            train_rows: row numbers to train on, at least one.
+            validation_rows: row numbers to validate on; may be empty.
+
+        Raises:
+            UserError: if the target of a regression's training rows is constant.
+        """
+        x = self.x[train_rows]
+        scaling = fit_scaling(x, self.scaling, self.image_maximum)
+        y, y_validation = self.y[train_rows], self.y[validation_rows]
+        target_mean, target_scale = 0.0, 1.0
+        if self.task == "regression":
+            if y.min() == y.max():
+                raise UserError(
+                    f"data: all {len(y)} training rows of '{self.name}' have the same target, "
+                    f"{y[0]}. Valid: at least two distinct values to train on"
+                )
+            target_mean, target_scale = float(y.mean()), float(y.std())
+            y = ((y - target_mean) / target_scale).astype(np.float32)
+            y_validation = ((y_validation - target_mean) / target_scale).astype(np.float32)
+        problem = Problem(
+            task=self.task,
+            features=self.x.shape[1],
+            classes=len(self.class_names),
+            training_rows=len(train_rows),
+            target_mean=target_mean,
+            target_scale=target_scale,
+        )
+        return FitArrays(
+            x=scaling.apply(x),
+            y=y,
+            x_validation=scaling.apply(self.x[validation_rows]),
+            y_validation=y_validation,
+            scaling=scaling,
+            target_mean=target_mean,
+            target_scale=target_scale,
+            problem=problem,
+        )
+
+
+def load_data(settings: DataSettings, seed: int) -> Data:
+    """Loads the source, settles the task and splits the rows.
+
+    The fractions are of all rows that are not separate test rows; where a source brings test
+    rows of its own, `data.test_fraction` counts as 0. Any integer ≥ 0 is a seed.
+
+    Raises:
+        UserError: naming the key and what is valid, for everything that settings or files may
+            have wrong.
+    """
+    dataset: Dataset = load(SOURCES, settings.source, "data.source")(settings, seed)
+    chosen, key = dataset.task, f"data.task=auto (data.source={settings.source})"
+    if settings.task != "auto":
+        chosen, key = settings.task, f"data.task={settings.task}"
+    target = encode_target(dataset.y, dataset.y_test, chosen, key)
+    split = split_rows(
+        target.y,
+        target.class_names,
+        settings.validation_fraction,
+        settings.test_fraction if dataset.x_test is None else 0.0,
+        seed,
+    )
+    x, y, test = dataset.x, target.y, split.test
+    if dataset.x_test is not None:
+        x = np.concatenate([dataset.x, dataset.x_test])
+        y = np.concatenate([target.y, target.y_test])
+        test = np.arange(len(dataset.x), len(x), dtype=np.int64)
+    return Data(
+        name=dataset.name,
+        task=target.task,
+        task_inferred=target.inferred,
+        class_names=target.class_names,
+        feature_names=dataset.feature_names,
+        x=x,
+        y=y,
+        train=split.train,
+        validation=split.validation,
+        test=test,
+        scaling=resolve_scaling(settings.scaling, dataset.image_maximum),
+        image_maximum=dataset.image_maximum,
+        seed=seed,
+    )

@@ -1,0 +1,75 @@
+"""Scaling of the input columns, fitted on training rows alone."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+ScalingKind = Literal["standard", "none"]
+_CHUNK_ROWS = 8192  # float64 copies are made of this many rows at a time
+
+
+@dataclass(frozen=True, eq=False)
+class Scaling:
+    """Inputs become `(x − mean) / scale`.
+
+    The same as `keras.layers.Normalization(mean=mean, variance=scale²)`, which an exported model
+    carries, as long as no scale is below Keras' epsilon, 1e-7.
+
+    Attributes:
+        mean: float32 `(features,)`, in the units of the raw columns.
+        scale: float32 `(features,)`, in the same units, never 0.
+    """
+
+    mean: NDArray[np.float32]
+    scale: NDArray[np.float32]
+
+    def apply(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Returns float32 `(x − mean) / scale` in new memory, C-contiguous."""
+        scaled = np.empty(x.shape, np.float32)
+        np.subtract(x, self.mean, out=scaled)
+        np.divide(scaled, self.scale, out=scaled)
+        return scaled
+
+
+def resolve_scaling(
+    kind: Literal["auto", "standard", "none"], image_maximum: float | None
+) -> ScalingKind:
+    """Returns what `auto` stands for: `none` for images, `standard` for everything else."""
+    if kind == "auto":
+        return "standard" if image_maximum is None else "none"
+    return kind
+
+
+def fit_scaling(
+    x_train: NDArray[np.float32],
+    kind: Literal["auto", "standard", "none"],
+    image_maximum: float | None = None,
+) -> Scaling:
+    """Fits the scaling of training rows.
+
+    Args:
+        x_train: float32 `(rows, features)`, training rows only.
+        kind: `standard` takes each column's mean and standard deviation (computed in float64;
+            a constant column keeps scale 1 and becomes 0); `none` leaves tables as they are and
+            divides images by `image_maximum`; `auto` is `none` for images, else `standard`.
+        image_maximum: the value of a full pixel where rows are flattened images, else None.
+    """
+    features = x_train.shape[1]
+    if resolve_scaling(kind, image_maximum) == "none":
+        return Scaling(
+            mean=np.zeros(features, np.float32),
+            scale=np.full(features, image_maximum or 1.0, np.float32),
+        )
+    rows = len(x_train)
+    mean = x_train.sum(axis=0, dtype=np.float64) / rows
+    squares = np.zeros(features)
+    for start in range(0, rows, _CHUNK_ROWS):
+        deviations = x_train[start : start + _CHUNK_ROWS] - mean
+        squares += np.einsum("ij,ij->j", deviations, deviations)
+    scale = np.sqrt(squares / rows).astype(np.float32)
+    # not scale == 0: rounding leaves a constant column such as 0.1 a deviation of some 1e-17
+    constant = (x_train.max(axis=0) == x_train.min(axis=0)) | (scale == 0)
+    scale[constant] = 1
+    return Scaling(mean.astype(np.float32), scale)

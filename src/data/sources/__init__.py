@@ -1,0 +1,1 @@
+"""The data sources that come with the project; `src.data.SOURCES` lists them."""

@@ -1,0 +1,180 @@
+"""Arrays from npz files: content, and one clear message for each thing that may be wrong."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from src.config.schema import DataSettings
+from src.data.loading import load_data
+from src.data.sources.npz_file import npz
+from src.errors import UserError
+
+X = np.arange(60, dtype=np.float64).reshape(20, 3)
+Y = np.tile([0, 1], 10)
+HOLED = X.copy()
+HOLED[4, 1] = np.nan
+HOLED[7, 2] = np.inf
+
+
+def saved(folder: Path, **arrays: NDArray[Any]) -> DataSettings:
+    np.savez(folder / "rows.npz", allow_pickle=True, **arrays)
+    return DataSettings(source="npz", path=str(folder / "rows.npz"))
+
+
+def test_a_table(tmp_path: Path) -> None:
+    dataset = npz(saved(tmp_path, x_train=X, y_train=Y.reshape(20, 1)), seed=0)
+    assert dataset.name == "rows"
+    assert dataset.feature_names == ("feature_0", "feature_1", "feature_2")
+    assert dataset.x.dtype == np.float32
+    assert dataset.x.flags.c_contiguous
+    assert dataset.image_maximum is None
+    assert dataset.x_test is None
+    np.testing.assert_array_equal(dataset.x, X)
+    np.testing.assert_array_equal(dataset.y, Y)
+
+
+@pytest.mark.parametrize(
+    ("images", "maximum"),
+    [
+        (np.full((20, 2, 2), 9, np.uint8), 255.0),
+        (np.full((20, 2, 2), 4095, np.int16), 4095.0),
+        (np.full((20, 2, 2), 0.7), 1.0),
+        (np.full((20, 2, 2), 16.0), 16.0),
+        (np.full((20, 2, 2), True), 1.0),
+    ],
+)
+def test_images_are_flattened_and_know_their_maximum(
+    images: NDArray[Any], maximum: float, tmp_path: Path
+) -> None:
+    dataset = npz(saved(tmp_path, x_train=images, y_train=Y), seed=0)
+    assert dataset.x.shape == (20, 4)
+    assert dataset.image_maximum == maximum
+    assert dataset.feature_names == ("pixel_0_0", "pixel_0_1", "pixel_1_0", "pixel_1_1")
+
+
+def test_colour_images_are_flattened_in_c_order(tmp_path: Path) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (20, 3, 4, 3), np.uint8)
+    dataset = npz(saved(tmp_path, x_train=images, y_train=Y), seed=0)
+    np.testing.assert_array_equal(dataset.x, images.reshape(20, 36))
+    assert dataset.feature_names[-1] == "pixel_2_3_2"
+
+
+@pytest.mark.parametrize("labels", [np.array(["ja", "nein"]), np.array([b"ja", b"nein"])])
+def test_labels_of_text(labels: NDArray[Any], tmp_path: Path) -> None:
+    data = load_data(saved(tmp_path, x_train=X, y_train=labels[Y]), seed=0)
+    assert data.class_names == ("ja", "nein")
+    np.testing.assert_array_equal(data.y, Y)
+
+
+def test_compressed_files_and_files_in_the_home_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    np.savez_compressed(tmp_path / "small.npz", x_train=X, y_train=Y)
+    dataset = npz(DataSettings(source="npz", path="~/small.npz"), seed=0)
+    np.testing.assert_array_equal(dataset.x, X)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "parts"),
+    [
+        ({"x_train": X, "labels": Y}, ["no y_train", "it has labels, x_train", "Valid: x_train"]),
+        ({"x": X, "y": Y}, ["no x_train and no y_train", "it has x, y"]),
+        ({"x_train": X, "y_train": Y, "x_test": X}, ["no y_test", "it has x_test, x_train"]),
+        ({"x_train": X, "y_train": Y, "y_test": Y}, ["no x_test"]),
+        ({"x_train": X, "y_train": Y[:19]}, ["x_train has 20 rows and y_train has 19"]),
+        (
+            {"x_train": X, "y_train": Y, "x_test": X[:5], "y_test": Y[:6]},
+            ["x_test has 5 rows and y_test has 6"],
+        ),
+        (
+            {"x_train": X, "y_train": Y, "x_test": X[:, :2], "y_test": Y},
+            ["row of x_test has shape (2,)", "x_train (3,)"],
+        ),
+        ({"x_train": X[:, 0], "y_train": Y}, ["x_train has shape (20,)", "(rows, features)"]),
+        ({"x_train": X[:0], "y_train": Y[:0]}, ["x_train has shape (0, 3)", "none of them 0"]),
+        ({"x_train": X.astype(str), "y_train": Y}, ["x_train is of type <U32", "valid: numbers"]),
+        ({"x_train": X * 1j, "y_train": Y}, ["x_train is of type complex128"]),
+        ({"x_train": X, "y_train": np.eye(20)}, ["y_train has shape (20, 20)", "argmax(axis=1)"]),
+        ({"x_train": X, "y_train": Y * 1j}, ["y_train is of type complex128", "numbers or text"]),
+        (
+            {"x_train": HOLED, "y_train": Y},
+            ["x_train: 2 of 60 values are not finite", "nan in row 5, column 'feature_1'"],
+        ),
+        (
+            {"x_train": X, "y_train": Y, "x_test": HOLED[6:8], "y_test": Y[:2]},
+            ["x_test: 1 of 6 values are not finite", "inf in row 2, column 'feature_2'"],
+        ),
+        ({"x_train": X * 1e38, "y_train": Y}, ["not finite", "±3.4e38"]),
+        (
+            {"x_train": X, "y_train": HOLED[:, 1]},
+            ["y_train: 1 of 20 values of the target are not finite", "nan in row 5"],
+        ),
+        (
+            {"x_train": X, "y_train": np.array([None, "a"] * 10, dtype=object)},
+            ["y_train holds Python objects", "never loaded", ".astype(str)"],
+        ),
+    ],
+)
+def test_messages_name_the_file_what_was_found_and_what_is_valid(
+    arrays: dict[str, NDArray[Any]], parts: list[str], tmp_path: Path
+) -> None:
+    with pytest.raises(UserError) as raised:
+        npz(saved(tmp_path, **arrays), seed=0)
+    for part in ["data.path: ", "rows.npz", *parts]:
+        assert part in str(raised.value)
+
+
+def truncated(path: Path) -> None:
+    np.savez(path, x_train=X, y_train=Y)
+    path.write_bytes(path.read_bytes()[:300])
+
+
+def damaged(path: Path) -> None:
+    np.savez_compressed(path, x_train=X, y_train=Y)
+    content = bytearray(path.read_bytes())
+    content[150:160] = b"0123456789"
+    path.write_bytes(content)
+
+
+def text(path: Path) -> None:
+    path.write_text("a,b\n1,2\n")
+
+
+def empty(path: Path) -> None:
+    path.touch()
+
+
+def npy(path: Path) -> None:
+    with path.open("wb") as file:
+        np.save(file, X)
+
+
+@pytest.mark.parametrize("write", [truncated, damaged, text, empty, npy])
+def test_files_that_are_not_npz(write: Any, tmp_path: Path) -> None:
+    path = tmp_path / "rows.npz"
+    write(path)
+    with pytest.raises(UserError, match="is not a complete npz file") as raised:
+        npz(DataSettings(source="npz", path=str(path)), seed=0)
+    assert f"data.path: {path}" in str(raised.value)
+    assert "numpy.savez" in str(raised.value)
+
+
+def test_no_file(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"data\.path: data\.source=npz needs it"):
+        npz(DataSettings(source="npz"), seed=0)
+    with pytest.raises(UserError, match=r"none\.npz: there is no such file; valid: an npz file"):
+        npz(DataSettings(source="npz", path="none.npz"), seed=0)
+    with pytest.raises(UserError, match="is a folder"):
+        npz(DataSettings(source="npz", path=str(tmp_path)), seed=0)
+
+
+@pytest.mark.parametrize("key", ["test_path", "target", "drop"])
+def test_keys_of_csv_are_refused(key: str, tmp_path: Path) -> None:
+    settings = saved(tmp_path, x_train=X, y_train=Y)
+    settings = settings.model_copy(update={key: ("a",) if key == "drop" else "a"})
+    with pytest.raises(UserError, match=rf"data\.{key}: .* not used by data.source=npz; .* csv"):
+        npz(settings, seed=0)
