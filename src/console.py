@@ -1,0 +1,288 @@
+"""What `python -m src.tune` shows: settings, space, progress, results, next steps."""
+
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras_tuner as kt
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from src.run_directory import RunDirectory
+from src.search import space as spaces
+from src.search.events import SearchEnd, SearchListener, SearchProgress
+from src.search.trial import TrialRecord, TrialSpec
+from src.search.winner import Winner
+from src.search.workflow import PreparedSearch, SearchOutcome
+
+LEADERBOARD_COLUMNS = 5
+LEADERBOARD_COLUMN_WIDTH = 13  # two blanks included
+NAME_WIDTH = 26
+
+
+def show_plan(console: Console, prepared: PreparedSearch, differing: Mapping[str, Any]) -> None:
+    """Prints the settings that differ from the defaults, the data, the space and the plan."""
+    data, config = prepared.data, prepared.config
+    console.rule("[bold]Settings", align="left")
+    for key, value in differing.items():
+        _line(console, key, _setting(value))
+    if not differing:
+        console.print("  all defaults")
+    console.rule("[bold]Data", align="left")
+    classes = f", {len(data.class_names)} classes" if data.class_names else ""
+    inferred = " (inferred; set data.task to change)" if data.task_inferred else ""
+    _line(console, data.name, f"{data.x.shape[1]} features, {data.task}{classes}{inferred}")
+    counts = (f"{len(data.train)} train", f"{len(data.validation)} validation")
+    _line(console, "rows", " + ".join((*counts, f"{len(data.test)} test")))
+    console.rule("[bold]Search space", align="left")
+    _show_space(console, prepared.space)
+    if prepared.passed_over:
+        names = ", ".join(prepared.passed_over)
+        _line(console, "passed over", f"{names}: not in hypermodel.name={config.hypermodel.name}")
+    console.rule("[bold]Plan", align="left")
+    _line(console, "tuner", f"{config.tuner.name}: {prepared.plan[0]}")
+    for line in prepared.plan[1:]:
+        _line(console, "", line)
+    settings = config.tuner
+    fits = settings.executions_per_trial * settings.folds
+    repeats = "" if fits == 1 else f", each trained {fits} times"
+    if fits > 1:
+        repeats += f" ({settings.executions_per_trial} executions × {settings.folds} folds)"
+    _line(console, "epochs", f"at most {config.training.epochs} a trial{repeats}")
+    _line(console, "objective", f"{prepared.objective.name} ({prepared.objective.direction})")
+
+
+class ConsoleListener(SearchListener):
+    """A progress bar at the bottom, and above it one line for each finished trial."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("trial"),
+            MofNCompleteColumn(),
+            BarColumn(bar_width=24),
+            TextColumn("{task.description}"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+        )
+        self._task = self._progress.add_task("best –, 0 failed", total=None)
+
+    def on_search_begin(
+        self,
+        run: RunDirectory,
+        space: kt.HyperParameters,
+        metrics: Sequence[str],
+    ) -> None:
+        """Starts the bar."""
+        self.console.rule("[bold]Trials", align="left")
+        _line(self.console, "run", str(run.path))
+        self._progress.start()
+
+    def on_trial_begin(self, spec: TrialSpec, progress: SearchProgress) -> None:
+        """Sets the total, which is known now."""
+        self._progress.update(self._task, total=progress.total)
+
+    def on_trial_end(self, record: TrialRecord, progress: SearchProgress) -> None:
+        """Prints the trial's line."""
+        best = progress.best
+        score = "–" if best is None else _score(best)
+        self._progress.update(
+            self._task,
+            completed=len(progress.records),
+            description=f"best {score}, {progress.failures} failed",
+        )
+        self._progress.console.print(_trial_line(record, is_best=best is record))
+
+    def on_search_end(self, end: SearchEnd, progress: SearchProgress) -> None:
+        """Removes the bar."""
+        self._progress.stop()
+
+
+def show_outcome(console: Console, outcome: SearchOutcome, arguments: Sequence[str]) -> None:
+    """Prints why the search stopped, the best trials, the winner, the files and what to do next.
+
+    Args:
+        console: where to.
+        outcome: what the search left.
+        arguments: those of the command line, for the commands to run next.
+    """
+    progress, run = outcome.progress, outcome.run
+    console.rule("[bold]Result", align="left")
+    failed = f", {progress.failures} failed" if progress.failures else ""
+    _line(console, "stopped", f"{outcome.end.reason}; {len(progress.completed)} completed{failed}")
+    if progress.failures:
+        _show_failures(console, progress)
+    if progress.best is not None:
+        console.print(_leaderboard(progress, console.width))
+        console.rule("[bold]Best hyperparameters", align="left")
+        for name, value in progress.best.spec.values.items():
+            _line(console, name, spaces.format_value(name, value))
+    if outcome.winner is not None:
+        console.rule("[bold]Best model", align="left")
+        _show_metrics(console, outcome.winner)
+    console.rule("[bold]Files", align="left")
+    files = [("trials", run.trials_table), ("epochs", run.history_table)]
+    if outcome.winner is not None:
+        files += [("model", run.model), ("metrics", run.metrics), ("predictions", run.predictions)]
+    for name, path in files:
+        if path.exists():
+            _line(console, name, str(path))
+    console.rule("[bold]Next", align="left")
+    for purpose, command in _next_commands(run, arguments):
+        console.print(f"  [dim]# {purpose}[/dim]")
+        console.print(f"  {command}", soft_wrap=True, highlight=False)
+
+
+def _show_space(console: Console, space: kt.HyperParameters) -> None:
+    rows = spaces.dimensions(space)
+    for row in (row for row in rows if row.searched):
+        domain = Text(row.domain)
+        if row.condition:
+            domain.append(f"  if {row.condition}", style="dim")
+        _line(console, row.name, domain)
+    pinned = ", ".join(f"{row.name} {row.domain}" for row in rows if not row.searched)
+    if pinned:
+        _line(console, "pinned", Text(pinned, style="dim"))
+    _line(console, "size", str(spaces.size(space)))
+
+
+def _trial_line(record: TrialRecord, *, is_best: bool) -> Text:
+    result, spec = record.result, record.spec
+    line = Text(f"  {spec.trial_id}  ")
+    if result.status == "FAILED":
+        line.append(f"failed: {result.reason}", style="red")
+        return line
+    line.append(_score(record), style="bold green" if is_best else "")
+    line.append(f"  epoch {result.best_epoch} of {result.epochs}  {result.seconds:.1f} s")
+    if spec.parent_id is not None:
+        line.append(f"  continues {spec.parent_id}", style="dim")
+    if is_best:
+        line.append("  best so far", style="green")
+    return line
+
+
+def _leaderboard(progress: SearchProgress, width: int) -> Table:
+    """The best trials side by side: a column each, a row a hyperparameter that varies."""
+    fitting = (width - NAME_WIDTH) // LEADERBOARD_COLUMN_WIDTH
+    shown = progress.completed[: max(1, min(fitting, LEADERBOARD_COLUMNS))]
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    table.add_column("  best trials", width=NAME_WIDTH)
+    for record in shown:
+        table.add_column(record.spec.trial_id, justify="right", overflow="fold")
+    results = [record.result for record in shown]
+    table.add_row(f"  {progress.objective.name}", *(_score(record) for record in shown))
+    table.add_row("  best epoch / epochs", *(f"{r.best_epoch}/{r.epochs}" for r in results))
+    table.add_row("  seconds", *(f"{result.seconds:.1f}" for result in results))
+    table.add_row("  parameters", *(f"{result.parameters:,}" for result in results))
+    for name in _varying(shown):
+        values = [record.spec.values.get(name) for record in shown]
+        cells = ("" if value is None else _short(name, value) for value in values)
+        table.add_row(f"  {name}", *cells)
+    return table
+
+
+def _short(name: str, value: Any) -> str:
+    """Three digits: enough to compare; all of them stand in trials.csv."""
+    return f"{value:.3g}" if isinstance(value, float) else spaces.format_value(name, value)
+
+
+def _varying(records: Sequence[TrialRecord]) -> list[str]:
+    """Hyperparameters in which the records differ, in order."""
+    names = dict.fromkeys(name for record in records for name in record.spec.values)
+    return [n for n in names if len({repr(r.spec.values.get(n)) for r in records}) > 1]
+
+
+def _show_failures(console: Console, progress: SearchProgress) -> None:
+    reasons: dict[str, int] = {}
+    for record in progress.records:
+        if record.result.status == "FAILED":
+            reasons[record.result.reason] = reasons.get(record.result.reason, 0) + 1
+    for reason, count in sorted(reasons.items(), key=lambda item: -item[1])[:3]:
+        _line(console, f"{count} ×", reason)
+    last = next(r for r in reversed(progress.records) if r.result.status == "FAILED")
+    if last.result.traceback and progress.best is None:
+        console.print(Text(last.result.traceback, style="dim"))
+
+
+def _show_metrics(console: Console, winner: Winner) -> None:
+    if winner.epochs is not None:
+        _line(console, "refitted", f"on train + validation rows for {winner.epochs} epochs")
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    table.add_column("", width=NAME_WIDTH)
+    for split in ("validation", "test"):
+        table.add_column(split, justify="right")
+    for name, value in winner.validation.items():
+        test = winner.test.get(name) if winner.test else None
+        table.add_row(f"  {name}", _number(value), _number(test))
+    console.print(table)
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4g}"
+
+
+def _next_commands(run: RunDirectory, arguments: Sequence[str]) -> list[tuple[str, str]]:
+    python = _python()
+    kept = [
+        argument
+        for argument in arguments
+        if not argument.startswith(("tuner.name=", "run.name=", "tuner.max_trials="))
+    ]
+    tuner = "random" if "_bayesian" in run.name else "bayesian"
+    another = shlex.join([*kept, f"tuner.name={tuner}"])
+    return [
+        (
+            "look at the trials: open the address that it prints",
+            f"{python} -m tensorboard.main --host 127.0.0.1 --logdir "
+            f"{shlex.quote(str(run.tensorboard))}",
+        ),
+        ("another tuner", f"{python} -m src.tune {another}"),
+        (
+            "your own table",
+            f"{python} -m src.tune data.source=csv data.path=FILE.csv data.target=COLUMN",
+        ),
+    ]
+
+
+def _python() -> str:
+    """How this Python is called from here."""
+    local = Path(".venv/bin/python")
+    return str(local) if Path(sys.prefix) == local.absolute().parent.parent else "python"
+
+
+def _score(record: TrialRecord) -> str:
+    result = record.result
+    spread = "" if result.score_std is None else f" ± {result.score_std:.2g}"
+    return f"{result.score:.5g}{spread}"
+
+
+def _setting(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{name}: {_setting(item)}" for name, item in value.items()) + "}"
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(_setting(item) for item in value) + "]"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _line(console: Console, name: str, value: str | Text) -> None:
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(width=NAME_WIDTH)
+    table.add_column(overflow="fold")
+    table.add_row(f"  {name}", value)
+    console.print(table)

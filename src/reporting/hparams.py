@@ -1,0 +1,99 @@
+"""TensorBoard's HParams: one row per root trial, with true ranges, the score and the status.
+
+Keras Tuner's own HParams lack an experiment summary, so that ranges are guessed from the values
+seen, show the last epoch instead of the best, and leave failed trials without a status.
+"""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras_tuner as kt
+from keras_tuner.engine.hyperparameters import Float, Int
+from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.plugins.hparams import api, api_pb2, summary, summary_v2
+from tensorboard.summary.writer.event_file_writer import EventFileWriter
+
+from src.run_directory import RunDirectory
+from src.search import space as spaces
+from src.search.events import SearchEnd, SearchListener, SearchProgress
+from src.search.trial import TrialRecord, TrialSpec
+
+BEST = "best_epoch/"  # tag prefix: a metric at the best epoch, not the last
+
+
+class HParamsListener(SearchListener):
+    """Writes the experiment when the search begins, and a session for each root trial."""
+
+    def on_search_begin(
+        self, run: RunDirectory, space: kt.HyperParameters, metrics: Sequence[str]
+    ) -> None:
+        """Writes the experiment: every hyperparameter with its domain, and the metrics."""
+        self._run = run
+        self._open_roots: set[str] = set()
+        reachable = spaces.reachable_hyperparameters(space)
+        hparams = {hp.name: api.HParam(hp.name, _domain(hp)) for hp in reachable}
+        shown = {"score": "score"}
+        shown |= {f"{BEST}val_{name}": f"val_{name}" for name in (*metrics, "loss")}
+        shown |= {"epochs": "epochs", "seconds": "seconds"}
+        columns = [api.Metric(tag, display_name=title) for tag, title in shown.items()]
+        _write(run.tensorboard, [summary_v2.hparams_config_pb(list(hparams.values()), columns)])
+
+    def on_trial_begin(self, spec: TrialSpec, progress: SearchProgress) -> None:
+        """Opens the session of a root trial."""
+        if spec.parent_id is not None:
+            return
+        self._open_roots.add(spec.root_id)
+        session = summary_v2.hparams_pb(spec.values, trial_id=spec.root_id)
+        _write(self._run.tensorboard / spec.root_id, [session])
+
+    def on_trial_end(self, record: TrialRecord, progress: SearchProgress) -> None:
+        """Writes the score and the metrics of the best epoch; a failure ends the session."""
+        spec, result = record.spec, record.result
+        folder = self._run.tensorboard / spec.root_id
+        if result.status == "FAILED":
+            self._close(spec.root_id, api_pb2.STATUS_FAILURE)
+            return
+        numbers = {"score": result.score, "epochs": result.epochs, "seconds": result.seconds}
+        numbers |= {BEST + name: value for name, value in result.metrics.items()}
+        _write(folder, [_scalars(numbers)], step=result.epochs)
+        if spec.bracket is None:  # else a promotion may follow
+            self._close(spec.root_id, api_pb2.STATUS_SUCCESS)
+
+    def on_search_end(self, end: SearchEnd, progress: SearchProgress) -> None:
+        """Ends the sessions that waited for promotions."""
+        if end.kind != "interrupted":
+            ended = {record.spec.root_id for record in progress.records}
+            for root_id in sorted(self._open_roots & ended):
+                self._close(root_id, api_pb2.STATUS_SUCCESS)
+
+    def _close(self, root_id: str, status: Any) -> None:
+        if root_id in self._open_roots:
+            self._open_roots.remove(root_id)
+            # TensorFlow's class of the same message; TensorBoard's writer wants its own.
+            end = Summary.FromString(summary.session_end_pb(status).SerializeToString())
+            _write(self._run.tensorboard / root_id, [end])
+
+
+def _domain(hp: Any) -> Any:
+    if isinstance(hp, Int) and spaces.is_searched(hp):
+        return api.IntInterval(hp.min_value, hp.max_value)
+    if isinstance(hp, Float) and spaces.is_searched(hp):
+        return api.RealInterval(hp.min_value, hp.max_value)
+    return api.Discrete(list(hp.values))
+
+
+def _scalars(numbers: dict[str, Any]) -> Summary:
+    return Summary(
+        value=[Summary.Value(tag=tag, simple_value=float(n)) for tag, n in numbers.items()]
+    )
+
+
+def _write(folder: Path, contents: Sequence[Summary], step: int = 0) -> None:
+    """Writes events into a file of their own, so that nothing is held open between trials."""
+    writer = EventFileWriter(str(folder))
+    for content in contents:
+        writer.add_event(Event(wall_time=time.time(), step=step, summary=content))
+    writer.close()

@@ -1,0 +1,82 @@
+"""Writes trials.csv, a row a trial, and history.csv, a row an epoch."""
+
+import csv
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import keras_tuner as kt
+import pandas as pd
+
+from src.run_directory import RunDirectory, write_atomically
+from src.search import space as spaces
+from src.search.events import SearchListener, SearchProgress
+from src.search.trial import TrialRecord
+
+SCORE_KEYS = ("trial_id", "status", "score", "score_std")
+TRIAL_KEYS = (
+    *("epochs", "best_epoch", "seconds", "started", "ended", "worker", "reason"),
+    *("parent", "bracket", "rung"),
+)
+HISTORY_KEYS = ("trial_id", "execution", "fold", "epoch", "learning_rate", "batch_size")
+
+
+class TablesListener(SearchListener):
+    """Keeps both tables up to date after every trial."""
+
+    def on_search_begin(
+        self, run: RunDirectory, space: kt.HyperParameters, metrics: Sequence[str]
+    ) -> None:
+        """Remembers where to write, and what has a column: each metric and hyperparameter."""
+        self._run = run
+        self._names = list(dict.fromkeys(hp.name for hp in spaces.reachable_hyperparameters(space)))
+        names = ["loss", *metrics]
+        self._metrics = [*names, *(f"val_{name}" for name in names)]
+
+    def on_trial_end(self, record: TrialRecord, progress: SearchProgress) -> None:
+        """Appends the trial's epochs, and replaces trials.csv at once."""
+        self._append_history(record)
+        rows = [_trial_row(ended, self._names) for ended in progress.records]
+        columns = [*SCORE_KEYS, *self._metrics, *TRIAL_KEYS, *self._names]
+        table = pd.DataFrame(rows, columns=columns)
+        write_atomically(self._run.trials_table, table.to_csv(index=False))
+
+    def _append_history(self, record: TrialRecord) -> None:
+        with self._run.history_table.open("a", newline="") as file:
+            columns = [*HISTORY_KEYS, *self._metrics]
+            writer = csv.DictWriter(file, columns, extrasaction="ignore")
+            if file.tell() == 0:
+                writer.writeheader()
+            for row in record.result.history:
+                writer.writerow({"trial_id": record.spec.trial_id} | row)
+
+
+def _trial_row(record: TrialRecord, names: list[str]) -> dict[str, Any]:
+    spec, result = record.spec, record.result
+    values = spec.values
+    return (
+        {
+            "trial_id": spec.trial_id,
+            "status": result.status,
+            "score": result.score,
+            "score_std": result.score_std,
+        }
+        | (result.metrics if result.status == "COMPLETED" else {})
+        | {
+            "epochs": result.epochs,
+            "best_epoch": result.best_epoch,
+            "seconds": round(result.seconds, 3),
+            "started": _time(result.started),
+            "ended": _time(result.started + result.seconds),
+            "worker": result.worker,
+            "reason": result.reason,
+            "parent": spec.parent_id,
+            "bracket": spec.bracket,
+            "rung": spec.rung,
+        }
+        | {name: spaces.exact_value(name, values[name]) for name in names if name in values}
+    )
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,159 @@
+"""Where every file of a run lies. Nothing else in the project puts a run's paths together."""
+
+import os
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from src.errors import UserError
+
+NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """A run's folder.
+
+    Attributes:
+        path: the folder, `<run.directory>/<run>`.
+    """
+
+    path: Path
+
+    @classmethod
+    def create(cls, directory: str, name: str, tuner: str) -> "RunDirectory":
+        """Makes the folder of a new run; never uses one that is there already.
+
+        Args:
+            directory: the folder of all runs; made if missing.
+            name: the run's name; `auto` for date, time and `tuner`.
+            tuner: the tuner's name.
+
+        Raises:
+            UserError: if `name` is taken or unfit, or the folder cannot be made.
+        """
+        automatic = name == "auto"
+        stem = f"{datetime.now():%Y-%m-%d_%H-%M-%S}_{tuner}" if automatic else name
+        if not NAME_PATTERN.fullmatch(stem):
+            raise UserError(
+                f"run.name: '{stem}' is not valid; letters, digits, '.', '_' and '-', "
+                "beginning with a letter or digit"
+            )
+        number = 1
+        while True:
+            path = Path(directory) / (stem if number == 1 else f"{stem}-{number}")
+            try:
+                Path(directory).mkdir(parents=True, exist_ok=True)
+                path.mkdir()
+            except FileExistsError as error:
+                if not automatic or not path.exists():
+                    raise UserError(
+                        f"run.name: '{name}' is taken: {path} exists, and no run is overwritten; "
+                        "give another name, or 'auto'"
+                    ) from error
+                number += 1
+            except OSError as error:
+                raise UserError(
+                    f"run.directory: '{directory}' cannot hold a run: {error.strerror}: "
+                    f"{error.filename}"
+                ) from error
+            else:
+                return cls(path)
+
+    @property
+    def name(self) -> str:
+        """The run's name: the folder's."""
+        return self.path.name
+
+    @property
+    def config(self) -> Path:
+        """Everything needed to repeat the run."""
+        return self.path / "config.yaml"
+
+    @property
+    def snapshot(self) -> Path:
+        """The state of the search."""
+        return self.path / "search.json"
+
+    @property
+    def trials_table(self) -> Path:
+        """One row per trial."""
+        return self.path / "trials.csv"
+
+    @property
+    def history_table(self) -> Path:
+        """One row per epoch of each fit."""
+        return self.path / "history.csv"
+
+    @property
+    def trials(self) -> Path:
+        """The folder of all trials' weights."""
+        return self.path / "trials"
+
+    def trial(self, trial_id: str) -> Path:
+        """The folder of one trial's weights and training state."""
+        return self.trials / trial_id
+
+    def weights(self, trial_id: str, execution: int, fold: int) -> Path:
+        """The weights of the best epoch of one fit."""
+        return self.trial(trial_id) / f"execution{execution}-fold{fold}.weights.h5"
+
+    def training_state(self, trial_id: str, execution: int) -> Path:
+        """What a promotion continues from."""
+        return self.trial(trial_id) / f"execution{execution}.state.npz"
+
+    @property
+    def tensorboard(self) -> Path:
+        """TensorBoard's log folder."""
+        return self.path / "tensorboard"
+
+    @property
+    def best(self) -> Path:
+        """The folder of the winner."""
+        return self.path / "best"
+
+    @property
+    def model(self) -> Path:
+        """The exported model."""
+        return self.best / "model.keras"
+
+    @property
+    def hyperparameters(self) -> Path:
+        """The winner's hyperparameters."""
+        return self.best / "hyperparameters.yaml"
+
+    @property
+    def metrics(self) -> Path:
+        """The winner's validation and test metrics."""
+        return self.best / "metrics.json"
+
+    @property
+    def predictions(self) -> Path:
+        """The winner's predictions on the validation and test rows."""
+        return self.best / "predictions.csv"
+
+
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Replaces `path` by `content` at once: a reader, or a crash, sees the old file or the new.
+
+    The content goes to a temporary file in the same folder, is synced and renamed over `path`, and
+    the folder is synced.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    data = content.encode() if isinstance(content, str) else content
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -1,0 +1,33 @@
+"""The search: oracles propose trials, an executor runs them, one snapshot keeps the state.
+
+    from src.search import run
+
+runs a search from a notebook or a script.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from src.search.workflow import run as run
+
+__all__ = ["EXECUTORS", "TUNERS", "run"]
+
+TUNERS: dict[str, str] = {
+    "random": "src.search.oracles:RandomOracle",
+    "bayesian": "src.search.oracles:BayesianOracle",
+    "hyperband": "src.search.oracles:HyperbandOracle",
+    "grid": "src.search.grid:GridOracle",
+}
+
+EXECUTORS: dict[str, str] = {
+    "serial": "src.search.executors:SerialExecutor",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # `run` needs TensorFlow; the registries above are read by `--help`, which must not import it.
+    if name == "run":
+        from src.search.workflow import run
+
+        return run
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,80 @@
+"""Counts and numbers the points of a finite search space, conditional branches included."""
+
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any
+
+import keras_tuner as kt
+
+Values = dict[str, Any]
+
+
+class Enumeration:
+    """The points of a space in a fixed order: the last hyperparameter varies fastest.
+
+    A conditional hyperparameter counts only in the branches where it is active.
+
+    Args:
+        space: hyperparameters, parents before their children, as `HyperParameters.space` has them.
+        values_of: the values that a hyperparameter may take.
+    """
+
+    def __init__(self, space: Sequence[Any], values_of: Callable[[Any], Sequence[Any]]) -> None:
+        self._space = list(space)
+        self._values = [tuple(values_of(hp)) for hp in self._space]
+        # parents[i]: the names on which the space from i on depends.
+        self._parents: list[tuple[str, ...]] = []
+        for start in range(len(self._space) + 1):
+            names = {c.name for hp in self._space[start:] for c in hp.conditions}
+            self._parents.append(tuple(sorted(names)))
+        self._count = cache(self._count_from)
+
+    def __len__(self) -> int:
+        return self.size
+
+    @property
+    def size(self) -> int:
+        """How many points there are; unlike `len`, of any magnitude."""
+        return self._count(0, ())
+
+    def point(self, index: int) -> Values:
+        """The point at `index`, active hyperparameters only.
+
+        Raises:
+            IndexError: if `index` is not in 0 … size − 1.
+        """
+        if not 0 <= index < self.size:
+            raise IndexError(f"index must be in 0 … {self.size - 1}, but got {index}")
+        values: Values = {}
+        for position, hp in enumerate(self._space):
+            if not _active(hp, values):
+                continue
+            for value in self._values[position]:
+                values[hp.name] = value
+                below = self._count(position + 1, self._key(position + 1, values))
+                if index < below:
+                    break
+                index -= below
+        return values
+
+    def _count_from(self, position: int, key: tuple[tuple[str, Any], ...]) -> int:
+        if position == len(self._space):
+            return 1
+        hp, values = self._space[position], dict(key)
+        following = position + 1
+        if not _active(hp, values):
+            return self._count(following, self._key(following, values))
+        if hp.name not in self._parents[following]:
+            below = self._count(following, self._key(following, values))
+            return len(self._values[position]) * below
+        return sum(
+            self._count(following, self._key(following, values | {hp.name: value}))
+            for value in self._values[position]
+        )
+
+    def _key(self, position: int, values: Values) -> tuple[tuple[str, Any], ...]:
+        return tuple((name, values[name]) for name in self._parents[position] if name in values)
+
+
+def _active(hp: kt.engine.hyperparameters.HyperParameter, values: Values) -> bool:
+    return all(condition.is_active(values) for condition in hp.conditions)

@@ -1,0 +1,82 @@
+"""What a search tells those who watch it: console, tables, TensorBoard."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import keras_tuner as kt
+
+from src.run_directory import RunDirectory
+from src.search.trial import TrialRecord, TrialSpec
+
+
+@dataclass
+class SearchProgress:
+    """The trials that have ended.
+
+    Attributes:
+        objective: name and direction of the score.
+        total: how many trials there will be; None if that cannot be known.
+        records: in the order in which they ended.
+    """
+
+    objective: kt.Objective
+    total: int | None
+    records: list[TrialRecord] = field(default_factory=list)
+
+    @property
+    def completed(self) -> list[TrialRecord]:
+        """The trials that completed, best first; of equal scores, the earlier trial."""
+        records = [record for record in self.records if record.result.status == "COMPLETED"]
+        sign = -1.0 if self.objective.direction == "max" else 1.0
+        return sorted(records, key=lambda r: (sign * (r.result.score or 0.0), r.spec.trial_id))
+
+    @property
+    def best(self) -> TrialRecord | None:
+        """The best completed trial."""
+        return next(iter(self.completed), None)
+
+    @property
+    def failures(self) -> int:
+        """How many trials failed."""
+        return sum(record.result.status == "FAILED" for record in self.records)
+
+    @property
+    def consecutive_failures(self) -> int:
+        """How many of the last trials failed without one between them that completed."""
+        count = 0
+        for record in reversed(self.records):
+            if record.result.status != "FAILED":
+                break
+            count += 1
+        return count
+
+
+@dataclass(frozen=True)
+class SearchEnd:
+    """Why a search stopped.
+
+    Attributes:
+        kind: `finished`, `failing` (too many failures in a row) or `interrupted`.
+        reason: the same as a sentence.
+    """
+
+    kind: str
+    reason: str
+
+
+class SearchListener:
+    """Watches a search. Every method may be left as it is."""
+
+    def on_search_begin(
+        self, run: RunDirectory, space: kt.HyperParameters, metrics: Sequence[str]
+    ) -> None:
+        """The run's folder exists; no trial has run yet. `metrics` are without `val_`."""
+
+    def on_trial_begin(self, spec: TrialSpec, progress: SearchProgress) -> None:
+        """A trial goes to a worker."""
+
+    def on_trial_end(self, record: TrialRecord, progress: SearchProgress) -> None:
+        """A trial has ended; it is part of `progress` and the snapshot."""
+
+    def on_search_end(self, end: SearchEnd, progress: SearchProgress) -> None:
+        """No trial will follow."""

@@ -1,0 +1,144 @@
+"""What goes to a worker for one trial, and what comes back: plain data that can be pickled."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Status = Literal["COMPLETED", "FAILED"]
+
+
+@dataclass(frozen=True)
+class TrialSpec:
+    """One trial to run.
+
+    Attributes:
+        trial_id: fixed width, so that it sorts.
+        root_id: the trial itself, or the one that a Hyperband promotion descends from.
+        parent_id: the trial that this one continues, or None.
+        hyperparameters: `keras_tuner.HyperParameters.get_config()`: the space and the values.
+        initial_epoch: epochs already trained by the parent.
+        epochs: the epoch to train up to.
+        executions: how often to repeat the training with other seeds.
+        folds: cross-validation folds; 1 for the plain train/validation split.
+        keep_state: whether a later trial may continue this one.
+        bracket: Hyperband's bracket, or None.
+        rung: Hyperband's rung within the bracket, or None.
+    """
+
+    trial_id: str
+    root_id: str
+    parent_id: str | None
+    hyperparameters: dict[str, Any]
+    initial_epoch: int
+    epochs: int
+    executions: int = 1
+    folds: int = 1
+    keep_state: bool = False
+    bracket: int | None = None
+    rung: int | None = None
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The active hyperparameters, without Keras Tuner's own bookkeeping."""
+        values: dict[str, Any] = self.hyperparameters["values"]
+        return {name: value for name, value in values.items() if not name.startswith("tuner/")}
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """One training of a trial.
+
+    Attributes:
+        execution: the repeat, from 0.
+        fold: the fold, from 0.
+        score: the objective at its best epoch.
+        best_epoch: that epoch, from 1.
+        epochs: the epoch reached, from 1.
+        metrics: all logs of the best epoch.
+    """
+
+    execution: int
+    fold: int
+    score: float
+    best_epoch: int
+    epochs: int
+    metrics: dict[str, float]
+
+
+@dataclass(frozen=True)
+class TrialResult:
+    """The outcome of one trial.
+
+    Attributes:
+        status: COMPLETED or FAILED.
+        fits: one for each execution and fold that was trained to its end.
+        reason: why the trial failed; empty otherwise.
+        traceback: the last lines of the traceback, where an exception was the reason.
+        history: one row an epoch: execution, fold, epoch (from 1), learning_rate, batch_size and
+            every metric.
+        parameters: number of trainable parameters; 0 if no model was built.
+        started: seconds since 1970, UTC.
+        seconds: wall-clock time.
+        worker: who ran it.
+        hyperparameters: the space and values, if building found new hyperparameters; else None.
+    """
+
+    status: Status
+    fits: tuple[FitResult, ...]
+    reason: str
+    traceback: str
+    history: tuple[dict[str, float], ...] = field(repr=False)
+    parameters: int
+    started: float
+    seconds: float
+    worker: str
+    hyperparameters: dict[str, Any] | None = None
+
+    @property
+    def score(self) -> float | None:
+        """Mean over the fits of the objective at each one's best epoch; None if failed."""
+        return _mean([fit.score for fit in self.fits]) if self.status == "COMPLETED" else None
+
+    @property
+    def score_std(self) -> float | None:
+        """Sample standard deviation of the fits' scores; None for a single fit."""
+        if self.status != "COMPLETED" or len(self.fits) < 2:
+            return None
+        mean = _mean([fit.score for fit in self.fits])
+        squares = [(fit.score - mean) ** 2 for fit in self.fits]
+        return float((sum(squares) / (len(squares) - 1)) ** 0.5)
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Mean over the fits of every metric at each one's best epoch."""
+        if not self.fits:
+            return {}
+        names = self.fits[0].metrics
+        return {name: _mean([fit.metrics[name] for fit in self.fits]) for name in names}
+
+    @property
+    def epochs(self) -> int:
+        """The furthest epoch that a fit reached, failed trials included."""
+        return max((int(row["epoch"]) for row in self.history), default=self._reached)
+
+    @property
+    def best_epoch(self) -> int | None:
+        """Mean best epoch of the fits, rounded; None if failed."""
+        if self.status != "COMPLETED":
+            return None
+        return max(1, round(_mean([fit.best_epoch for fit in self.fits])))
+
+    @property
+    def _reached(self) -> int:
+        return max((fit.epochs for fit in self.fits), default=0)
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """A trial that has ended."""
+
+    spec: TrialSpec
+    result: TrialResult
+
+
+def _mean(values: list[float] | list[int]) -> float:
+    return float(sum(values)) / len(values)

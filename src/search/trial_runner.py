@@ -1,0 +1,204 @@
+"""Runs one trial where a worker is: builds, fits, keeps the best epoch, returns plain data."""
+
+import copy
+import math
+import os
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import keras
+import keras_tuner as kt
+import numpy as np
+
+import callbacks
+from hypermodels import HYPERMODELS
+from src import registry
+from src.data.loading import Data, FitArrays
+from src.run_directory import RunDirectory
+from src.search import training_state
+from src.search.seeds import trial_seed
+from src.search.trial import FitResult, TrialResult, TrialSpec
+
+TRACEBACK_LINES = 12
+
+
+@dataclass(frozen=True)
+class RunContext:
+    """What all trials of a search share; plain data that a worker process can be given.
+
+    Attributes:
+        seed: the user's seed.
+        hypermodel: registry name of the HyperModel.
+        data: the rows and how they are split.
+        plan: most epochs of a trial, and what its callbacks monitor.
+        run: the run's folder.
+    """
+
+    seed: int
+    hypermodel: str
+    data: Data
+    plan: callbacks.TrainingPlan
+    run: RunDirectory
+
+
+class TrialRunner:
+    """Runs trials, one after the other, of one search."""
+
+    def __init__(self, context: RunContext) -> None:
+        self.context = context
+        self._hypermodel_class = registry.load(HYPERMODELS, context.hypermodel, "hypermodel.name")
+
+    def run(self, spec: TrialSpec) -> TrialResult:
+        """Runs every execution and fold of a trial. An exception in it fails the trial."""
+        started, clock = time.time(), time.perf_counter()
+        recorder = _EpochRecorder(self.context.plan.monitor)
+        fits: list[FitResult] = []
+        hp = hyperparameters_of(spec)
+        declared = len(hp.space)
+        reason = trace = ""
+        try:
+            for execution in range(spec.executions):
+                for fold, arrays in enumerate(self._folds(spec.folds)):
+                    recorder.begin(execution, fold)
+                    fits.append(self._fit(spec, hp, arrays, recorder))
+        except NonFiniteError as error:
+            reason = str(error)
+        except Exception as error:
+            reason = f"{type(error).__name__}: {_first_line(error)}"
+            trace = "".join(traceback.format_exc().splitlines(True)[-TRACEBACK_LINES:])
+        return TrialResult(
+            status="FAILED" if reason else "COMPLETED",
+            fits=tuple(fits),
+            reason=reason,
+            traceback=trace,
+            history=tuple(recorder.rows),
+            parameters=recorder.parameters,
+            started=started,
+            seconds=time.perf_counter() - clock,
+            worker=f"{os.getpid()}",
+            hyperparameters=hp.get_config() if len(hp.space) > declared else None,
+        )
+
+    def _folds(self, folds: int) -> Iterator[FitArrays]:
+        for train, validation in self.context.data.folds(folds):
+            yield self._split if folds == 1 else self.context.data.arrays(train, validation)
+
+    @cached_property
+    def _split(self) -> FitArrays:
+        """The plain split, preprocessed once for all trials; folds would fill the memory."""
+        return self.context.data.arrays(self.context.data.train, self.context.data.validation)
+
+    def _fit(
+        self,
+        spec: TrialSpec,
+        hp: kt.HyperParameters,
+        arrays: FitArrays,
+        recorder: "_EpochRecorder",
+    ) -> FitResult:
+        context, execution, fold = self.context, recorder.execution, recorder.fold
+        seed = trial_seed(context.seed, int(spec.root_id), execution, fold)
+        keras.utils.set_random_seed(seed)
+        hypermodel = self._hypermodel_class(arrays.problem, seed=seed)
+        model = hypermodel.build(hp)
+        recorder.parameters = model.count_params()
+        recorder.batch_size = _batch_size(hp, len(arrays.x))
+        controls = callbacks.build_callbacks(hp, context.plan)
+        best = callbacks.BestEpoch(callbacks.Monitor(context.plan.monitor, context.plan.direction))
+        reached, stopped = 0, False
+        if spec.parent_id is not None:
+            state = context.run.training_state(spec.parent_id, execution)
+            reached, stopped = training_state.restore(state, model, controls, best)
+        if not stopped:  # else the parent stopped early: nothing more to train
+            folder = context.run.tensorboard / spec.root_id
+            if spec.executions * spec.folds > 1:
+                folder = folder / f"execution{execution}-fold{fold}"
+            with closing(callbacks.TensorBoard(folder)) as board:
+                rate = callbacks.RecordLearningRate()
+                hypermodel.fit(
+                    hp,
+                    model,
+                    arrays.x,
+                    arrays.y,
+                    validation_data=(arrays.x_validation, arrays.y_validation),
+                    epochs=spec.epochs,
+                    initial_epoch=spec.initial_epoch,
+                    verbose=0,
+                    callbacks=[*controls.values(), rate, best, board, recorder],
+                )
+            reached, stopped = recorder.epochs, bool(model.stop_training)
+        recorder.check()
+        if best.value is None:
+            raise NonFiniteError(f"{context.plan.monitor} was never finite")
+        if spec.keep_state:
+            state = context.run.training_state(spec.trial_id, execution)
+            training_state.save(state, model, controls, best, epochs=reached, stopped=stopped)
+        model.set_weights(best.weights)
+        weights = context.run.weights(spec.trial_id, execution, fold)
+        weights.parent.mkdir(parents=True, exist_ok=True)
+        model.save_weights(weights)
+        logs = {name: value for name, value in best.logs.items() if name != "learning_rate"}
+        return FitResult(execution, fold, best.value, best.epoch, reached, logs)
+
+
+def hyperparameters_of(spec: TrialSpec) -> kt.HyperParameters:
+    """The trial's hyperparameters as Keras Tuner's own object."""
+    # A copy, because Keras Tuner's `from_config` changes what it is given.
+    return kt.HyperParameters.from_config(copy.deepcopy(spec.hyperparameters))
+
+
+class NonFiniteError(Exception):
+    """A loss or the objective became NaN or infinite."""
+
+
+class _EpochRecorder(keras.callbacks.Callback):
+    """Collects one row an epoch, and ends the training when a loss is no longer finite."""
+
+    def __init__(self, monitor: str) -> None:
+        super().__init__()
+        self.watched = ("loss", "val_loss", monitor)
+        self.rows: list[dict[str, float]] = []
+        self.parameters = self.batch_size = 0
+        self.execution = self.fold = self.epochs = 0
+        self._problem = ""
+
+    def begin(self, execution: int, fold: int) -> None:
+        """Starts the rows of another fit."""
+        self.execution, self.fold, self._problem = execution, fold, ""
+
+    def check(self) -> None:
+        """Raises `NonFiniteError` if the last fit was not finite."""
+        if self._problem:
+            raise NonFiniteError(self._problem)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        logs = logs or {}
+        self.epochs = epoch + 1
+        self.rows.append(
+            {
+                "execution": self.execution,
+                "fold": self.fold,
+                "epoch": self.epochs,
+                "batch_size": self.batch_size,
+            }
+            | {name: float(value) for name, value in logs.items() if np.ndim(value) == 0}
+        )
+        for name in self.watched:
+            if name in logs and not math.isfinite(logs[name]):
+                self._problem = f"{name} became {float(logs[name])} in epoch {self.epochs}"
+                self.model.stop_training = True
+                return
+
+
+def _batch_size(hp: kt.HyperParameters, rows: int) -> int:
+    """Rows of one step: all of them where the hyperparameter is 0 or larger than the data."""
+    return min(hp.values.get("batch_size") or rows, rows)
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else ""

@@ -1,0 +1,121 @@
+"""Searches hyperparameters: `python -m src.tune [--config NAME or PATH] [key=value …]`."""
+
+import argparse
+import signal
+import sys
+from collections.abc import Sequence
+from importlib.util import find_spec
+from types import FrameType
+from typing import NoReturn
+
+from hypermodels import HYPERMODELS
+from src.config.presets import preset_names
+from src.data import SOURCES
+from src.errors import UserError
+from src.search import TUNERS
+
+DONE, FAILED, USER_ERROR, INTERRUPTED = 0, 1, 2, 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one search from the command line and returns the exit status.
+
+    0: done. 1: no trial completed, or too many failed in a row. 2: a mistake in the configuration,
+    the data or the command line. 130: stopped by Ctrl-C or SIGTERM.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    options = _parser().parse_args(words)
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        return _tune(options, words)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return USER_ERROR
+    except KeyboardInterrupt:
+        print("stopped before the first trial; nothing was searched", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _tune(options: argparse.Namespace, words: Sequence[str]) -> int:
+    # Imported step by step, so that mistakes that need no TensorFlow are told at once.
+    from src.config import differing, load_config
+
+    config = load_config(options.config, options.overrides)
+
+    from src.startup import start_tensorflow
+
+    start_tensorflow()
+
+    from rich.console import Console
+
+    from src.console import ConsoleListener, show_outcome, show_plan
+    from src.search import workflow
+    from src.search.events import SearchListener
+
+    console = Console(quiet=options.quiet)
+    prepared = workflow.prepare(config)
+    show_plan(console, prepared, differing(config))
+    if options.dry_run:
+        return DONE
+
+    listeners: list[SearchListener] = [ConsoleListener(console)]
+    if find_spec("src.reporting") is not None:  # the folder may be deleted
+        from src.reporting import report_listeners
+
+        listeners = [*report_listeners(), *listeners]
+    outcome = workflow.search(prepared, listeners)
+    show_outcome(console, outcome, words)
+    if options.quiet:
+        print(outcome.run.path)
+    if outcome.end.kind == "interrupted":
+        return INTERRUPTED
+    return DONE if outcome.winner is not None and outcome.end.kind == "finished" else FAILED
+
+
+def _parser() -> argparse.ArgumentParser:
+    presets = "\n".join(f"  {name:<12} {purpose}" for name, purpose in preset_names().items())
+    parser = argparse.ArgumentParser(
+        prog="python -m src.tune",
+        description="Searches the hyperparameters of a model and exports the best one.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=f"""\
+presets (--config):
+{presets}
+
+data.source:      {", ".join(SOURCES)}
+hypermodel.name:  {", ".join(HYPERMODELS)}
+tuner.name:       {", ".join(TUNERS)}
+
+overrides are dotted paths into the configuration with YAML values; the last one wins:
+  tuner.name=hyperband          training.epochs=27
+  space.learning_rate=1e-3      pins a hyperparameter
+  space.activation=[relu,tanh]  gives its choices
+  space.units.max=512           narrows or widens its range
+  space.taper=open              searches its whole range again
+every key, with its default and range: src/config/presets/default.yaml
+
+exit status: 0 done; 1 no trial completed, or too many failed in a row; 2 a mistake in the
+configuration, the data or the command line; 130 stopped by Ctrl-C or SIGTERM
+""",
+    )
+    parser.add_argument(
+        "--config",
+        metavar="NAME or PATH",
+        help="a preset or a YAML file; either builds on the preset 'default'",
+    )
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="train nothing: show settings, search space and plan, and check them",
+    )
+    parser.add_argument("--quiet", action="store_true", help="print the run's folder and no more")
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="settings to change")
+    return parser
+
+
+def _interrupt(signal_number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())
