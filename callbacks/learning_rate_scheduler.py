@@ -28,7 +28,7 @@ class LearningRateScheduler(keras.callbacks.Callback):
     """
 
     LIMITS: ClassVar[dict[str, tuple[float, float]]] = {
-        f"schedule_{name}": search.valid for name, (search, _) in all_parameters().items()
+        f"schedule_{name}": search.limits for name, (search, _) in all_parameters().items()
     }
 
     def __init__(self, schedule: Callable[[float], float], epochs: int) -> None:

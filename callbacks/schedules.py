@@ -37,22 +37,27 @@ class Range:
         default: value tried first.
         log: whether the search samples on a logarithmic scale; `min` is then above 0.
         valid: closed interval of the values that the schedule is defined for; it contains the
-            search range, and a user may pin any value within.
+            search range, and a user may pin any value within. None for the search range itself.
     """
 
     min: float
     max: float
     default: float
     log: bool = False
-    valid: tuple[float, float] = (0.0, 1.0)
+    valid: tuple[float, float] | None = None
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """The closed interval of the values that may be given."""
+        return self.valid or (self.min, self.max)
 
 
 # A parameter that several schedules share has one range, because it is one hyperparameter.
 Factor = Annotated[float, Range(0.1, 0.9, 0.5, log=True, valid=(1e-6, 1.0))]
 Every = Annotated[float, Range(0.05, 0.5, 0.2, valid=(1e-6, 1.0))]
 Rate = Annotated[float, Range(0.1, 10.0, 3.0, log=True, valid=(0.0, 1e6))]
-Final = Annotated[float, Range(1e-3, 0.5, 0.01, log=True)]
-Boundary = Annotated[float, Range(0.2, 0.9, 0.5)]
+Final = Annotated[float, Range(1e-3, 0.5, 0.01, log=True, valid=(0.0, 1.0))]
+Boundary = Annotated[float, Range(0.2, 0.9, 0.5, valid=(0.0, 1.0))]
 Value = Annotated[float, Range(0.01, 0.5, 0.1, log=True, valid=(1e-6, 1.0))]
 
 
@@ -133,7 +138,7 @@ def get_schedule(name: str, parameters: Mapping[str, float]) -> Callable[[float]
     if extra := [parameter for parameter in parameters if parameter not in ranges]:
         raise ValueError(f"{takes}; got {', '.join(extra)} too.{names.nearest(extra[0], ranges)}")
     for parameter, value in parameters.items():
-        lowest, highest = ranges[parameter].valid
+        lowest, highest = ranges[parameter].limits
         if not isinstance(value, numbers.Real) or not lowest <= value <= highest:
             raise ValueError(
                 f"schedule '{name}': {parameter} must be a number from {lowest:g} to {highest:g}, "

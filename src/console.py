@@ -91,7 +91,7 @@ class ConsoleListener(SearchListener):
     ) -> None:
         """Starts the bar."""
         self.console.rule("[bold]Trials", align="left")
-        _line(self.console, "run", str(run.path))
+        _path(self.console, "run", run.path)
         self._progress.start()
 
     def on_trial_begin(self, spec: TrialSpec, progress: SearchProgress) -> None:
@@ -142,7 +142,7 @@ def show_outcome(console: Console, outcome: SearchOutcome, arguments: Sequence[s
         files += [("model", run.model), ("metrics", run.metrics), ("predictions", run.predictions)]
     for name, path in files:
         if path.exists():
-            _line(console, name, str(path))
+            _path(console, name, path)
     console.rule("[bold]Next", align="left")
     for purpose, command in _next_commands(run, arguments):
         console.print(f"  [dim]# {purpose}[/dim]")
@@ -278,6 +278,11 @@ def _setting(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(_setting(item) for item in value) + "]"
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _path(console: Console, name: str, path: Path) -> None:
+    """A path is never broken, so that it can be copied."""
+    console.print(Text(f"{'  ' + name:<{NAME_WIDTH + 2}}{path}"), soft_wrap=True)
 
 
 def _line(console: Console, name: str, value: str | Text) -> None:

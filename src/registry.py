@@ -27,14 +27,16 @@ def load(registry: Mapping[str, str], name: str, key: str) -> Any:
     check_name(registry, name, key)
     module_name, _, attribute = registry[name].partition(":")
     try:
-        return getattr(importlib.import_module(module_name), attribute)
+        module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
-        if error.name is None or not module_name.startswith(error.name):
+        if not f"{module_name}.".startswith(f"{error.name}."):
             raise  # the module is there, but something that it imports is not
         raise UserError(
             f"{key}: the registry entry '{registry[name]}' for '{name}' names a module that does "
             f"not exist: {module_name}"
         ) from error
+    try:
+        return getattr(module, attribute)
     except AttributeError as error:
         raise UserError(
             f"{key}: the registry entry '{registry[name]}' for '{name}' names '{attribute}', "

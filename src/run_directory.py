@@ -1,5 +1,6 @@
 """Where every file of a run lies. Nothing else in the project puts a run's paths together."""
 
+import itertools
 import os
 import re
 from dataclasses import dataclass
@@ -40,26 +41,14 @@ class RunDirectory:
                 f"run.name: '{stem}' is not valid; letters, digits, '.', '_' and '-', "
                 "beginning with a letter or digit"
             )
-        number = 1
-        while True:
-            path = Path(directory) / (stem if number == 1 else f"{stem}-{number}")
-            try:
-                Path(directory).mkdir(parents=True, exist_ok=True)
-                path.mkdir()
-            except FileExistsError as error:
-                if not automatic or not path.exists():
-                    raise UserError(
-                        f"run.name: '{name}' is taken: {path} exists, and no run is overwritten; "
-                        "give another name, or 'auto'"
-                    ) from error
-                number += 1
-            except OSError as error:
-                raise UserError(
-                    f"run.directory: '{directory}' cannot hold a run: {error.strerror}: "
-                    f"{error.filename}"
-                ) from error
-            else:
-                return cls(path)
+        try:
+            Path(directory).mkdir(parents=True, exist_ok=True)
+            return cls(_new_folder(Path(directory), stem, numbered=automatic))
+        except OSError as error:
+            raise UserError(
+                f"run.directory: '{directory}' cannot hold a run: {error.strerror}: "
+                f"{error.filename}"
+            ) from error
 
     @property
     def name(self) -> str:
@@ -132,6 +121,23 @@ class RunDirectory:
     def predictions(self) -> Path:
         """The winner's predictions on the validation and test rows."""
         return self.best / "predictions.csv"
+
+
+def _new_folder(directory: Path, stem: str, *, numbered: bool) -> Path:
+    """Makes and returns `directory/stem`, or, if `numbered`, the first of `stem-2`, … not taken."""
+    for number in itertools.count(1):
+        path = directory / (stem if number == 1 else f"{stem}-{number}")
+        try:
+            path.mkdir()
+        except FileExistsError as error:
+            if not numbered:
+                raise UserError(
+                    f"run.name: '{stem}' is taken: {path} exists, and no run is overwritten; "
+                    "give another name, or 'auto'"
+                ) from error
+        else:
+            break
+    return path
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:

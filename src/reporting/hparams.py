@@ -34,12 +34,12 @@ class HParamsListener(SearchListener):
         self._run = run
         self._open_roots: set[str] = set()
         reachable = spaces.reachable_hyperparameters(space)
-        hparams = {hp.name: api.HParam(hp.name, _domain(hp)) for hp in reachable}
+        infos = {hp.name: _info(hp) for hp in reachable}
         shown = {"score": "score"}
         shown |= {f"{BEST}val_{name}": f"val_{name}" for name in (*metrics, "loss")}
         shown |= {"epochs": "epochs", "seconds": "seconds"}
-        columns = [api.Metric(tag, display_name=title) for tag, title in shown.items()]
-        _write(run.tensorboard, [summary_v2.hparams_config_pb(list(hparams.values()), columns)])
+        columns = [api.Metric(tag, display_name=title).as_proto() for tag, title in shown.items()]
+        _write(run.tensorboard, [_converted(summary.experiment_pb(infos.values(), columns))])
 
     def on_trial_begin(self, spec: TrialSpec, progress: SearchProgress) -> None:
         """Opens the session of a root trial."""
@@ -72,9 +72,14 @@ class HParamsListener(SearchListener):
     def _close(self, root_id: str, status: Any) -> None:
         if root_id in self._open_roots:
             self._open_roots.remove(root_id)
-            # TensorFlow's class of the same message; TensorBoard's writer wants its own.
-            end = Summary.FromString(summary.session_end_pb(status).SerializeToString())
-            _write(self._run.tensorboard / root_id, [end])
+            _write(self._run.tensorboard / root_id, [_converted(summary.session_end_pb(status))])
+
+
+def _info(hp: Any) -> Any:
+    """A column of the table; `differs` puts those that are searched before those that are pinned."""
+    info = api_pb2.HParamInfo(name=hp.name, differs=spaces.is_searched(hp))
+    _domain(hp).update_hparam_info(info)
+    return info
 
 
 def _domain(hp: Any) -> Any:
@@ -83,6 +88,11 @@ def _domain(hp: Any) -> Any:
     if isinstance(hp, Float) and spaces.is_searched(hp):
         return api.RealInterval(hp.min_value, hp.max_value)
     return api.Discrete(list(hp.values))
+
+
+def _converted(content: Any) -> Summary:
+    """From TensorFlow's class of the message to TensorBoard's own, which its writer wants."""
+    return Summary.FromString(content.SerializeToString())
 
 
 def _scalars(numbers: dict[str, Any]) -> Summary:

@@ -21,7 +21,7 @@ class Enumeration:
 
     def __init__(self, space: Sequence[Any], values_of: Callable[[Any], Sequence[Any]]) -> None:
         self._space = list(space)
-        self._values = [tuple(values_of(hp)) for hp in self._space]
+        self._values = [values_of(hp) for hp in self._space]
         # parents[i]: the names on which the space from i on depends.
         self._parents: list[tuple[str, ...]] = []
         for start in range(len(self._space) + 1):

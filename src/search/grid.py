@@ -1,11 +1,12 @@
 """Grid search: every point of a finite space, each once."""
 
 from collections.abc import Sequence
-from math import gcd
+from itertools import combinations
+from math import gcd, isqrt
 from typing import Any, Self
 
 import numpy as np
-from keras_tuner.engine.hyperparameters import Float, Int
+from keras_tuner.engine.hyperparameters import Int
 
 from src.config.schema import Config
 from src.errors import UserError
@@ -21,8 +22,8 @@ class GridOracle(SearchOracle):
 
     Choices and integers take all their values; a range of floats, and a range of more integers than
     that, takes `tuner.grid_points` values evenly spaced on its scale, both ends included. The order
-    is fixed and strides over the grid by the golden ratio, so that a grid that is capped or stopped
-    early is an even sample of the whole, not one corner of it. No trial waits for another.
+    is fixed and strides over the grid near the golden ratio, so that a grid that is capped, or
+    stopped early, is an even sample of the whole, not one corner of it. No trial waits for another.
 
     Args:
         points: values taken from a range.
@@ -36,7 +37,7 @@ class GridOracle(SearchOracle):
         self.points = points
         self.position = 0
         self._grid = Enumeration(self.hyperparameters.space, self._values)
-        self._stride = _golden_stride(self._grid.size)
+        self._stride = _even_stride(self._grid)
 
     @classmethod
     def from_config(cls, config: Config, **common: Any) -> Self:
@@ -88,15 +89,13 @@ class GridOracle(SearchOracle):
         self.position = state["position"]
 
     def _values(self, hp: Any) -> tuple[Any, ...]:
-        if isinstance(hp, Float):
+        if spaces.is_continuous(hp):
             spaced = self._evenly(hp)
             return tuple(dict.fromkeys(float(f"{value:.9g}") for value in spaced))
-        if isinstance(hp, Int) and hp.step in (None, 1):
-            values = spaces.integer_values(hp)
-            if len(values) <= self.points:
-                return values
+        values = spaces.finite_values(hp)
+        if isinstance(hp, Int) and hp.step in (None, 1) and len(values) > self.points:
             return tuple(dict.fromkeys(round(value) for value in self._evenly(hp)))
-        return tuple(hp.values)
+        return tuple(values)
 
     def _evenly(self, hp: Any) -> list[float]:
         spacing = np.geomspace if hp.sampling == "log" else np.linspace
@@ -104,9 +103,24 @@ class GridOracle(SearchOracle):
         return evenly
 
 
-def _golden_stride(size: int) -> int:
-    """A step near `size` / golden ratio that has no common factor with `size`."""
-    stride = max(1, int(size * 0.6180339887498949)) if size < 2**50 else size * 618034 // 10**6
-    while gcd(stride, size) != 1:
-        stride += 1
-    return stride
+def _even_stride(grid: Enumeration) -> int:
+    """A step near `size` / golden ratio that has no common factor with `size`.
+
+    The ratio alone spreads the first hyperparameter, but may hardly move another. Hence of some
+    steps near it the one is taken whose first points differ most in every two hyperparameters.
+    """
+    size = grid.size
+    golden = (isqrt(5 * size * size) - size) // 2
+    offsets = sorted([*range(-3, 4), *(size * n // 331 for n in range(-16, 17))], key=abs)
+    steps: list[int] = [golden + offset for offset in offsets if gcd(golden + offset, size) == 1]
+    return max(steps or [1], key=lambda step: _variety(grid, step))
+
+
+def _variety(grid: Enumeration, step: int) -> int:
+    """Counts the values, and the pairs of values, in the first 4, 10 and 40 points."""
+    points = [grid.point(index * step % grid.size) for index in range(min(40, grid.size))]
+    return sum(
+        len({pair for point in points[:first] for pair in combinations(point.items(), 2)})
+        + len({item for point in points[:first] for item in point.items()})
+        for first in (4, 10, 40)
+    )

@@ -6,6 +6,7 @@ from math import ceil, log
 from typing import Any, Self
 
 import keras_tuner as kt
+from keras_tuner.engine.hyperparameters import Float, Int
 
 from src.config.schema import Config
 from src.search import space as spaces
@@ -33,6 +34,15 @@ class BayesianOracle(SearchOracle, kt.oracles.BayesianOptimizationOracle):
             num_initial_points=_initial_points(config.tuner.trial_cap, searched),
             **common,
         )
+
+    def populate_space(self, trial_id: str) -> dict[str, Any]:
+        """Keeps to the ranges: at the upper end Keras Tuner proposes an integer too large."""
+        response: dict[str, Any] = super().populate_space(trial_id)
+        values = response["values"] or {}
+        for hp in self.hyperparameters.space:
+            if isinstance(hp, (Int, Float)) and hp.name in values:
+                values[hp.name] = min(max(values[hp.name], hp.min_value), hp.max_value)
+        return response
 
     def plan(self, cap: int | None) -> Sequence[str]:
         """Adds how the search starts."""
@@ -80,7 +90,7 @@ class HyperbandOracle(SearchOracle, kt.oracles.HyperbandOracle):
         times = self.hyperband_iterations
         trials = times * sum(rung.trials for rung in rungs)
         epochs = times * sum(rung.trials * (rung.epochs - rung.initial_epoch) for rung in rungs)
-        repeated = f", all of it {times} times" if times > 1 else ""
+        repeated = f" in {times} iterations" if times > 1 else ""
         capped = f", ended after {cap:,} trials" if cap and cap < trials else ""
         return [*lines, f"{trials:,} trials, {epochs:,} epochs in all{repeated}{capped}"]
 

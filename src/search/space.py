@@ -1,8 +1,10 @@
 """The search space: what a HyperModel declares, pinned and narrowed as the user asks."""
 
 import tempfile
+import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import log
 from typing import Any
 
 import keras_tuner as kt
@@ -13,17 +15,34 @@ from src.search.enumeration import Enumeration
 
 Limits = Mapping[str, tuple[float, float]]
 
+MOST_STEPS = 1000  # a range of floats in more steps than that is meant to be continuous
 
-def discover(hypermodel: Any) -> kt.HyperParameters:
+
+def discover(hypermodel: Any, owner: str = "the HyperModel") -> kt.HyperParameters:
     """Returns every hyperparameter of a HyperModel.
 
     What `declare_hyperparameters` declares needs one build to be checked. Only if that build finds
     more does Keras Tuner build the model again and again, once for each conditional branch.
+
+    Args:
+        hypermodel: any Keras Tuner HyperModel.
+        owner: how messages call it.
+
+    Raises:
+        UserError: if the model cannot be built with its defaults, with the line that raised.
     """
     hp = kt.HyperParameters()
-    hypermodel.declare_hyperparameters(hp)
-    declared = len(hp.space)
-    hypermodel.build(hp)
+    try:
+        hypermodel.declare_hyperparameters(hp)
+        declared = len(hp.space)
+        hypermodel.build(hp)
+    except Exception as error:  # a HyperModel of any user's may raise anything
+        frames = traceback.extract_tb(error.__traceback__)
+        own = [frame for frame in frames if "site-packages" not in frame.filename]
+        line = f"{own[-1].filename}:{own[-1].lineno}: {own[-1].line}" if own else ""
+        raise UserError(
+            f"{owner} cannot be built with its defaults: {type(error).__name__}: {error}\n  {line}"
+        ) from error
     if len(hp.space) == declared:
         return _without_values(hp)
     with tempfile.TemporaryDirectory() as folder:
@@ -32,14 +51,15 @@ def discover(hypermodel: Any) -> kt.HyperParameters:
 
 
 def check_names(space: kt.HyperParameters, names: Iterable[str], owner: str) -> None:
-    """Raises `UserError` for a name that is no hyperparameter of `owner`, the HyperModel."""
+    """Raises `UserError`, a line each, for names that are no hyperparameters of `owner`."""
     known = list(dict.fromkeys(hp.name for hp in space.space))
-    for name in names:
-        if name not in known:
-            raise UserError(
-                f"space.{name}: {owner} has no such hyperparameter.{nearest(name, known)} "
-                f"It has: {', '.join(known)}"
-            )
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        lines = [
+            f"space.{name}: {owner} has no such hyperparameter.{nearest(name, known)}"
+            for name in unknown
+        ]
+        raise UserError("\n".join([*lines, f"It has: {', '.join(known)}"]))
 
 
 def narrow(
@@ -61,7 +81,7 @@ def narrow(
         UserError: for a value that the hyperparameter cannot take.
     """
     narrowed = [
-        _narrowed(hp, settings[hp.name], limits) if hp.name in settings else hp
+        _with_maximum(_narrowed(hp, settings[hp.name], limits) if hp.name in settings else hp)
         for hp in space.space
     ]
     reachable = _reachable(narrowed)
@@ -145,7 +165,7 @@ def size(space: kt.HyperParameters) -> Size:
         hp.name for hp in reachable_hyperparameters(space) if is_searched(hp) and is_continuous(hp)
     ]
     points = Enumeration(
-        space.space, lambda hp: (None,) if is_continuous(hp) else tuple(hp.values)
+        space.space, lambda hp: (None,) if is_continuous(hp) else finite_values(hp)
     ).size
     return Size(points, tuple(dict.fromkeys(continuous)))
 
@@ -164,11 +184,14 @@ def is_searched(hp: Any) -> bool:
     return isinstance(hp, Boolean) or hp.min_value < hp.max_value
 
 
-def integer_values(hp: Any) -> tuple[int, ...]:
-    """All values of an `Int`: those of its step, else every integer in its range."""
-    if hp.step is None:
-        return tuple(range(hp.min_value, hp.max_value + 1))
-    return tuple(int(value) for value in hp.values)
+def finite_values(hp: Any) -> Sequence[Any]:
+    """All values of a hyperparameter that has no continuum of them, a pinned one's included."""
+    if isinstance(hp, Int) and hp.step in (None, 1):
+        # Of a logarithmic range, `hp.values` holds a sample only.
+        return range(hp.min_value, hp.max_value + 1)
+    if isinstance(hp, Int):
+        return tuple(int(value) for value in hp.values)
+    return tuple(hp.values)
 
 
 def format_value(name: str, value: Any) -> str:
@@ -193,14 +216,16 @@ def _without_values(space: kt.HyperParameters) -> kt.HyperParameters:
 
 def _reachable(space: Sequence[Any]) -> set[int]:
     """Ids of the hyperparameters that some choice of values makes active."""
-    possible: dict[str, set[Any]] = {}
+    possible: dict[str, list[Sequence[Any]]] = {}
     reachable = set()
     for hp in space:  # parents come before their children
-        if all(possible.get(c.name, set()) & set(c.values) for c in hp.conditions):
+        if all(
+            any(value in values for values in possible.get(c.name, []) for value in c.values)
+            for c in hp.conditions
+        ):
             reachable.add(id(hp))
-            finite = isinstance(hp, (Boolean, Choice, Fixed))
-            values = hp.values if finite else integer_values(hp) if isinstance(hp, Int) else ()
-            possible.setdefault(hp.name, set()).update(values)
+            values = () if is_continuous(hp) else finite_values(hp)
+            possible.setdefault(hp.name, []).append(values)
     return reachable
 
 
@@ -221,6 +246,8 @@ def _narrowed(hp: Any, setting: Any, limits: Limits) -> Any:
         return _ranged(hp, setting, limits)
     if isinstance(setting, (list, tuple)):
         values = [_checked(hp, value, limits) for value in setting]
+        if isinstance(hp, Boolean) and len(values) > 1:
+            return hp  # a `Choice` would turn true and false into 1 and 0
         default = hp.default if hp.default in values else values[0]
         if len(values) > 1:
             return Choice(hp.name, values, default=default, conditions=hp.conditions)
@@ -282,39 +309,53 @@ def _ranged(hp: Any, setting: Mapping[str, Any], limits: Limits) -> Any:
             f"{key}: {_words(setting)} is not valid; min {low:g} is above max {high:g}"
             f" (declared: {hp.min_value:g} to {hp.max_value:g}); give both"
         )
-    if hp.sampling == "log" and low <= 0:
+    logarithmic = hp.sampling != "linear"
+    if logarithmic and low <= 0:
         raise UserError(f"{key}.min: {low:g} is not valid; above 0, as its scale is logarithmic")
-    step = setting.get("step", hp.step if isinstance(hp, Int) else None)
-    if step is not None and hp.sampling == "log" and step <= 1:
+    step = setting.get("step", hp.step)
+    if step is not None and logarithmic and step <= 1:
         raise UserError(f"{key}.step: {step:g} is not valid; above 1, as its scale is logarithmic")
     if isinstance(hp, Int) and step is not None and step != int(step):
         raise UserError(f"{key}.step: {step:g} is not valid; an integer")
+    if step is not None and isinstance(hp, Float):
+        steps = log(high / low, step) if logarithmic else (high - low) / step
+        if steps > MOST_STEPS:
+            raise UserError(
+                f"{key}.step: {step:g} is not valid; at most {MOST_STEPS:,} steps from {low:g} to "
+                f"{high:g}"
+            )
     if low == high:
         return Fixed(hp.name, low, conditions=hp.conditions)
-    default = min(max(hp.default, low), high)
-    if isinstance(hp, Float) and step is not None:
-        # Keras Tuner's own stepped floats lose their maximum to rounding.
-        return Choice(hp.name, _stepped(low, high, step, hp.sampling), conditions=hp.conditions)
     return type(hp)(
         hp.name,
         low,
         high,
-        step=None if step is None else int(step),
+        step=int(step) if step is not None and isinstance(hp, Int) else step,
         sampling=hp.sampling,
-        default=default,
+        default=min(max(hp.default, low), high),
         conditions=hp.conditions,
     )
 
 
-def _stepped(low: float, high: float, step: float, sampling: str) -> list[float]:
+def _with_maximum(hp: Any) -> Any:
+    """Returns a `Float` with a step as a `Choice`, as its own values lose the maximum to rounding.
+
+    Anything else is returned as it is.
+    """
+    if not isinstance(hp, Float) or hp.step is None:
+        return hp
+    low, high = hp.min_value, hp.max_value
     values: list[float] = []
-    index = 0
     while True:
-        value = low * step**index if sampling == "log" else low + index * step
-        if value > high * (1 + 1e-9):
-            return values
+        index = len(values)
+        value = low + index * hp.step if hp.sampling == "linear" else low * hp.step**index
+        if value > high + 1e-9 * (high - low):
+            break
         values.append(float(f"{min(value, high):.12g}"))
-        index += 1
+    if hp.sampling == "reverse_log":
+        values = [float(f"{low + high - value:.12g}") for value in reversed(values)]
+    default = min(values, key=lambda value: abs(value - hp.default))
+    return Choice(hp.name, values, default=default, conditions=hp.conditions)
 
 
 def _words(setting: Mapping[str, Any]) -> str:

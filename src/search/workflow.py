@@ -89,10 +89,10 @@ def prepare(config: Config) -> PreparedSearch:
     name = config.hypermodel.name
     hypermodel_class = registry.load(HYPERMODELS, name, "hypermodel.name")
     hypermodel = hypermodel_class(data.arrays(data.train, data.validation).problem)
-    declared = spaces.discover(hypermodel)
     owner = f"hypermodel.name={name} on {data.task} data"
-    spaces.check_names(declared, set(config.space) - config.inherited_space, owner)
-    spaces.check_names(declared, config.opened_space, owner)
+    declared = spaces.discover(hypermodel, owner)
+    own_names = [name for name in config.space if name not in config.inherited_space]
+    spaces.check_names(declared, [*own_names, *sorted(config.opened_space)], owner)
     space = spaces.narrow(
         declared,
         config.space,

@@ -97,9 +97,14 @@ def test_defaults_start_at_the_base_rate_and_never_exceed_it(name: str) -> None:
         assert all(0 < later <= earlier for earlier, later in itertools.pairwise(factors))
 
 
+def test_a_range_without_validity_is_its_own_limit() -> None:
+    assert Range(1.0, 8.0, 3.0).limits == (1.0, 8.0)
+    assert Range(1.0, 8.0, 3.0, valid=(0.5, 9.0)).limits == (0.5, 9.0)
+
+
 def test_ranges_contain_their_default_and_lie_within_what_is_valid() -> None:
     for search, _ in schedules.all_parameters().values():
-        assert search.valid[0] <= search.min < search.default < search.max <= search.valid[1]
+        assert search.limits[0] <= search.min < search.default < search.max <= search.limits[1]
         assert search.min > 0 or not search.log
 
 

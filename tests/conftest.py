@@ -1,0 +1,32 @@
+"""What all tests share: TensorFlow as the commands start it, and tiny configurations."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from src.config import Config, load_config
+from src.startup import start_tensorflow
+
+start_tensorflow()
+
+TINY = (
+    "data.source=iris",
+    "training.epochs=3",
+    "tuner.max_trials=3",
+    "space.layers=1",
+    "space.units={min: 4, max: 16}",
+    "space.activation=relu",
+)
+
+MakeConfig = Callable[..., Config]
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> MakeConfig:
+    """Makes a configuration that searches iris in about a second, below the test's folder."""
+
+    def make(*overrides: str) -> Config:
+        return load_config("quick", [*TINY, f"run.directory={tmp_path}", *overrides])
+
+    return make

@@ -1,0 +1,183 @@
+"""TensorBoard shows what it should: asked through its own HTTP API, as its pages ask."""
+
+import json
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from tensorboard import default, program
+
+from hypermodels import HYPERMODELS
+from hypermodels.mlp import MLP
+from src.config import load_config
+from src.reporting import report_listeners
+from src.search import run
+from src.search.workflow import SearchOutcome
+from tests.conftest import TINY
+
+STATUSES = ["STATUS_UNKNOWN", "STATUS_SUCCESS", "STATUS_FAILURE", "STATUS_RUNNING"]
+
+
+class FailsForTanh(MLP):
+    """Raises for one activation."""
+
+    def network(self, hp: Any, x: Any) -> Any:
+        if hp.get("activation") == "tanh":
+            raise ValueError("no tanh here")
+        return super().network(hp, x)
+
+
+class Board:
+    """A TensorBoard on loopback that loads a folder once."""
+
+    def __init__(self, folder: Path) -> None:
+        server = program.TensorBoard(default.get_plugins())
+        server.configure(
+            [None, "--logdir", str(folder), "--port", "0", "--host", "127.0.0.1"]
+            + ["--load_fast", "false", "--reload_interval", "0", "--reload_task", "blocking"]
+        )
+        self.url = server.launch().rstrip("/")
+
+    def get(self, path: str, body: dict[str, Any] | None = None) -> Any:
+        data = None if body is None else json.dumps(body).encode()
+        headers = {"Content-Type": "application/json"}
+        request = urllib.request.Request(self.url + path, data, headers)
+        with urllib.request.urlopen(request, timeout=10) as response:
+            return json.load(response)
+
+    def experiment(self) -> Any:
+        return self.get(
+            "/data/plugin/hparams/experiment", {"experimentName": "", "hparamsLimit": 0}
+        )
+
+    def rows(self) -> dict[str, dict[str, Any]]:
+        experiment = self.experiment()
+        columns = [
+            {"metric": m["name"], "includeInResult": True} for m in experiment["metricInfos"]
+        ]
+        columns += [{"hparam": h["name"]} for h in experiment["hparamInfos"]]
+        answer = self.get(
+            "/data/plugin/hparams/session_groups",
+            {"experimentName": "", "allowedStatuses": STATUSES, "colParams": columns}
+            | {"startIndex": 0, "sliceSize": 1000},
+        )
+        return {group["name"]: group for group in answer["sessionGroups"]}
+
+
+def metric_values(row: dict[str, Any]) -> dict[str, float]:
+    return {metric["name"]["tag"]: metric["value"] for metric in row["metricValues"]}
+
+
+@pytest.fixture(scope="module")
+def random_search(tmp_path_factory: pytest.TempPathFactory) -> SearchOutcome:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(HYPERMODELS, "fails_for_tanh", f"{__name__}:FailsForTanh")
+        config = load_config(
+            "quick",
+            [
+                *TINY,
+                f"run.directory={tmp_path_factory.mktemp('logs')}",
+                "hypermodel.name=fails_for_tanh",
+                "space.activation=[relu, tanh]",
+                "space.optimizer=[adam, nesterov]",
+                "tuner.max_trials=8",
+            ],
+        )
+        return run(config, listeners=report_listeners())
+
+
+@pytest.fixture(scope="module")
+def board(random_search: SearchOutcome) -> Board:
+    return Board(random_search.run.tensorboard)
+
+
+def test_each_trial_is_a_run_with_train_and_validation_scalars_and_the_rate(
+    random_search: SearchOutcome, board: Board
+) -> None:
+    history = pd.read_csv(random_search.run.history_table, dtype={"trial_id": str})
+    tags = board.get("/data/plugin/scalars/tags")
+    for trial_id, rows in history.groupby("trial_id"):
+        assert {"loss/train", "loss/validation", "accuracy/train"} <= set(tags[trial_id])
+        for tag, column in (
+            ("accuracy/validation", "val_accuracy"),
+            ("loss/train", "loss"),
+            ("learning_rate", "learning_rate"),
+        ):
+            query = f"/data/plugin/scalars/scalars?run={trial_id}&tag={tag}"
+            scalars = board.get(query)
+            assert [step for _, step, _ in scalars] == list(rows["epoch"])
+            assert [value for _, _, value in scalars] == pytest.approx(list(rows[column]))
+
+
+def test_hparams_has_a_row_for_each_trial_with_its_score_and_its_hyperparameters(
+    random_search: SearchOutcome, board: Board
+) -> None:
+    rows = board.rows()
+    records = {record.spec.trial_id: record for record in random_search.progress.records}
+    assert set(rows) == set(records)
+    statuses = {record.result.status for record in records.values()}
+    assert statuses == {"COMPLETED", "FAILED"}
+    for trial_id, record in records.items():
+        row, result = rows[trial_id], record.result
+        assert row["hparams"] == record.spec.values
+        session = row["sessions"][0]
+        if result.status == "FAILED":
+            assert session["status"] == "STATUS_FAILURE"
+            assert not row["metricValues"]
+            continue
+        assert session["status"] == "STATUS_SUCCESS"
+        shown = metric_values(row)
+        assert shown["score"] == pytest.approx(result.score)
+        assert shown["best_epoch/val_log_loss"] == pytest.approx(result.metrics["val_log_loss"])
+        assert shown["epochs"] == result.epochs
+
+
+def test_hparams_has_the_true_ranges_and_those_searched_come_first(board: Board) -> None:
+    infos = board.experiment()["hparamInfos"]
+    domains = {info["name"]: info.get("domainInterval") or info["domainDiscrete"] for info in infos}
+    assert domains["units"] == {"minValue": 4.0, "maxValue": 16.0}
+    assert domains["learning_rate"] == {"minValue": 3e-4, "maxValue": 3e-2}
+    assert sorted(domains["activation"]) == ["relu", "tanh"]
+    assert domains["initializer"] == ["he_normal"]
+    assert domains["momentum"] == {"minValue": 0.5, "maxValue": 0.99}  # active for nesterov
+    assert "loss_function" not in domains
+    searched = [info["name"] for info in infos if info.get("differs")]
+    assert [info["name"] for info in infos][: len(searched)] == searched
+    assert {"units", "activation"} <= set(searched)
+    assert "initializer" not in searched
+
+
+def test_hyperband_has_one_row_for_each_root_and_one_curve_over_all_rungs(tmp_path: Path) -> None:
+    config = load_config(
+        "quick",
+        [*TINY, f"run.directory={tmp_path}", "tuner.name=hyperband", "tuner.max_trials=auto"]
+        + ["training.epochs=4", "tuner.factor=2", "space.early_stopping_patience=0"],
+    )
+    outcome = run(config, listeners=report_listeners())
+    records = outcome.progress.records
+    roots = {record.spec.root_id for record in records}
+    assert len(roots) < len(records)
+    board = Board(outcome.run.tensorboard)
+    rows = board.rows()
+    assert set(rows) == roots
+    assert {row["sessions"][0]["status"] for row in rows.values()} == {"STATUS_SUCCESS"}
+    last = {record.spec.root_id: record for record in records}  # the furthest rung of each root
+    for root_id, record in last.items():
+        assert metric_values(rows[root_id])["score"] == pytest.approx(record.result.score)
+        scalars = board.get(f"/data/plugin/scalars/scalars?run={root_id}&tag=loss/train")
+        assert [step for _, step, _ in scalars] == list(range(1, record.result.epochs + 1))
+
+
+def test_folds_have_runs_of_their_own_but_one_row(tmp_path: Path) -> None:
+    config = load_config(
+        "quick", [*TINY, f"run.directory={tmp_path}", "tuner.folds=2", "tuner.max_trials=1"]
+    )
+    outcome = run(config, listeners=report_listeners())
+    board = Board(outcome.run.tensorboard)
+    assert set(board.get("/data/plugin/scalars/tags")) >= {
+        "0000/execution0-fold0",
+        "0000/execution0-fold1",
+    }
+    assert set(board.rows()) == {"0000"}

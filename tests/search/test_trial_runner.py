@@ -1,0 +1,106 @@
+"""One trial: promotion, seeds, one preprocessing for all."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from callbacks import TrainingPlan
+from src.config import load_config
+from src.run_directory import RunDirectory
+from src.search.trial import TrialResult, TrialSpec
+from src.search.trial_runner import RunContext, TrialRunner
+from src.search.workflow import prepare
+from tests.conftest import TINY
+
+EPOCHS = 9
+VALUES = (
+    "space.units=8",
+    "space.normalization=batch",
+    "space.batch_size=16",
+    "space.learning_rate=0.01",
+    "space.initializer=glorot_uniform",
+)
+
+
+def run_rungs(folder: Path, rungs: list[int], *overrides: str) -> list[TrialResult]:
+    """Trains one configuration in rungs that end at the given epochs."""
+    config = load_config("quick", [*TINY, *VALUES, f"training.epochs={EPOCHS}", *overrides])
+    prepared = prepare(config)
+    hp = prepared.oracle.create_trial("slot0").hyperparameters
+    plan = TrainingPlan(EPOCHS, prepared.objective.name, prepared.objective.direction)
+    runner = TrialRunner(RunContext(7, "mlp", prepared.data, plan, RunDirectory(folder)))
+    results = []
+    reached = 0
+    for number, epochs in enumerate(rungs):
+        spec = TrialSpec(
+            trial_id=f"000{number}",
+            root_id="0000",
+            parent_id=f"000{number - 1}" if number else None,
+            hyperparameters=hp.get_config(),
+            initial_epoch=reached,
+            epochs=epochs,
+            keep_state=True,
+        )
+        results.append(runner.run(spec))
+        assert results[-1].status == "COMPLETED", results[-1].reason
+        reached = epochs
+    return results
+
+
+def rows(results: list[TrialResult]) -> list[dict[str, Any]]:
+    return [row for result in results for row in result.history]
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ("space.optimizer=adam", "space.dropout=0.0", "space.schedule=constant"),
+        ("space.optimizer=adam", "space.dropout=0.3", "space.schedule=cosine"),
+        ("space.optimizer=nesterov", "space.dropout=0.3", "space.schedule=exponential"),
+        (
+            "space.optimizer=rmsprop",
+            "space.dropout=0.1",
+            "space.plateau=true",
+            "space.plateau_patience=2",
+            "space.schedule=step",
+        ),
+    ],
+)
+def test_trap_a_promotion_continues_as_if_it_had_never_stopped(
+    tmp_path: Path, overrides: tuple[str, ...]
+) -> None:
+    pins = ("space.early_stopping_patience=0", "seed=3", *overrides)
+    at_once = run_rungs(tmp_path / "at_once", [9], *pins)
+    in_rungs = run_rungs(tmp_path / "in_rungs", [1, 3, 9], *pins)
+    assert len(rows(at_once)) == 9
+    assert rows(in_rungs) == rows(at_once)
+    last, whole = in_rungs[-1].fits[0], at_once[0].fits[0]
+    assert (last.score, last.best_epoch, last.metrics) == (
+        whole.score,
+        whole.best_epoch,
+        whole.metrics,
+    )
+    assert in_rungs[-1].epochs == 9
+
+
+def test_a_promotion_of_a_trial_that_stopped_early_trains_nothing_more(tmp_path: Path) -> None:
+    # A rate of almost nothing: no epoch after the first is better, and patience ends it at 3.
+    pins = ("space.early_stopping_patience=2", "space.learning_rate=1e-9", "space.dropout=0.0")
+    for until in (5, 3):  # stopped within the rung, and at its very end
+        first, second = run_rungs(
+            tmp_path / f"until{until}", [until, 9], *pins, "space.optimizer=adam"
+        )
+        assert first.epochs == second.epochs == 3
+        assert second.history == ()
+        assert (second.score, second.best_epoch) == (first.score, first.best_epoch)
+
+
+def test_histories_tell_the_batch_size_and_the_rate_of_each_epoch(tmp_path: Path) -> None:
+    pins = ("space.early_stopping_patience=0", "space.optimizer=adam", "space.batch_size=full")
+    schedule = ("space.schedule=linear", "space.schedule_final=0.1")
+    result = run_rungs(tmp_path, [9], *pins, *schedule)[0]
+    assert {row["batch_size"] for row in result.history} == {90}
+    rates = [row["learning_rate"] for row in result.history]
+    assert rates == pytest.approx([0.01 * (1 - 0.9 * epoch / 9) for epoch in range(9)])
+    assert [row["epoch"] for row in result.history] == list(range(1, 10))

@@ -1,0 +1,300 @@
+"""Whole searches: what they leave, and that they can be repeated."""
+
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from hypermodels import HYPERMODELS
+from hypermodels.mlp import MLP
+from src.config import load_config
+from src.errors import UserError
+from src.reporting import report_listeners
+from src.search import run
+from src.search.events import SearchListener, SearchProgress
+from src.search.trial import TrialRecord, TrialSpec
+from src.search.workflow import SearchOutcome, prepare
+from tests.conftest import MakeConfig
+
+VOLATILE = ["seconds", "started", "ended", "worker"]
+
+
+def trials_of(outcome: SearchOutcome) -> pd.DataFrame:
+    return pd.read_csv(outcome.run.trials_table, dtype={"trial_id": str, "parent": str})
+
+
+def test_a_search_leaves_every_file_and_they_agree(tiny: MakeConfig) -> None:
+    outcome = run(tiny("run.keep_top=2"), listeners=report_listeners())
+    run_directory, winner = outcome.run, outcome.winner
+    assert winner is not None
+    trials = trials_of(outcome)
+    assert list(trials["trial_id"]) == ["0000", "0001", "0002"]
+    assert set(trials["status"]) == {"COMPLETED"}
+    assert list(trials.columns)[:4] == ["trial_id", "status", "score", "score_std"]
+    assert {"val_accuracy", "val_log_loss", "epochs", "best_epoch", "seconds", "started"} <= set(
+        trials.columns
+    )
+    assert {"units", "optimizer", "learning_rate", "batch_size"} <= set(trials.columns)
+    np.testing.assert_allclose(trials["score"], trials["val_accuracy"])
+    assert trials["score"].max() == winner.record.result.score
+
+    history = pd.read_csv(run_directory.history_table, dtype={"trial_id": str})
+    assert list(history.columns[:6]) == [
+        *("trial_id", "execution", "fold", "epoch", "learning_rate", "batch_size")
+    ]
+    epochs = history.groupby("trial_id")["epoch"].max()
+    assert list(epochs) == list(trials["epochs"])
+    best = history.groupby("trial_id")["val_accuracy"].max()
+    np.testing.assert_allclose(best, trials["score"])
+
+    scores = json.loads(run_directory.metrics.read_text())
+    assert set(scores) == {"validation", "test"}
+    assert scores["validation"]["accuracy"] == pytest.approx(winner.record.result.score)
+    table = pd.read_csv(run_directory.predictions, dtype=str)
+    test = table[table["split"] == "test"]
+    assert len(test) == 30
+    assert (test["target"] == test["prediction"]).mean() == pytest.approx(
+        scores["test"]["accuracy"]
+    )
+    values = yaml.safe_load(run_directory.hyperparameters.read_text())
+    assert values == winner.record.spec.values
+    kept = sorted(path.name for path in run_directory.trials.iterdir())
+    assert kept == sorted(r.spec.trial_id for r in outcome.progress.completed[:2])
+    assert not list(run_directory.path.rglob("*.tmp"))
+    assert not list(run_directory.path.rglob("oracle.json"))
+    assert not list(run_directory.path.rglob("tuner0.json"))
+
+
+def test_the_same_seed_gives_the_same_search(tiny: MakeConfig) -> None:
+    first, second = (run(tiny("space.dropout=0.3"), listeners=report_listeners()) for _ in range(2))
+    pd.testing.assert_frame_equal(
+        trials_of(first).drop(columns=VOLATILE), trials_of(second).drop(columns=VOLATILE)
+    )
+    assert first.run.history_table.read_text() == second.run.history_table.read_text()
+    assert first.run.predictions.read_text() == second.run.predictions.read_text()
+    assert first.run.path != second.run.path
+
+
+def test_neighbouring_seeds_share_no_trial(tiny: MakeConfig) -> None:
+    def values(seed: int) -> set[str]:
+        oracle = prepare(tiny(f"seed={seed}")).oracle
+        trials = (oracle.create_trial(f"slot{number}") for number in range(30))
+        return {repr(sorted(trial.hyperparameters.values.items())) for trial in trials}
+
+    zero, one, two = values(0), values(1), values(2)
+    assert len(zero) == len(one) == len(two) == 30
+    assert not zero & one
+    assert not one & two
+    assert values(0) == zero
+
+
+def test_a_run_can_be_repeated_from_its_own_configuration(tiny: MakeConfig) -> None:
+    first = run(tiny(), listeners=report_listeners())
+    second = run(load_config(first.run.config), listeners=report_listeners())
+    pd.testing.assert_frame_equal(
+        trials_of(first).drop(columns=VOLATILE), trials_of(second).drop(columns=VOLATILE)
+    )
+
+
+def test_the_exported_model_needs_nothing_of_this_project(tiny: MakeConfig, tmp_path: Path) -> None:
+    outcome = run(tiny("space.normalization=batch", "space.dropout=0.2"))
+    data = prepare(outcome_config(outcome)).data
+    np.save(tmp_path / "rows.npy", data.x[data.test])
+    script = """
+import sys, keras, numpy as np
+try:
+    import hypermodels
+except ImportError:
+    model = keras.models.load_model(sys.argv[1], safe_mode=True)
+    np.save(sys.argv[3], model.predict(np.load(sys.argv[2]), verbose=0))
+"""
+    subprocess.run(
+        [sys.executable, "-I", "-c", script]
+        + [str(outcome.run.model), str(tmp_path / "rows.npy"), str(tmp_path / "out.npy")],
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+    )
+    table = pd.read_csv(outcome.run.predictions)
+    reported = table[table["split"] == "test"].filter(like="probability_").to_numpy()
+    np.testing.assert_allclose(np.load(tmp_path / "out.npy"), reported, atol=1e-6)
+
+
+def outcome_config(outcome: SearchOutcome) -> Any:
+    return load_config(outcome.run.config)
+
+
+def test_folds_and_executions_average_and_the_winner_is_refitted(tiny: MakeConfig) -> None:
+    config = tiny("tuner.folds=3", "tuner.executions_per_trial=2", "tuner.max_trials=2")
+    outcome = run(config, listeners=report_listeners())
+    history = pd.read_csv(outcome.run.history_table, dtype={"trial_id": str})
+    for row in trials_of(outcome).itertuples():
+        own = history[history["trial_id"] == row.trial_id]
+        bests = own.groupby(["execution", "fold"])["val_accuracy"].max()
+        assert len(bests) == 6
+        assert row.score == pytest.approx(bests.mean())
+        assert row.score_std == pytest.approx(bests.std())
+    winner = outcome.winner
+    assert winner is not None
+    assert winner.epochs == winner.record.result.best_epoch
+    table = pd.read_csv(outcome.run.predictions)
+    validation = table[table["split"] == "validation"]
+    data = prepare(config).data
+    assert sorted(validation["row"]) == sorted(data.development)  # each row by an unseen fold
+
+
+def test_regression_trains_on_a_standardised_target_and_reports_its_own_units(
+    tiny: MakeConfig,
+) -> None:
+    config = tiny("data.source=diabetes", "space.optimizer=adam", "space.learning_rate=0.01")
+    outcome = run(config)
+    assert outcome.winner is not None
+    rmse = outcome.winner.test["rmse"]
+    assert rmse is not None
+    assert 40 < rmse < 110  # the target's standard deviation is 77
+    assert outcome.winner.validation["rmse"] == pytest.approx(outcome.winner.record.result.score)
+    data = prepare(config).data
+    model = keras.models.load_model(outcome.run.model)
+    predicted = model.predict(data.x[data.test], verbose=0).reshape(-1)
+    assert math.sqrt(np.mean((predicted - data.y[data.test]) ** 2)) == pytest.approx(rmse)
+
+
+@pytest.mark.parametrize("tuner", ["bayesian", "grid"])
+def test_other_tuners_finish(tiny: MakeConfig, tuner: str) -> None:
+    outcome = run(tiny(f"tuner.name={tuner}", "tuner.max_trials=4"), listeners=report_listeners())
+    assert len(trials_of(outcome)) == 4
+    assert outcome.end.reason == "all 4 trials are done (tuner.max_trials)"
+    assert outcome.winner is not None
+
+
+def test_hyperband_promotes_and_its_promotions_are_rows_of_their_own(tiny: MakeConfig) -> None:
+    config = tiny("tuner.name=hyperband", "tuner.max_trials=auto", "training.epochs=4")
+    outcome = run(config, listeners=report_listeners())
+    trials = trials_of(outcome)
+    assert outcome.end.reason == "every bracket is complete"
+    promoted = trials[trials["parent"].notna()].set_index("trial_id")
+    assert len(promoted) > 0
+    scores = trials.set_index("trial_id")["score"]
+    for trial_id, row in promoted.iterrows():
+        assert row["rung"] >= 1
+        assert row["score"] >= scores[row["parent"]], trial_id  # the best of the whole training
+    assert not list(outcome.run.path.rglob("*.state.npz"))
+
+
+class Sometimes(MLP):
+    """Raises for some widths."""
+
+    def network(self, hp: Any, x: Any) -> Any:
+        if 9 < hp.get("units") <= 30:
+            raise ValueError("too wide\nand more")
+        return super().network(hp, x)
+
+
+class Diverging(MLP):
+    """Every loss is infinite."""
+
+    def build(self, hp: Any) -> Any:
+        model = super().build(hp)
+        model.compile(optimizer=model.optimizer, loss=infinite, metrics=["accuracy"])
+        return model
+
+
+def infinite(y_true: Any, y_pred: Any) -> Any:
+    return keras.ops.mean(y_pred, axis=-1) * 0 + float("inf")
+
+
+def test_a_trial_that_raises_is_a_row_with_its_reason_and_never_the_best(
+    tiny: MakeConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(HYPERMODELS, "sometimes", f"{__name__}:Sometimes")
+    config = tiny(
+        "hypermodel.name=sometimes", "tuner.max_trials=6", "space.units={min: 4, max: 30}"
+    )
+    outcome = run(config, listeners=report_listeners())
+    trials = trials_of(outcome)
+    wide = trials["units"] > 9
+    assert 0 < wide.sum() < 6
+    assert set(trials[wide]["status"]) == {"FAILED"}
+    assert set(trials[wide]["reason"]) == {"ValueError: too wide"}
+    assert trials[wide]["score"].isna().all()
+    assert outcome.winner is not None
+    assert outcome.winner.record.spec.values["units"] <= 9
+    failed = next(r for r in outcome.progress.records if r.result.status == "FAILED")
+    assert "raise ValueError" in failed.result.traceback
+
+
+def test_infinity_fails_and_too_many_failures_end_the_search(
+    tiny: MakeConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(HYPERMODELS, "diverging", f"{__name__}:Diverging")
+    config = tiny(
+        "hypermodel.name=diverging", "tuner.max_trials=9", "limits.consecutive_failures=4"
+    )
+    outcome = run(config, listeners=report_listeners())
+    assert outcome.end.kind == "failing"
+    assert "limits.consecutive_failures" in outcome.end.reason
+    assert outcome.winner is None
+    trials = trials_of(outcome)
+    assert len(trials) == 4
+    assert set(trials["reason"]) == {"loss became inf in epoch 1"}
+    assert set(trials["epochs"]) == {1}
+    history = pd.read_csv(outcome.run.history_table)
+    assert len(history) == 4  # the epoch that failed is kept
+
+
+class Broken(MLP):
+    """Never builds."""
+
+    def network(self, hp: Any, x: Any) -> Any:
+        return x.there_is_no_such_thing
+
+
+def test_a_hypermodel_that_cannot_be_built_is_told_before_the_search(
+    tiny: MakeConfig, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(HYPERMODELS, "broken", f"{__name__}:Broken")
+    with pytest.raises(UserError, match=r"hypermodel.name=broken .*AttributeError") as caught:
+        run(tiny("hypermodel.name=broken"))
+    assert "return x.there_is_no_such_thing" in str(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
+class StopAfter(SearchListener):
+    """Interrupts as Ctrl-C would, when the given trial begins."""
+
+    def __init__(self, trial_id: str) -> None:
+        self.trial_id = trial_id
+
+    def on_trial_begin(self, spec: TrialSpec, progress: SearchProgress) -> None:
+        if spec.trial_id == self.trial_id:
+            raise KeyboardInterrupt
+
+    def on_trial_end(self, record: TrialRecord, progress: SearchProgress) -> None:
+        assert record in progress.records
+
+
+def test_an_interrupted_search_keeps_everything_and_does_not_touch_the_test_rows(
+    tiny: MakeConfig,
+) -> None:
+    outcome = run(tiny(), listeners=[*report_listeners(), StopAfter("0002")])
+    assert outcome.end.kind == "interrupted"
+    assert outcome.winner is None
+    assert len(trials_of(outcome)) == 2
+    assert not outcome.run.best.exists()
+    snapshot = json.loads(outcome.run.snapshot.read_text())
+    assert len(snapshot["state"]["records"]) == 2
+    assert len(snapshot["state"]["trials"]) == 3  # the one that was cut off too
+
+
+def test_two_trials_of_one_configuration_differ_by_their_seed(tiny: MakeConfig) -> None:
+    outcome = run(tiny("tuner.executions_per_trial=2", "tuner.max_trials=1"))
+    first, second = outcome.progress.records[0].result.fits
+    assert first.metrics["val_loss"] != second.metrics["val_loss"]

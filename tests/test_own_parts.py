@@ -1,0 +1,80 @@
+"""The README's own parts, put in as it says: one file and one line each, in a copy of the project."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PARTS = re.findall(
+    r"\*\*A \w[\w ]*\*\*: `(?P<file>[\w/]+\.py)`, and `(?P<line>\"[^`]+\")`\s+in\s+"
+    r"`(?P<registry>\w+)`\s+\(`(?P<where>[\w/]+\.py)`\).*?```python\n(?P<code>.*?)```",
+    README,
+    flags=re.DOTALL,
+)
+RUN = ("--config", "quick", "tuner.max_trials=2", "training.epochs=2", "run.name=own")
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A copy of the project without its runs."""
+    for folder in ("src", "hypermodels", "callbacks"):
+        shutil.copytree(
+            ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__")
+        )
+    return tmp_path
+
+
+def tune(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "src.tune", *RUN, *arguments],
+        cwd=project,
+        env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_each_part_of_ones_own_is_one_file_and_one_line(project: Path) -> None:
+    assert [where for _, _, _, where, _ in PARTS] == [
+        "src/data/__init__.py",
+        "hypermodels/__init__.py",
+        "callbacks/schedules.py",
+        "src/search/__init__.py",
+    ]
+    for file, line, registry, where, code in PARTS:
+        assert not (project / file).exists()
+        (project / file).write_text(code)
+        text = (project / where).read_text()
+        opening = f"{registry}: dict[str, str] = {{\n"
+        assert text.count(opening) == 1
+        (project / where).write_text(text.replace(opening, f"{opening}    {line},\n"))
+    done = tune(
+        project,
+        *("data.source=moons", "hypermodel.name=wide", "space.schedule=sawtooth"),
+        *("space.width.max=64", "tuner.name=halton"),
+    )
+    assert done.returncode == 0, done.stderr
+    trials = pd.read_csv(project / "logs" / "own" / "trials.csv")
+    assert list(trials["status"]) == ["COMPLETED"] * 2
+    assert set(trials["schedule"]) == {"sawtooth"}
+    assert trials["width"].between(32, 64).all()
+    assert trials["schedule_teeth"].nunique() == 2
+    assert "2 features, binary, 2 classes" in done.stdout
+    assert "passed over" in done.stdout  # the preset's hyperparameters that the model does not have
+
+
+def test_reporting_can_be_deleted(project: Path) -> None:
+    shutil.rmtree(project / "src" / "reporting")
+    done = tune(project, "data.source=iris")
+    assert done.returncode == 0, done.stderr
+    run = project / "logs" / "own"
+    assert (run / "best" / "model.keras").exists()
+    assert not (run / "trials.csv").exists()
