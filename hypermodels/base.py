@@ -1,6 +1,7 @@
 """What every HyperModel of the template shares: training hyperparameters, compile and fit."""
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
 import keras
@@ -8,7 +9,8 @@ import keras_tuner as kt
 import numpy as np
 import tensorflow as tf
 
-import callbacks
+from callbacks import TrainingPlan, build_callbacks, declare_all
+from callbacks import limits as callback_limits
 from hypermodels import losses, optimizers
 from hypermodels.epoch_model import EpochModel
 from hypermodels.problem import Problem
@@ -16,7 +18,7 @@ from hypermodels.problem import Problem
 BATCH_SIZES = (16, 32, 64, 128, 256, 0)  # 0 is the whole training set: plain gradient descent
 
 
-class TemplateHyperModel(kt.HyperModel):
+class TemplateHyperModel(kt.HyperModel, ABC):
     """A search space of models for one `Problem`.
 
     A subclass says what is particular to its networks, in two methods: `declare_network` declares
@@ -26,16 +28,19 @@ class TemplateHyperModel(kt.HyperModel):
     Args:
         problem: the task, shapes and units of the data.
         seed: seeds the order of the batches; weights and dropout follow Keras's global seed.
+        plan: how long the training is and what its callbacks monitor; without one, the epochs given
+            to `fit` and the validation loss.
     """
 
     # Hard limits, per hyperparameter, within which a user may pin or widen it beyond the range
     # declared; a hyperparameter that is not listed has its declared range as its limits.
     LIMITS: ClassVar[dict[str, tuple[float, float]]] = {}
 
-    def __init__(self, problem: Problem, seed: int = 0) -> None:
+    def __init__(self, problem: Problem, seed: int = 0, plan: TrainingPlan | None = None) -> None:
         super().__init__()
         self.problem = problem
         self.seed = seed
+        self.plan = plan
 
     @abstractmethod
     def declare_network(self, hp: kt.HyperParameters) -> None:
@@ -49,7 +54,7 @@ class TemplateHyperModel(kt.HyperModel):
     def limits(cls) -> dict[str, tuple[float, float]]:
         """Hard limits of all numeric hyperparameters, the training's included."""
         shared = {"batch_size": (0.0, 1e7)} | losses.LIMITS | optimizers.LIMITS
-        return shared | callbacks.limits() | cls.LIMITS
+        return shared | callback_limits() | cls.LIMITS
 
     @property
     def metric_names(self) -> tuple[str, ...]:
@@ -62,11 +67,15 @@ class TemplateHyperModel(kt.HyperModel):
         optimizers.declare_optimizer(hp)
         hp.Choice("batch_size", list(BATCH_SIZES), default=32)
         losses.declare_loss(hp, self.problem)
-        callbacks.declare_all(hp)
+        declare_all(hp)
 
     def build(self, hp: kt.HyperParameters) -> keras.Model:
         """Builds and compiles the model that the values in `hp` describe."""
-        self.declare_hyperparameters(hp)
+        # Declared on a copy: Keras Tuner would build dozens of models just to discover the scopes
+        # of conditional hyperparameters that it sees opened in `hp`, although all are declared.
+        declared = hp.copy()
+        self.declare_hyperparameters(declared)
+        hp.merge(declared, overwrite=False)
         inputs = keras.Input((self.problem.features,))
         activation = {"binary": "sigmoid", "multiclass": "softmax", "regression": "linear"}
         outputs = keras.layers.Dense(
@@ -91,7 +100,10 @@ class TemplateHyperModel(kt.HyperModel):
         y: np.ndarray[Any, Any],
         *,
         validation_data: tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]] | None = None,
+        epochs: int = 1,
         initial_epoch: int = 0,
+        callbacks: Sequence[Any] = (),
+        controls: Iterable[Any] | None = None,
         verbose: int = 0,
         **fit_arguments: Any,
     ) -> keras.callbacks.History:
@@ -101,21 +113,34 @@ class TemplateHyperModel(kt.HyperModel):
             x: float32 `(rows, features)`.
             y: `(rows,)`: integer labels, or the standardised target.
             validation_data: `(x, y)` of the same form, or None.
+            epochs: the epoch to train up to.
             initial_epoch: epochs already trained; batches continue in the order of that epoch.
-            fit_arguments: `epochs`, `callbacks` and whatever else `keras.Model.fit` takes.
+            callbacks: further callbacks; they see what the controls put into the logs.
+            controls: the callbacks that `hp` describes; built afresh where they are not given.
+            fit_arguments: whatever else `keras.Model.fit` takes.
         """
         model.batch_size.assign(hp.get("batch_size"))
         model.shuffle_seed.assign([self.seed % 2**31, initial_epoch])
+        if controls is None:
+            controls = self._controls(hp, epochs, validated=validation_data is not None)
         if validation_data is not None:
             fit_arguments["validation_data"] = _one_element(self._shaped(*validation_data))
         return model.fit(
             _one_element(self._shaped(x, y)).repeat(),
             steps_per_epoch=1,
             shuffle=False,  # the model itself shuffles the rows
+            epochs=epochs,
             initial_epoch=initial_epoch,
+            callbacks=[*controls, *callbacks],
             verbose=verbose,
             **fit_arguments,
         )
+
+    def _controls(self, hp: kt.HyperParameters, epochs: int, *, validated: bool) -> list[Any]:
+        """Without validation rows, no callback can react to them."""
+        plan = self.plan or TrainingPlan(epochs, "val_loss", "min")
+        controls = build_callbacks(hp, plan).values()
+        return [c for c in controls if validated or not getattr(c, "needs_validation", False)]
 
     def _shaped(self, x: np.ndarray[Any, Any], y: np.ndarray[Any, Any]) -> tuple[Any, Any]:
         return x, y.reshape(-1, 1) if self.problem.outputs == 1 else y

@@ -53,9 +53,9 @@ def _rows(data: Any) -> Any:
 def _for_batches(rows: Any, batch: Any, order: Any, data: Any, step: Callable[[Any], Any]) -> None:
     """Calls `step` on the rows of each batch of `order`, in a loop inside the graph."""
 
-    def body(start: Any) -> Any:
+    def body(start: Any) -> list[Any]:
         chosen = order[start : start + batch]
         step(keras.tree.map_structure(lambda array: tf.gather(array, chosen), data))
-        return start + batch
+        return [start + batch]
 
     tf.while_loop(lambda start: start < rows, body, [tf.constant(0)], parallel_iterations=1)

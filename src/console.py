@@ -37,7 +37,7 @@ def show_plan(console: Console, prepared: PreparedSearch, differing: Mapping[str
     data, config = prepared.data, prepared.config
     console.rule("[bold]Settings", align="left")
     for key, value in differing.items():
-        _line(console, key, _setting(value))
+        _line(console, key, _setting(value), width=max(map(len, differing)) + 2)
     if not differing:
         console.print("  all defaults")
     console.rule("[bold]Data", align="left")
@@ -59,7 +59,9 @@ def show_plan(console: Console, prepared: PreparedSearch, differing: Mapping[str
     fits = settings.executions_per_trial * settings.folds
     repeats = "" if fits == 1 else f", each trained {fits} times"
     if fits > 1:
-        repeats += f" ({settings.executions_per_trial} executions × {settings.folds} folds)"
+        executions = settings.executions_per_trial
+        plural = "" if executions == 1 else "s"
+        repeats += f" ({executions} execution{plural} × {settings.folds} folds)"
     _line(console, "epochs", f"at most {config.training.epochs} a trial{repeats}")
     _line(console, "objective", f"{prepared.objective.name} ({prepared.objective.direction})")
 
@@ -234,7 +236,10 @@ def _show_metrics(console: Console, winner: Winner) -> None:
 
 
 def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.4g}"
+    """Five digits, and never an exponent for a large number, such as an error in dollars."""
+    if value is None:
+        return "–"
+    return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.5g}"
 
 
 def _next_commands(run: RunDirectory, arguments: Sequence[str]) -> list[tuple[str, str]]:
@@ -268,8 +273,8 @@ def _python() -> str:
 
 def _score(record: TrialRecord) -> str:
     result = record.result
-    spread = "" if result.score_std is None else f" ± {result.score_std:.2g}"
-    return f"{result.score:.5g}{spread}"
+    spread = "" if result.score_std is None else f" ± {_number(float(f'{result.score_std:.2g}'))}"
+    return f"{_number(result.score)}{spread}"
 
 
 def _setting(value: Any) -> str:
@@ -285,9 +290,9 @@ def _path(console: Console, name: str, path: Path) -> None:
     console.print(Text(f"{'  ' + name:<{NAME_WIDTH + 2}}{path}"), soft_wrap=True)
 
 
-def _line(console: Console, name: str, value: str | Text) -> None:
+def _line(console: Console, name: str, value: str | Text, width: int = NAME_WIDTH) -> None:
     table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_column(width=NAME_WIDTH)
+    table.add_column(width=width)
     table.add_column(overflow="fold")
-    table.add_row(f"  {name}", value)
+    table.add_row(Text(f"  {name}"), Text(value) if isinstance(value, str) else value)
     console.print(table)

@@ -9,7 +9,15 @@ from pathlib import Path
 
 from src.errors import UserError
 
-NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+RUN_NAME_RULE = (
+    "at most 100 of the characters A-Z a-z 0-9 . _ - that begin with a letter or digit and have "
+    "no two dots in a row"
+)
+
+
+def is_run_name(name: str) -> bool:
+    """Whether a folder of this name is safe everywhere and stays inside the folder of all runs."""
+    return re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name) is not None and ".." not in name
 
 
 @dataclass(frozen=True)
@@ -36,11 +44,8 @@ class RunDirectory:
         """
         automatic = name == "auto"
         stem = f"{datetime.now():%Y-%m-%d_%H-%M-%S}_{tuner}" if automatic else name
-        if not NAME_PATTERN.fullmatch(stem):
-            raise UserError(
-                f"run.name: '{stem}' is not valid; letters, digits, '.', '_' and '-', "
-                "beginning with a letter or digit"
-            )
+        if not is_run_name(stem):
+            raise UserError(f"run.name: '{stem}' is not valid; {RUN_NAME_RULE}")
         try:
             Path(directory).mkdir(parents=True, exist_ok=True)
             return cls(_new_folder(Path(directory), stem, numbered=automatic))

@@ -24,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     the data or the command line. 130: stopped by Ctrl-C or SIGTERM.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
-    options = _parser().parse_args(words)
+    options = _parser().parse_intermixed_args(words)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         return _tune(options, words)

@@ -1,4 +1,4 @@
-"""The README's own parts, put in as it says: one file and one line each, in a copy of the project."""
+"""The README's own parts, put in as it says, one file and one line each, in a copy."""
 
 import os
 import re

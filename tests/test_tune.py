@@ -117,7 +117,7 @@ def test_a_mistake_is_status_2_and_a_message_that_names_it(
 def test_a_dry_run_shows_space_and_plan_and_writes_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = ["--dry-run", "tuner.name=hyperband", "training.epochs=27"]
+    arguments = ["tuner.name=hyperband", "--dry-run", "training.epochs=27"]
     assert tune.main([*arguments, f"run.directory={tmp_path / 'logs'}"]) == 0
     shown = " ".join(capsys.readouterr().out.split())
     for words in (
@@ -147,8 +147,8 @@ def test_the_command_searches_and_says_what_to_do_next(tmp_path: Path) -> None:
         "0002",
         "best so far",
         "stopped all 3 trials are done (tuner.max_trials); 3 completed",
-        f"accuracy {validation:.4g}",
-        f"{test:.4g}",
+        f"accuracy {validation:.5g}",
+        f"{test:.5g}",
         f"tensorboard.main --host 127.0.0.1 --logdir {run / 'tensorboard'}",
         "tuner.name=bayesian",
         "data.source=csv data.path=FILE.csv",

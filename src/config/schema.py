@@ -1,6 +1,5 @@
 """The configuration: every key with its type, range and default. Frozen once validated."""
 
-import re
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
@@ -16,6 +15,7 @@ from pydantic import (
 
 from src.config.space import SpaceValue, full_batch_to_zero, space_name, space_value
 from src.errors import nearest
+from src.run_directory import RUN_NAME_RULE, is_run_name
 
 KNOWN_DIRECTIONS: dict[str, Literal["min", "max"]] = {
     "val_accuracy": "max",
@@ -36,7 +36,7 @@ class BrokenRuleError(ValueError):
 
 
 def _run_name(name: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name) or ".." in name:
+    if not is_run_name(name):
         raise ValueError("not the name of a folder that is safe everywhere")
     return name
 
@@ -46,10 +46,7 @@ Count = Annotated[int, Field(ge=1)]
 RunName = Annotated[
     str,
     AfterValidator(_run_name),
-    Field(
-        description="auto, or at most 100 of the characters A-Z a-z 0-9 . _ - that begin with "
-        "a letter or digit and have no two dots in a row"
-    ),
+    Field(description=f"auto, or {RUN_NAME_RULE}"),
 ]
 Space = Annotated[
     Mapping[

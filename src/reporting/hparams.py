@@ -33,7 +33,7 @@ class HParamsListener(SearchListener):
         """Writes the experiment: every hyperparameter with its domain, and the metrics."""
         self._run = run
         self._open_roots: set[str] = set()
-        reachable = spaces.reachable_hyperparameters(space)
+        reachable = spaces.reachable(space.space)
         infos = {hp.name: _info(hp) for hp in reachable}
         shown = {"score": "score"}
         shown |= {f"{BEST}val_{name}": f"val_{name}" for name in (*metrics, "loss")}
@@ -76,7 +76,7 @@ class HParamsListener(SearchListener):
 
 
 def _info(hp: Any) -> Any:
-    """A column of the table; `differs` puts those that are searched before those that are pinned."""
+    """A column of the table; `differs` puts what is searched before what is pinned."""
     info = api_pb2.HParamInfo(name=hp.name, differs=spaces.is_searched(hp))
     _domain(hp).update_hparam_info(info)
     return info

@@ -29,7 +29,7 @@ class TablesListener(SearchListener):
     ) -> None:
         """Remembers where to write, and what has a column: each metric and hyperparameter."""
         self._run = run
-        self._names = list(dict.fromkeys(hp.name for hp in spaces.reachable_hyperparameters(space)))
+        self._names = list(dict.fromkeys(hp.name for hp in spaces.reachable(space.space)))
         names = ["loss", *metrics]
         self._metrics = [*names, *(f"val_{name}" for name in names)]
 

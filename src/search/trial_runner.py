@@ -128,7 +128,8 @@ class TrialRunner:
                     epochs=spec.epochs,
                     initial_epoch=spec.initial_epoch,
                     verbose=0,
-                    callbacks=[*controls.values(), rate, best, board, recorder],
+                    controls=controls.values(),
+                    callbacks=[rate, best, board, recorder],
                 )
             reached, stopped = recorder.epochs, bool(model.stop_training)
         recorder.check()

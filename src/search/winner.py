@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import yaml
 
-import callbacks
 from hypermodels import HYPERMODELS
 from hypermodels.problem import Problem
 from src import metrics, registry
@@ -118,7 +117,7 @@ def _best_execution(context: RunContext, record: TrialRecord) -> int:
 def _build(context: RunContext, record: TrialRecord, arrays: FitArrays, seed: int) -> Any:
     keras.utils.set_random_seed(seed)
     hypermodel_class = registry.load(HYPERMODELS, context.hypermodel, "hypermodel.name")
-    hypermodel = hypermodel_class(arrays.problem, seed=seed)
+    hypermodel = hypermodel_class(arrays.problem, seed=seed, plan=context.plan)
     return hypermodel, hypermodel.build(hyperparameters_of(record.spec))
 
 
@@ -137,16 +136,7 @@ def _refit(context: RunContext, record: TrialRecord, epochs: int) -> keras.Model
     arrays = data.arrays(data.development, np.empty(0, dtype=np.int64))
     seed = trial_seed(context.seed, int(spec.root_id), 0, spec.folds)
     hypermodel, network = _build(context, record, arrays, seed)
-    hp = hyperparameters_of(spec)
-    controls = callbacks.build_callbacks(hp, context.plan).values()
-    hypermodel.fit(
-        hp,
-        network,
-        arrays.x,
-        arrays.y,
-        epochs=epochs,
-        callbacks=[c for c in controls if not getattr(c, "needs_validation", False)],
-    )
+    hypermodel.fit(hyperparameters_of(spec), network, arrays.x, arrays.y, epochs=epochs)
     return raw_model(network, arrays.scaling, arrays.problem)
 
 

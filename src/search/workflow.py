@@ -17,6 +17,7 @@ from src.run_directory import RunDirectory, write_atomically
 from src.search import EXECUTORS, TUNERS
 from src.search import space as spaces
 from src.search.events import SearchEnd, SearchListener, SearchProgress
+from src.search.narrowing import narrow
 from src.search.objective import resolve_objective
 from src.search.oracle import SearchOracle
 from src.search.seeds import oracle_seed
@@ -93,11 +94,7 @@ def prepare(config: Config) -> PreparedSearch:
     declared = spaces.discover(hypermodel, owner)
     own_names = [name for name in config.space if name not in config.inherited_space]
     spaces.check_names(declared, [*own_names, *sorted(config.opened_space)], owner)
-    space = spaces.narrow(
-        declared,
-        config.space,
-        limits=hypermodel_class.limits(),
-    )
+    space = narrow(declared, config.space, hypermodel_class.limits())
     objective = resolve_objective(config.objective, data.task, hypermodel.metric_names, space)
     oracle = registry.load(TUNERS, config.tuner.name, "tuner.name").from_config(
         config,

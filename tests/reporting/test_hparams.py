@@ -35,8 +35,10 @@ class Board:
     def __init__(self, folder: Path) -> None:
         server = program.TensorBoard(default.get_plugins())
         server.configure(
-            [None, "--logdir", str(folder), "--port", "0", "--host", "127.0.0.1"]
-            + ["--load_fast", "false", "--reload_interval", "0", "--reload_task", "blocking"]
+            [
+                *(None, "--logdir", str(folder), "--port", "0", "--host", "127.0.0.1"),
+                *("--load_fast", "false", "--reload_interval", "0", "--reload_task", "blocking"),
+            ]
         )
         self.url = server.launch().rstrip("/")
 
@@ -152,8 +154,10 @@ def test_hparams_has_the_true_ranges_and_those_searched_come_first(board: Board)
 def test_hyperband_has_one_row_for_each_root_and_one_curve_over_all_rungs(tmp_path: Path) -> None:
     config = load_config(
         "quick",
-        [*TINY, f"run.directory={tmp_path}", "tuner.name=hyperband", "tuner.max_trials=auto"]
-        + ["training.epochs=4", "tuner.factor=2", "space.early_stopping_patience=0"],
+        [
+            *(*TINY, f"run.directory={tmp_path}", "tuner.name=hyperband", "tuner.max_trials=auto"),
+            *("training.epochs=4", "tuner.factor=2", "space.early_stopping_patience=0"),
+        ],
     )
     outcome = run(config, listeners=report_listeners())
     records = outcome.progress.records

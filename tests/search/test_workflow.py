@@ -117,8 +117,10 @@ except ImportError:
     np.save(sys.argv[3], model.predict(np.load(sys.argv[2]), verbose=0))
 """
     subprocess.run(
-        [sys.executable, "-I", "-c", script]
-        + [str(outcome.run.model), str(tmp_path / "rows.npy"), str(tmp_path / "out.npy")],
+        [
+            *(sys.executable, "-I", "-c", script),
+            *(str(outcome.run.model), str(tmp_path / "rows.npy"), str(tmp_path / "out.npy")),
+        ],
         cwd=tmp_path,
         check=True,
         capture_output=True,
@@ -207,7 +209,7 @@ class Diverging(MLP):
         return model
 
 
-def infinite(y_true: Any, y_pred: Any) -> Any:
+def infinite(_: Any, y_pred: Any) -> Any:
     return keras.ops.mean(y_pred, axis=-1) * 0 + float("inf")
 
 

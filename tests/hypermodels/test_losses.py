@@ -1,0 +1,78 @@
+"""Losses and metrics against NumPy."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hypermodels.losses import LOSSES
+from hypermodels.problem import Problem
+from tests.hypermodels.helpers import PROBLEMS, arrays, build, evaluate
+
+
+def predict(model: Any, x: Any) -> Any:
+    return model(x).numpy().astype("float64")
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.2])
+def test_label_smoothing_of_several_classes(smoothing: float) -> None:
+    x, y = arrays("multiclass")
+    model = build("multiclass", label_smoothing=smoothing)
+    logs = evaluate(model, x, y, "multiclass")
+    probabilities = predict(model, x)
+    targets = np.eye(3)[y] * (1 - smoothing) + smoothing / 3
+    expected = -(targets * np.log(probabilities)).sum(axis=1).mean()
+    assert logs["loss"] == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.2])
+def test_label_smoothing_of_two_classes(smoothing: float) -> None:
+    x, y = arrays("binary")
+    model = build("binary", label_smoothing=smoothing)
+    logs = evaluate(model, x, y, "binary")
+    probability = predict(model, x)[:, 0]
+    targets = y * (1 - smoothing) + smoothing / 2
+    expected = -(targets * np.log(probability) + (1 - targets) * np.log(1 - probability)).mean()
+    assert logs["loss"] == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass"])
+def test_log_loss_and_accuracy_know_nothing_of_smoothing_and_penalties(task: str) -> None:
+    x, y = arrays(task)
+    model = build(task, label_smoothing=0.2, regularizer="elastic_net", l1=0.01, l2=0.01)
+    logs = evaluate(model, x, y, task)
+    probabilities = predict(model, x)
+    if task == "binary":
+        probabilities = np.concatenate([1 - probabilities, probabilities], axis=1)
+    expected = -np.log(probabilities[np.arange(len(y)), y]).mean()
+    assert logs["log_loss"] == pytest.approx(expected, rel=1e-4)
+    assert logs["accuracy"] == pytest.approx((probabilities.argmax(axis=1) == y).mean())
+    assert logs["loss"] > expected + 0.05
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_regression_losses_are_of_the_standardised_target(loss: str) -> None:
+    x, y = arrays("regression")
+    model = build("regression", loss_function=loss)
+    error = np.abs(predict(model, x)[:, 0] - y)
+    expected = {
+        "mse": error**2,
+        "mae": error,
+        "huber": np.where(error <= 1, error**2 / 2, error - 0.5),
+    }[loss].mean()
+    assert evaluate(model, x, y, "regression")["loss"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_regression_metrics_are_in_the_targets_own_units() -> None:
+    problem: Problem = PROBLEMS["regression"]
+    x, y = arrays("regression")
+    model = build("regression")
+    logs = evaluate(model, x, y, "regression")
+    target = y * problem.target_scale + problem.target_mean
+    predicted = predict(model, x)[:, 0] * problem.target_scale + problem.target_mean
+    residual = target - predicted
+    assert logs["rmse"] == pytest.approx(np.sqrt((residual**2).mean()), rel=1e-5)
+    assert logs["mae"] == pytest.approx(np.abs(residual).mean(), rel=1e-5)
+    r2 = 1 - (residual**2).sum() / ((target - target.mean()) ** 2).sum()
+    assert logs["r2"] == pytest.approx(r2, rel=1e-4)
+    assert logs["rmse"] > 10  # of a target whose standard deviation is 25
