@@ -1,13 +1,12 @@
 """What every HyperModel of the template shares: training hyperparameters, compile and fit."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import keras
 import keras_tuner as kt
 import numpy as np
-import tensorflow as tf
 
 from callbacks import TrainingPlan, build_callbacks, declare_all
 from callbacks import limits as callback_limits
@@ -90,6 +89,7 @@ class TemplateHyperModel(kt.HyperModel, ABC):
         )
         # Created now, so that the training graph is traced once and state can be restored into it.
         model.optimizer.build(model.trainable_variables)
+        model.build_losses_and_metrics()
         return model
 
     def fit(
@@ -104,8 +104,9 @@ class TemplateHyperModel(kt.HyperModel, ABC):
         initial_epoch: int = 0,
         callbacks: Sequence[Any] = (),
         controls: Iterable[Any] | None = None,
+        sample_weight: np.ndarray[Any, Any] | None = None,
+        class_weight: Mapping[int, float] | None = None,
         verbose: int = 0,
-        **fit_arguments: Any,
     ) -> keras.callbacks.History:
         """Trains the model, whole epochs in one graph call.
 
@@ -117,23 +118,21 @@ class TemplateHyperModel(kt.HyperModel, ABC):
             initial_epoch: epochs already trained; batches continue in the order of that epoch.
             callbacks: further callbacks; they see what the controls put into the logs.
             controls: the callbacks that `hp` describes; built afresh where they are not given.
-            fit_arguments: whatever else `keras.Model.fit` takes.
+            sample_weight: `(rows,)`: the weight of each row in the loss.
+            class_weight: the weight of each label's rows in the loss; missing ones are 1.
         """
         model.batch_size.assign(hp.get("batch_size"))
         model.shuffle_seed.assign([self.seed % 2**31, initial_epoch])
         if controls is None:
             controls = self._controls(hp, epochs, validated=validation_data is not None)
-        if validation_data is not None:
-            fit_arguments["validation_data"] = _one_element(self._shaped(*validation_data))
-        return model.fit(
-            _one_element(self._shaped(x, y)).repeat(),
-            steps_per_epoch=1,
-            shuffle=False,  # the model itself shuffles the rows
+        validation = None if validation_data is None else self._shaped(*validation_data)
+        return model.fit_epochs(
+            self._shaped(x, y, _row_weights(y, sample_weight, class_weight)),
+            validation,
             epochs=epochs,
             initial_epoch=initial_epoch,
             callbacks=[*controls, *callbacks],
             verbose=verbose,
-            **fit_arguments,
         )
 
     def _controls(self, hp: kt.HyperParameters, epochs: int, *, validated: bool) -> list[Any]:
@@ -142,9 +141,18 @@ class TemplateHyperModel(kt.HyperModel, ABC):
         controls = build_callbacks(hp, plan).values()
         return [c for c in controls if validated or not getattr(c, "needs_validation", False)]
 
-    def _shaped(self, x: np.ndarray[Any, Any], y: np.ndarray[Any, Any]) -> tuple[Any, Any]:
-        return x, y.reshape(-1, 1) if self.problem.outputs == 1 else y
+    def _shaped(self, x: Any, y: Any, sample_weight: Any = None) -> tuple[Any, ...]:
+        y = y.reshape(-1, 1) if self.problem.outputs == 1 else y
+        return (x, y) if sample_weight is None else (x, y, sample_weight)
 
 
-def _one_element(arrays: tuple[Any, Any]) -> tf.data.Dataset:
-    return tf.data.Dataset.from_tensors(arrays)
+def _row_weights(
+    y: np.ndarray[Any, Any],
+    sample_weight: np.ndarray[Any, Any] | None,
+    class_weight: Mapping[int, float] | None,
+) -> np.ndarray[Any, Any] | None:
+    if class_weight is None:
+        return sample_weight
+    labels = y.reshape(-1).tolist()
+    weights = np.array([class_weight.get(label, 1.0) for label in labels], np.float32)
+    return weights if sample_weight is None else weights * sample_weight

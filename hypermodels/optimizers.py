@@ -5,18 +5,18 @@ from typing import Any
 
 import keras
 
+from hypermodels.fused_optimizers import FusedAdam, FusedSGD
+
 # Each takes the learning rate and the hyperparameters. The learning rate is always a plain number:
 # schedules and plateaus are the callbacks' business.
 OPTIMIZERS: dict[str, Callable[[float, Any], Any]] = {
-    "sgd": lambda rate, _: keras.optimizers.SGD(rate),
-    "momentum": lambda rate, hp: keras.optimizers.SGD(rate, momentum=hp.get("momentum")),
-    "nesterov": lambda rate, hp: keras.optimizers.SGD(
-        rate, momentum=hp.get("momentum"), nesterov=True
-    ),
+    "sgd": lambda rate, _: FusedSGD(rate),
+    "momentum": lambda rate, hp: FusedSGD(rate, momentum=hp.get("momentum")),
+    "nesterov": lambda rate, hp: FusedSGD(rate, momentum=hp.get("momentum"), nesterov=True),
     "rmsprop": lambda rate, _: keras.optimizers.RMSprop(rate),
     "adagrad": lambda rate, _: keras.optimizers.Adagrad(rate),
-    "adam": lambda rate, _: keras.optimizers.Adam(rate),
-    "adamw": lambda rate, hp: keras.optimizers.AdamW(rate, weight_decay=hp.get("weight_decay")),
+    "adam": lambda rate, _: FusedAdam(rate),
+    "adamw": lambda rate, hp: FusedAdam(rate, weight_decay=hp.get("weight_decay")),
     "nadam": lambda rate, _: keras.optimizers.Nadam(rate),
     "lion": lambda rate, hp: keras.optimizers.Lion(rate, weight_decay=hp.get("weight_decay")),
 }

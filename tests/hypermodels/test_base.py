@@ -9,6 +9,7 @@ import pytest
 
 from hypermodels import HYPERMODELS
 from hypermodels.base import TemplateHyperModel
+from hypermodels.fused_optimizers import FusedAdam
 from hypermodels.mlp import MLP
 from hypermodels.residual_mlp import ResidualMLP
 from tests.hypermodels.helpers import FEATURES, PROBLEMS, ROWS, TASKS, arrays, declared, draw
@@ -101,7 +102,7 @@ def test_building_declares_what_is_missing() -> None:
     model = hypermodel.build(hp)
     assert sorted({h.name for h in hp.space}) == sorted(expected_names(MLP, "binary"))
     assert model.layers[1].units == 8
-    assert model.optimizer.name == "adam_w"
+    assert isinstance(model.optimizer, FusedAdam)
     assert hp.get("weight_decay") == model.optimizer.weight_decay == 4e-3
 
 

@@ -24,30 +24,6 @@ class CountingSGD(keras.optimizers.SGD):
         return super().apply_gradients(*args, **kwargs)
 
 
-class CountingModel(EpochModel):
-    """Counts the traces of its training graph."""
-
-    traces = 0
-
-    def train_step(self, data: Any) -> Any:
-        self.traces += 1
-        return super().train_step(data)
-
-
-class Updates(keras.metrics.Metric):
-    """The number of batches since the last reset."""
-
-    def __init__(self) -> None:
-        super().__init__(name="updates")
-        self.count = self.add_weight(name="count", initializer="zeros")
-
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        self.count.assign_add(1.0)
-
-    def result(self) -> Any:
-        return self.count.value
-
-
 def data(weighted: bool = False, seed: int = 0, rows: int = ROWS) -> tuple[Any, ...]:
     """`x`, labels, and weights if asked for."""
     random = np.random.default_rng(seed)
@@ -95,11 +71,8 @@ def fit(model: Any, arrays: tuple[Any, ...], batch_size: int, epochs: int, **opt
     model.batch_size.assign(batch_size)
     seed = options.pop("seed", SEED)
     model.shuffle_seed.assign([seed, options.get("initial_epoch", 0)])
-    dataset = tf.data.Dataset.from_tensors(arrays).repeat()
-    history = model.fit(
-        dataset, steps_per_epoch=1, shuffle=False, epochs=epochs, verbose=0, **options
-    )
-    return history.history
+    validation = options.pop("validation", None)
+    return model.fit_epochs(arrays, validation, epochs=epochs, verbose=0, **options).history
 
 
 def fit_step_by_step(model: Any, arrays: tuple[Any, ...], batch_size: int, epochs: int) -> Any:
@@ -170,7 +143,7 @@ def test_history_holds_each_epochs_validation_as_a_plain_model_evaluates_it() ->
         data(),
         16,
         epochs=3,
-        validation_data=tf.data.Dataset.from_tensors((x, y, weights)),
+        validation=(x, y, weights),
         callbacks=[record],
     )
     names = ["accuracy", "log_loss", "loss"]
@@ -186,15 +159,14 @@ def test_history_holds_each_epochs_validation_as_a_plain_model_evaluates_it() ->
     assert len(set(history["val_loss"])) == 3
 
 
-def test_evaluation_in_chunks_is_the_same_as_in_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    model = network(EpochModel, updates=Updates())
-    whole = tf.data.Dataset.from_tensors(data(weighted=True))
-    at_once = model.evaluate(whole, verbose=0, return_dict=True)
+def test_validation_in_chunks_is_the_same_as_in_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, chunked = network(EpochModel), network(EpochModel)
+    chunked.set_weights(whole.get_weights())
+    at_once = fit(whole, data(), 16, epochs=2, validation=data(weighted=True, seed=1))
     monkeypatch.setattr(epoch_model, "EVALUATION_ROWS", 7)
-    model.make_test_function(force=True)
-    in_chunks = model.evaluate(whole, verbose=0, return_dict=True)
-    assert (at_once.pop("updates"), in_chunks.pop("updates")) == (1, 6)
-    assert in_chunks == pytest.approx(at_once, rel=1e-5)
+    in_chunks = fit(chunked, data(), 16, epochs=2, validation=data(weighted=True, seed=1))
+    for name in ("val_accuracy", "val_log_loss", "val_loss"):
+        assert in_chunks[name] == pytest.approx(at_once[name], rel=1e-5)
 
 
 def test_evaluate_and_predict_take_plain_arrays() -> None:
@@ -238,12 +210,29 @@ def test_an_epochs_order_is_its_own() -> None:
 
 
 def test_one_trace_serves_all_epochs_batch_sizes_and_fits() -> None:
-    model = linear(CountingModel)
-    validation = tf.data.Dataset.from_tensors(data(seed=1))
-    fit(model, data(), 16, epochs=3, validation_data=validation)
-    assert (model.traces, model.optimizer.calls) == (1, 1)
+    model = linear()
+    fit(model, data(), 16, epochs=3, validation=data(seed=1))
+    assert model.optimizer.calls == 1
     assert int(model.optimizer.iterations) == 3 * 3
-    fit(model, data(seed=2), 7, epochs=2)
-    fit(model, data(), 0, epochs=1)
-    assert (model.traces, model.optimizer.calls) == (1, 1)
+    fit(model, data(seed=2), 7, epochs=2, validation=data(seed=1))
+    fit(model, data(), 0, epochs=1, validation=data(seed=1))
+    assert model.optimizer.calls == 1
     assert int(model.optimizer.iterations) == 3 * 3 + 2 * 6 + 1
+
+
+def test_losses_and_metrics_are_built_before_the_first_trace() -> None:
+    model = network(EpochModel)
+    model.build_losses_and_metrics()
+    built = len(model.metrics_variables)
+    assert built > 1
+    assert all(float(keras.ops.sum(variable)) == 0 for variable in model.metrics_variables)
+    fit(model, data(), 16, epochs=1)
+    assert len(model.metrics_variables) == built
+
+
+def test_without_validation_the_logs_are_those_of_the_training() -> None:
+    alone, validated = linear(), linear()
+    first = fit(alone, data(), 16, epochs=3)
+    second = fit(validated, data(), 16, epochs=3, validation=data(seed=1))
+    assert first["loss"] == second["loss"]
+    assert set(second) == {"loss", "val_loss"}

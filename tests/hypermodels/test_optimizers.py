@@ -12,13 +12,13 @@ from tests.hypermodels.helpers import PROBLEMS, arrays, build, declared
 
 # Class, settings, and variables beside iterations and learning rate: per weight, and in all.
 EXPECTED: dict[str, tuple[str, dict[str, Any], int, int]] = {
-    "sgd": ("SGD", {"momentum": 0.0, "nesterov": False, "weight_decay": None}, 0, 0),
-    "momentum": ("SGD", {"momentum": 0.7, "nesterov": False, "weight_decay": None}, 1, 0),
-    "nesterov": ("SGD", {"momentum": 0.7, "nesterov": True, "weight_decay": None}, 1, 0),
+    "sgd": ("FusedSGD", {"momentum": 0.0, "nesterov": False, "weight_decay": None}, 0, 0),
+    "momentum": ("FusedSGD", {"momentum": 0.7, "nesterov": False, "weight_decay": None}, 1, 0),
+    "nesterov": ("FusedSGD", {"momentum": 0.7, "nesterov": True, "weight_decay": None}, 1, 0),
     "rmsprop": ("RMSprop", {"momentum": 0.0, "weight_decay": None}, 1, 0),
     "adagrad": ("Adagrad", {"weight_decay": None}, 1, 0),
-    "adam": ("Adam", {"weight_decay": None, "amsgrad": False}, 2, 0),
-    "adamw": ("AdamW", {"weight_decay": 0.03}, 2, 0),
+    "adam": ("FusedAdam", {"weight_decay": None}, 2, 0),
+    "adamw": ("FusedAdam", {"weight_decay": 0.03}, 2, 0),
     "nadam": ("Nadam", {"weight_decay": None}, 2, 1),
     "lion": ("Lion", {"weight_decay": 0.03}, 1, 0),
 }
