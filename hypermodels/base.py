@@ -1,7 +1,7 @@
 """What every HyperModel of the template shares: training hyperparameters, compile and fit."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import keras
@@ -91,6 +91,19 @@ class TemplateHyperModel(kt.HyperModel, ABC):
         model.optimizer.build(model.trainable_variables)
         model.build_losses_and_metrics()
         return model
+
+    def structure(self, hp: kt.HyperParameters) -> Hashable | None:
+        """What the graph of `build(hp)` depends on: equal structures can share one trace.
+
+        All values but the learning rate and the batch size, which are variables, and those of the
+        callbacks, which act from outside. Override it, to None if in doubt, where `build` makes
+        more of those.
+        """
+        outside = kt.HyperParameters()
+        declare_all(outside)
+        variables = {"learning_rate", "batch_size", *(other.name for other in outside.space)}
+        values = {name: value for name, value in hp.values.items() if name not in variables}
+        return type(self), self.problem, tuple(sorted(values.items()))
 
     def fit(
         self,
