@@ -54,7 +54,7 @@ def test_a_reused_model_gives_bit_identical_results_to_a_fresh_one() -> None:
 def test_what_changes_the_graph_changes_the_structure() -> None:
     hypermodel = MLP(PROBLEMS["multiclass"])
     structures = {
-        hypermodel.structure(declared(hypermodel, **NET | changed))
+        hypermodel.structure(declared(hypermodel, **{**NET, **changed}))
         for changed in [
             {},
             {"units": 9},
@@ -67,7 +67,7 @@ def test_what_changes_the_graph_changes_the_structure() -> None:
         ]
     }
     assert len(structures) == 8
-    alike = [declared(hypermodel, **NET | values) for _, values in TRIALS]
+    alike = [declared(hypermodel, **{**NET, **values}) for _, values in TRIALS]
     assert len({hypermodel.structure(hp) for hp in alike}) == 1
     other = MLP(PROBLEMS["binary"])
     assert other.structure(declared(other, **NET)) not in structures
