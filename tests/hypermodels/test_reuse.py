@@ -53,18 +53,18 @@ def test_a_reused_model_gives_bit_identical_results_to_a_fresh_one() -> None:
 
 def test_what_changes_the_graph_changes_the_structure() -> None:
     hypermodel = MLP(PROBLEMS["multiclass"])
+    changes: list[dict[str, Any]] = [
+        {},
+        {"units": 9},
+        {"layers": 1},
+        {"dropout": 0.2},
+        {"optimizer": "adamw"},
+        {"regularizer": "none"},
+        {"label_smoothing": 0.1},
+        {"activation": "tanh"},
+    ]
     structures = {
-        hypermodel.structure(declared(hypermodel, **{**NET, **changed}))
-        for changed in [
-            {},
-            {"units": 9},
-            {"layers": 1},
-            {"dropout": 0.2},
-            {"optimizer": "adamw"},
-            {"regularizer": "none"},
-            {"label_smoothing": 0.1},
-            {"activation": "tanh"},
-        ]
+        hypermodel.structure(declared(hypermodel, **{**NET, **changed})) for changed in changes
     }
     assert len(structures) == 8
     alike = [declared(hypermodel, **{**NET, **values}) for _, values in TRIALS]
