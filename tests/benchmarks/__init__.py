@@ -1,0 +1,6 @@
+"""Benchmarks: commands to run by hand. Their figures depend on the machine, so no test reads them.
+
+python -m tests.benchmarks.throughput    epochs a second, beside a tutorial and scikit-learn
+python -m tests.benchmarks.overhead      where a trial's time goes; memory of a long search
+python -m tests.benchmarks.quality       scores of the default search, to compare two versions
+"""
