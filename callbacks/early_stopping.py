@@ -25,7 +25,6 @@ class EarlyStopping(keras.callbacks.Callback):
     """
 
     needs_validation: ClassVar[bool] = True  # left out of a training without validation rows
-    LIMITS: ClassVar[dict[str, tuple[float, float]]] = {"early_stopping_patience": (0, 10**6)}
 
     def __init__(
         self, monitor: str, direction: Direction, patience: int, min_delta: float = 0.0
@@ -40,6 +39,11 @@ class EarlyStopping(keras.callbacks.Callback):
         self.stagnation = Stagnation(Monitor(monitor, direction, min_delta))
         self.stopped_epoch: int | None = None
         self._resumed = False
+
+    @classmethod
+    def limits(cls) -> dict[str, tuple[float, float]]:
+        """Limits within which a user may set a hyperparameter."""
+        return {"early_stopping_patience": (0, 10**6)}
 
     @classmethod
     def declare(cls, hp: Any) -> None:

@@ -27,16 +27,18 @@ class LearningRateScheduler(keras.callbacks.Callback):
         ```
     """
 
-    LIMITS: ClassVar[dict[str, tuple[float, float]]] = {
-        f"schedule_{name}": search.limits for name, (search, _) in all_parameters().items()
-    }
-
     def __init__(self, schedule: Callable[[float], float], epochs: int) -> None:
         super().__init__()
         if epochs < 1:
             raise ValueError(f"epochs must be at least 1, but got {epochs}")
         self.schedule = schedule
         self.epochs = epochs
+
+    @classmethod
+    def limits(cls) -> dict[str, tuple[float, float]]:
+        """Limits within which a user may set a hyperparameter."""
+        parameters = all_parameters().items()
+        return {f"schedule_{name}": search.limits for name, (search, _) in parameters}
 
     @classmethod
     def declare(cls, hp: Any) -> None:

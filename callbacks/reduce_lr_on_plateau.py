@@ -31,12 +31,6 @@ class ReduceLROnPlateau(keras.callbacks.Callback):
     """
 
     needs_validation: ClassVar[bool] = True  # left out of a training without validation rows
-    LIMITS: ClassVar[dict[str, tuple[float, float]]] = {
-        "plateau_factor": (1e-6, 0.999999),
-        "plateau_patience": (1, 10**6),
-        "plateau_floor": (0.0, 10.0),
-    }
-
     def __init__(
         self,
         monitor: str,
@@ -63,6 +57,15 @@ class ReduceLROnPlateau(keras.callbacks.Callback):
         self.stagnation = Stagnation(Monitor(monitor, direction, min_delta))
         self._resumed = False
         self._reset()
+
+    @classmethod
+    def limits(cls) -> dict[str, tuple[float, float]]:
+        """Limits within which a user may set a hyperparameter."""
+        return {
+            "plateau_factor": (1e-6, 0.999999),
+            "plateau_patience": (1, 10**6),
+            "plateau_floor": (0.0, 10.0),
+        }
 
     @classmethod
     def declare(cls, hp: Any) -> None:

@@ -8,7 +8,8 @@ from callbacks import names
 from callbacks.plan import TrainingPlan
 
 # A callback of your own is a new file and a line here. Its class has the classmethods `declare(hp)`
-# and `from_hyperparameters(hp, plan)`, and `LIMITS`; see `early_stopping.py` for a short one.
+# and `from_hyperparameters(hp, plan)`, and `limits()` if its hyperparameters may be set beyond the
+# range that it declares; see `early_stopping.py` for a short one.
 CALLBACKS: dict[str, str] = {
     "learning_rate_scheduler": "callbacks.learning_rate_scheduler:LearningRateScheduler",
     "reduce_lr_on_plateau": "callbacks.reduce_lr_on_plateau:ReduceLROnPlateau",
@@ -41,5 +42,5 @@ def limits() -> dict[str, tuple[float, float]]:
     """
     found: dict[str, tuple[float, float]] = {}
     for name in CALLBACKS:
-        found |= names.load(CALLBACKS, name, "callback").LIMITS
+        found |= getattr(names.load(CALLBACKS, name, "callback"), "limits", dict)()
     return found

@@ -19,15 +19,17 @@ class TensorBoard(keras.callbacks.Callback):
 
     Args:
         directory: folder of the event files; made where it is missing.
+        filename_suffix: ends the name of each event file, to tell whose it is.
 
     Raises:
         ImportError: if the package `tensorboard` is not installed.
     """
 
-    def __init__(self, directory: str | os.PathLike[str]) -> None:
+    def __init__(self, directory: str | os.PathLike[str], filename_suffix: str = "") -> None:
         super().__init__()
         _import_tensorboard()  # now rather than in the middle of a search
         self.directory = os.fspath(directory)
+        self.filename_suffix = filename_suffix
         self._writer: Any = None
 
     def close(self) -> None:
@@ -40,7 +42,9 @@ class TensorBoard(keras.callbacks.Callback):
         """Opens a new event file."""
         self.close()
         event_file_writer, _, _ = _import_tensorboard()
-        self._writer = event_file_writer(self.directory, flush_secs=FLUSH_SECONDS)
+        self._writer = event_file_writer(
+            self.directory, flush_secs=FLUSH_SECONDS, filename_suffix=self.filename_suffix
+        )
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Writes the scalars of the epoch as one event."""

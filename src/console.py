@@ -2,16 +2,17 @@
 
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import keras_tuner as kt
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
     SpinnerColumn,
     TextColumn,
     TimeElapsedColumn,
@@ -22,7 +23,7 @@ from rich.text import Text
 
 from src.run_directory import RunDirectory
 from src.search import space as spaces
-from src.search.events import SearchEnd, SearchListener, SearchProgress
+from src.search.events import SearchEnd, SearchListener, SearchProgress, TrialProgress
 from src.search.trial import TrialRecord, TrialSpec
 from src.search.winner import Winner
 from src.search.workflow import PreparedSearch, SearchOutcome
@@ -63,15 +64,35 @@ def show_plan(console: Console, prepared: PreparedSearch, differing: Mapping[str
         plural = "" if executions == 1 else "s"
         repeats += f" ({executions} execution{plural} × {settings.folds} folds)"
     _line(console, "epochs", f"at most {config.training.epochs} a trial{repeats}")
+    if prepared.workers > 1:
+        _line(console, "workers", f"{prepared.workers} processes, one trial each at a time")
     _line(console, "objective", f"{prepared.objective.name} ({prepared.objective.direction})")
 
 
+class _Display(Progress):
+    """A progress bar, and below it what each worker is doing."""
+
+    objective = ""
+
+    def __init__(self, *columns: ProgressColumn, console: Console) -> None:
+        self.running: dict[int, TrialProgress] = {}
+        super().__init__(*columns, console=console, transient=True)
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        """The bar's line, then a line for each worker that runs a trial."""
+        yield from super().get_renderables()
+        for worker in sorted(self.running.copy()):
+            running = self.running.get(worker)
+            if running is not None:
+                yield _worker_line(running, self.objective)
+
+
 class ConsoleListener(SearchListener):
-    """A progress bar at the bottom, and above it one line for each finished trial."""
+    """A progress bar and the workers at the bottom, above them a line for each finished trial."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
-        self._progress = Progress(
+        self._progress = _Display(
             SpinnerColumn(),
             TextColumn("trial"),
             MofNCompleteColumn(),
@@ -81,7 +102,6 @@ class ConsoleListener(SearchListener):
             TextColumn("left"),
             TimeRemainingColumn(),
             console=console,
-            transient=True,
         )
         self._task = self._progress.add_task("best –, 0 failed", total=None)
 
@@ -98,10 +118,18 @@ class ConsoleListener(SearchListener):
 
     def on_trial_begin(self, spec: TrialSpec, progress: SearchProgress) -> None:
         """Sets the total, which is known now."""
+        self._progress.objective = progress.objective.name
         self._progress.update(self._task, total=progress.total)
+
+    def on_progress(self, running: TrialProgress) -> None:
+        """Notes it for the next time that the display is drawn."""
+        self._progress.running[running.worker] = running
 
     def on_trial_end(self, record: TrialRecord, progress: SearchProgress) -> None:
         """Prints the trial's line."""
+        for worker, running in self._progress.running.copy().items():
+            if running.trial_id == record.spec.trial_id:
+                self._progress.running.pop(worker, None)
         best = progress.best
         score = "–" if best is None else _score(best)
         self._progress.update(
@@ -162,6 +190,18 @@ def _show_space(console: Console, space: kt.HyperParameters) -> None:
     if pinned:
         _line(console, "pinned", Text(pinned, style="dim"))
     _line(console, "size", str(spaces.size(space)))
+
+
+def _worker_line(running: TrialProgress, objective: str) -> Text:
+    line = Text(f"  worker {running.worker}  trial {running.trial_id}", style="dim")
+    if running.fits > 1:
+        line.append(f"  fit {running.fit}/{running.fits}")
+    line.append(f"  epoch {running.epoch}/{running.epochs}")
+    if running.learning_rate is not None:
+        line.append(f"  rate {running.learning_rate:.2g}")
+    if running.value is not None:
+        line.append(f"  {objective} {_number(running.value)}")
+    return line
 
 
 def _trial_line(record: TrialRecord, *, is_best: bool) -> Text:

@@ -1,37 +1,98 @@
-"""Starts TensorFlow: without its start-up noise, with one thread."""
+"""Starts TensorFlow, quietly and with one thread, and the server that forks the workers."""
 
+import multiprocessing
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing import forkserver
+from pathlib import Path
+from typing import Any
+
+FORK_SERVER_PARENT = "SEARCH_FORK_SERVER_PARENT"  # environment variable: the parent's process id
 
 
-def start_tensorflow() -> None:
+def import_tensorflow() -> None:
+    """Imports TensorFlow and Keras Tuner without starting any device, so that a fork can follow."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    with _held_stderr():
+        import keras_tuner  # noqa: F401
+        import tensorflow  # noqa: F401
+
+
+def start_tensorflow(worker: int | None = None) -> None:
     """Imports TensorFlow and Keras Tuner and starts the devices, holding back what they print.
-
-    TensorFlow writes to the process's standard error before its own log level applies, so the file
-    descriptor itself goes to a temporary file meanwhile. If the import fails, everything is shown.
 
     Operations get one thread each: on nets of this size two threads take longer than one, and the
     order of sums, and with it the last digits of a score, would depend on the machine. Where
     TensorFlow has computed something before, as in a notebook, its threads stay as they are.
+
+    Args:
+        worker: number of the worker process that this is; it takes one GPU of those there are.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    import_tensorflow()
+    import tensorflow as tf
+
+    with _held_stderr():
+        try:
+            tf.config.threading.set_intra_op_parallelism_threads(1)
+            tf.config.threading.set_inter_op_parallelism_threads(1)
+            _share_gpus(tf, worker)
+        except RuntimeError:
+            pass  # too late to choose
+        tf.config.list_logical_devices()
+        tf.get_logger().setLevel("ERROR")  # retracing, which many small models cannot avoid
+
+
+def start_fork_server() -> None:
+    """Starts the process that worker processes are forked from, and returns at once.
+
+    It imports TensorFlow while this process prepares; from then on a worker costs a fork instead
+    of an import. It ends with this process. If it runs already, nothing happens.
+    """
+    multiprocessing.get_context("forkserver").set_forkserver_preload(["src.search.preload"])
+    # Python before 3.12.8 does not tell the server where modules are (python/cpython#126631).
+    root, path = str(Path(__file__).resolve().parents[1]), os.environ.get("PYTHONPATH")
+    told = {
+        "PYTHONPATH": os.pathsep.join((root, path)) if path else root,
+        FORK_SERVER_PARENT: str(os.getpid()),
+    }
+    before = {name: os.environ.get(name) for name in told}
+    os.environ.update(told)
+    try:
+        forkserver.ensure_running()
+    finally:
+        for name, value in before.items():
+            del os.environ[name]
+            if value is not None:
+                os.environ[name] = value
+
+
+def _share_gpus(tf: Any, worker: int | None) -> None:
+    """Gives a worker one GPU, in turn, and lets processes share its memory."""
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpus and worker is not None:
+        gpus = [gpus[worker % len(gpus)]]
+        tf.config.set_visible_devices(gpus, "GPU")
+    for gpu in gpus:
+        tf.config.experimental.set_memory_growth(gpu, True)
+
+
+@contextmanager
+def _held_stderr() -> Iterator[None]:
+    """Holds back the process's standard error, and shows it if what runs meanwhile raises.
+
+    TensorFlow writes there before its own log level applies, so the file descriptor itself goes to
+    a temporary file.
+    """
     sys.stderr.flush()
     original = os.dup(2)
     with tempfile.TemporaryFile() as held:
         os.dup2(held.fileno(), 2)
         try:
-            import keras_tuner  # noqa: F401
-            import tensorflow as tf
-
-            try:
-                tf.config.threading.set_intra_op_parallelism_threads(1)
-                tf.config.threading.set_inter_op_parallelism_threads(1)
-            except RuntimeError:
-                pass  # too late to choose
-            tf.config.list_logical_devices()
-            tf.get_logger().setLevel("ERROR")  # retracing, which many small models cannot avoid
+            yield
         except BaseException:
             held.seek(0)
             os.write(original, held.read())

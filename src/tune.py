@@ -40,10 +40,13 @@ def _tune(options: argparse.Namespace, words: Sequence[str]) -> int:
     # Imported step by step, so that mistakes that need no TensorFlow are told at once.
     from src.config import differing, load_config
 
-    config = load_config(options.config, options.overrides)
+    workers = [] if options.workers is None else [f"run.workers={options.workers}"]
+    config = load_config(options.config, [*options.overrides, *workers])
 
-    from src.startup import start_tensorflow
+    from src.startup import start_fork_server, start_tensorflow
 
+    if config.run.resolved_engine == "process" and not options.dry_run:
+        start_fork_server()  # before all else, so that workers come up meanwhile
     start_tensorflow()
 
     from rich.console import Console
@@ -102,6 +105,9 @@ configuration, the data or the command line; 130 stopped by Ctrl-C or SIGTERM
         "--config",
         metavar="NAME or PATH",
         help="a preset or a YAML file; either builds on the preset 'default'",
+    )
+    parser.add_argument(
+        "--workers", metavar="N", help="trials at once, for run.workers=N; default: one a processor"
     )
     parser.add_argument(
         "--dry-run",

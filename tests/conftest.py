@@ -11,6 +11,7 @@ from src.startup import start_tensorflow
 start_tensorflow()
 
 TINY = (
+    "run.workers=1",
     "data.source=iris",
     "training.epochs=3",
     "tuner.max_trials=3",

@@ -1,5 +1,6 @@
 """The command: exit statuses, messages, what it prints, what it imports."""
 
+import io
 import json
 import os
 import signal
@@ -8,10 +9,15 @@ import sys
 import time
 from pathlib import Path
 
+import keras_tuner as kt
 import numpy as np
 import pytest
+from rich.console import Console, Group
 
 from src import tune
+from src.console import ConsoleListener
+from src.search.events import SearchProgress, TrialProgress
+from src.search.trial import TrialRecord, TrialResult, TrialSpec
 from tests.conftest import TINY
 
 ROOT = Path(__file__).parents[1]
@@ -55,6 +61,37 @@ def test_mistakes_that_need_no_space_are_told_without_tensorflow() -> None:
     assert "Did you mean 'epochs'?" in done.stderr
 
 
+@pytest.mark.parametrize("arguments", [["training.epoch=3"], ["--dry-run", "run.engine=process"]])
+def test_what_trains_nothing_starts_no_fork_server(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    started: list[bool] = []
+    monkeypatch.setattr("src.startup.start_fork_server", lambda: started.append(True))
+    assert tune.main(arguments) == (0 if "--dry-run" in arguments else 2)
+    assert not started
+    capsys.readouterr()
+
+
+def test_the_display_shows_what_every_worker_is_doing() -> None:
+    console = Console(file=io.StringIO(), width=100, force_terminal=True, color_system=None)
+    listener = ConsoleListener(console)
+    progress = SearchProgress(kt.Objective("val_accuracy", "max"), total=9)
+    spec = TrialSpec("0007", "0007", None, {"space": [], "values": {}}, 0, 50)
+    listener.on_trial_begin(spec, progress)
+    listener.on_progress(TrialProgress(1, "0007", 1, 1, 12, 50, 1.25e-3, 0.9531))
+    listener.on_progress(TrialProgress(0, "0008", 2, 5, 0, 50))
+    console.print(Group(*listener._progress.get_renderables()))
+    shown = [" ".join(line.split()) for line in console.file.getvalue().splitlines()]  # type: ignore[attr-defined]
+    assert "trial 0/9" in shown[0]
+    assert shown[1:] == [
+        "worker 0 trial 0008 fit 2/5 epoch 0/50",
+        "worker 1 trial 0007 epoch 12/50 rate 0.0013 val_accuracy 0.9531",
+    ]
+    result = TrialResult("FAILED", (), "why", "", (), 0, 0.0, 0.0, "1")
+    listener.on_trial_end(TrialRecord(spec, result), progress)
+    assert set(listener._progress.running) == {0}
+
+
 BAD = [
     (["trainig.epochs=3"], ["trainig", "'training'"]),
     (["training.epochs=ten"], ["training.epochs", "'ten'", "integer"]),
@@ -90,6 +127,9 @@ BAD = [
     (["objective.name=val_accuracy", "objective.direction=min"], ["objective.direction", "max"]),
     (["tuner.name=grid"], ["grid", "tuner.max_trials"]),
     (["run.name=../elsewhere"], ["run.name", "../elsewhere"]),
+    (["--workers", "0"], ["run.workers", "0", "at least 1, or auto"]),
+    (["--workers", "2", "run.engine=serial"], ["run.workers", "2", "run.engine", "'serial'"]),
+    (["run.engine=proces"], ["run.engine", "'proces'", "process"]),
     (["--config", "qick"], ["qick", "'quick'"]),
     (["--config", "missing.yaml"], ["missing.yaml"]),
     (["tuner.max_trials"], ["tuner.max_trials", "="]),
@@ -160,16 +200,26 @@ def test_the_command_searches_and_says_what_to_do_next(tmp_path: Path) -> None:
     assert again.returncode == 2
     assert "run.name: 'first' is taken" in again.stderr
 
-    quiet = run_command("--quiet", "--config", "quick", *TINY, f"run.directory={tmp_path}")
+    quiet = run_command(
+        *("--quiet", "--config", "quick", "--workers", "2", *TINY, f"run.directory={tmp_path}")
+    )
     assert quiet.returncode == 0
     assert Path(quiet.stdout.strip()).parent == tmp_path
     assert quiet.stderr == ""
+    table = (Path(quiet.stdout.strip()) / "trials.csv").read_text().splitlines()
+    column = table[0].split(",").index("worker")
+    assert {row.split(",")[column] for row in table[1:]} <= {"0", "1"}
+    serial = (run / "trials.csv").read_text().splitlines()
+    assert [row.split(",")[:4] for row in table] == [row.split(",")[:4] for row in serial]
 
 
 def test_sigterm_keeps_everything_and_gives_130(tmp_path: Path) -> None:
     arguments = [*TINY, f"run.directory={tmp_path}", "run.name=cut", "tuner.max_trials=500"]
     with subprocess.Popen(
-        command("--config", "quick", *arguments), cwd=ROOT, stdout=subprocess.PIPE, text=True
+        command("--config", "quick", "--workers", "2", *arguments),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
     ) as process:
         deadline = time.monotonic() + 120
         while not (tmp_path / "cut" / "trials.csv").exists():
@@ -179,7 +229,7 @@ def test_sigterm_keeps_everything_and_gives_130(tmp_path: Path) -> None:
         output, _ = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "stopped by the user" in output
-    assert "0000" in (tmp_path / "cut" / "trials.csv").read_text()
+    assert "COMPLETED" in (tmp_path / "cut" / "trials.csv").read_text()
     state = json.loads((tmp_path / "cut" / "search.json").read_text())["state"]
     assert state["end"] == "stopped by the user"
 
@@ -197,7 +247,7 @@ def test_a_search_in_which_every_trial_fails_is_status_1(
             *("--config", "quick"),
             *("data.source=npz", f"data.path={tmp_path / 'huge.npz'}", "data.scaling=none"),
             *("tuner.max_trials=6", "training.epochs=3", "space.normalization=none"),
-            *("space.activation=relu", "limits.consecutive_failures=3"),
+            *("space.activation=relu", "limits.consecutive_failures=3", "run.workers=1"),
             f"run.directory={tmp_path}",
         ]
     )

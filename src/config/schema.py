@@ -1,5 +1,6 @@
 """The configuration: every key with its type, range and default. Frozen once validated."""
 
+import os
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
@@ -33,6 +34,13 @@ PROVENANCE = ("inherited_space", "opened_space")
 
 class BrokenRuleError(ValueError):
     """Keys that do not go together; its message names them and stands on its own."""
+
+
+def _usable_processors() -> int:
+    """The processors that this process may use, which containers and `taskset` may restrict."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _run_name(name: str) -> str:
@@ -186,8 +194,32 @@ class RunSettings(Section):
 
     directory: Text = "logs"
     name: RunName = "auto"
-    engine: Literal["serial"] = "serial"
+    engine: Literal["auto", "serial", "process"] = "auto"
+    workers: Count | Literal["auto"] = "auto"
     keep_top: Count = 10
+
+    @property
+    def worker_count(self) -> int:
+        """How many trials may run at once: by default, one for each processor."""
+        if self.workers != "auto":
+            return self.workers
+        return 1 if self.engine == "serial" else _usable_processors()
+
+    @property
+    def resolved_engine(self) -> Literal["serial", "process"]:
+        """How trials are run; `auto` needs no processes for one worker."""
+        if self.engine != "auto":
+            return self.engine
+        return "process" if self.worker_count > 1 else "serial"
+
+    @model_validator(mode="after")
+    def _serial_is_one_worker(self) -> "RunSettings":
+        if self.engine == "serial" and self.workers not in ("auto", 1):
+            raise BrokenRuleError(
+                f"run.workers: {self.workers} does not go with run.engine: 'serial', which runs "
+                "one trial at a time; set run.engine=process, or leave run.workers auto"
+            )
+        return self
 
 
 class Config(Section):

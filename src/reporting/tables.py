@@ -1,16 +1,17 @@
 """Writes trials.csv, a row a trial, and history.csv, a row an epoch."""
 
 import csv
+import io
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TextIO
 
 import keras_tuner as kt
 import pandas as pd
 
 from src.run_directory import RunDirectory, write_atomically
 from src.search import space as spaces
-from src.search.events import SearchListener, SearchProgress
+from src.search.events import SearchEnd, SearchListener, SearchProgress
 from src.search.trial import TrialRecord
 
 SCORE_KEYS = ("trial_id", "status", "score", "score_std")
@@ -35,20 +36,33 @@ class TablesListener(SearchListener):
 
     def on_trial_end(self, record: TrialRecord, progress: SearchProgress) -> None:
         """Appends the trial's epochs, and replaces trials.csv at once."""
-        self._append_history(record)
-        rows = [_trial_row(ended, self._names) for ended in progress.records]
+        with self._run.history_table.open("a", newline="") as file:
+            self._write_history(file, [record])
+        rows = [_trial_row(ended, self._names) for ended in _in_order(progress.records)]
         columns = [*SCORE_KEYS, *self._metrics, *TRIAL_KEYS, *self._names]
         table = pd.DataFrame(rows, columns=columns)
         write_atomically(self._run.trials_table, table.to_csv(index=False))
 
-    def _append_history(self, record: TrialRecord) -> None:
-        with self._run.history_table.open("a", newline="") as file:
-            columns = [*HISTORY_KEYS, *self._metrics]
-            writer = csv.DictWriter(file, columns, extrasaction="ignore")
-            if file.tell() == 0:
-                writer.writeheader()
+    def on_search_end(self, end: SearchEnd, progress: SearchProgress) -> None:
+        """Puts the epochs of trials that ran side by side into the order of the trials."""
+        if progress.records != _in_order(progress.records):
+            text = io.StringIO(newline="")
+            self._write_history(text, _in_order(progress.records))
+            write_atomically(self._run.history_table, text.getvalue())
+
+    def _write_history(self, file: TextIO, records: Sequence[TrialRecord]) -> None:
+        columns = [*HISTORY_KEYS, *self._metrics]
+        writer = csv.DictWriter(file, columns, extrasaction="ignore")
+        if file.tell() == 0:
+            writer.writeheader()
+        for record in records:
             for row in record.result.history:
                 writer.writerow({"trial_id": record.spec.trial_id} | row)
+
+
+def _in_order(records: Sequence[TrialRecord]) -> list[TrialRecord]:
+    """By trial, however many ran at once and whichever ended first."""
+    return sorted(records, key=lambda record: record.spec.trial_id)
 
 
 def _trial_row(record: TrialRecord, names: list[str]) -> dict[str, Any]:

@@ -21,12 +21,16 @@ TUNERS: dict[str, str] = {
 
 EXECUTORS: dict[str, str] = {
     "serial": "src.search.executors:SerialExecutor",
+    "process": "src.search.process_executor:ProcessExecutor",
 }
 
 
 def __getattr__(name: str) -> Any:
     # `run` needs TensorFlow; the registries above are read by `--help`, which must not import it.
     if name == "run":
+        from src.startup import import_tensorflow
+
+        import_tensorflow()  # without its noise
         from src.search.workflow import run
 
         return run

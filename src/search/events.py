@@ -9,6 +9,31 @@ from src.run_directory import RunDirectory
 from src.search.trial import TrialRecord, TrialSpec
 
 
+@dataclass(frozen=True)
+class TrialProgress:
+    """How far a running trial is.
+
+    Attributes:
+        worker: who runs it: 0 … number of workers − 1.
+        trial_id: the trial.
+        fit: which of its executions and folds is trained, from 1.
+        fits: how many those are.
+        epoch: epochs trained in this fit.
+        epochs: the epoch to train up to.
+        learning_rate: of the last epoch; None before the first.
+        value: the objective after the last epoch; None before the first.
+    """
+
+    worker: int
+    trial_id: str
+    fit: int
+    fits: int
+    epoch: int
+    epochs: int
+    learning_rate: float | None = None
+    value: float | None = None
+
+
 @dataclass
 class SearchProgress:
     """The trials that have ended.
@@ -74,6 +99,12 @@ class SearchListener:
 
     def on_trial_begin(self, spec: TrialSpec, progress: SearchProgress) -> None:
         """A trial goes to a worker."""
+
+    def on_progress(self, running: TrialProgress) -> None:
+        """A trial has begun a fit or trained some epochs: up to five times a second a worker.
+
+        Worker processes report from a thread of their own; be quick.
+        """
 
     def on_trial_end(self, record: TrialRecord, progress: SearchProgress) -> None:
         """A trial has ended; it is part of `progress` and the snapshot."""

@@ -1,14 +1,21 @@
 """Executors run trials: `submit` takes a `TrialSpec` and gives the future of its result."""
 
+from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Protocol
 
+from src.search.events import TrialProgress
 from src.search.trial import TrialResult, TrialSpec
-from src.search.trial_runner import TrialRunner
+from src.search.trial_runner import RunContext, TrialRunner
 
 
 class Executor(Protocol):
     """What the loop needs of an executor.
+
+    Args:
+        context: what the trials share.
+        workers: how many trials to run at once.
+        on_progress: told how far running trials are, perhaps from another thread.
 
     Attributes:
         slots: how many trials it can run at once.
@@ -16,11 +23,15 @@ class Executor(Protocol):
 
     slots: int
 
+    def __init__(
+        self, context: RunContext, workers: int, on_progress: Callable[[TrialProgress], None]
+    ) -> None: ...
+
     def submit(self, spec: TrialSpec) -> "Future[TrialResult]":
         """Starts a trial."""
 
     def shutdown(self) -> None:
-        """Ends the workers."""
+        """Ends the workers, and with them the trials that run; may be called again."""
 
 
 class SerialExecutor:
@@ -28,8 +39,10 @@ class SerialExecutor:
 
     slots = 1
 
-    def __init__(self, runner: TrialRunner) -> None:
-        self._runner = runner
+    def __init__(
+        self, context: RunContext, workers: int, on_progress: Callable[[TrialProgress], None]
+    ) -> None:
+        self._runner = TrialRunner(context, on_progress=on_progress)
 
     def submit(self, spec: TrialSpec) -> "Future[TrialResult]":
         """Runs the trial; the future is done."""

@@ -70,6 +70,48 @@ class HyperbandOracle(SearchOracle, kt.oracles.HyperbandOracle):
             **common,
         )
 
+    def populate_space(self, trial_id: str) -> dict[str, Any]:
+        """Keras Tuner's proposal, with failed trials counted as the losers of their rung.
+
+        Keras Tuner waits for completed trials alone, so that each failure in a rung costs a
+        promotion, and a few of them cost all. Where too few completed for the next rung, a new
+        configuration fills the place, trained from its first epoch.
+        """
+        failed = [trial for trial in self.trials.values() if trial.status == "FAILED"]
+        worst = float("-inf") if self.objective.direction == "max" else float("inf")
+        for trial in failed:
+            trial.status, trial.score = "COMPLETED", worst
+        try:
+            response: dict[str, Any] = super().populate_space(trial_id)
+        finally:
+            for trial in failed:
+                trial.status, trial.score = "FAILED", None
+        values = response.get("values") or {}
+        parent = values.get("tuner/trial_id")
+        if parent is not None and self.trials[parent].status == "FAILED":
+            kept = ("tuner/epochs", "tuner/bracket", "tuner/round")
+            fresh = {name: values[name] for name in kept} | {"tuner/initial_epoch": 0}
+            response["values"] = self._random_values() | fresh
+        return response
+
+    # Private, because Keras Tuner has no public way to sample a point.
+    def _random_values(self) -> dict[str, Any]:
+        """A point that has not been tried or, in a space with too few of them, any point again.
+
+        Keras Tuner ends the search there, before the first promotion. A repeat is trained with a
+        seed of its own.
+        """
+        values: dict[str, Any] | None = super()._random_values()
+        if values is None:
+            hps = self.get_space()
+            hps.values = {}
+            for hp in hps.space:
+                if hps.is_active(hp):
+                    hps.values[hp.name] = hp.random_sample(self._seed_state)
+                    self._seed_state += 1
+            values = dict(hps.values)
+        return values
+
     def total(self, cap: int | None) -> int | None:
         """The trials of all rungs; a promotion is one."""
         rungs = hyperband_rungs(self.max_epochs, self.factor)
@@ -84,7 +126,7 @@ class HyperbandOracle(SearchOracle, kt.oracles.HyperbandOracle):
             brackets.setdefault(rung.bracket, []).append(rung)
         lines = [
             f"bracket {bracket}: "
-            + ", then ".join(f"{rung.trials} trials to epoch {rung.epochs}" for rung in members)
+            + ", then ".join(f"{_trials(rung.trials)} to epoch {rung.epochs}" for rung in members)
             for bracket, members in brackets.items()
         ]
         times = self.hyperband_iterations

@@ -2,12 +2,12 @@
 
 import copy
 import math
-import os
+import shutil
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -21,10 +21,12 @@ from src import registry
 from src.data.loading import Data, FitArrays
 from src.run_directory import RunDirectory
 from src.search import training_state
+from src.search.events import TrialProgress
 from src.search.seeds import trial_seed
 from src.search.trial import FitResult, TrialResult, TrialSpec
 
 TRACEBACK_LINES = 12
+PROGRESS_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -47,15 +49,29 @@ class RunContext:
 
 
 class TrialRunner:
-    """Runs trials, one after the other, of one search."""
+    """Runs trials, one after the other, of one search.
 
-    def __init__(self, context: RunContext) -> None:
+    Args:
+        context: what the trials share.
+        worker: number of the worker that this is.
+        on_progress: told of every fit as it begins, and then at most every fifth of a second.
+    """
+
+    def __init__(
+        self,
+        context: RunContext,
+        worker: int = 0,
+        on_progress: Callable[[TrialProgress], None] | None = None,
+    ) -> None:
         self.context = context
+        self.worker = worker
+        self.on_progress = on_progress
         self._hypermodel_class = registry.load(HYPERMODELS, context.hypermodel, "hypermodel.name")
 
     def run(self, spec: TrialSpec) -> TrialResult:
         """Runs every execution and fold of a trial. An exception in it fails the trial."""
         started, clock = time.time(), time.perf_counter()
+        self._clear(spec)
         recorder = _EpochRecorder(self.context.plan.monitor)
         fits: list[FitResult] = []
         hp = hyperparameters_of(spec)
@@ -80,9 +96,15 @@ class TrialRunner:
             parameters=recorder.parameters,
             started=started,
             seconds=time.perf_counter() - clock,
-            worker=f"{os.getpid()}",
+            worker=str(self.worker),
             hyperparameters=hp.get_config() if len(hp.space) > declared else None,
         )
+
+    def _clear(self, spec: TrialSpec) -> None:
+        """Deletes what an attempt left whose worker was killed."""
+        shutil.rmtree(self.context.run.trial(spec.trial_id), ignore_errors=True)
+        for path in (self.context.run.tensorboard / spec.root_id).rglob(f"*{_suffix(spec)}"):
+            path.unlink()
 
     def _folds(self, folds: int) -> Iterator[FitArrays]:
         for train, validation in self.context.data.folds(folds):
@@ -117,8 +139,11 @@ class TrialRunner:
             folder = context.run.tensorboard / spec.root_id
             if spec.executions * spec.folds > 1:
                 folder = folder / f"execution{execution}-fold{fold}"
-            with closing(callbacks.TensorBoard(folder)) as board:
+            with closing(callbacks.TensorBoard(folder, _suffix(spec))) as board:
                 rate = callbacks.RecordLearningRate()
+                watchers = [rate, best, board, recorder]
+                if self.on_progress is not None:
+                    watchers.append(self._reporter(spec, recorder))
                 hypermodel.fit(
                     hp,
                     model,
@@ -129,7 +154,7 @@ class TrialRunner:
                     initial_epoch=spec.initial_epoch,
                     verbose=0,
                     controls=controls.values(),
-                    callbacks=[rate, best, board, recorder],
+                    callbacks=watchers,
                 )
             reached, stopped = recorder.epochs, bool(model.stop_training)
         recorder.check()
@@ -144,6 +169,18 @@ class TrialRunner:
         model.save_weights(weights)
         logs = {name: value for name, value in best.logs.items() if name != "learning_rate"}
         return FitResult(execution, fold, best.value, best.epoch, reached, logs)
+
+    def _reporter(self, spec: TrialSpec, recorder: "_EpochRecorder") -> "_ProgressReporter":
+        begin = TrialProgress(
+            worker=self.worker,
+            trial_id=spec.trial_id,
+            fit=recorder.execution * spec.folds + recorder.fold + 1,
+            fits=spec.executions * spec.folds,
+            epoch=spec.initial_epoch,
+            epochs=spec.epochs,
+        )
+        assert self.on_progress is not None
+        return _ProgressReporter(begin, self.context.plan.monitor, self.on_progress)
 
 
 def hyperparameters_of(spec: TrialSpec) -> kt.HyperParameters:
@@ -193,6 +230,39 @@ class _EpochRecorder(keras.callbacks.Callback):
                 self._problem = f"{name} became {float(logs[name])} in epoch {self.epochs}"
                 self.model.stop_training = True
                 return
+
+
+class _ProgressReporter(keras.callbacks.Callback):
+    """Reports when the fit begins, and then epochs, though not more often than one can read."""
+
+    def __init__(
+        self, begin: TrialProgress, monitor: str, report: Callable[[TrialProgress], None]
+    ) -> None:
+        super().__init__()
+        self.begin = begin
+        self.monitor = monitor
+        self.report = report
+        self._reported = 0.0
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        self._reported = time.monotonic()
+        self.report(self.begin)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        now = time.monotonic()
+        if now - self._reported < PROGRESS_SECONDS:
+            return
+        self._reported = now
+        rate, value = (
+            None if (logs or {}).get(name) is None else float((logs or {})[name])
+            for name in ("learning_rate", self.monitor)
+        )
+        self.report(replace(self.begin, epoch=epoch + 1, learning_rate=rate, value=value))
+
+
+def _suffix(spec: TrialSpec) -> str:
+    """Ends the names of a trial's event files: a promotion writes into its root's folder."""
+    return f".trial{spec.trial_id}"
 
 
 def _batch_size(hp: kt.HyperParameters, rows: int) -> int:

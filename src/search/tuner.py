@@ -145,9 +145,12 @@ class SearchTuner(kt.Tuner):
                     self.on_trial_begin(trial)
                     running[self.run_trial(trial)] = trial
             if not running:
-                return end or SearchEnd("finished", self.oracle.exhausted)
+                # Asked again: the last trials may have failed after the budget was handed out.
+                return (
+                    self._end_before_next() or end or SearchEnd("finished", self.oracle.exhausted)
+                )
             done, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in done:
+            for future in sorted(done, key=lambda future: running[future].trial_id):
                 trial = running.pop(future)
                 self._results[trial.trial_id] = future.result()
                 self.on_trial_end(trial)
@@ -177,6 +180,9 @@ class SearchTuner(kt.Tuner):
             for name, value in hyperparameters["values"].items()
         }
         parent_id = values.get("tuner/trial_id")
+        bracket = values.get("tuner/bracket")
+        if parent_id:  # Keras Tuner notes the newest bracket, though an older one may be running
+            bracket = self._specs[parent_id].bracket
         settings = self.config.tuner
         return TrialSpec(
             trial_id=trial.trial_id,
@@ -188,16 +194,17 @@ class SearchTuner(kt.Tuner):
             executions=settings.executions_per_trial,
             folds=settings.folds,
             keep_state=self.oracle.continues_trials,
-            bracket=values.get("tuner/bracket"),
+            bracket=bracket,
             rung=values.get("tuner/round"),
         )
 
     def _prune(self) -> None:
-        """Deletes the weights of all trials but the best `run.keep_top`."""
+        """Deletes the weights of all trials that have ended but the best `run.keep_top`."""
+        ended = {record.spec.trial_id for record in self.progress.records}
         kept = {r.spec.trial_id for r in self.progress.completed[: self.config.run.keep_top]}
         if self.run_directory.trials.is_dir():
             for folder in self.run_directory.trials.iterdir():
-                if folder.name not in kept:
+                if folder.name in ended - kept:
                     shutil.rmtree(folder)
 
     def _write_snapshot(self) -> None:

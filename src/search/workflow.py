@@ -13,19 +13,20 @@ from hypermodels import HYPERMODELS
 from src import registry
 from src.config import Config, dump_config, load_config
 from src.data.loading import Data, load_data
+from src.errors import UserError
 from src.run_directory import RunDirectory, write_atomically
 from src.search import EXECUTORS, TUNERS
 from src.search import space as spaces
-from src.search.events import SearchEnd, SearchListener, SearchProgress
+from src.search.events import SearchEnd, SearchListener, SearchProgress, TrialProgress
 from src.search.narrowing import narrow
 from src.search.objective import resolve_objective
 from src.search.oracle import SearchOracle
 from src.search.seeds import oracle_seed
 from src.search.snapshot import versions
-from src.search.trial_runner import RunContext, TrialRunner
+from src.search.trial_runner import RunContext
 from src.search.tuner import SearchTuner
 from src.search.winner import Winner, export_winner
-from src.startup import start_tensorflow
+from src.startup import start_fork_server, start_tensorflow
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,12 @@ class PreparedSearch:
     def trials(self) -> int | None:
         """How many trials there will be; None if that cannot be known."""
         return self.oracle.total(self.config.tuner.trial_cap)
+
+    @property
+    def workers(self) -> int:
+        """How many trials run at once; never more than there are."""
+        workers = self.config.run.worker_count
+        return workers if self.trials is None else min(workers, max(self.trials, 1))
 
     @property
     def plan(self) -> Sequence[str]:
@@ -115,6 +122,7 @@ def search(prepared: PreparedSearch, listeners: Sequence[SearchListener] = ()) -
     """
     config, data = prepared.config, prepared.data
     run_settings = config.run
+    engine = _engine(config)
     run_directory = RunDirectory.create(
         run_settings.directory, run_settings.name, config.tuner.name
     )
@@ -125,8 +133,13 @@ def search(prepared: PreparedSearch, listeners: Sequence[SearchListener] = ()) -
         direction=prepared.objective.direction,
     )
     context = RunContext(config.seed, config.hypermodel.name, data, plan, run_directory)
-    executor_class = registry.load(EXECUTORS, run_settings.engine, "run.engine")
-    executor = executor_class(TrialRunner(context))
+
+    def on_progress(running: TrialProgress) -> None:
+        for listener in listeners:
+            listener.on_progress(running)
+
+    executor_class = registry.load(EXECUTORS, engine, "run.engine")
+    executor = executor_class(context, prepared.workers, on_progress)
     tuner = SearchTuner(
         prepared.oracle,
         prepared.hypermodel,
@@ -163,7 +176,27 @@ def run(
     """
     if not isinstance(config, Config):
         config = load_config(config, overrides)
+    if _engine(config) == "process":
+        start_fork_server()  # before all else, so that workers come up meanwhile
     return search(prepare(config), listeners)
+
+
+def _engine(config: Config) -> str:
+    """The registry name of the executor.
+
+    Raises:
+        UserError: if worker processes are asked for that could not import the HyperModel.
+    """
+    settings, name = config.run, config.hypermodel.name
+    entry = HYPERMODELS.get(name, "")
+    if settings.resolved_engine == "serial" or not entry.startswith("__main__:"):
+        return settings.resolved_engine
+    if settings.engine == settings.workers == "auto":
+        return "serial"
+    raise UserError(
+        f"run.engine: worker processes cannot import '{entry}' (hypermodel.name={name}) from the "
+        "main program; move the class into a file of its own, or set run.engine=serial"
+    )
 
 
 def _config_text(prepared: PreparedSearch, run: RunDirectory) -> str:

@@ -88,7 +88,7 @@ def test_senseless_factors_are_refused(factor: float) -> None:
 def test_an_optimizer_with_a_schedule_of_its_own_is_refused() -> None:
     decay = keras.optimizers.schedules.CosineDecay(0.1, 100)
     model = plain_model(keras.optimizers.Adam(decay))
-    with pytest.raises(ValueError, match="adam optimizer was built with a learning-rate schedule"):
+    with pytest.raises(ValueError, match="optimizer was built with a learning-rate schedule"):
         LearningRate.of(model)
 
 

@@ -155,7 +155,9 @@ def test_callbacks_are_fresh_each_time() -> None:
 class Own(keras.callbacks.Callback):
     """A callback of one's own."""
 
-    LIMITS: ClassVar[dict[str, tuple[float, float]]] = {"own": (0.0, 9.0)}
+    @classmethod
+    def limits(cls) -> dict[str, tuple[float, float]]:
+        return {"own": (0.0, 9.0)}
 
     def __init__(self, value: float) -> None:
         super().__init__()

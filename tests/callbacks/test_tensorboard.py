@@ -60,6 +60,13 @@ def test_a_continued_fit_adds_a_file_and_goes_on_counting(tmp_path: Path) -> Non
     assert scalars(tmp_path)["score/validation"] == list(enumerate(SCORES, start=1))
 
 
+def test_a_suffix_tells_whose_an_event_file_is(tmp_path: Path) -> None:
+    fit(plain_model(), [TensorBoard(tmp_path, filename_suffix=".trial0007")], 1)
+    fit(plain_model(), [TensorBoard(tmp_path)], 2, initial_epoch=1)
+    assert len(list(tmp_path.glob("*.trial0007"))) == 1
+    assert [step for step, _ in scalars(tmp_path)["loss/train"]] == [1, 2]
+
+
 def test_scalars_can_be_read_while_training_runs(tmp_path: Path) -> None:
     tensorboard = TensorBoard(str(tmp_path))
     tensorboard.on_train_begin()

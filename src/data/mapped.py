@@ -1,0 +1,45 @@
+"""Data whose arrays lie in files that several processes map instead of each holding a copy."""
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from src.data.loading import Data
+
+
+@dataclass(frozen=True, eq=False)
+class MappedData(Data):
+    """`Data` with read-only memory-mapped arrays; pickled, it is a reference to their folder.
+
+    Attributes:
+        folder: where the arrays lie, one npy file each.
+    """
+
+    folder: Path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Leaves the arrays where they are."""
+        values = {field.name: getattr(self, field.name) for field in fields(Data)}
+        plain = {n: value for n, value in values.items() if not isinstance(value, np.ndarray)}
+        return _open, (self.folder, plain)
+
+
+def map_data(data: Data, folder: Path) -> MappedData:
+    """Writes the arrays of `data` into a folder, once, and returns the same data mapped from it."""
+    plain: dict[str, Any] = {}
+    for field in fields(Data):
+        value = getattr(data, field.name)
+        if isinstance(value, np.ndarray):
+            np.save(folder / f"{field.name}.npy", value, allow_pickle=False)
+        else:
+            plain[field.name] = value
+    return _open(folder, plain)
+
+
+def _open(folder: Path, plain: dict[str, Any]) -> MappedData:
+    arrays = {
+        path.stem: np.load(path, mmap_mode="r", allow_pickle=False) for path in folder.glob("*.npy")
+    }
+    return MappedData(**plain, **arrays, folder=folder)

@@ -1,0 +1,125 @@
+"""A worker process: runs the trials that come through its pipe, and ends with its parent."""
+
+import os
+import shutil
+import signal
+import threading
+import time
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+from multiprocessing import connection as connections
+from multiprocessing import parent_process
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from callbacks import SCHEDULES
+from callbacks.registry import CALLBACKS
+from hypermodels import HYPERMODELS
+from src.search.events import TrialProgress
+from src.search.trial import TrialResult
+from src.search.trial_runner import TRACEBACK_LINES, RunContext, TrialRunner
+from src.startup import start_tensorflow
+
+_REGISTRIES = {"hypermodels": HYPERMODELS, "callbacks": CALLBACKS, "schedules": SCHEDULES}
+
+
+@dataclass(frozen=True)
+class WorkerSetup:
+    """What a worker process is given when it starts.
+
+    Attributes:
+        context: what the trials share; its data is mapped.
+        registries: those of the parent, whose program may have added to them.
+        folder: of the mapped data; should the parent be killed, the workers delete it.
+    """
+
+    context: RunContext
+    registries: Mapping[str, Mapping[str, str]]
+    folder: Path
+
+
+def registries() -> dict[str, dict[str, str]]:
+    """The registries of what a trial may name, as they are now."""
+    return {name: dict(registry) for name, registry in _REGISTRIES.items()}
+
+
+def work(connection: Connection, search: Connection, setup: WorkerSetup, index: int) -> None:
+    """Runs trials until the connection ends: each `TrialSpec` that comes is answered by its
+    `TrialResult`, and by `TrialProgress` on the way.
+
+    Args:
+        connection: to the parent.
+        search: ends when the search does, or the parent; nothing is ever sent.
+        setup: of the search.
+        index: the worker's number.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent ends us
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    threading.Thread(target=_end_with_parent, args=(search, setup.folder), daemon=True).start()
+    start_tensorflow(index)
+    for name, entries in setup.registries.items():
+        _REGISTRIES[name].update(entries)
+    runner: TrialRunner | None = None
+    while True:
+        try:
+            spec = connection.recv()
+        except EOFError:
+            return
+        started = time.time()
+        try:
+            runner = runner or TrialRunner(setup.context, index, _sender(connection))
+            result = runner.run(spec)
+        except BaseException as error:
+            lines = traceback.format_exc().splitlines(True)[-TRACEBACK_LINES:]
+            reason = f"{type(error).__name__}: {error}".splitlines()[0]
+            result = failure(reason, started, index, traceback="".join(lines))
+        connection.send(result)
+
+
+def failure(reason: str, started: float, worker: int, traceback: str = "") -> TrialResult:
+    """The result of a trial that gave none.
+
+    Args:
+        reason: why.
+        started: when it began, in seconds since 1970.
+        worker: who ran it.
+        traceback: the end of the traceback, if an exception was the reason.
+    """
+    return TrialResult(
+        status="FAILED",
+        fits=(),
+        reason=reason,
+        traceback=traceback,
+        history=(),
+        parameters=0,
+        started=started,
+        seconds=time.time() - started,
+        worker=str(worker),
+    )
+
+
+def _sender(connection: Connection) -> Any:
+    def send(progress: TrialProgress) -> None:
+        try:
+            connection.send(progress)
+        except OSError:
+            os._exit(1)  # nobody waits for this trial any more
+
+    return send
+
+
+def _end_with_parent(search: Connection, folder: Path) -> None:
+    """Waits until the parent is gone, however it ended, and ends this process at once.
+
+    A parent that only gave this process up, as when the fork server was killed, needs its data yet.
+    """
+    parent = parent_process()
+    sentinels: list[Any] = [search]
+    if parent is not None:
+        sentinels.append(parent.sentinel)
+    connections.wait(sentinels)
+    if connections.wait([search], timeout=0.1):
+        shutil.rmtree(folder, ignore_errors=True)
+    os._exit(1)
