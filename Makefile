@@ -13,9 +13,9 @@ test: .venv/.installed-tests
 
 # TensorBoard for the latest run, on this machine alone.
 board: .venv/.installed
-	@run=$$(ls -d logs/*/ 2>/dev/null | sort | tail -n 1); \
+	@run=$$(ls -td logs/*/ 2>/dev/null | head -n 1); \
 	if [ -z "$$run" ]; then echo "no run under logs/ yet: make tune" >&2; exit 2; fi; \
-	echo "$$run"; $(BIN)/python -m tensorboard.main --host 127.0.0.1 --logdir "$${run}tensorboard" $(ARGS)
+	echo "$$run"; exec $(BIN)/python -m tensorboard.main --host 127.0.0.1 --logdir "$${run}tensorboard" $(ARGS)
 
 lint: .venv/.installed-tests
 	$(BIN)/ruff check .

@@ -1,7 +1,7 @@
 """Sets the schedule's factor of the learning rate at the beginning of each epoch."""
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
 import keras
 

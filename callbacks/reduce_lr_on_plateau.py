@@ -31,6 +31,7 @@ class ReduceLROnPlateau(keras.callbacks.Callback):
     """
 
     needs_validation: ClassVar[bool] = True  # left out of a training without validation rows
+
     def __init__(
         self,
         monitor: str,

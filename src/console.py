@@ -51,7 +51,7 @@ def show_plan(console: Console, prepared: PreparedSearch, differing: Mapping[str
     _show_space(console, prepared.space)
     if prepared.passed_over:
         names = ", ".join(prepared.passed_over)
-        _line(console, "passed over", f"{names}: not in hypermodel.name={config.hypermodel.name}")
+        _line(console, "passed over", f"{names}: hypermodel.name={config.hypermodel.name} has none")
     console.rule("[bold]Plan", align="left")
     _line(console, "tuner", f"{config.tuner.name}: {prepared.plan[0]}")
     for line in prepared.plan[1:]:
@@ -144,11 +144,17 @@ class ConsoleListener(SearchListener):
         self._progress.stop()
 
 
-def show_outcome(console: Console, outcome: SearchOutcome, arguments: Sequence[str]) -> None:
+def show_outcome(
+    console: Console,
+    prepared: PreparedSearch,
+    outcome: SearchOutcome,
+    arguments: Sequence[str],
+) -> None:
     """Prints why the search stopped, the best trials, the winner, the files and what to do next.
 
     Args:
         console: where to.
+        prepared: the search.
         outcome: what the search left.
         arguments: those of the command line, for the commands to run next.
     """
@@ -174,9 +180,9 @@ def show_outcome(console: Console, outcome: SearchOutcome, arguments: Sequence[s
         if path.exists():
             _path(console, name, path)
     console.rule("[bold]Next", align="left")
-    for purpose, command in _next_commands(run, arguments):
-        console.print(f"  [dim]# {purpose}[/dim]")
-        console.print(f"  {command}", soft_wrap=True, highlight=False)
+    for purpose, command in _next_commands(run, prepared.config.tuner.name, arguments):
+        console.print(Text(f"  # {purpose}", style="dim"))
+        console.print(Text(f"  {command}"), soft_wrap=True)
 
 
 def _show_space(console: Console, space: kt.HyperParameters) -> None:
@@ -282,14 +288,12 @@ def _number(value: float | None) -> str:
     return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.5g}"
 
 
-def _next_commands(run: RunDirectory, arguments: Sequence[str]) -> list[tuple[str, str]]:
+def _next_commands(
+    run: RunDirectory, tuner: str, arguments: Sequence[str]
+) -> list[tuple[str, str]]:
     python = _python()
-    kept = [
-        argument
-        for argument in arguments
-        if not argument.startswith(("tuner.name=", "run.name=", "tuner.max_trials="))
-    ]
-    tuner = "random" if "_bayesian" in run.name else "bayesian"
+    kept = [word for word in arguments if not word.startswith(("tuner.name=", "run.name="))]
+    tuner = "random" if tuner == "bayesian" else "bayesian"
     another = shlex.join([*kept, f"tuner.name={tuner}"])
     return [
         (

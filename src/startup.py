@@ -33,6 +33,7 @@ def start_tensorflow(worker: int | None = None) -> None:
         worker: number of the worker process that this is; it takes one GPU of those there are.
     """
     import_tensorflow()
+    import keras
     import tensorflow as tf
 
     with _held_stderr():
@@ -44,6 +45,11 @@ def start_tensorflow(worker: int | None = None) -> None:
             pass  # too late to choose
         tf.config.list_logical_devices()
         tf.get_logger().setLevel("ERROR")  # retracing, which many small models cannot avoid
+    # Graphs this small gain nothing from the optimizer's passes, and each trace would pay for them;
+    # nor from shorter tracebacks, for which every traced operation would pay.
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    tf.debugging.disable_traceback_filtering()
+    keras.config.disable_traceback_filtering()
 
 
 def start_fork_server() -> None:

@@ -15,6 +15,9 @@ from src.errors import UserError
 from src.search import TUNERS
 
 DONE, FAILED, USER_ERROR, INTERRUPTED = 0, 1, 2, 130
+PACKAGES = frozenset(
+    "keras keras_tuner numpy pandas pydantic rich scipy sklearn tensorboard tensorflow yaml".split()
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -34,6 +37,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("stopped before the first trial; nothing was searched", file=sys.stderr)
         return INTERRUPTED
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] not in PACKAGES:
+            raise
+        print(
+            f"error: the package {error.name} is not installed; use `make tune`, or "
+            "`pip install -r requirements.txt` in the environment of this Python",
+            file=sys.stderr,
+        )
+        return USER_ERROR
 
 
 def _tune(options: argparse.Namespace, words: Sequence[str]) -> int:
@@ -67,9 +79,11 @@ def _tune(options: argparse.Namespace, words: Sequence[str]) -> int:
 
         listeners = [*report_listeners(), *listeners]
     outcome = workflow.search(prepared, listeners)
-    show_outcome(console, outcome, words)
+    show_outcome(console, prepared, outcome, words)
     if options.quiet:
         print(outcome.run.path)
+        if outcome.end.kind != "finished" or outcome.winner is None:
+            print(f"stopped: {outcome.end.reason}", file=sys.stderr)
     if outcome.end.kind == "interrupted":
         return INTERRUPTED
     return DONE if outcome.winner is not None and outcome.end.kind == "finished" else FAILED

@@ -57,15 +57,16 @@ def test_multiclass_against_scikit_learn() -> None:
     assert evaluate("multiclass", truth, prediction) == pytest.approx(expected, rel=1e-5)
 
 
-def test_a_class_without_rows_has_no_roc_auc_and_is_no_part_of_the_averages() -> None:
+def test_a_class_without_rows_has_no_roc_auc_and_counts_where_it_is_predicted() -> None:
     truth = np.array([0, 0, 1, 1])
     prediction = np.array([[0.8, 0.1, 0.1], [0.2, 0.2, 0.6], [0.1, 0.8, 0.1], [0.1, 0.8, 0.1]])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         found = evaluate("multiclass", truth, prediction)
     assert found["roc_auc"] is None
-    assert found["balanced_accuracy"] == found["recall"] == pytest.approx((0.5 + 1) / 2)
-    assert found["precision"] == pytest.approx(1.0)
+    assert found["balanced_accuracy"] == pytest.approx((0.5 + 1) / 2)  # of the classes there are
+    assert found["recall"] == pytest.approx((0.5 + 1 + 0) / 3)
+    assert found["precision"] == pytest.approx((1 + 1 + 0) / 3)
     assert found["log_loss"] == pytest.approx(-(math.log(0.8) * 3 + math.log(0.2)) / 4)
 
 

@@ -134,6 +134,10 @@ BAD = [
     (["--config", "missing.yaml"], ["missing.yaml"]),
     (["tuner.max_trials"], ["tuner.max_trials", "="]),
     (["space.dropout=.nan"], ["space.dropout", "nan"]),
+    (["space.optimizer=adam", "space.momentum=0.6"], ["space.momentum", "no effect", "nesterov"]),
+    (["space.schedule=constant", "space.schedule_rate=2"], ["space.schedule_rate", "exponential"]),
+    (["tuner.factor=4"], ["tuner.factor", "4", "hyperband"]),
+    (["data.synthetic.rows=500"], ["data.synthetic", "digits"]),
 ]
 
 
@@ -213,6 +217,31 @@ def test_the_command_searches_and_says_what_to_do_next(tmp_path: Path) -> None:
     assert [row.split(",")[:4] for row in table] == [row.split(",")[:4] for row in serial]
 
 
+def test_commands_to_run_next_keep_brackets_and_budgets(tmp_path: Path) -> None:
+    arguments = [word for word in TINY if not word.startswith("space.activation")]
+    done = run_command(
+        *("--config", "quick", *arguments, f"run.directory={tmp_path}", "run.workers=1"),
+        *("tuner.max_trials=1", "space.activation=[relu, tanh]"),
+    )
+    assert done.returncode == 0, done.stderr
+    assert "'space.activation=[relu, tanh]' tuner.name=bayesian" in done.stdout
+    assert "tuner.max_trials=1" in done.stdout
+    assert "[relu, tanh]" in done.stdout.partition("Data")[0]  # the settings that differ
+
+
+def test_a_package_that_is_not_installed_is_named_with_the_way_out() -> None:
+    script = (
+        "import sys; sys.modules['pydantic'] = None\n"
+        "from src import tune; sys.exit(tune.main([]))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "the package pydantic is not installed" in done.stderr
+    assert "make tune" in done.stderr
+
+
 def test_sigterm_keeps_everything_and_gives_130(tmp_path: Path) -> None:
     arguments = [*TINY, f"run.directory={tmp_path}", "run.name=cut", "tuner.max_trials=500"]
     with subprocess.Popen(
@@ -228,10 +257,10 @@ def test_sigterm_keeps_everything_and_gives_130(tmp_path: Path) -> None:
         process.send_signal(signal.SIGTERM)
         output, _ = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "stopped by the user" in output
+    assert "stopped by Ctrl-C or SIGTERM" in output
     assert "COMPLETED" in (tmp_path / "cut" / "trials.csv").read_text()
     state = json.loads((tmp_path / "cut" / "search.json").read_text())["state"]
-    assert state["end"] == "stopped by the user"
+    assert state["end"] == "stopped by Ctrl-C or SIGTERM"
 
 
 def test_a_search_in_which_every_trial_fails_is_status_1(

@@ -28,6 +28,9 @@ KNOWN_DIRECTIONS: dict[str, Literal["min", "max"]] = {
 }
 """Metrics whose better direction is common knowledge; any other needs `objective.direction`."""
 
+HYPERBAND = ("factor", "hyperband_iterations")
+"""Settings of `tuner` that only Hyperband has."""
+
 PROVENANCE = ("inherited_space", "opened_space")
 """Fields of `Config` that loading fills in; a file cannot set them and a dump leaves them out."""
 
@@ -129,6 +132,20 @@ class TunerSettings(Section):
         if self.max_trials != "auto":
             return self.max_trials
         return None if self.name in ("grid", "hyperband") else 20
+
+    @model_validator(mode="after")
+    def _settings_have_an_effect(self) -> "TunerSettings":
+        used = {"random": (), "bayesian": (), "hyperband": HYPERBAND, "grid": ("grid_points",)}
+        for key in (*HYPERBAND, "grid_points"):
+            value = getattr(self, key)
+            default = type(self).model_fields[key].default
+            if value != default and key not in used.get(self.name, (key,)):
+                owner = "hyperband" if key in HYPERBAND else "grid"
+                raise BrokenRuleError(
+                    f"tuner.{key}: {value} has no effect with tuner.name: '{self.name}'; it is "
+                    f"for tuner.name={owner}"
+                )
+        return self
 
     @model_validator(mode="after")
     def _hyperband_has_one_split(self) -> "TunerSettings":

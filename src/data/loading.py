@@ -1,5 +1,6 @@
 """Everything from the settings to arrays: source, task, split, preprocessing."""
 
+import traceback
 from dataclasses import dataclass
 from typing import Any
 
@@ -147,7 +148,7 @@ def load_data(settings: DataSettings, seed: int) -> Data:
         UserError: naming the key and what is valid, for everything that settings or files may
             have wrong.
     """
-    dataset: Dataset = load(SOURCES, settings.source, "data.source")(settings, seed)
+    dataset = _dataset(settings, seed)
     chosen, key = dataset.task, f"data.task=auto (data.source={settings.source})"
     if settings.task != "auto":
         chosen, key = settings.task, f"data.task={settings.task}"
@@ -179,3 +180,29 @@ def load_data(settings: DataSettings, seed: int) -> Data:
         image_maximum=dataset.image_maximum,
         seed=seed,
     )
+
+
+def _dataset(settings: DataSettings, seed: int) -> Dataset:
+    """Calls the source; what one of a user's own raises or returns may be anything."""
+    where = f"data.source={settings.source}"
+    source = load(SOURCES, settings.source, "data.source")
+    try:
+        dataset = source(settings, seed)
+    except UserError:
+        raise
+    except Exception as error:
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        raise UserError(
+            f"{where}: its function raised {type(error).__name__}: {error}\n"
+            f"  {frame.filename}:{frame.lineno}: {frame.line}"
+        ) from error
+    if not isinstance(dataset, Dataset):
+        raise UserError(f"{where}: its function gave a {type(dataset).__name__}, not a Dataset")
+    rows, columns = dataset.x.shape if dataset.x.ndim == 2 else (-1, -1)
+    if len(dataset.y) != rows or len(dataset.feature_names) != columns:
+        raise UserError(
+            f"{where}: x has shape {dataset.x.shape}, y {len(dataset.y)} rows, feature_names "
+            f"{len(dataset.feature_names)} names; valid: x (rows, features), as many labels as "
+            "rows, as many names as features"
+        )
+    return dataset

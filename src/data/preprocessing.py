@@ -14,8 +14,8 @@ _CHUNK_ROWS = 8192  # float64 copies are made of this many rows at a time
 class Scaling:
     """Inputs become `(x − mean) / scale`.
 
-    The same as `keras.layers.Normalization(mean=mean, variance=scale²)`, which an exported model
-    carries, as long as no scale is below Keras' epsilon, 1e-7.
+    An exported model computes the same, bit for bit. It does so without Keras' `Normalization`,
+    whose epsilon replaces every deviation below 1e-7.
 
     Attributes:
         mean: float32 `(features,)`, in the units of the raw columns.

@@ -41,6 +41,8 @@ class TablesListener(SearchListener):
         rows = [_trial_row(ended, self._names) for ended in _in_order(progress.records)]
         columns = [*SCORE_KEYS, *self._metrics, *TRIAL_KEYS, *self._names]
         table = pd.DataFrame(rows, columns=columns)
+        whole = dict.fromkeys(("epochs", "best_epoch", "bracket", "rung"), "Int64")
+        table = table.astype(whole)  # else a missing one would turn 3 into 3.0
         write_atomically(self._run.trials_table, table.to_csv(index=False))
 
     def on_search_end(self, end: SearchEnd, progress: SearchProgress) -> None:

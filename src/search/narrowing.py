@@ -1,6 +1,6 @@
 """Pins and narrows a search space as the user asks, with a message for each mistake."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from math import log
 from typing import Any
 
@@ -44,6 +44,26 @@ def narrow(
             hp = Fixed(hp.name, hp.default, conditions=hp.conditions)
         result.merge([hp])
     return without_values(result)
+
+
+def check_effect(space: kt.HyperParameters, names: Collection[str]) -> None:
+    """Raises `UserError` for names in a narrowed space that no trial can ever have.
+
+    Args:
+        space: as `narrow` gives it.
+        names: those that the user has set.
+    """
+    alive = {hp.name for hp in reachable(space.space)}
+    for hp in space.space:
+        if hp.name in names and hp.name not in alive:
+            needed = " and ".join(
+                f"{c.name} is {' or '.join(format_value(c.name, value) for value in c.values)}"
+                for c in hp.conditions
+            )
+            raise UserError(
+                f"space.{hp.name}: has no effect; it counts only where {needed}, which the rest "
+                "of the space rules out; leave it out, or open that"
+            )
 
 
 def _narrowed(hp: Any, setting: Any, limits: Limits) -> Any:

@@ -1,5 +1,6 @@
 """Keras Tuner's own oracles, fitted to the loop."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, log
@@ -46,10 +47,14 @@ class BayesianOracle(SearchOracle, kt.oracles.BayesianOptimizationOracle):
 
     def plan(self, cap: int | None) -> Sequence[str]:
         """Adds how the search starts."""
-        return [*super().plan(cap), f"the first {self.num_initial_points} at random"]
+        first = self.num_initial_points
+        start = [f"the first {first} at random"] if first < sys.maxsize else []
+        return [*super().plan(cap), *start]
 
 
 def _initial_points(cap: int | None, searched: int) -> int:
+    if searched == 0:
+        return sys.maxsize  # nothing to model; the single point is found at random
     wanted = max(3, 3 * searched)
     return wanted if cap is None else max(1, min(wanted, cap // 2))
 
@@ -135,6 +140,10 @@ class HyperbandOracle(SearchOracle, kt.oracles.HyperbandOracle):
         repeated = f" in {times} iterations" if times > 1 else ""
         capped = f", ended after {cap:,} trials" if cap and cap < trials else ""
         return [*lines, f"{trials:,} trials, {epochs:,} epochs in all{repeated}{capped}"]
+
+
+def _trials(count: int) -> str:
+    return f"{count} trial{'' if count == 1 else 's'}"
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ import numpy as np
 
 import callbacks
 from hypermodels import HYPERMODELS
+from hypermodels.reuse import TracedModels
 from src import registry
 from src.data.loading import Data, FitArrays
 from src.run_directory import RunDirectory
@@ -66,6 +67,7 @@ class TrialRunner:
         self.context = context
         self.worker = worker
         self.on_progress = on_progress
+        self._traced = TracedModels()
         self._hypermodel_class = registry.load(HYPERMODELS, context.hypermodel, "hypermodel.name")
 
     def run(self, spec: TrialSpec) -> TrialResult:
@@ -126,7 +128,7 @@ class TrialRunner:
         seed = trial_seed(context.seed, int(spec.root_id), execution, fold)
         keras.utils.set_random_seed(seed)
         hypermodel = self._hypermodel_class(arrays.problem, seed=seed)
-        model = hypermodel.build(hp)
+        model = self._traced.reuse(hypermodel.structure(hp), hypermodel.build(hp))
         recorder.parameters = model.count_params()
         recorder.batch_size = _batch_size(hp, len(arrays.x))
         controls = callbacks.build_callbacks(hp, context.plan)

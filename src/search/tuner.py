@@ -14,7 +14,7 @@ from src.run_directory import RunDirectory
 from src.search.events import SearchEnd, SearchListener, SearchProgress
 from src.search.executors import Executor
 from src.search.oracle import SearchOracle
-from src.search.snapshot import write_snapshot
+from src.search.snapshot import Snapshot
 from src.search.trial import TrialRecord, TrialResult, TrialSpec
 
 
@@ -53,6 +53,7 @@ class SearchTuner(kt.Tuner):
         cap = config.tuner.trial_cap
         self.progress = SearchProgress(oracle.objective, oracle.total(cap))
         self.end: SearchEnd | None = None
+        self._snapshot = Snapshot(run, config)
         self._specs: dict[str, TrialSpec] = {}
         self._results: dict[str, TrialResult] = {}
 
@@ -65,7 +66,7 @@ class SearchTuner(kt.Tuner):
         try:
             end = self._run_trials()
         except KeyboardInterrupt:
-            end = SearchEnd("interrupted", "stopped by the user")
+            end = SearchEnd("interrupted", "stopped by Ctrl-C or SIGTERM")
         self.end = end
         self.on_search_end()
         return end
@@ -119,7 +120,7 @@ class SearchTuner(kt.Tuner):
         """Writes the last snapshot and tells the listeners."""
         assert self.end is not None
         self._write_snapshot()
-        if self.end.kind == "finished":
+        if self.end.kind != "interrupted":
             self._prune()
             for state in self.run_directory.trials.glob("*/*.state.npz"):
                 state.unlink()  # nothing will continue from it
@@ -209,4 +210,4 @@ class SearchTuner(kt.Tuner):
 
     def _write_snapshot(self) -> None:
         reason = self.end.reason if self.end else ""
-        write_snapshot(self.run_directory, self.config, self.oracle, self.progress, reason)
+        self._snapshot.write(self.oracle, self.progress, reason)

@@ -10,6 +10,7 @@ import keras_tuner as kt
 
 from callbacks import TrainingPlan
 from hypermodels import HYPERMODELS
+from hypermodels.losses import LOSS_HYPERPARAMETERS
 from src import registry
 from src.config import Config, dump_config, load_config
 from src.data.loading import Data, load_data
@@ -18,7 +19,7 @@ from src.run_directory import RunDirectory, write_atomically
 from src.search import EXECUTORS, TUNERS
 from src.search import space as spaces
 from src.search.events import SearchEnd, SearchListener, SearchProgress, TrialProgress
-from src.search.narrowing import narrow
+from src.search.narrowing import check_effect, narrow
 from src.search.objective import resolve_objective
 from src.search.oracle import SearchOracle
 from src.search.seeds import oracle_seed
@@ -102,6 +103,7 @@ def prepare(config: Config) -> PreparedSearch:
     own_names = [name for name in config.space if name not in config.inherited_space]
     spaces.check_names(declared, [*own_names, *sorted(config.opened_space)], owner)
     space = narrow(declared, config.space, hypermodel_class.limits())
+    check_effect(space, own_names)
     objective = resolve_objective(config.objective, data.task, hypermodel.metric_names, space)
     oracle = registry.load(TUNERS, config.tuner.name, "tuner.name").from_config(
         config,
@@ -109,7 +111,8 @@ def prepare(config: Config) -> PreparedSearch:
         hyperparameters=space.copy(),
         seed=oracle_seed(config.seed),
     )
-    known = {hp.name for hp in declared.space}
+    # Those of the loss depend on the task, and nobody misses the other task's.
+    known = {hp.name for hp in declared.space} | LOSS_HYPERPARAMETERS
     passed_over = tuple(name for name in config.space if name not in known)
     return PreparedSearch(config, data, hypermodel, space, passed_over, objective, oracle)
 
@@ -155,7 +158,10 @@ def search(prepared: PreparedSearch, listeners: Sequence[SearchListener] = ()) -
     best = tuner.progress.best
     winner = None
     if best is not None and end.kind != "interrupted":
-        winner = export_winner(context, best)
+        try:
+            winner = export_winner(context, best)
+        except KeyboardInterrupt:
+            end = SearchEnd("interrupted", f"{end.reason}; the export was stopped")
     return SearchOutcome(run_directory, end, tuner.progress, winner)
 
 
@@ -169,7 +175,7 @@ def run(
     Args:
         config: a `Config`, a preset's name, a file, or None for the default preset.
         overrides: `key=value` texts, as on the command line; only without a `Config`.
-        listeners: watch the search, as `src.reporting.listeners()` do.
+        listeners: watch the search, as those of `src.reporting.report_listeners()` do.
 
     Raises:
         UserError: for a mistake in the configuration or the data.
@@ -200,11 +206,8 @@ def _engine(config: Config) -> str:
 
 
 def _config_text(prepared: PreparedSearch, run: RunDirectory) -> str:
-    """The run's config.yaml: the settings that took effect, and facts about the run."""
-    config = prepared.config
-    applied = {n: v for n, v in config.space.items() if n not in prepared.passed_over}
-    config = config.model_copy(update={"space": applied})
-    return dump_config(config, _recorded(prepared), run.config)
+    """The run's config.yaml: the settings, and facts about the run."""
+    return dump_config(prepared.config, _recorded(prepared), run.config)
 
 
 def _recorded(prepared: PreparedSearch) -> dict[str, Any]:

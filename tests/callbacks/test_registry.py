@@ -1,6 +1,6 @@
 """The space of the callbacks' hyperparameters, and building callbacks from it."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 import keras
 import keras_tuner as kt

@@ -247,3 +247,34 @@ def test_listing_the_sources_imports_nothing_heavy() -> None:
         check=True,
     )
     assert result.stdout.strip() == "[]"
+
+
+def raises(*_: Any) -> Dataset:
+    raise ArithmeticError("no luck today")
+
+
+def gives_a_tuple(*_: Any) -> Any:
+    return np.zeros((3, 2)), np.zeros(3)
+
+
+def too_few_labels(*_: Any) -> Dataset:
+    x = np.zeros((5, 2), np.float32)
+    return Dataset(name="short", x=x, y=np.arange(4), feature_names=("a", "b"))
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        (raises, ["ArithmeticError: no luck today", 'raise ArithmeticError("no luck today")']),
+        (gives_a_tuple, ["tuple", "not a Dataset"]),
+        (too_few_labels, ["(5, 2)", "y 4 rows"]),
+    ],
+)
+def test_a_source_of_ones_own_that_is_wrong_is_told_with_its_name(
+    source: Any, words: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(SOURCES, "mine", f"{__name__}:{source.__name__}")
+    with pytest.raises(UserError, match=r"^data\.source=mine: ") as caught:
+        load_data(DataSettings(source="mine"), seed=0)
+    for word in words:
+        assert word in str(caught.value)

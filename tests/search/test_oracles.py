@@ -1,6 +1,7 @@
 """Keras Tuner's oracles in our hands: seeds, ids, brackets, failures, and no files."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from keras_tuner.engine.hyperparameters import Fixed
 
 from hypermodels.mlp import MLP
 from hypermodels.problem import Problem
+from src.config import load_config
 from src.config.schema import Config
 from src.registry import load
 from src.search import TUNERS, narrowing
@@ -280,7 +282,7 @@ def test_hyperbands_plan_counts_iterations_and_the_cap() -> None:
     trials = 2 * sum(rung.trials for rung in rungs)
     epochs = 2 * sum(rung.trials * (rung.epochs - rung.initial_epoch) for rung in rungs)
     assert plan == [
-        "bracket 2: 9 trials to epoch 1, then 3 trials to epoch 3, then 1 trials to epoch 9",
+        "bracket 2: 9 trials to epoch 1, then 3 trials to epoch 3, then 1 trial to epoch 9",
         "bracket 1: 5 trials to epoch 3, then 2 trials to epoch 9",
         "bracket 0: 3 trials to epoch 9",
         f"{trials} trials, {epochs} epochs in all in 2 iterations, ended after 10 trials",
@@ -295,3 +297,74 @@ def test_fixed_hyperparameters_are_no_dimension(mlp_space: kt.HyperParameters) -
     names = {hp.name for hp in oracle.hyperparameters.space if not isinstance(hp, Fixed)}
     assert names == spaces.searched_names(narrowed)
     assert not names & {"l1", "l2", "schedule_final"}
+
+
+def drive(oracle: HyperbandOracle, fails: Callable[[int], bool]) -> list[Any]:
+    """Runs an oracle to its end with made-up scores; `fails` tells which trials fail."""
+    trials: list[Any] = []
+    while True:
+        trial = oracle.create_trial("slot0")
+        if trial.status != "RUNNING":
+            return trials
+        if fails(len(trials)):
+            trial.status = "FAILED"
+        else:
+            oracle.update_trial(trial.trial_id, {"val_accuracy": (len(trials) * 7 % 23) / 23})
+            trial.status = "COMPLETED"
+        oracle.end_trial(trial)
+        trials.append(trial)
+
+
+def hyperband(space: kt.HyperParameters, max_epochs: int) -> HyperbandOracle:
+    objective = kt.Objective("val_accuracy", "max")
+    return HyperbandOracle(
+        objective=objective, hyperparameters=space, max_epochs=max_epochs, factor=3, seed=5
+    )
+
+
+def test_trap_hyperband_promotes_in_a_space_with_fewer_points_than_trials() -> None:
+    space = kt.HyperParameters()
+    space.Choice("activation", ["relu", "tanh"])
+    space.Choice("rate", [0.1, 0.01])
+    trials = drive(hyperband(space, 9), lambda _: False)
+    assert len(trials) == sum(rung.trials for rung in hyperband_rungs(9, 3))
+    assert any("tuner/trial_id" in trial.hyperparameters.values for trial in trials)
+
+
+@pytest.mark.parametrize("every", [2, 3, 4])
+def test_trap_failed_trials_cost_no_promotions(every: int) -> None:
+    space = kt.HyperParameters()
+    space.Float("rate", 0.0, 1.0)
+    oracle = hyperband(space, 27)
+    trials = drive(oracle, lambda number: number % every == 0)
+    assert len(trials) == sum(rung.trials for rung in hyperband_rungs(27, 3))
+    for trial in trials:
+        values = trial.hyperparameters.values
+        parent = values.get("tuner/trial_id")
+        assert parent is None or oracle.trials[parent].status == "COMPLETED"
+        assert (parent is None) == (values["tuner/initial_epoch"] == 0)
+    assert {t.status for t in oracle.trials.values()} == {"COMPLETED", "FAILED"}
+    assert all(t.score is None for t in oracle.trials.values() if t.status == "FAILED")
+
+
+def test_where_all_of_a_rung_failed_new_configurations_fill_the_next() -> None:
+    space = kt.HyperParameters()
+    space.Float("rate", 0.0, 1.0)
+    trials = drive(hyperband(space, 9), lambda number: number < 9)
+    filled = [t.hyperparameters.values for t in trials[9:13]]
+    assert [values["tuner/epochs"] for values in filled] == [3, 3, 3, 9]
+    assert [values["tuner/initial_epoch"] for values in filled] == [0, 0, 0, 3]
+
+
+def test_bayesian_with_nothing_to_search_tries_the_single_point_once() -> None:
+    space = kt.HyperParameters()
+    space.Fixed("rate", 0.1)
+    config = load_config(None, ["tuner.name=bayesian"])
+    oracle = BayesianOracle.from_config(
+        config, objective=kt.Objective("val_accuracy", "max"), hyperparameters=space, seed=3
+    )
+    trial = oracle.create_trial("slot0")
+    oracle.update_trial(trial.trial_id, {"val_accuracy": 0.5})
+    trial.status = "COMPLETED"
+    oracle.end_trial(trial)
+    assert oracle.create_trial("slot0").status == "STOPPED"
