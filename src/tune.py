@@ -16,7 +16,10 @@ from src.search import TUNERS
 
 DONE, FAILED, USER_ERROR, INTERRUPTED = 0, 1, 2, 130
 PACKAGES = frozenset(
-    "keras keras_tuner numpy pandas pydantic rich scipy sklearn tensorboard tensorflow yaml".split()
+    (
+        *("keras", "keras_tuner", "numpy", "pandas", "pydantic", "rich", "scipy", "sklearn"),
+        *("tensorboard", "tensorflow", "yaml"),
+    )
 )
 
 

@@ -1,12 +1,14 @@
 """Keras Tuner's own oracles, fitted to the loop."""
 
 import sys
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, log
 from typing import Any, Self
 
 import keras_tuner as kt
+from sklearn.exceptions import ConvergenceWarning
 from keras_tuner.engine.hyperparameters import Float, Int
 
 from src.config.schema import Config
@@ -38,7 +40,10 @@ class BayesianOracle(SearchOracle, kt.oracles.BayesianOptimizationOracle):
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         """Keeps to the ranges: at the upper end Keras Tuner proposes an integer too large."""
-        response: dict[str, Any] = super().populate_space(trial_id)
+        with warnings.catch_warnings():
+            # About the bounds of the Gaussian process's kernel, which nobody here can change.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            response: dict[str, Any] = super().populate_space(trial_id)
         values = response["values"] or {}
         for hp in self.hyperparameters.space:
             if isinstance(hp, (Int, Float)) and hp.name in values:
