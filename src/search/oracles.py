@@ -8,8 +8,8 @@ from math import ceil, log
 from typing import Any, Self
 
 import keras_tuner as kt
-from sklearn.exceptions import ConvergenceWarning
 from keras_tuner.engine.hyperparameters import Float, Int
+from sklearn.exceptions import ConvergenceWarning
 
 from src.config.schema import Config
 from src.search import space as spaces

@@ -1,10 +1,14 @@
 """The winner: its model takes raw rows, is judged once on the test rows, and is exported."""
 
 import json
+import math
+import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import keras
+import keras_tuner as kt
 import numpy as np
 import pandas as pd
 import yaml
@@ -14,6 +18,7 @@ from hypermodels.problem import Problem
 from src import metrics, registry
 from src.data.loading import FitArrays
 from src.data.preprocessing import Scaling
+from src.errors import UserError
 from src.run_directory import write_atomically
 from src.search import space as spaces
 from src.search.seeds import trial_seed
@@ -21,6 +26,13 @@ from src.search.trial import TrialRecord
 from src.search.trial_runner import RunContext, hyperparameters_of
 
 PREDICTION_ROWS = 4096  # rows of one forward pass
+TOLERANCE = 1e-4  # of a probability or a standardised target: rounding stays far below
+EXPORT_PROBLEM = """\
+{owner}: its model cannot be exported to a file that loads with safe_mode=True:
+  {reason}
+Use Keras's own layers, but no Lambda; or a keras.layers.Layer of your own with a get_config,
+decorated with @keras.saving.register_keras_serializable(), whose module is imported wherever the
+exported model is loaded"""
 Metrics = dict[str, float | None]
 
 
@@ -48,25 +60,36 @@ def export_winner(context: RunContext, record: TrialRecord) -> Winner:
     Without cross-validation, the exported weights are those of the trial's best fit at its best
     epoch. After it, the hyperparameters are trained anew on training and validation rows, for the
     mean best epoch of the folds.
+
+    Raises:
+        UserError: if that refit diverges, or if the exported file does not predict what the network
+            does that was trained; `best/` then holds no metrics.
     """
     data, run, spec = context.data, context.run, record.spec
     folds = data.folds(spec.folds)
     if spec.folds == 1:
         epochs = None
         execution = _best_execution(context, record)
-        model = _trained_model(context, record, execution, 0, data.arrays(*folds[0]))
+        network, arrays = _trained(context, record, execution, 0, data.arrays(*folds[0]))
     else:
         epochs = record.result.best_epoch or 1
-        model = _refit(context, record, epochs)
+        network, arrays = _refit(context, record, epochs)
     run.best.mkdir()
-    model.save(run.model)
-    model = keras.models.load_model(run.model, safe_mode=True, compile=False)
+    try:
+        raw_model(network, arrays.scaling, arrays.problem).save(run.model)
+        model = _load(run.model)
+    except (TypeError, ValueError) as error:  # Keras's, for layers that it cannot load safely
+        owner = f"hypermodel.name={context.hypermodel}"
+        problem = EXPORT_PROBLEM.format(owner=owner, reason=_reason(error))
+        raise UserError(problem) from error
+    _check_predictions(context, model, network, arrays)
 
     pieces = []
     for fold, (train, validation) in enumerate(folds):
         judge = model
         if spec.folds > 1:
-            judge = _trained_model(context, record, 0, fold, data.arrays(train, validation))
+            own, arrays = _trained(context, record, 0, fold, data.arrays(train, validation))
+            judge = raw_model(own, arrays.scaling, arrays.problem)
         pieces.append((validation, _predict(judge, data.x[validation])))
     rows = np.concatenate([rows for rows, _ in pieces])
     prediction = np.concatenate([predicted for _, predicted in pieces])
@@ -89,7 +112,10 @@ def export_winner(context: RunContext, record: TrialRecord) -> Winner:
 def raw_model(network: keras.Model, scaling: Scaling, problem: Problem) -> keras.Model:
     """Wraps a trained network so that it takes raw rows and gives the target's own units.
 
-    The result consists of Keras's own layers alone, so that it loads without this project.
+    What is added are Keras's own layers and operations, so that the result loads without this
+    project if the network's layers do. The arithmetic is that of `Scaling.apply`, bit for bit, but
+    that TensorFlow takes numbers below 1.2e-38 for 0; a `Normalization` layer would take a scale
+    below 1e-7 for 1e-7, and one above 1.8e19 for infinity.
 
     Args:
         network: trained on scaled rows and, for regression, on a standardised target.
@@ -97,15 +123,50 @@ def raw_model(network: keras.Model, scaling: Scaling, problem: Problem) -> keras
         problem: of the same.
     """
     inputs = keras.Input((problem.features,), name="features")
-    x = keras.layers.Normalization(
-        mean=scaling.mean.tolist(), variance=np.square(scaling.scale.astype(float)).tolist()
-    )(inputs)
+    x = (inputs - scaling.mean) / scaling.scale
     outputs = keras.Model(network.inputs, network.outputs)(x)
     if isinstance(outputs, list):
         outputs = outputs[0]
     if problem.task == "regression":
         outputs = keras.layers.Rescaling(problem.target_scale, offset=problem.target_mean)(outputs)
     return keras.Model(inputs, outputs, name="model")
+
+
+def check_export(hypermodel: Any, owner: str = "the HyperModel") -> None:
+    """Exports the untrained default model to a temporary folder and loads it as users will.
+
+    Otherwise layers that cannot be loaded would come to light after the whole search.
+
+    Args:
+        hypermodel: any HyperModel that has its `problem`; it builds with its defaults.
+        owner: how messages call it.
+
+    Raises:
+        UserError: if the model cannot be saved or loaded in Keras's safe mode, or if it predicts
+            something else once loaded.
+    """
+    problem: Problem = hypermodel.problem
+    scaling = Scaling(np.ones(problem.features, np.float32), np.ones(problem.features, np.float32))
+    model = raw_model(hypermodel.build(kt.HyperParameters()), scaling, problem)
+    rows = np.random.default_rng(0).normal(size=(4, problem.features)).astype(np.float32)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "model.keras"
+            model.save(path)
+            loaded = _load(path)
+        same = np.allclose(loaded(rows), model(rows), rtol=TOLERANCE, atol=TOLERANCE)
+    except Exception as error:  # layers of any user's may raise anything
+        reason = _reason(error)
+        raise UserError(EXPORT_PROBLEM.format(owner=owner, reason=reason)) from error
+    if not same:
+        reason = "the loaded model predicts something else; see the get_config of its own layers"
+        raise UserError(EXPORT_PROBLEM.format(owner=owner, reason=reason))
+
+
+def _reason(error: Exception) -> str:
+    """The first line of the innermost error: Keras quotes the error below at the end of its own."""
+    innermost = str(error).rpartition("Exception encountered: ")[2].strip().partition("\n")[0]
+    return f"{type(error).__name__}: {innermost.partition(' Full object config:')[0]}"
 
 
 def _best_execution(context: RunContext, record: TrialRecord) -> int:
@@ -121,23 +182,58 @@ def _build(context: RunContext, record: TrialRecord, arrays: FitArrays, seed: in
     return hypermodel, hypermodel.build(hyperparameters_of(record.spec))
 
 
-def _trained_model(
+def _trained(
     context: RunContext, record: TrialRecord, execution: int, fold: int, arrays: FitArrays
-) -> keras.Model:
+) -> tuple[keras.Model, FitArrays]:
+    """The network of one fit at its best epoch."""
     seed = trial_seed(context.seed, int(record.spec.root_id), execution, fold)
     _, network = _build(context, record, arrays, seed)
     network.load_weights(context.run.weights(record.spec.trial_id, execution, fold))
-    return raw_model(network, arrays.scaling, arrays.problem)
+    return network, arrays
 
 
-def _refit(context: RunContext, record: TrialRecord, epochs: int) -> keras.Model:
+def _refit(context: RunContext, record: TrialRecord, epochs: int) -> tuple[keras.Model, FitArrays]:
     """Trains on the development rows; without validation rows, no callback can react to them."""
     data, spec = context.data, record.spec
     arrays = data.arrays(data.development, np.empty(0, dtype=np.int64))
     seed = trial_seed(context.seed, int(spec.root_id), 0, spec.folds)
     hypermodel, network = _build(context, record, arrays, seed)
-    hypermodel.fit(hyperparameters_of(spec), network, arrays.x, arrays.y, epochs=epochs)
-    return raw_model(network, arrays.scaling, arrays.problem)
+    history = hypermodel.fit(hyperparameters_of(spec), network, arrays.x, arrays.y, epochs=epochs)
+    loss = float(history.history["loss"][-1])
+    if not math.isfinite(loss):
+        raise UserError(
+            f"trial {spec.trial_id} is the best, but its training on all {len(arrays.x)} training "
+            f"and validation rows ended after {epochs} epochs with a loss of {loss}, so there is "
+            "no model to export. Lower space.learning_rate, or search with tuner.folds=1, which "
+            "exports weights as they were validated"
+        )
+    return network, arrays
+
+
+def _load(path: Path) -> keras.Model:
+    return keras.models.load_model(path, safe_mode=True, compile=False)
+
+
+def _check_predictions(
+    context: RunContext, model: keras.Model, network: keras.Model, arrays: FitArrays
+) -> None:
+    """Raises `UserError` unless the exported model predicts what its network does."""
+    x = context.data.x[context.data.validation]
+    problem = arrays.problem
+    own = _predict(network, arrays.scaling.apply(x)).astype(np.float64)
+    expected = own * problem.target_scale + problem.target_mean
+    allowed = np.full(own.shape, TOLERANCE)
+    if problem.task == "regression":  # relative, and float32 rounds a mean far from 0
+        allowed = TOLERANCE * problem.target_scale * (1 + np.abs(own)) + 1e-6 * np.abs(expected)
+    difference = np.abs(_predict(model, x) - expected)
+    if not np.all(difference <= allowed):  # NaN is never at most something
+        raise UserError(
+            f"{context.run.model} is not the model that was trained: on the validation rows its "
+            f"predictions differ by up to {difference.max():.3g}, so nothing is reported of it. "
+            "Either a layer of the HyperModel is restored with other settings than it was built "
+            "with, or it is random in predictions, or columns of the data have a spread below "
+            "1.2e-38, which float32 cannot scale"
+        )
 
 
 def _predict(model: keras.Model, x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

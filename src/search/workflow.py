@@ -26,7 +26,7 @@ from src.search.seeds import oracle_seed
 from src.search.snapshot import versions
 from src.search.trial_runner import RunContext
 from src.search.tuner import SearchTuner
-from src.search.winner import Winner, export_winner
+from src.search.winner import Winner, check_export, export_winner
 from src.startup import start_fork_server, start_tensorflow
 
 
@@ -100,6 +100,7 @@ def prepare(config: Config) -> PreparedSearch:
     hypermodel = hypermodel_class(data.arrays(data.train, data.validation).problem)
     owner = f"hypermodel.name={name} on {data.task} data"
     declared = spaces.discover(hypermodel, owner)
+    check_export(hypermodel, owner)
     own_names = [name for name in config.space if name not in config.inherited_space]
     spaces.check_names(declared, [*own_names, *sorted(config.opened_space)], owner)
     space = narrow(declared, config.space, hypermodel_class.limits())
@@ -162,6 +163,8 @@ def search(prepared: PreparedSearch, listeners: Sequence[SearchListener] = ()) -
             winner = export_winner(context, best)
         except KeyboardInterrupt:
             end = SearchEnd("interrupted", f"{end.reason}; the export was stopped")
+        except UserError as error:  # the trials are worth showing all the same
+            end = SearchEnd("failing", f"{end.reason}; the best model was not exported: {error}")
     return SearchOutcome(run_directory, end, tuner.progress, winner)
 
 
