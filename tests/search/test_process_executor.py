@@ -112,7 +112,6 @@ def test_a_trial_that_ends_its_worker_twice_has_failed_and_the_rest_completes(
     tiny: MakeConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(HYPERMODELS, "deadly", "tests.search.deadly:Deadly")
-    monkeypatch.setattr("src.search.space.discover", lambda hypermodel, _: declared(hypermodel))
     config = ("hypermodel.name=deadly", "space.units=[4, 8, 16]", "tuner.max_trials=3")
     outcome = search(tiny, *config, "tuner.name=grid", *GRID_OF_UNITS, *PROCESSES)
     trials = trials_of(outcome).set_index("units")
@@ -127,15 +126,6 @@ GRID_OF_UNITS = (
     *("space.optimizer=adam", "space.learning_rate=0.01", "space.batch_size=32"),
     *("space.schedule=constant", "space.regularizer=none"),
 )
-
-
-def declared(hypermodel: Any) -> Any:
-    """The space without a build, which would end the test's own process."""
-    import keras_tuner as kt
-
-    hp = kt.HyperParameters()
-    hypermodel.declare_hyperparameters(hp)
-    return hp
 
 
 @pytest.mark.parametrize(
