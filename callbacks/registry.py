@@ -9,7 +9,8 @@ from callbacks.plan import TrainingPlan
 
 # A callback of your own is a new file and a line here. Its class has the classmethods `declare(hp)`
 # and `from_hyperparameters(hp, plan)`, and `limits()` if its hyperparameters may be set beyond the
-# range that it declares; see `early_stopping.py` for a short one.
+# range that it declares. One that reads validation metrics sets `needs_validation = True`, and is
+# left out where there are no validation rows; see `early_stopping.py` for a short one.
 CALLBACKS: dict[str, str] = {
     "learning_rate_scheduler": "callbacks.learning_rate_scheduler:LearningRateScheduler",
     "reduce_lr_on_plateau": "callbacks.reduce_lr_on_plateau:ReduceLROnPlateau",

@@ -29,12 +29,9 @@ class Enumeration:
             self._parents.append(tuple(sorted(names)))
         self._count = cache(self._count_from)
 
-    def __len__(self) -> int:
-        return self.size
-
     @property
     def size(self) -> int:
-        """How many points there are; unlike `len`, of any magnitude."""
+        """How many points there are."""
         return self._count(0, ())
 
     def point(self, index: int) -> Values:

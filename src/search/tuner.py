@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import Any
 
-import keras
 import keras_tuner as kt
 import numpy as np
 
@@ -74,12 +73,6 @@ class SearchTuner(kt.Tuner):
     def run_trial(self, trial: Any, *_: Any, **__: Any) -> "Future[TrialResult]":
         """Hands a trial to the executor."""
         return self.executor.submit(self._specs[trial.trial_id])
-
-    def load_model(self, trial: Any) -> keras.Model:
-        """Builds a trial's model with the weights of its best epoch (first execution and fold)."""
-        model = self.hypermodel.build(trial.hyperparameters)
-        model.load_weights(self.run_directory.weights(trial.trial_id, 0, 0))
-        return model
 
     def on_search_begin(self) -> None:
         """Tells the listeners and writes the first snapshot."""

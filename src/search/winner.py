@@ -198,7 +198,15 @@ def _refit(context: RunContext, record: TrialRecord, epochs: int) -> tuple[keras
     arrays = data.arrays(data.development, np.empty(0, dtype=np.int64))
     seed = trial_seed(context.seed, int(spec.root_id), 0, spec.folds)
     hypermodel, network = _build(context, record, arrays, seed)
-    history = hypermodel.fit(hyperparameters_of(spec), network, arrays.x, arrays.y, epochs=epochs)
+    hp = hyperparameters_of(spec)
+    try:
+        history = hypermodel.fit(hp, network, arrays.x, arrays.y, epochs=epochs)
+    except Exception as error:  # callbacks of any user's may raise anything
+        raise UserError(
+            f"trial {spec.trial_id} is the best, but training it again on all training and "
+            f"validation rows raised {_reason(error)}. A callback that reads validation metrics "
+            "sets `needs_validation = True`, and is then left out here"
+        ) from error
     loss = float(history.history["loss"][-1])
     if not math.isfinite(loss):
         raise UserError(

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from callbacks import CALLBACKS
 from hypermodels import HYPERMODELS
 from hypermodels.mlp import MLP
 from src.config import load_config
@@ -288,6 +289,40 @@ def test_a_model_that_cannot_be_exported_does_not_lose_the_search(
     assert outcome.winner is None
     assert len(trials_of(outcome)) == 3
     assert not outcome.run.metrics.exists()
+
+
+class ReadsValidation(keras.callbacks.Callback):
+    """A callback of one's own that needs validation metrics, and does not say so."""
+
+    @classmethod
+    def declare(cls, hp: Any) -> None:
+        """Has no hyperparameters."""
+
+    @classmethod
+    def from_hyperparameters(cls, hp: Any, plan: Any) -> "ReadsValidation":
+        return cls()
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        assert logs["val_accuracy"] <= 1
+
+
+class SaysSo(ReadsValidation):
+    """The same, and it says so."""
+
+    needs_validation = True
+
+
+@pytest.mark.parametrize(("name", "exported"), [("ReadsValidation", False), ("SaysSo", True)])
+def test_a_refit_leaves_out_callbacks_that_need_validation_rows(
+    name: str, exported: bool, tiny: MakeConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(CALLBACKS, "reads_validation", f"{__name__}:{name}")
+    outcome = run(tiny("tuner.folds=2", "tuner.max_trials=1"), listeners=report_listeners())
+    assert set(trials_of(outcome)["status"]) == {"COMPLETED"}
+    assert (outcome.winner is not None) == exported
+    if not exported:
+        assert "KeyError" in outcome.end.reason
+        assert "needs_validation" in outcome.end.reason
 
 
 class StopAfter(SearchListener):
