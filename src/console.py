@@ -53,8 +53,8 @@ def show_plan(console: Console, prepared: PreparedSearch, differing: Mapping[str
         names = ", ".join(prepared.passed_over)
         _line(console, "passed over", f"{names}: hypermodel.name={config.hypermodel.name} has none")
     console.rule("[bold]Plan", align="left")
-    _line(console, "tuner", f"{config.tuner.name}: {prepared.plan[0]}")
-    for line in prepared.plan[1:]:
+    _line(console, "tuner", f"{config.tuner.name}: {prepared.steps[0]}")
+    for line in prepared.steps[1:]:
         _line(console, "", line)
     settings = config.tuner
     fits = settings.executions_per_trial * settings.folds
@@ -73,6 +73,7 @@ class _Display(Progress):
     """A progress bar, and below it what each worker is doing."""
 
     objective = ""
+    stopping = ""
 
     def __init__(self, *columns: ProgressColumn, console: Console) -> None:
         self.running: dict[int, TrialProgress] = {}
@@ -85,6 +86,8 @@ class _Display(Progress):
             running = self.running.get(worker)
             if running is not None:
                 yield _worker_line(running, self.objective)
+        if self.stopping:
+            yield Text(self.stopping, style="yellow")
 
 
 class ConsoleListener(SearchListener):
@@ -110,10 +113,15 @@ class ConsoleListener(SearchListener):
         run: RunDirectory,
         space: kt.HyperParameters,
         metrics: Sequence[str],
+        progress: SearchProgress,
     ) -> None:
         """Starts the bar."""
         self.console.rule("[bold]Trials", align="left")
         _path(self.console, "run", run.path)
+        if progress.records:
+            self._show_progress(progress)
+            trials = f"{len(progress.records)} trial{'s' if len(progress.records) > 1 else ''}"
+            _line(self.console, "resumed", f"after {trials}, best {_best(progress)}")
         self._progress.start()
 
     def on_trial_begin(self, spec: TrialSpec, progress: SearchProgress) -> None:
@@ -130,18 +138,30 @@ class ConsoleListener(SearchListener):
         for worker, running in self._progress.running.copy().items():
             if running.trial_id == record.spec.trial_id:
                 self._progress.running.pop(worker, None)
-        best = progress.best
-        score = "–" if best is None else _score(best)
-        self._progress.update(
-            self._task,
-            completed=len(progress.records),
-            description=f"best {score}, {progress.failures} failed",
-        )
-        self._progress.console.print(_trial_line(record, is_best=best is record))
+        self._show_progress(progress)
+        is_best = progress.best is record
+        self._progress.console.print(_trial_line(record, is_best=is_best))
+
+    def on_stopping(self, signal_name: str) -> None:
+        """Notes it for the next time that the display is drawn."""
+        self._progress.stopping = f"  {signal_name}: stopping; once more stops at once"
 
     def on_search_end(self, end: SearchEnd, progress: SearchProgress) -> None:
         """Removes the bar."""
         self._progress.stop()
+
+    def _show_progress(self, progress: SearchProgress) -> None:
+        self._progress.update(
+            self._task,
+            total=progress.total,
+            completed=len(progress.records),
+            description=f"best {_best(progress)}, {progress.failures} failed",
+        )
+
+
+def show_notice(console: Console, notice: str) -> None:
+    """Prints something to know before the search."""
+    _line(console, "notice", Text(notice, style="yellow"))
 
 
 def show_outcome(
@@ -162,6 +182,9 @@ def show_outcome(
     console.rule("[bold]Result", align="left")
     failed = f", {progress.failures} failed" if progress.failures else ""
     _line(console, "stopped", f"{outcome.end.reason}; {len(progress.completed)} completed{failed}")
+    if outcome.end.kind == "finished" and len(progress.records) == outcome.resumed_trials:
+        larger = "a larger tuner.max_trials or tuner.hyperband_iterations goes on"
+        _line(console, "resumed", f"no trial was left to run; {larger}")
     if progress.failures:
         _show_failures(console, progress)
     if progress.best is not None:
@@ -180,7 +203,7 @@ def show_outcome(
         if path.exists():
             _path(console, name, path)
     console.rule("[bold]Next", align="left")
-    for purpose, command in _next_commands(run, prepared.config.tuner.name, arguments):
+    for purpose, command in _next_commands(outcome, prepared, arguments):
         console.print(Text(f"  # {purpose}", style="dim"))
         console.print(Text(f"  {command}"), soft_wrap=True)
 
@@ -289,24 +312,35 @@ def _number(value: float | None) -> str:
 
 
 def _next_commands(
-    run: RunDirectory, tuner: str, arguments: Sequence[str]
+    outcome: SearchOutcome, prepared: PreparedSearch, arguments: Sequence[str]
 ) -> list[tuple[str, str]]:
-    python = _python()
-    kept = [word for word in arguments if not word.startswith(("tuner.name=", "run.name="))]
-    tuner = "random" if tuner == "bayesian" else "bayesian"
-    another = shlex.join([*kept, f"tuner.name={tuner}"])
-    return [
+    python, run, settings = _python(), outcome.run, prepared.config.tuner
+    resume = f"{python} -m src.tune --resume {shlex.quote(str(run.path))}"
+    commands = []
+    if outcome.end.kind != "finished":
+        commands.append(("go on with this search", resume))
+    elif settings.trial_cap is not None:
+        more = f"{resume} tuner.max_trials={2 * settings.trial_cap}"
+        commands.append(("go on with this search, twice as long", more))
+    commands.append(
         (
             "look at the trials: open the address that it prints",
             f"{python} -m tensorboard.main --host 127.0.0.1 --logdir "
             f"{shlex.quote(str(run.tensorboard))}",
-        ),
-        ("another tuner", f"{python} -m src.tune {another}"),
+        )
+    )
+    if outcome.resumed_trials == 0:
+        kept = [word for word in arguments if not word.startswith(("tuner.name=", "run.name="))]
+        tuner = "random" if settings.name == "bayesian" else "bayesian"
+        another = shlex.join([*kept, f"tuner.name={tuner}"])
+        commands.append(("another tuner", f"{python} -m src.tune {another}"))
+    commands.append(
         (
             "your own table",
             f"{python} -m src.tune data.source=csv data.path=FILE.csv data.target=COLUMN",
-        ),
-    ]
+        )
+    )
+    return commands
 
 
 def _python() -> str:
@@ -319,6 +353,10 @@ def _score(record: TrialRecord) -> str:
     result = record.result
     spread = "" if result.score_std is None else f" ± {_number(float(f'{result.score_std:.2g}'))}"
     return f"{_number(result.score)}{spread}"
+
+
+def _best(progress: SearchProgress) -> str:
+    return "–" if progress.best is None else _score(progress.best)
 
 
 def _setting(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""The one exception for what a user can cause and mend; commands print it and exit with 2."""
+"""Exceptions whose message is all that a user needs; commands print it without a traceback."""
 
 import difflib
 from collections.abc import Iterable
@@ -7,8 +7,14 @@ from collections.abc import Iterable
 class UserError(Exception):
     """A mistake in the configuration, the data or the command line.
 
-    The message names the key or file, the value, and what would be valid; it is shown as it is,
-    without a traceback.
+    The message names the key or file, the value, and what would be valid. Exit status 2.
+    """
+
+
+class DiskError(Exception):
+    """A file of a run could not be written: full disk, missing folder, no permission.
+
+    The message names the path and the system's reason. Exit status 1.
     """
 
 

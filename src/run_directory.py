@@ -1,18 +1,29 @@
 """Where every file of a run lies. Nothing else in the project puts a run's paths together."""
 
 import itertools
-import os
 import re
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from src.errors import UserError
+from src.errors import UserError, nearest
 
+_STATE_SUFFIX = ".state.npz"
+_STATE_FILES = ("config.yaml", "search.json", "search.previous.json")
 RUN_NAME_RULE = (
     "at most 100 of the characters A-Z a-z 0-9 . _ - that begin with a letter or digit and have "
     "no two dots in a row"
 )
+
+
+def event_suffix(trial_id: str) -> str:
+    """Ends the names of a trial's event files: a promotion writes into its root's folder."""
+    return f".trial{trial_id}"
+
+
+def is_training_state(path: Path) -> bool:
+    """Whether a file in a trial's folder is a training state; else it holds weights."""
+    return path.name.endswith(_STATE_SUFFIX)
 
 
 def is_run_name(name: str) -> bool:
@@ -55,6 +66,36 @@ class RunDirectory:
                 f"{error.filename}"
             ) from error
 
+    @classmethod
+    def find(cls, directory: str, run: str | None) -> "RunDirectory":
+        """Returns a run that is there.
+
+        Args:
+            directory: the folder of all runs.
+            run: a run's folder, or its name below `directory`; None for the latest, the one whose
+                search was last active.
+
+        Raises:
+            UserError: if there is no such run.
+        """
+        below = Path(directory)
+        runs = [path for path in below.iterdir() if _is_run(path)] if below.is_dir() else []
+        if run is None:
+            if not runs:
+                raise UserError(
+                    f"there is no run in '{directory}' yet; python -m src.tune makes one"
+                )
+            return cls(max(runs, key=lambda path: (_last_active(path), path.name)))
+        for path in (Path(run), below / run) if is_run_name(run) else (Path(run),):
+            if _is_run(path):
+                return cls(path)
+        names = sorted(path.name for path in runs)
+        listed = f" Runs in '{directory}': {', '.join(names[-5:])}" if names else ""
+        raise UserError(
+            f"'{run}' is not a run's folder, nor the name of one in '{directory}'."
+            f"{nearest(run, names)}{listed}"
+        )
+
     @property
     def name(self) -> str:
         """The run's name: the folder's."""
@@ -69,6 +110,16 @@ class RunDirectory:
     def snapshot(self) -> Path:
         """The state of the search."""
         return self.path / "search.json"
+
+    @property
+    def previous_snapshot(self) -> Path:
+        """The state before its last change."""
+        return self.path / "search.previous.json"
+
+    @property
+    def lock(self) -> Path:
+        """Locked, and there, while a search writes into the run."""
+        return self.path / "search.lock"
 
     @property
     def trials_table(self) -> Path:
@@ -93,9 +144,14 @@ class RunDirectory:
         """The weights of the best epoch of one fit."""
         return self.trial(trial_id) / f"execution{execution}-fold{fold}.weights.h5"
 
+    def attempt(self, trial_id: str, root_id: str) -> list[Path]:
+        """Everything that running a trial has written so far: its folder, its event files."""
+        files = (self.tensorboard / root_id).rglob(f"*{event_suffix(trial_id)}")
+        return [path for path in (self.trial(trial_id), *files) if path.exists()]
+
     def training_state(self, trial_id: str, execution: int) -> Path:
         """What a promotion continues from."""
-        return self.trial(trial_id) / f"execution{execution}.state.npz"
+        return self.trial(trial_id) / f"execution{execution}{_STATE_SUFFIX}"
 
     @property
     def tensorboard(self) -> Path:
@@ -106,6 +162,11 @@ class RunDirectory:
     def best(self) -> Path:
         """The folder of the winner."""
         return self.path / "best"
+
+    @property
+    def export(self) -> Path:
+        """Where the winner's folder is made before it takes its place."""
+        return self.path / ".export"
 
     @property
     def model(self) -> Path:
@@ -145,26 +206,10 @@ def _new_folder(directory: Path, stem: str, *, numbered: bool) -> Path:
     return path
 
 
-def write_atomically(path: Path, content: str | bytes) -> None:
-    """Replaces `path` by `content` at once: a reader, or a crash, sees the old file or the new.
+def _is_run(path: Path) -> bool:
+    return any((path / name).is_file() for name in _STATE_FILES)
 
-    The content goes to a temporary file in the same folder, is synced and renamed over `path`, and
-    the folder is synced.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    data = content.encode() if isinstance(content, str) else content
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+
+def _last_active(path: Path) -> float:
+    files = (path / name for name in _STATE_FILES)
+    return max(file.stat().st_mtime for file in files if file.is_file())

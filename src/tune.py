@@ -11,9 +11,10 @@ from typing import NoReturn
 from hypermodels import HYPERMODELS
 from src.config.presets import preset_names
 from src.data import SOURCES
-from src.errors import UserError
+from src.errors import DiskError, UserError
 from src.search import TUNERS
 
+LATEST = ""  # of --resume: no run is named
 DONE, FAILED, USER_ERROR, INTERRUPTED = 0, 1, 2, 130
 PACKAGES = frozenset(
     (
@@ -27,16 +28,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one search from the command line and returns the exit status.
 
     0: done. 1: no trial completed, or too many failed in a row. 2: a mistake in the configuration,
-    the data or the command line. 130: stopped by Ctrl-C or SIGTERM.
+    the data or the command line. 130: stopped by Ctrl-C, SIGTERM or SIGHUP.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     options = _parser().parse_intermixed_args(words)
-    signal.signal(signal.SIGTERM, _interrupt)
+    if options.resume and "=" in options.resume:  # an override that follows a bare --resume
+        options.overrides.insert(0, options.resume)
+        options.resume = LATEST
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:  # as after `nohup`
+            signal.signal(number, _interrupt)
     try:
         return _tune(options, words)
-    except UserError as error:
+    except (UserError, DiskError) as error:
         print(f"error: {error}", file=sys.stderr)
-        return USER_ERROR
+        return USER_ERROR if isinstance(error, UserError) else FAILED
     except KeyboardInterrupt:
         print("stopped before the first trial; nothing was searched", file=sys.stderr)
         return INTERRUPTED
@@ -54,9 +60,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _tune(options: argparse.Namespace, words: Sequence[str]) -> int:
     # Imported step by step, so that mistakes that need no TensorFlow are told at once.
     from src.config import differing, load_config
+    from src.search import resuming
 
     workers = [] if options.workers is None else [f"run.workers={options.workers}"]
-    config = load_config(options.config, [*options.overrides, *workers])
+    overrides = [*options.overrides, *workers]
+    resumed: resuming.ResumedRun | None = None
+    if options.resume is None:
+        config = load_config(options.config, overrides)
+    else:
+        resumed = resuming.open_run(options.resume or None, options.config, tuple(overrides))
+        config = resumed.config
 
     from src.startup import start_fork_server, start_tensorflow
 
@@ -66,13 +79,17 @@ def _tune(options: argparse.Namespace, words: Sequence[str]) -> int:
 
     from rich.console import Console
 
-    from src.console import ConsoleListener, show_outcome, show_plan
+    from src.console import ConsoleListener, show_notice, show_outcome, show_plan
     from src.search import workflow
     from src.search.events import SearchListener
 
     console = Console(quiet=options.quiet)
     prepared = workflow.prepare(config)
+    if resumed is not None:
+        resuming.check_identity(resumed, prepared.identity)
     show_plan(console, prepared, differing(config))
+    for notice in [] if resumed is None else resumed.notices:
+        show_notice(console, notice)
     if options.dry_run:
         return DONE
 
@@ -81,7 +98,7 @@ def _tune(options: argparse.Namespace, words: Sequence[str]) -> int:
         from src.reporting import report_listeners
 
         listeners = [*report_listeners(), *listeners]
-    outcome = workflow.search(prepared, listeners)
+    outcome = workflow.search(prepared, listeners, resumed)
     show_outcome(console, prepared, outcome, words)
     if options.quiet:
         print(outcome.run.path)
@@ -115,13 +132,21 @@ overrides are dotted paths into the configuration with YAML values; the last one
 every key, with its default and range: src/config/presets/default.yaml
 
 exit status: 0 done; 1 no trial completed, or too many failed in a row; 2 a mistake in the
-configuration, the data or the command line; 130 stopped by Ctrl-C or SIGTERM
+configuration, the data or the command line; 130 stopped by Ctrl-C, SIGTERM or SIGHUP
 """,
     )
     parser.add_argument(
         "--config",
         metavar="NAME or PATH",
         help="a preset or a YAML file; either builds on the preset 'default'",
+    )
+    parser.add_argument(
+        "--resume",
+        nargs="?",
+        const=LATEST,
+        metavar="RUN",
+        help="go on with a run that was stopped or killed, or has a larger budget now: its folder, "
+        "or its name; without one, the latest",
     )
     parser.add_argument(
         "--workers", metavar="N", help="trials at once, for run.workers=N; default: one a processor"

@@ -8,19 +8,28 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from src.config.dumping import differing, dump_config
+    from src.config.dumping import differing, dump_config, flat
     from src.config.loading import load_config
     from src.config.names import check_names
     from src.config.presets import preset_names
     from src.config.schema import Config
 
-__all__ = ["Config", "check_names", "differing", "dump_config", "load_config", "preset_names"]
+__all__ = [
+    "Config",
+    "check_names",
+    "differing",
+    "dump_config",
+    "flat",
+    "load_config",
+    "preset_names",
+]
 
 _MODULES = {
     "Config": "src.config.schema",
     "check_names": "src.config.names",
     "differing": "src.config.dumping",
     "dump_config": "src.config.dumping",
+    "flat": "src.config.dumping",
     "load_config": "src.config.loading",
     "preset_names": "src.config.presets",
 }

@@ -40,8 +40,16 @@ def differing(config: Config) -> dict[str, Any]:
 
     A hyperparameter that is open here and not there has the value `open`.
     """
-    default = _flat(default_config())
-    return {key: value for key, value in _flat(config).items() if default.get(key, OPEN) != value}
+    default = flat(default_config())
+    return {key: value for key, value in flat(config).items() if default.get(key, OPEN) != value}
+
+
+def flat(config: Config) -> dict[str, Any]:
+    """Returns every setting under its dotted key; a hyperparameter is `space.<name>`."""
+    values = {**config.model_dump(), "space": {}}
+    return _flattened(values, "") | {
+        f"space.{name}": value for name, value in _whole_space(config).items()
+    }
 
 
 def _user_names(config: Config) -> frozenset[str]:
@@ -55,12 +63,6 @@ def _whole_space(config: Config) -> dict[str, Any]:
     )
     space = zero_to_full_batch(dict(config.space))
     return {name: space.get(name, OPEN) for name in names}
-
-
-def _flat(config: Config) -> dict[str, Any]:
-    values = {**config.model_dump(), "space": {}}
-    flat = _flattened(values, "")
-    return flat | {f"space.{name}": value for name, value in _whole_space(config).items()}
 
 
 def _flattened(values: dict[str, Any], prefix: str) -> dict[str, Any]:

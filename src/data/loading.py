@@ -1,7 +1,9 @@
 """Everything from the settings to arrays: source, task, split, preprocessing."""
 
+import hashlib
 import traceback
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -76,6 +78,17 @@ class Data:
     scaling: ScalingKind
     image_maximum: float | None
     seed: int
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A digest of everything that a search depends on: rows, labels, names and the split."""
+        digest = hashlib.blake2b(digest_size=16)
+        plain = [self.task, self.class_names, self.feature_names, self.scaling, self.image_maximum]
+        digest.update(repr(plain).encode())
+        for array in (self.x, self.y, self.train, self.validation, self.test):
+            digest.update(f"{array.dtype.str}{array.shape}".encode())
+            digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()
 
     @property
     def development(self) -> Rows:

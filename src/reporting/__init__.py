@@ -4,12 +4,12 @@ The folder can be deleted; `python -m src.tune` then runs without it.
 """
 
 from src.reporting.hparams import HParamsListener
-from src.reporting.tables import TablesListener
+from src.reporting.tables import TrialsTableListener
 from src.search.events import SearchListener
 
-__all__ = ["HParamsListener", "TablesListener", "report_listeners"]
+__all__ = ["HParamsListener", "TrialsTableListener", "report_listeners"]
 
 
 def report_listeners() -> list[SearchListener]:
     """Fresh listeners that write the tables and TensorBoard's HParams of one search."""
-    return [TablesListener(), HParamsListener()]
+    return [TrialsTableListener(), HParamsListener()]

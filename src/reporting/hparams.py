@@ -21,6 +21,7 @@ from src.search import space as spaces
 from src.search.events import SearchEnd, SearchListener, SearchProgress
 from src.search.trial import TrialRecord, TrialSpec
 
+SUFFIX = ".hparams"  # ends the names of the event files that are written here
 BEST = "best_epoch/"  # tag prefix: a metric at the best epoch, not the last
 
 
@@ -28,11 +29,20 @@ class HParamsListener(SearchListener):
     """Writes the experiment when the search begins, and a session for each root trial."""
 
     def on_search_begin(
-        self, run: RunDirectory, space: kt.HyperParameters, metrics: Sequence[str]
+        self,
+        run: RunDirectory,
+        space: kt.HyperParameters,
+        metrics: Sequence[str],
+        progress: SearchProgress,
     ) -> None:
-        """Writes the experiment: every hyperparameter with its domain, and the metrics."""
+        """Writes the experiment: every hyperparameter with its domain, and the metrics.
+
+        A search that goes on writes its sessions anew, as nobody knows what a kill left of them.
+        """
         self._run = run
         self._open_roots: set[str] = set()
+        for path in run.tensorboard.rglob(f"*{SUFFIX}"):
+            path.unlink()
         reachable = spaces.reachable(space.space)
         infos = {hp.name: _info(hp) for hp in reachable}
         shown = {"score": "score"}
@@ -40,6 +50,9 @@ class HParamsListener(SearchListener):
         shown |= {"epochs": "epochs", "seconds": "seconds"}
         columns = [api.Metric(tag, display_name=title).as_proto() for tag, title in shown.items()]
         _write(run.tensorboard, [_converted(summary.experiment_pb(infos.values(), columns))])
+        for record in sorted(progress.records, key=lambda record: record.spec.trial_id):
+            self.on_trial_begin(record.spec, progress)
+            self.on_trial_end(record, progress)
 
     def on_trial_begin(self, spec: TrialSpec, progress: SearchProgress) -> None:
         """Opens the session of a root trial."""
@@ -103,7 +116,7 @@ def _scalars(numbers: dict[str, Any]) -> Summary:
 
 def _write(folder: Path, contents: Sequence[Summary], step: int = 0) -> None:
     """Writes events into a file of their own, so that nothing is held open between trials."""
-    writer = EventFileWriter(str(folder))
+    writer = EventFileWriter(str(folder), filename_suffix=SUFFIX)
     for content in contents:
         writer.add_event(Event(wall_time=time.time(), step=step, summary=content))
     writer.close()

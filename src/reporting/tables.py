@@ -1,17 +1,16 @@
-"""Writes trials.csv, a row a trial, and history.csv, a row an epoch."""
+"""Writes trials.csv, a row a trial."""
 
-import csv
-import io
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, TextIO
+from typing import Any
 
 import keras_tuner as kt
 import pandas as pd
 
-from src.run_directory import RunDirectory, write_atomically
+from src.files import write_atomically
+from src.run_directory import RunDirectory
 from src.search import space as spaces
-from src.search.events import SearchEnd, SearchListener, SearchProgress
+from src.search.events import SearchListener, SearchProgress
 from src.search.trial import TrialRecord
 
 SCORE_KEYS = ("trial_id", "status", "score", "score_std")
@@ -19,47 +18,37 @@ TRIAL_KEYS = (
     *("epochs", "best_epoch", "seconds", "started", "ended", "worker", "reason"),
     *("parent", "bracket", "rung"),
 )
-HISTORY_KEYS = ("trial_id", "execution", "fold", "epoch", "learning_rate", "batch_size")
 
 
-class TablesListener(SearchListener):
-    """Keeps both tables up to date after every trial."""
+class TrialsTableListener(SearchListener):
+    """Keeps the table up to date after every trial."""
 
     def on_search_begin(
-        self, run: RunDirectory, space: kt.HyperParameters, metrics: Sequence[str]
+        self,
+        run: RunDirectory,
+        space: kt.HyperParameters,
+        metrics: Sequence[str],
+        progress: SearchProgress,
     ) -> None:
-        """Remembers where to write, and what has a column: each metric and hyperparameter."""
+        """Settles what has a column, each metric and hyperparameter, and catches up."""
         self._run = run
         self._names = list(dict.fromkeys(hp.name for hp in spaces.reachable(space.space)))
         names = ["loss", *metrics]
         self._metrics = [*names, *(f"val_{name}" for name in names)]
+        if progress.records:
+            self._write(progress)
 
     def on_trial_end(self, record: TrialRecord, progress: SearchProgress) -> None:
-        """Appends the trial's epochs, and replaces trials.csv at once."""
-        with self._run.history_table.open("a", newline="") as file:
-            self._write_history(file, [record])
+        """Replaces the table at once."""
+        self._write(progress)
+
+    def _write(self, progress: SearchProgress) -> None:
         rows = [_trial_row(ended, self._names) for ended in _in_order(progress.records)]
         columns = [*SCORE_KEYS, *self._metrics, *TRIAL_KEYS, *self._names]
         table = pd.DataFrame(rows, columns=columns)
         whole = dict.fromkeys(("epochs", "best_epoch", "bracket", "rung"), "Int64")
         table = table.astype(whole)  # else a missing one would turn 3 into 3.0
         write_atomically(self._run.trials_table, table.to_csv(index=False))
-
-    def on_search_end(self, end: SearchEnd, progress: SearchProgress) -> None:
-        """Puts the epochs of trials that ran side by side into the order of the trials."""
-        if progress.records != _in_order(progress.records):
-            text = io.StringIO(newline="")
-            self._write_history(text, _in_order(progress.records))
-            write_atomically(self._run.history_table, text.getvalue())
-
-    def _write_history(self, file: TextIO, records: Sequence[TrialRecord]) -> None:
-        columns = [*HISTORY_KEYS, *self._metrics]
-        writer = csv.DictWriter(file, columns, extrasaction="ignore")
-        if file.tell() == 0:
-            writer.writeheader()
-        for record in records:
-            for row in record.result.history:
-                writer.writerow({"trial_id": record.spec.trial_id} | row)
 
 
 def _in_order(records: Sequence[TrialRecord]) -> list[TrialRecord]:

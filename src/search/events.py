@@ -81,7 +81,7 @@ class SearchEnd:
     """Why a search stopped.
 
     Attributes:
-        kind: `finished`, `failing` (too many failures in a row) or `interrupted`.
+        kind: `finished`, `failing` (too many failures in a row, or a full disk) or `interrupted`.
         reason: the same as a sentence.
     """
 
@@ -93,9 +93,21 @@ class SearchListener:
     """Watches a search. Every method may be left as it is."""
 
     def on_search_begin(
-        self, run: RunDirectory, space: kt.HyperParameters, metrics: Sequence[str]
+        self,
+        run: RunDirectory,
+        space: kt.HyperParameters,
+        metrics: Sequence[str],
+        progress: SearchProgress,
     ) -> None:
-        """The run's folder exists; no trial has run yet. `metrics` are without `val_`."""
+        """The search begins, or goes on.
+
+        Args:
+            run: the run's folder; it exists.
+            space: all hyperparameters.
+            metrics: those that are logged, without `val_`.
+            progress: the trials that had ended when the search was killed or stopped; listeners
+                bring up to date what they write.
+        """
 
     def on_trial_begin(self, spec: TrialSpec, progress: SearchProgress) -> None:
         """A trial goes to a worker."""
@@ -108,6 +120,9 @@ class SearchListener:
 
     def on_trial_end(self, record: TrialRecord, progress: SearchProgress) -> None:
         """A trial has ended; it is part of `progress` and the snapshot."""
+
+    def on_stopping(self, signal_name: str) -> None:
+        """A signal asks the search to stop, which it soon does; be quick."""
 
     def on_search_end(self, end: SearchEnd, progress: SearchProgress) -> None:
         """No trial will follow."""

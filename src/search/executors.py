@@ -16,6 +16,8 @@ class Executor(Protocol):
         context: what the trials share.
         workers: how many trials to run at once.
         on_progress: told how far running trials are, perhaps from another thread.
+        stopping: whether the search is to stop; an executor whose `submit` blocks gives its trial
+            up then, and raises `TrialInterruptedError`.
 
     Attributes:
         slots: how many trials it can run at once.
@@ -24,7 +26,11 @@ class Executor(Protocol):
     slots: int
 
     def __init__(
-        self, context: RunContext, workers: int, on_progress: Callable[[TrialProgress], None]
+        self,
+        context: RunContext,
+        workers: int,
+        on_progress: Callable[[TrialProgress], None],
+        stopping: Callable[[], bool],
     ) -> None: ...
 
     def submit(self, spec: TrialSpec) -> "Future[TrialResult]":
@@ -40,9 +46,13 @@ class SerialExecutor:
     slots = 1
 
     def __init__(
-        self, context: RunContext, workers: int, on_progress: Callable[[TrialProgress], None]
+        self,
+        context: RunContext,
+        workers: int,
+        on_progress: Callable[[TrialProgress], None],
+        stopping: Callable[[], bool],
     ) -> None:
-        self._runner = TrialRunner(context, on_progress=on_progress)
+        self._runner = TrialRunner(context, on_progress=on_progress, stopping=stopping)
 
     def submit(self, spec: TrialSpec) -> "Future[TrialResult]":
         """Runs the trial; the future is done."""

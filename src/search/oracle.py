@@ -1,10 +1,12 @@
 """The base of every oracle here: Keras Tuner's, without files of its own."""
 
+import copy
 import sys
 from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
 import keras_tuner as kt
+from keras_tuner.engine.trial import Trial
 
 from src.config.schema import Config
 
@@ -13,12 +15,14 @@ class SearchOracle(kt.Oracle):
     """An oracle whose state goes into the run's one snapshot.
 
     Subclass it, implement `populate_space` as Keras Tuner documents it, and enter the class in
-    `src.search.TUNERS`. To build on one of Keras Tuner's oracles, inherit from both.
+    `src.search.TUNERS`. To build on one of Keras Tuner's oracles, inherit from both. What
+    `populate_space` depends on, beside the trials, belongs into `get_state` and `set_state`: a
+    search that was killed goes on from there.
 
     Attributes:
         exhausted: why the search ends when the oracle has nothing more to propose.
-        continues_trials: whether a trial may continue an earlier one, so that training states are
-            kept until the search ends.
+        continues_trials: whether a trial may continue an earlier one, whose id it then has in its
+            values as `tuner/trial_id`, so that trials leave their training state.
     """
 
     exhausted: ClassVar[str] = "no point was found that has not been tried"
@@ -51,6 +55,29 @@ class SearchOracle(kt.Oracle):
         # The loop counts failures; Keras Tuner's own count raises while the oracle's lock is held.
         super().__init__(**arguments, max_consecutive_failed_trials=sys.maxsize)
         self.verbose = 0
+
+    def continuable(self) -> set[str]:
+        """Ids of the trials that another one continues, or may yet; their training state is kept.
+
+        All of them, unless a subclass knows better.
+        """
+        return set(self.trials) if self.continues_trials else set()
+
+    def restore(self, state: dict[str, Any], trials: Sequence[dict[str, Any]]) -> None:
+        """Continues from a snapshot.
+
+        Args:
+            state: what `get_state` gave.
+            trials: what `Trial.get_state` gave for each trial, in the order of their proposal,
+                with the values alone for hyperparameters.
+        """
+        space = state["hyperparameters"]["space"]
+        for trial in trials:
+            values = trial["hyperparameters"]["values"]
+            # A copy, because Keras Tuner's `from_config` changes what it is given.
+            whole = {"space": copy.deepcopy(space), "values": values}
+            self.trials[trial["trial_id"]] = Trial.from_state(trial | {"hyperparameters": whole})
+        self.set_state(copy.deepcopy(state))
 
     def save(self) -> None:
         """Writes nothing: the loop keeps `get_state()` in its snapshot."""

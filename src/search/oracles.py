@@ -4,6 +4,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import ceil, log
 from typing import Any, Self
 
@@ -49,6 +50,19 @@ class BayesianOracle(SearchOracle, kt.oracles.BayesianOptimizationOracle):
             if isinstance(hp, (Int, Float)) and hp.name in values:
                 values[hp.name] = min(max(values[hp.name], hp.min_value), hp.max_value)
         return response
+
+    # Private, because Keras Tuner leaves the generator that starts its maximisation out of its
+    # state: after a resume it would propose other points.
+    def get_state(self) -> dict[str, Any]:
+        """Keras Tuner's state and that of the random generator."""
+        generator = self._random_state.get_state(legacy=False)
+        generator["state"]["key"] = generator["state"]["key"].tolist()
+        return {**super().get_state(), "random_state": generator}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Continues from a state that `get_state` gave."""
+        super().set_state(state)
+        self._random_state.set_state(state["random_state"])
 
     def plan(self, cap: int | None) -> Sequence[str]:
         """Adds how the search starts."""
@@ -121,6 +135,22 @@ class HyperbandOracle(SearchOracle, kt.oracles.HyperbandOracle):
                     self._seed_state += 1
             values = dict(hps.values)
         return values
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Continues from a state that `get_state` gave; the number of iterations may differ."""
+        super().set_state(state | {"hyperband_iterations": self.hyperband_iterations})
+
+    # Private, because Keras Tuner has no public way to see its brackets.
+    def continuable(self) -> set[str]:
+        """Parents of running trials, and whoever may be promoted from a rung yet."""
+        running = (trial.hyperparameters.values for trial in self.ongoing_trials.values())
+        parents = {values["tuner/trial_id"] for values in running if "tuner/trial_id" in values}
+        for bracket in self._brackets:
+            for number, (rung, following) in enumerate(pairwise(bracket["rounds"])):
+                if len(following) < self._get_size(bracket["bracket_num"], number + 1):
+                    promoted = {member["past_id"] for member in following}
+                    parents |= {member["id"] for member in rung} - promoted
+        return parents
 
     def total(self, cap: int | None) -> int | None:
         """The trials of all rungs; a promotion is one."""

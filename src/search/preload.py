@@ -29,7 +29,8 @@ def _leave_main_alone(_: str) -> None:
     """Workers need nothing of the main module, and a script without a guard would run again."""
 
 
-signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent to answer
+for number in (signal.SIGINT, signal.SIGHUP):  # Ctrl-C is for the parent to answer
+    signal.signal(number, signal.SIG_IGN)
 spawn._fixup_main_from_name = spawn._fixup_main_from_path = _leave_main_alone  # type: ignore[attr-defined]
 
 # The server looks after its parent only once it serves; the import takes seconds before that.

@@ -16,6 +16,7 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from src.data.mapped import map_data
+from src.errors import DiskError
 from src.search.events import TrialProgress
 from src.search.trial import TrialResult, TrialSpec
 from src.search.trial_runner import RunContext
@@ -44,10 +45,15 @@ class ProcessExecutor:
         context: what the trials share; its arrays are written once, and mapped by the workers.
         workers: how many processes.
         on_progress: told how far running trials are, from the workers' threads.
+        stopping: not asked: `submit` returns at once, and `shutdown` ends the trials.
     """
 
     def __init__(
-        self, context: RunContext, workers: int, on_progress: Callable[[TrialProgress], None]
+        self,
+        context: RunContext,
+        workers: int,
+        on_progress: Callable[[TrialProgress], None],
+        stopping: Callable[[], bool],
     ) -> None:
         start_fork_server()
         self.slots = workers
@@ -108,7 +114,7 @@ class ProcessExecutor:
             except _ShutdownError:
                 future.cancel()
                 future.set_running_or_notify_cancel()
-            except BaseException as error:  # else the search would wait for ever
+            except BaseException as error:  # a disk's too; else the search would wait for ever
                 future.set_exception(error)
                 with suppress(Exception):
                     worker.stop()
@@ -120,6 +126,8 @@ class ProcessExecutor:
             result = worker.run(spec)
             if isinstance(result, TrialResult):
                 return result
+            if isinstance(result, DiskError):
+                raise result
             exit_code = result
         return failure(_reason(exit_code), started, worker.index)
 
@@ -163,7 +171,7 @@ class _Worker:
             process.start()
         self._process, self._connection, self._trials = process, connection, 0
 
-    def run(self, spec: TrialSpec) -> TrialResult | int:
+    def run(self, spec: TrialSpec) -> TrialResult | DiskError | int:
         """Runs a trial; returns its result, or the exit code of the process if that ended.
 
         Raises:
@@ -181,7 +189,7 @@ class _Worker:
             self._on_progress(message)
         return self.stop() if message is None else message
 
-    def _receive(self) -> TrialProgress | TrialResult | None:
+    def _receive(self) -> TrialProgress | TrialResult | DiskError | None:
         """The next message of the process; None if it has ended."""
         assert self._process is not None
         assert self._connection is not None
@@ -190,7 +198,7 @@ class _Worker:
             raise _ShutdownError
         if self._connection in ready:  # what it said before it ended still counts
             with suppress(OSError, EOFError):
-                message: TrialProgress | TrialResult = self._connection.recv()
+                message: TrialProgress | TrialResult | DiskError = self._connection.recv()
                 return message
         connections.wait([self._process.sentinel], timeout=STOP_SECONDS)
         return None

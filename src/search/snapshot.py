@@ -1,20 +1,28 @@
-"""The search's state as one file, replaced at once after every change."""
+"""The search's state as one file, replaced at once after every change; the state before is kept."""
 
 import dataclasses
 import hashlib
 import json
 import platform
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from src.config.schema import Config
-from src.run_directory import RunDirectory, write_atomically
-from src.search.events import SearchProgress
-from src.search.trial import TrialRecord
+from src.errors import UserError
+from src.files import disk_errors, write_atomically
+from src.run_directory import RunDirectory
+from src.search.trial import FitResult, TrialRecord, TrialResult
 
-FORMAT = 1
+if TYPE_CHECKING:  # it imports TensorFlow, which reading a snapshot does not need
+    from src.search.events import SearchProgress
+
+FORMAT = 2
 PACKAGES = ("keras-tuner", "keras", "tensorflow", "numpy", "scikit-learn")
+_FILE = re.compile(rb'\{"format":(\d{1,9}),"checksum":"([0-9a-f]{64})","state":(\{.*\})\}\n', re.S)
 
 
 @cache
@@ -23,43 +31,146 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
 
 
+@dataclass(frozen=True)
+class SavedSearch:
+    """What a snapshot holds, as plain data.
+
+    Attributes:
+        head: what does not change during a search: the configuration, its text, versions, and the
+            fingerprint of everything that a resumed search must have in common with this one.
+        end: kind and reason of the last end of the search; empty while it runs.
+        exported: the trial whose model is in `best/`; None without one.
+        oracle: the oracle's `get_state()`.
+        trials: the states of Keras Tuner's trials, in the order in which they were proposed.
+        records: for each trial that has ended its result and the checksum of its epochs, in the
+            order in which they ended.
+        notice: what was wrong with the files, if this is not the latest state; else empty.
+    """
+
+    head: dict[str, Any]
+    end: dict[str, str]
+    exported: str | None
+    oracle: dict[str, Any]
+    trials: list[dict[str, Any]]
+    records: list[dict[str, Any]]
+    notice: str = ""
+
+
 class Snapshot:
     """Writes `search.json`; what cannot change any more is turned into text once.
 
     Args:
         run: the run's folder.
-        config: the configuration of the search.
+        head: what does not change during the search; plain data.
+        checksum: of the epochs of a trial in history.csv.
     """
 
-    def __init__(self, run: RunDirectory, config: Config) -> None:
+    def __init__(
+        self, run: RunDirectory, head: Mapping[str, Any], checksum: Callable[[TrialRecord], int]
+    ) -> None:
         self._run = run
-        self._head = _json({"config": config.model_dump(mode="json"), "versions": versions()})
+        self._head = _json(head)
+        self._checksum = checksum
         self._ended: dict[str, tuple[str, str]] = {}  # by trial: its state and its record
 
-    def write(self, oracle: Any, progress: SearchProgress, end: str) -> None:
-        """Replaces the file.
+    def write(
+        self, oracle: Any, progress: "SearchProgress", end: Mapping[str, str], exported: str | None
+    ) -> None:
+        """Replaces the file; the state that it held is kept in `search.previous.json`.
 
         Args:
             oracle: a Keras Tuner oracle; its `get_state()` and the trials' states are kept.
             progress: the trials that have ended.
-            end: why the search stopped; empty while it runs.
+            end: kind and reason of the search's end; empty while it runs.
+            exported: the trial whose model is in `best/`.
+
+        Raises:
+            DiskError: if it cannot be written; the old state is as it was.
         """
         for record in progress.records[len(self._ended) :]:
             trial_id = record.spec.trial_id
             trial = _json(_trial_state(oracle.trials[trial_id]))
-            self._ended[trial_id] = (trial, _json(_record_state(record)))
+            self._ended[trial_id] = (trial, _json(self._record_state(record)))
         trials = [
             self._ended[trial_id][0] if trial_id in self._ended else _json(_trial_state(trial))
             for trial_id, trial in oracle.trials.items()
         ]
         records = [record for _, record in self._ended.values()]
         text = (
-            f'{self._head[:-1]},"end":{_json(end)},"oracle":{_json(oracle.get_state())},'
+            f'{{"head":{self._head},"end":{_json(end)},"exported":{_json(exported)},'
+            f'"oracle":{_json(oracle.get_state())},'
             f'"trials":[{",".join(trials)}],"records":[{",".join(records)}]}}'
+        ).encode()
+        checksum = hashlib.sha256(text).hexdigest()
+        start = f'{{"format":{FORMAT},"checksum":"{checksum}","state":'.encode()
+        write_atomically(
+            self._run.snapshot, start + text + b"}\n", previous=self._run.previous_snapshot
         )
-        checksum = hashlib.sha256(text.encode()).hexdigest()
-        content = f'{{"format":{FORMAT},"checksum":"{checksum}","state":{text}}}\n'
-        write_atomically(self._run.snapshot, content)
+
+    def _record_state(self, record: TrialRecord) -> dict[str, Any]:
+        result = {
+            field.name: getattr(record.result, field.name)
+            for field in dataclasses.fields(record.result)
+            if field.name not in ("history", "fits", "hyperparameters")
+        }
+        fits = [dataclasses.asdict(fit) for fit in record.result.fits]
+        return {
+            "trial_id": record.spec.trial_id,
+            "result": result | {"fits": fits},
+            "history": self._checksum(record),
+        }
+
+
+def read_snapshot(run: RunDirectory) -> SavedSearch:
+    """Reads the latest state that is whole.
+
+    Raises:
+        UserError: naming the file, if there is none.
+        DiskError: if a file is there and cannot be read.
+    """
+    current = _read(run.snapshot)
+    if isinstance(current, SavedSearch):
+        return current
+    previous = _read(run.previous_snapshot)
+    if isinstance(previous, SavedSearch):
+        notice = f"{run.snapshot} {current}; the state before its last change is taken instead"
+        return dataclasses.replace(previous, notice=notice)
+    if not run.snapshot.exists() and not run.previous_snapshot.exists():
+        raise UserError(
+            f"{run.path}: its search ended before the first trial and left no {run.snapshot.name}, "
+            f"so there is nothing to resume; start it anew: python -m src.tune --config "
+            f"{run.config} run.name=auto"
+        )
+    raise UserError(
+        f"{run.snapshot} {current}, and {run.previous_snapshot.name} {previous}, so the search "
+        "cannot be resumed. trials.csv and history.csv tell of its trials; put back a copy of "
+        f"either file, or start anew: python -m src.tune --config {run.config} run.name=auto"
+    )
+
+
+def restore_result(state: dict[str, Any], history: tuple[dict[str, float], ...]) -> TrialResult:
+    """Returns the result of a trial from its record in a snapshot, and its epochs."""
+    result = dict(state["result"])
+    fits = tuple(FitResult(**fit) for fit in result.pop("fits"))
+    return TrialResult(**result, fits=fits, history=history)
+
+
+def _read(path: Path) -> SavedSearch | str:
+    """The state in a file, or what is wrong with it."""
+    if not path.exists():
+        return "is missing"
+    with disk_errors(path):
+        content = path.read_bytes()
+    if not content:
+        return "is empty"
+    match = _FILE.fullmatch(content)
+    if match is None:
+        return "is cut off or is not a snapshot"
+    if int(match[1]) != FORMAT:
+        return f"has format {int(match[1])}, where this version of the program has {FORMAT}"
+    if hashlib.sha256(match[3]).hexdigest() != match[2].decode():
+        return "was changed after it was written"
+    return SavedSearch(**json.loads(match[3]))
 
 
 def _json(value: Any) -> str:
@@ -77,13 +188,3 @@ def _trial_state(trial: Any) -> dict[str, Any]:
         "status": trial.status,
         "message": trial.message,
     }
-
-
-def _record_state(record: TrialRecord) -> dict[str, Any]:
-    result = {
-        field.name: getattr(record.result, field.name)
-        for field in dataclasses.fields(record.result)
-        if field.name not in ("history", "fits", "hyperparameters")
-    }
-    fits = [dataclasses.asdict(fit) for fit in record.result.fits]
-    return {"trial_id": record.spec.trial_id, "result": result | {"fits": fits}}

@@ -15,7 +15,7 @@ import keras
 import numpy as np
 
 from callbacks import BestEpoch
-from src.run_directory import write_atomically
+from src.files import write_atomically
 
 
 def save(

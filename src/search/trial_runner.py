@@ -2,7 +2,6 @@
 
 import copy
 import math
-import shutil
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -20,10 +19,13 @@ from hypermodels import HYPERMODELS
 from hypermodels.reuse import TracedModels
 from src import registry
 from src.data.loading import Data, FitArrays
-from src.run_directory import RunDirectory
+from src.errors import DiskError
+from src.files import raise_disk_error, remove
+from src.run_directory import RunDirectory, event_suffix
 from src.search import training_state
 from src.search.events import TrialProgress
 from src.search.seeds import trial_seed
+from src.search.stopping import TrialInterruptedError
 from src.search.trial import FitResult, TrialResult, TrialSpec
 
 TRACEBACK_LINES = 12
@@ -56,6 +58,7 @@ class TrialRunner:
         context: what the trials share.
         worker: number of the worker that this is.
         on_progress: told of every fit as it begins, and then at most every fifth of a second.
+        stopping: asked after every epoch whether to give the trial up.
     """
 
     def __init__(
@@ -63,15 +66,22 @@ class TrialRunner:
         context: RunContext,
         worker: int = 0,
         on_progress: Callable[[TrialProgress], None] | None = None,
+        stopping: Callable[[], bool] | None = None,
     ) -> None:
         self.context = context
         self.worker = worker
         self.on_progress = on_progress
+        self.stopping = stopping
         self._traced = TracedModels()
         self._hypermodel_class = registry.load(HYPERMODELS, context.hypermodel, "hypermodel.name")
 
     def run(self, spec: TrialSpec) -> TrialResult:
-        """Runs every execution and fold of a trial. An exception in it fails the trial."""
+        """Runs every execution and fold of a trial. An exception in it fails the trial.
+
+        Raises:
+            TrialInterruptedError: if the trial was given up.
+            DiskError: if the run's folder cannot be written; that is not the trial's fault.
+        """
         started, clock = time.time(), time.perf_counter()
         self._clear(spec)
         recorder = _EpochRecorder(self.context.plan.monitor)
@@ -86,7 +96,10 @@ class TrialRunner:
                     fits.append(self._fit(spec, hp, arrays, recorder))
         except NonFiniteError as error:
             reason = str(error)
+        except (TrialInterruptedError, DiskError):
+            raise
         except Exception as error:
+            raise_disk_error(error, self.context.run.path)
             reason = f"{type(error).__name__}: {_first_line(error)}"
             trace = "".join(traceback.format_exc().splitlines(True)[-TRACEBACK_LINES:])
         return TrialResult(
@@ -104,9 +117,8 @@ class TrialRunner:
 
     def _clear(self, spec: TrialSpec) -> None:
         """Deletes what an attempt left whose worker was killed."""
-        shutil.rmtree(self.context.run.trial(spec.trial_id), ignore_errors=True)
-        for path in (self.context.run.tensorboard / spec.root_id).rglob(f"*{_suffix(spec)}"):
-            path.unlink()
+        for path in self.context.run.attempt(spec.trial_id, spec.root_id):
+            remove(path)
 
     def _folds(self, folds: int) -> Iterator[FitArrays]:
         for train, validation in self.context.data.folds(folds):
@@ -141,11 +153,13 @@ class TrialRunner:
             folder = context.run.tensorboard / spec.root_id
             if spec.executions * spec.folds > 1:
                 folder = folder / f"execution{execution}-fold{fold}"
-            with closing(callbacks.TensorBoard(folder, _suffix(spec))) as board:
+            with closing(callbacks.TensorBoard(folder, event_suffix(spec.trial_id))) as board:
                 rate = callbacks.RecordLearningRate()
                 watchers = [rate, best, board, recorder]
                 if self.on_progress is not None:
                     watchers.append(self._reporter(spec, recorder))
+                if self.stopping is not None:
+                    watchers.append(_Stopper(self.stopping))
                 hypermodel.fit(
                     hp,
                     model,
@@ -234,6 +248,18 @@ class _EpochRecorder(keras.callbacks.Callback):
                 return
 
 
+class _Stopper(keras.callbacks.Callback):
+    """Gives the trial up at the end of an epoch."""
+
+    def __init__(self, stopping: Callable[[], bool]) -> None:
+        super().__init__()
+        self.stopping = stopping
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        if self.stopping():
+            raise TrialInterruptedError
+
+
 class _ProgressReporter(keras.callbacks.Callback):
     """Reports when the fit begins, and then epochs, though not more often than one can read."""
 
@@ -260,11 +286,6 @@ class _ProgressReporter(keras.callbacks.Callback):
             for name in ("learning_rate", self.monitor)
         )
         self.report(replace(self.begin, epoch=epoch + 1, learning_rate=rate, value=value))
-
-
-def _suffix(spec: TrialSpec) -> str:
-    """Ends the names of a trial's event files: a promotion writes into its root's folder."""
-    return f".trial{spec.trial_id}"
 
 
 def _batch_size(hp: kt.HyperParameters, rows: int) -> int:

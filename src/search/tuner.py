@@ -1,24 +1,36 @@
 """The loop: an oracle proposes, an executor runs, the oracle is told, the snapshot is written."""
 
-import shutil
-from collections.abc import Sequence
+import dataclasses
+from collections import deque
+from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import suppress
+from itertools import count
 from typing import Any
 
 import keras_tuner as kt
 import numpy as np
 
 from src.config.schema import Config
-from src.run_directory import RunDirectory
+from src.errors import DiskError
+from src.files import disk_errors, keep_aside, remove
+from src.run_directory import RunDirectory, is_training_state
 from src.search.events import SearchEnd, SearchListener, SearchProgress
 from src.search.executors import Executor
+from src.search.history import HistoryFile
 from src.search.oracle import SearchOracle
-from src.search.snapshot import Snapshot
+from src.search.snapshot import SavedSearch, Snapshot, restore_result
+from src.search.stopping import StopRequest, TrialInterruptedError
 from src.search.trial import TrialRecord, TrialResult, TrialSpec
+
+POLL_SECONDS = 0.2  # how long a signal may wait to be seen
 
 
 class SearchTuner(kt.Tuner):
     """A Keras Tuner `Tuner` whose trials run in an executor.
+
+    What is on the disk is always a state to go on from: a trial is in the snapshot before it runs,
+    and its epochs are in history.csv before the snapshot says that it ended.
 
     Args:
         oracle: proposes hyperparameters; its space is complete.
@@ -26,6 +38,9 @@ class SearchTuner(kt.Tuner):
         config: the configuration of the search.
         run: the run's folder.
         executor: runs the trials.
+        stop: set when a signal asks the search to stop.
+        head: what the snapshot says of the search that does not change.
+        saved: the state to go on from; None for a new search.
         listeners: told of everything that happens.
     """
 
@@ -37,6 +52,9 @@ class SearchTuner(kt.Tuner):
         config: Config,
         run: RunDirectory,
         executor: Executor,
+        stop: StopRequest,
+        head: Mapping[str, Any],
+        saved: SavedSearch | None = None,
         listeners: Sequence[SearchListener] = (),
     ) -> None:
         # Without the HyperModel, as Keras Tuner would build dozens of models to discover a space
@@ -48,51 +66,88 @@ class SearchTuner(kt.Tuner):
         self.config = config
         self.run_directory = run
         self.executor = executor
+        self.stop = stop
         self.listeners = listeners
-        cap = config.tuner.trial_cap
-        self.progress = SearchProgress(oracle.objective, oracle.total(cap))
-        self.end: SearchEnd | None = None
-        self._snapshot = Snapshot(run, config)
+        self.progress = SearchProgress(oracle.objective, oracle.total(config.tuner.trial_cap))
+        self.exported: str | None = None
+        self.damaged: list[str] = []
+        self.disk_failed = False
+        names = ["loss", *hypermodel.metric_names]
+        columns = [*names, *(f"val_{name}" for name in names)]
+        self._history = HistoryFile(run.history_table, columns)
+        self._snapshot = Snapshot(run, head, self._history.checksum)
+        self._end: SearchEnd | None = None
         self._specs: dict[str, TrialSpec] = {}
         self._results: dict[str, TrialResult] = {}
+        self._kept: deque[tuple[set[str], set[str]]] = deque(maxlen=2)
+        if saved is not None:
+            self._restore(saved)
+        self._interrupted = deque(
+            sorted(oracle.ongoing_trials.values(), key=lambda trial: trial.trial_id)
+        )
 
     def search(self, *_: Any, **__: Any) -> SearchEnd:
         """Runs trials until the budget, the space or the user's patience ends.
 
         Takes no data: the trial runner has it. Returns why the search stopped.
         """
-        self.on_search_begin()
         try:
-            end = self._run_trials()
-        except KeyboardInterrupt:
-            end = SearchEnd("interrupted", "stopped by Ctrl-C or SIGTERM")
-        self.end = end
-        self.on_search_end()
-        return end
+            self.on_search_begin()
+            self._end = self._run_trials()
+        except TrialInterruptedError:
+            self._end = self._stopped()
+        except DiskError as error:  # what is on the disk is whole; what is not, runs again
+            self.disk_failed = True
+            return self._abandon(SearchEnd("failing", str(error)))
+        except KeyboardInterrupt:  # the state in memory may be half changed
+            return self._abandon(SearchEnd("interrupted", "stopped at once by a second signal"))
+        try:
+            self.on_search_end()
+        except DiskError as error:
+            self.disk_failed = True
+            return self._abandon(SearchEnd("failing", f"{self._end.reason}; {error}"))
+        return self._end
+
+    def note_export(self, trial_id: str) -> None:
+        """Keeps in the snapshot whose model is in `best/`.
+
+        Raises:
+            DiskError: if the snapshot cannot be written.
+        """
+        self.exported = trial_id
+        self._write_snapshot()
 
     def run_trial(self, trial: Any, *_: Any, **__: Any) -> "Future[TrialResult]":
         """Hands a trial to the executor."""
         return self.executor.submit(self._specs[trial.trial_id])
 
     def on_search_begin(self) -> None:
-        """Tells the listeners and writes the first snapshot."""
-        for listener in self.listeners:
-            listener.on_search_begin(
-                self.run_directory, self.oracle.get_space(), self.hypermodel.metric_names
-            )
+        """Writes the first snapshot and tells the listeners."""
         self._write_snapshot()
+        self._note_kept()
+        for listener in self.listeners:
+            with disk_errors(self.run_directory.path):
+                listener.on_search_begin(
+                    self.run_directory,
+                    self.oracle.get_space(),
+                    self.hypermodel.metric_names,
+                    self.progress,
+                )
 
     def on_trial_begin(self, trial: Any) -> None:
-        """Makes the trial's spec."""
+        """Makes the trial's spec, and writes a snapshot in which the trial runs."""
         spec = self._spec(trial)
         self._specs[trial.trial_id] = spec
         self._write_snapshot()
         for listener in self.listeners:
-            listener.on_trial_begin(spec, self.progress)
+            with disk_errors(self.run_directory.path):
+                listener.on_trial_begin(spec, self.progress)
 
     def on_trial_end(self, trial: Any) -> None:
         """Tells the oracle the outcome, keeps it, and deletes weights that no longer count."""
         result = self._results.pop(trial.trial_id)
+        record = TrialRecord(self._specs[trial.trial_id], result)
+        self._history.append(record)
         if result.hyperparameters is not None:  # building the model found new ones
             trial.hyperparameters = kt.HyperParameters.from_config(result.hyperparameters)
         trial.status, trial.message = result.status, result.reason
@@ -101,70 +156,122 @@ class SearchTuner(kt.Tuner):
             metrics = {self.oracle.objective.name: result.score}
             self.oracle.update_trial(trial.trial_id, metrics, step=best_epoch)
         self.oracle.end_trial(trial)
-        record = TrialRecord(self._specs[trial.trial_id], result)
         self.progress.records.append(record)
         self._write_snapshot()
-        if not self.oracle.continues_trials:
-            self._prune()
+        self._prune()
         for listener in self.listeners:
-            listener.on_trial_end(record, self.progress)
+            with disk_errors(self.run_directory.path):
+                listener.on_trial_end(record, self.progress)
 
     def on_search_end(self) -> None:
         """Writes the last snapshot and tells the listeners."""
-        assert self.end is not None
+        assert self._end is not None
+        in_order = sorted(self.progress.records, key=lambda record: record.spec.trial_id)
+        if in_order != self.progress.records:  # trials that ran side by side
+            self._history.replace(in_order)
         self._write_snapshot()
-        if self.end.kind != "interrupted":
-            self._prune()
-            for state in self.run_directory.trials.glob("*/*.state.npz"):
-                state.unlink()  # nothing will continue from it
-        for listener in self.listeners:
-            listener.on_search_end(self.end, self.progress)
+        self._kept.clear()  # the snapshot before this one has the same trials
+        self._prune()
+        self._tell_end(self._end)
 
     def _run_trials(self) -> SearchEnd:
         running: dict[Future[TrialResult], Any] = {}
         end: SearchEnd | None = None
         while True:
             while end is None and len(running) < self.executor.slots:
-                end = self._end_before_next()
-                if end is not None:
-                    break
-                trial = self.oracle.create_trial(self._free_slot())
-                if trial.status == "STOPPED":
-                    end = SearchEnd("finished", self.oracle.exhausted)
-                elif trial.status == "IDLE":  # it waits for a running trial
+                proposed = self._next_trial()
+                if isinstance(proposed, SearchEnd):
+                    end = proposed
+                elif proposed is None:  # the oracle waits for a running trial
                     if not running:
                         end = SearchEnd("finished", "the oracle proposed nothing more")
                     break
                 else:
-                    self.on_trial_begin(trial)
-                    running[self.run_trial(trial)] = trial
+                    self.on_trial_begin(proposed)
+                    running[self.run_trial(proposed)] = proposed
             if not running:
                 # Asked again: the last trials may have failed after the budget was handed out.
                 return (
                     self._end_before_next() or end or SearchEnd("finished", self.oracle.exhausted)
                 )
-            done, _ = wait(running, return_when=FIRST_COMPLETED)
+            done, _ = wait(running, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
             for future in sorted(done, key=lambda future: running[future].trial_id):
                 trial = running.pop(future)
                 self._results[trial.trial_id] = future.result()
                 self.on_trial_end(trial)
+            if self.stop.requested and running:
+                return self._stopped()
+
+    def _next_trial(self) -> Any:
+        """The next trial, why there is none, or None if one may come later.
+
+        Those that ran when the search was killed come first, budget or not.
+        """
+        if self.stop.requested:
+            return self._stopped()
+        if self._interrupted:
+            return self._failing() or self._interrupted.popleft()
+        end = self._end_before_next()
+        if end is not None:
+            return end
+        trial = self.oracle.create_trial(self._free_slot())
+        if trial.status == "STOPPED":
+            return SearchEnd("finished", self.oracle.exhausted)
+        return None if trial.status == "IDLE" else trial
 
     def _free_slot(self) -> str:
         """An id that no running trial has: Keras Tuner keeps one trial for each."""
-        slots = (f"slot{number}" for number in range(self.executor.slots))
+        slots = (f"slot{number}" for number in count())
         return next(slot for slot in slots if slot not in self.oracle.ongoing_trials)
 
     def _end_before_next(self) -> SearchEnd | None:
         """Why no further trial may start, if so."""
-        most_failures = self.config.limits.consecutive_failures
-        if self.progress.consecutive_failures >= most_failures:
-            return SearchEnd(
-                "failing", f"{most_failures} trials in a row failed (limits.consecutive_failures)"
-            )
         cap = self.config.tuner.trial_cap
         if cap is not None and len(self.oracle.trials) >= cap:
-            return SearchEnd("finished", f"all {cap} trials are done (tuner.max_trials)")
-        return None
+            done = SearchEnd("finished", f"all {cap} trials are done (tuner.max_trials)")
+            return self._failing() or done
+        return self._failing()
+
+    def _failing(self) -> SearchEnd | None:
+        most = self.config.limits.consecutive_failures
+        if self.progress.consecutive_failures < most:
+            return None
+        return SearchEnd("failing", f"{most} trials in a row failed (limits.consecutive_failures)")
+
+    def _stopped(self) -> SearchEnd:
+        return SearchEnd("interrupted", f"stopped by {self.stop.signal_name}")
+
+    def _abandon(self, end: SearchEnd) -> SearchEnd:
+        """Ends without another word to the disk, which has a state to go on from."""
+        self._end = end
+        with suppress(DiskError):
+            self._tell_end(end)
+        return end
+
+    def _tell_end(self, end: SearchEnd) -> None:
+        for listener in self.listeners:
+            with disk_errors(self.run_directory.path):
+                listener.on_search_end(end, self.progress)
+
+    def _restore(self, saved: SavedSearch) -> None:
+        """Takes over a saved state, whole."""
+        self.oracle.restore(saved.oracle, saved.trials)
+        for trial_id, trial in self.oracle.trials.items():
+            self._specs[trial_id] = self._spec(trial)
+        self.exported = saved.exported
+        checksums = {record["trial_id"]: record["history"] for record in saved.records}
+        histories = self._history.read(checksums)
+        for state in saved.records:
+            trial_id = state["trial_id"]
+            result = restore_result(state, histories.get(trial_id, ()))
+            self.progress.records.append(TrialRecord(self._specs[trial_id], result))
+        self.damaged = [trial_id for trial_id in checksums if trial_id not in histories]
+        if self.damaged and self.run_directory.history_table.exists():
+            keep_aside(self.run_directory.history_table)
+        if self.progress.records:  # without what a killed attempt left
+            self._history.replace(self.progress.records)
+        else:
+            remove(self.run_directory.history_table)
 
     def _spec(self, trial: Any) -> TrialSpec:
         hyperparameters = trial.hyperparameters.get_config()
@@ -193,14 +300,31 @@ class SearchTuner(kt.Tuner):
         )
 
     def _prune(self) -> None:
-        """Deletes the weights of all trials that have ended but the best `run.keep_top`."""
+        """Deletes weights of trials that are not among the best, and states not needed any more.
+
+        What the snapshot before the last needs stays too, should that be the one to go on from.
+        """
+        self._note_kept()
+        with_weights = set[str]().union(*(best for best, _ in self._kept))
+        with_state = set[str]().union(*(continuable for _, continuable in self._kept))
         ended = {record.spec.trial_id for record in self.progress.records}
-        kept = {r.spec.trial_id for r in self.progress.completed[: self.config.run.keep_top]}
-        if self.run_directory.trials.is_dir():
-            for folder in self.run_directory.trials.iterdir():
-                if folder.name in ended - kept:
-                    shutil.rmtree(folder)
+        trials = self.run_directory.trials
+        for folder in trials.iterdir() if trials.is_dir() else ():
+            if folder.name not in ended:
+                continue
+            if folder.name not in with_state | with_weights:
+                remove(folder)
+                continue
+            for path in folder.iterdir():
+                kept = with_state if is_training_state(path) else with_weights
+                if folder.name not in kept:
+                    remove(path)
+
+    def _note_kept(self) -> None:
+        """Notes whose weights, and whose training states, the state as it is now needs."""
+        best = {r.spec.trial_id for r in self.progress.completed[: self.config.run.keep_top]}
+        self._kept.append((best, self.oracle.continuable()))
 
     def _write_snapshot(self) -> None:
-        reason = self.end.reason if self.end else ""
-        self._snapshot.write(self.oracle, self.progress, reason)
+        end = {} if self._end is None else dataclasses.asdict(self._end)
+        self._snapshot.write(self.oracle, self.progress, end, self.exported)

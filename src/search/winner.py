@@ -3,6 +3,7 @@
 import json
 import math
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,9 @@ from hypermodels.problem import Problem
 from src import metrics, registry
 from src.data.loading import FitArrays
 from src.data.preprocessing import Scaling
-from src.errors import UserError
-from src.run_directory import write_atomically
+from src.errors import DiskError, UserError
+from src.files import disk_errors, remove, sync, write_atomically
+from src.run_directory import RunDirectory
 from src.search import space as spaces
 from src.search.seeds import trial_seed
 from src.search.trial import TrialRecord
@@ -55,17 +57,50 @@ class Winner:
 
 
 def export_winner(context: RunContext, record: TrialRecord) -> Winner:
-    """Writes the winner's `best/` folder and returns what stands in it.
+    """Writes the winner's `best/` folder, whole or not at all, and returns what stands in it.
+
+    An earlier winner's, of a search that went on, is replaced.
 
     Without cross-validation, the exported weights are those of the trial's best fit at its best
     epoch. After it, the hyperparameters are trained anew on training and validation rows, for the
     mean best epoch of the folds.
 
     Raises:
-        UserError: if that refit diverges, or if the exported file does not predict what the network
-            does that was trained; `best/` then holds no metrics.
+        UserError: if that refit diverges, if the exported file does not predict what the network
+            does that was trained, or if the trial's weights cannot be read.
+        DiskError: if a file cannot be written.
     """
-    data, run, spec = context.data, context.run, record.spec
+    staged = RunDirectory(context.run.export)
+    remove(staged.path)
+    try:
+        with disk_errors(context.run.best):
+            winner = _export(context, record, staged)
+            sync(staged.best)
+            remove(context.run.best)
+            staged.best.rename(context.run.best)
+    finally:
+        with suppress(DiskError):
+            remove(staged.path)
+    return winner
+
+
+def read_winner(run: RunDirectory, record: TrialRecord) -> Winner | None:
+    """Returns what `export_winner` left in `best/` for this trial; None if that is not whole."""
+    files = (run.model, run.metrics, run.predictions, run.hyperparameters)
+    if not all(path.is_file() for path in files):
+        return None
+    try:
+        scores = json.loads(run.metrics.read_text())
+        validation, test = dict(scores["validation"]), dict(scores["test"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    epochs = None if record.spec.folds == 1 else record.result.best_epoch
+    return Winner(record, validation, test, epochs)
+
+
+def _export(context: RunContext, record: TrialRecord, run: RunDirectory) -> Winner:
+    """Exports into the folder `run.best`, which is not there yet."""
+    data, spec = context.data, record.spec
     folds = data.folds(spec.folds)
     if spec.folds == 1:
         epochs = None
@@ -74,9 +109,10 @@ def export_winner(context: RunContext, record: TrialRecord) -> Winner:
     else:
         epochs = record.result.best_epoch or 1
         network, arrays = _refit(context, record, epochs)
-    run.best.mkdir()
+    run.best.mkdir(parents=True)
     try:
         raw_model(network, arrays.scaling, arrays.problem).save(run.model)
+        sync(run.model)
         model = _load(run.model)
     except (TypeError, ValueError) as error:  # Keras's, for layers that it cannot load safely
         owner = f"hypermodel.name={context.hypermodel}"
@@ -188,7 +224,14 @@ def _trained(
     """The network of one fit at its best epoch."""
     seed = trial_seed(context.seed, int(record.spec.root_id), execution, fold)
     _, network = _build(context, record, arrays, seed)
-    network.load_weights(context.run.weights(record.spec.trial_id, execution, fold))
+    path = context.run.weights(record.spec.trial_id, execution, fold)
+    try:
+        network.load_weights(path)
+    except (OSError, ValueError, KeyError) as error:  # of HDF5 and Keras, for whatever it finds
+        raise UserError(
+            f"{path}: the weights of the best trial, {record.spec.trial_id}, cannot be read: "
+            f"{_reason(error)}. Put the file back and resume, or train its hyperparameters again"
+        ) from error
     return network, arrays
 
 
@@ -236,8 +279,8 @@ def _check_predictions(
     difference = np.abs(_predict(model, x) - expected)
     if not np.all(difference <= allowed):  # NaN is never at most something
         raise UserError(
-            f"{context.run.model} is not the model that was trained: on the validation rows its "
-            f"predictions differ by up to {difference.max():.3g}, so nothing is reported of it. "
+            "the exported file is not the model that was trained: on the validation rows its "
+            f"predictions differ by up to {difference.max():.3g}, so it is not kept. "
             "Either a layer of the HyperModel is restored with other settings than it was built "
             "with, or it is random in predictions, or columns of the data have a spread below "
             "1.2e-38, which float32 cannot scale"

@@ -17,6 +17,7 @@ from typing import Any
 from callbacks import SCHEDULES
 from callbacks.registry import CALLBACKS
 from hypermodels import HYPERMODELS
+from src.errors import DiskError
 from src.search.events import TrialProgress
 from src.search.trial import TrialResult
 from src.search.trial_runner import TRACEBACK_LINES, RunContext, TrialRunner
@@ -47,7 +48,7 @@ def registries() -> dict[str, dict[str, str]]:
 
 def work(connection: Connection, search: Connection, setup: WorkerSetup, index: int) -> None:
     """Runs trials until the connection ends: each `TrialSpec` that comes is answered by its
-    `TrialResult`, and by `TrialProgress` on the way.
+    `TrialResult` or a `DiskError`, and by `TrialProgress` on the way.
 
     Args:
         connection: to the parent.
@@ -55,7 +56,8 @@ def work(connection: Connection, search: Connection, setup: WorkerSetup, index: 
         setup: of the search.
         index: the worker's number.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent ends us
+    for number in (signal.SIGINT, signal.SIGHUP):  # they reach all; the parent ends us
+        signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_end_with_parent, args=(search, setup.folder), daemon=True).start()
     start_tensorflow(index)
@@ -68,9 +70,12 @@ def work(connection: Connection, search: Connection, setup: WorkerSetup, index: 
         except EOFError:
             return
         started = time.time()
+        result: TrialResult | DiskError
         try:
             runner = runner or TrialRunner(setup.context, index, _sender(connection))
             result = runner.run(spec)
+        except DiskError as error:
+            result = error
         except BaseException as error:
             lines = traceback.format_exc().splitlines(True)[-TRACEBACK_LINES:]
             reason = f"{type(error).__name__}: {error}".splitlines()[0]

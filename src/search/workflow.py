@@ -14,19 +14,23 @@ from hypermodels.losses import LOSS_HYPERPARAMETERS
 from src import registry
 from src.config import Config, dump_config, load_config
 from src.data.loading import Data, load_data
-from src.errors import UserError
-from src.run_directory import RunDirectory, write_atomically
+from src.errors import DiskError, UserError
+from src.files import write_atomically
+from src.run_directory import RunDirectory
+from src.run_lock import RunLock
 from src.search import EXECUTORS, TUNERS
 from src.search import space as spaces
 from src.search.events import SearchEnd, SearchListener, SearchProgress, TrialProgress
 from src.search.narrowing import check_effect, narrow
 from src.search.objective import resolve_objective
 from src.search.oracle import SearchOracle
+from src.search.resuming import ResumedRun, check_identity, head, open_run, remove_remains
 from src.search.seeds import oracle_seed
 from src.search.snapshot import versions
+from src.search.stopping import StopRequest
 from src.search.trial_runner import RunContext
 from src.search.tuner import SearchTuner
-from src.search.winner import Winner, check_export, export_winner
+from src.search.winner import Winner, check_export, export_winner, read_winner
 from src.startup import start_fork_server, start_tensorflow
 
 
@@ -64,9 +68,55 @@ class PreparedSearch:
         return workers if self.trials is None else min(workers, max(self.trials, 1))
 
     @property
-    def plan(self) -> Sequence[str]:
+    def steps(self) -> Sequence[str]:
         """What the search will do, in a few words each."""
         return self.oracle.plan(self.config.tuner.trial_cap)
+
+    @property
+    def plan(self) -> TrainingPlan:
+        """How long a trial trains, and what its callbacks monitor."""
+        return TrainingPlan(
+            epochs=self.config.training.epochs,
+            monitor=self.objective.name,
+            direction=self.objective.direction,
+        )
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What makes it this search, beside its configuration; plain data."""
+        data = self.data
+        return {
+            "data": {
+                "rows": len(data.x),
+                "features": data.x.shape[1],
+                "task": data.task,
+                "content": data.fingerprint,
+            },
+            "space": {
+                hp["config"]["name"]: {"class": hp["class_name"]} | hp["config"]
+                for hp in self.space.get_config()["space"]
+            },
+            "objective": {"name": self.objective.name, "direction": self.objective.direction},
+            "metrics": list(self.hypermodel.metric_names),
+        }
+
+    @property
+    def recorded(self) -> dict[str, Any]:
+        """Facts for the run's config.yaml that no setting states."""
+        data = self.data
+        return {
+            "versions": versions(),
+            "processors": os.cpu_count(),
+            "data": {
+                "name": data.name,
+                "task": data.task,
+                "classes": list(data.class_names),
+                "features": list(data.feature_names),
+                "rows": {"train": len(data.train), "validation": len(data.validation)}
+                | {"test": len(data.test)},
+            },
+            "objective": {"name": self.objective.name, "direction": self.objective.direction},
+        }
 
 
 @dataclass(frozen=True)
@@ -78,12 +128,14 @@ class SearchOutcome:
         end: why it stopped.
         progress: all trials.
         winner: the exported model; None without a completed trial, or when interrupted.
+        resumed_trials: how many trials had ended when the search was resumed; 0 for a new one.
     """
 
     run: RunDirectory
     end: SearchEnd
     progress: SearchProgress
     winner: Winner | None
+    resumed_trials: int = 0
 
 
 def prepare(config: Config) -> PreparedSearch:
@@ -118,60 +170,97 @@ def prepare(config: Config) -> PreparedSearch:
     return PreparedSearch(config, data, hypermodel, space, passed_over, objective, oracle)
 
 
-def search(prepared: PreparedSearch, listeners: Sequence[SearchListener] = ()) -> SearchOutcome:
-    """Runs a prepared search in a new folder and exports the winner.
+def search(
+    prepared: PreparedSearch,
+    listeners: Sequence[SearchListener] = (),
+    resumed: ResumedRun | None = None,
+) -> SearchOutcome:
+    """Runs a prepared search and exports the winner.
+
+    Args:
+        prepared: the search.
+        listeners: watch it.
+        resumed: the run to go on with; None for a new folder.
 
     Raises:
-        UserError: if the run's folder cannot be made.
+        UserError: if the run's folder cannot be made, or the run was another search.
+        DiskError: if the first files cannot be written.
     """
-    config, data = prepared.config, prepared.data
-    run_settings = config.run
+    config, settings = prepared.config, prepared.config.run
     engine = _engine(config)
-    run_directory = RunDirectory.create(
-        run_settings.directory, run_settings.name, config.tuner.name
-    )
-    write_atomically(run_directory.config, _config_text(prepared, run_directory))
-    plan = TrainingPlan(
-        epochs=config.training.epochs,
-        monitor=prepared.objective.name,
-        direction=prepared.objective.direction,
-    )
-    context = RunContext(config.seed, config.hypermodel.name, data, plan, run_directory)
+    if resumed is None:
+        run = RunDirectory.create(settings.directory, settings.name, config.tuner.name)
+        lock = RunLock(run.lock)
+    else:
+        run, lock = resumed.run, resumed.lock
+    with lock:
+        if resumed is not None:
+            check_identity(resumed, prepared.identity)
+            remove_remains(run, resumed.saved)
+        text = dump_config(config, prepared.recorded, run.config)
+        write_atomically(run.config, text)
+        context = RunContext(config.seed, config.hypermodel.name, prepared.data, prepared.plan, run)
 
-    def on_progress(running: TrialProgress) -> None:
-        for listener in listeners:
-            listener.on_progress(running)
+        def on_progress(running: TrialProgress) -> None:
+            for listener in listeners:
+                listener.on_progress(running)
 
-    executor_class = registry.load(EXECUTORS, engine, "run.engine")
-    executor = executor_class(context, prepared.workers, on_progress)
-    tuner = SearchTuner(
-        prepared.oracle,
-        prepared.hypermodel,
-        config=config,
-        run=run_directory,
-        executor=executor,
-        listeners=listeners,
-    )
-    try:
-        end = tuner.search()
-    finally:
-        executor.shutdown()
-    best = tuner.progress.best
-    winner = None
-    if best is not None and end.kind != "interrupted":
+        def on_stopping() -> None:
+            for listener in listeners:
+                listener.on_stopping(stop.signal_name)
+
+        stop = StopRequest(on_stopping)
+        executor_class = registry.load(EXECUTORS, engine, "run.engine")
+        executor = executor_class(context, prepared.workers, on_progress, lambda: stop.requested)
         try:
-            winner = export_winner(context, best)
-        except KeyboardInterrupt:
-            end = SearchEnd("interrupted", f"{end.reason}; the export was stopped")
-        except UserError as error:  # the trials are worth showing all the same
-            end = SearchEnd("failing", f"{end.reason}; the best model was not exported: {error}")
-    return SearchOutcome(run_directory, end, tuner.progress, winner)
+            tuner = SearchTuner(
+                prepared.oracle,
+                prepared.hypermodel,
+                config=config,
+                run=run,
+                executor=executor,
+                stop=stop,
+                head=head(config, text, prepared.identity),
+                saved=None if resumed is None else resumed.saved,
+                listeners=listeners,
+            )
+            before = len(tuner.progress.records)
+            with stop:
+                end = tuner.search()
+        finally:
+            executor.shutdown()
+        winner, end = _winner(context, tuner, end)
+        return SearchOutcome(run, end, tuner.progress, winner, before)
+
+
+def _winner(
+    context: RunContext, tuner: SearchTuner, end: SearchEnd
+) -> tuple[Winner | None, SearchEnd]:
+    """Exports the best trial's model, unless `best/` has it; and why the search stopped."""
+    best = tuner.progress.best
+    if best is None or end.kind == "interrupted" or tuner.disk_failed:
+        return None, end
+    winner = None
+    if tuner.exported == best.spec.trial_id:
+        winner = read_winner(context.run, best)
+    if winner is not None:
+        return winner, end
+    try:
+        winner = export_winner(context, best)
+        tuner.note_export(best.spec.trial_id)
+    except KeyboardInterrupt:
+        return None, SearchEnd("interrupted", f"{end.reason}; the export was stopped")
+    except (UserError, DiskError) as error:  # the trials are worth showing all the same
+        reason = f"{end.reason}; the best model was not exported: {error}"
+        return winner, SearchEnd("failing", reason)
+    return winner, end
 
 
 def run(
     config: Config | str | Path | None = None,
     overrides: Sequence[str] = (),
     listeners: Sequence[SearchListener] = (),
+    resume: str | None = None,
 ) -> SearchOutcome:
     """Runs a search from a notebook or a script: `run("quick", ["tuner.max_trials=3"])`.
 
@@ -179,15 +268,28 @@ def run(
         config: a `Config`, a preset's name, a file, or None for the default preset.
         overrides: `key=value` texts, as on the command line; only without a `Config`.
         listeners: watch the search, as those of `src.reporting.report_listeners()` do.
+        resume: a run's folder or name, to go on with its search; only without a `Config`.
 
     Raises:
         UserError: for a mistake in the configuration or the data.
+        DiskError: if the first files cannot be written.
     """
-    if not isinstance(config, Config):
+    resumed = None
+    if isinstance(config, Config):
+        if resume is not None:
+            raise UserError("resume: give a preset, a file or overrides with it, not a Config")
+    elif resume is not None:
+        resumed = open_run(resume, config, tuple(overrides))
+        config = resumed.config
+    else:
         config = load_config(config, overrides)
-    if _engine(config) == "process":
-        start_fork_server()  # before all else, so that workers come up meanwhile
-    return search(prepare(config), listeners)
+    try:
+        if _engine(config) == "process":
+            start_fork_server()  # before all else, so that workers come up meanwhile
+        return search(prepare(config), listeners, resumed)
+    finally:
+        if resumed is not None:
+            resumed.lock.release()
 
 
 def _engine(config: Config) -> str:
@@ -206,29 +308,3 @@ def _engine(config: Config) -> str:
         f"run.engine: worker processes cannot import '{entry}' (hypermodel.name={name}) from the "
         "main program; move the class into a file of its own, or set run.engine=serial"
     )
-
-
-def _config_text(prepared: PreparedSearch, run: RunDirectory) -> str:
-    """The run's config.yaml: the settings, and facts about the run."""
-    return dump_config(prepared.config, _recorded(prepared), run.config)
-
-
-def _recorded(prepared: PreparedSearch) -> dict[str, Any]:
-    """Facts for the run's config.yaml that no setting states."""
-    data = prepared.data
-    return {
-        "versions": versions(),
-        "processors": os.cpu_count(),
-        "data": {
-            "name": data.name,
-            "task": data.task,
-            "classes": list(data.class_names),
-            "features": list(data.feature_names),
-            "rows": {"train": len(data.train), "validation": len(data.validation)}
-            | {"test": len(data.test)},
-        },
-        "objective": {
-            "name": prepared.objective.name,
-            "direction": prepared.objective.direction,
-        },
-    }

@@ -35,7 +35,7 @@ import keras  # noqa: E402
 
 import callbacks  # noqa: E402
 from hypermodels.base import TemplateHyperModel  # noqa: E402
-from src.reporting import HParamsListener, TablesListener, report_listeners  # noqa: E402
+from src.reporting import HParamsListener, TrialsTableListener, report_listeners  # noqa: E402
 from src.search import run  # noqa: E402
 from src.search.events import SearchListener, SearchProgress  # noqa: E402
 from src.search.oracle import SearchOracle  # noqa: E402
@@ -184,7 +184,7 @@ def _time_everything(stopwatch: Stopwatch) -> None:
         stopwatch.time(callbacks.TensorBoard, method, "TensorBoard: epochs")
     for method in ("on_trial_begin", "on_trial_end"):
         stopwatch.time(HParamsListener, method, "TensorBoard: HParams")
-    stopwatch.time(TablesListener, "on_trial_end", "files: tables")
+    stopwatch.time(TrialsTableListener, "on_trial_end", "files: tables")
     stopwatch.time(Snapshot, "write", "files: snapshot")
     for method in ("create_trial", "update_trial", "end_trial"):
         stopwatch.time(SearchOracle, method, "oracle")

@@ -1,0 +1,97 @@
+"""history.csv: a row an epoch of each fit, appended trial by trial, and read back on resume."""
+
+import csv
+import io
+import os
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from src.files import disk_errors, write_atomically
+from src.search.trial import TrialRecord
+
+KEYS = ("trial_id", "execution", "fold", "epoch", "learning_rate", "batch_size")
+_COUNTS = ("execution", "fold", "epoch", "batch_size")
+
+Rows = tuple[dict[str, float], ...]
+
+
+class HistoryFile:
+    """The file, and checks of what stands in it.
+
+    Args:
+        path: the file; made with the first trial.
+        metrics: names of the logs that have a column, beside the learning rate.
+    """
+
+    def __init__(self, path: Path, metrics: Sequence[str]) -> None:
+        self.path = path
+        self.columns = [*KEYS, *metrics]
+        self._header = self._text([dict(zip(self.columns, self.columns, strict=True))])
+
+    def append(self, record: TrialRecord) -> None:
+        """Adds the epochs of a trial that has ended.
+
+        Raises:
+            DiskError: if the file cannot be written; a part of the rows may stand in it.
+        """
+        with disk_errors(self.path), self.path.open("ab") as file:
+            if file.tell() == 0:
+                file.write(self._header.encode())
+            file.write(self._block(record).encode())
+            file.flush()
+            os.fsync(file.fileno())
+
+    def checksum(self, record: TrialRecord) -> int:
+        """CRC-32 of the trial's rows as they stand in the file."""
+        return zlib.crc32(self._block(record).encode())
+
+    def replace(self, records: Iterable[TrialRecord]) -> None:
+        """Writes the whole file anew, at once, in the order of `records`.
+
+        Raises:
+            DiskError: if it cannot be written; the old file is as it was.
+        """
+        blocks = [self._block(record) for record in records]
+        write_atomically(self.path, "".join([self._header, *blocks]))
+
+    def read(self, checksums: Mapping[str, int]) -> dict[str, Rows]:
+        """Returns the rows of the trials that are as they were written; others are left out.
+
+        Args:
+            checksums: by trial, what `checksum` gave.
+        """
+        if not self.path.is_file():
+            return {}
+        with disk_errors(self.path):
+            content = self.path.read_bytes()
+        header, *lines = content.splitlines(keepends=True) or [b""]
+        blocks: dict[str, list[bytes]] = {}
+        for line in lines if header == self._header.encode() else []:
+            blocks.setdefault(line.partition(b",")[0].decode(errors="replace"), []).append(line)
+        return {
+            trial_id: self._rows(b"".join(blocks.get(trial_id, [])))
+            for trial_id, checksum in checksums.items()
+            if zlib.crc32(b"".join(blocks.get(trial_id, []))) == checksum
+        }
+
+    def _rows(self, block: bytes) -> Rows:
+        reader = csv.DictReader(io.StringIO(block.decode()), self.columns)
+        return tuple(
+            {
+                name: int(value) if name in _COUNTS else float(value)
+                for name, value in row.items()
+                if value and name != "trial_id"
+            }
+            for row in reader
+        )
+
+    def _block(self, record: TrialRecord) -> str:
+        trial_id = record.spec.trial_id
+        return self._text({"trial_id": trial_id} | row for row in record.result.history)
+
+    def _text(self, rows: Iterable[Mapping[str, Any]]) -> str:
+        text = io.StringIO(newline="")
+        csv.DictWriter(text, self.columns, extrasaction="ignore").writerows(rows)
+        return text.getvalue()

@@ -1,0 +1,192 @@
+"""Opens a run that was killed, stopped or finished, so that its search goes on.
+
+A resumed search is the same search: what could change its trials or their scores must be as it was.
+How many trials it has, when it gives up and where it runs may change.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from src.config import Config, flat, load_config
+from src.errors import UserError
+from src.files import remove, remove_leftovers, write_atomically
+from src.run_directory import RunDirectory, event_suffix
+from src.run_lock import RunLock
+from src.search.snapshot import SavedSearch, read_snapshot, versions
+
+CHANGEABLE = (
+    *("tuner.max_trials", "tuner.hyperband_iterations", "limits.", "run."),
+    *("data.path", "data.test_path"),  # the rows themselves are compared
+)
+"""Settings that a resumed search may change; those that end in a dot stand for a section."""
+
+
+@dataclass(frozen=True)
+class ResumedRun:
+    """A run that is locked, and what its snapshot holds.
+
+    Attributes:
+        run: the run's folder.
+        lock: held by this process.
+        saved: the state to go on from.
+        config: the configuration to go on with.
+    """
+
+    run: RunDirectory
+    lock: RunLock
+    saved: SavedSearch
+    config: Config
+
+    @property
+    def notices(self) -> list[str]:
+        """What a user should know before the search goes on, a sentence each."""
+        then: dict[str, str] = self.saved.head["versions"]
+        changed = [
+            f"{name} {then.get(name)} → {now}"
+            for name, now in versions().items()
+            if then.get(name) != now
+        ]
+        notices = [self.saved.notice] if self.saved.notice else []
+        if changed:
+            notices.append(f"other versions than before may change scores: {', '.join(changed)}")
+        if not self.lock.supported:
+            notices.append("this file system has no locks: let no other search use the run")
+        return notices
+
+
+def open_run(
+    run: str | None, source: str | Path | None = None, overrides: tuple[str, ...] = ()
+) -> ResumedRun:
+    """Locks a run, reads its state and settles the configuration.
+
+    Args:
+        run: its folder, or its name below `run.directory`; None for the latest.
+        source: a preset or file, as for `load_config`; None for what the run was started with.
+        overrides: `key=value` texts over that.
+
+    Raises:
+        UserError: if there is no such run, another process searches in it, its state is lost, or
+            the configuration would make it another search.
+    """
+    # Of the overrides, others may be valid only together with what the run was started with.
+    where = [override for override in overrides if override.startswith("run.directory=")]
+    directory = load_config(source, where).run.directory
+    found = RunDirectory.find(directory, run)
+    lock = RunLock(found.lock)
+    lock.acquire()
+    try:
+        saved = read_snapshot(found)
+        config = _config(found, saved, source, overrides)
+    except BaseException:
+        lock.release()
+        raise
+    return ResumedRun(found, lock, saved, config)
+
+
+def head(config: Config, config_text: str, identity: Mapping[str, Any]) -> dict[str, Any]:
+    """What a snapshot says of the search that does not change.
+
+    Args:
+        config: its configuration.
+        config_text: the text of the run's config.yaml.
+        identity: what else makes it this search: rows, space, objective; plain data.
+    """
+    fixed = {key: value for key, value in _plain(flat(config)).items() if not _may_change(key)}
+    text = json.dumps([fixed, identity], sort_keys=True)
+    return {
+        "fingerprint": hashlib.sha256(text.encode()).hexdigest(),
+        "config": _plain(flat(config)),
+        "config_text": config_text,
+        "identity": identity,
+        "versions": versions(),
+    }
+
+
+def check_identity(resumed: ResumedRun, identity: Mapping[str, Any]) -> None:
+    """Raises `UserError` unless rows, space and objective are what they were."""
+    then: dict[str, Any] = resumed.saved.head["identity"]
+    problems = [
+        f"  {name}: {_difference(then.get(name), now)}"
+        for name, now in _plain(identity).items()
+        if then.get(name) != now
+    ]
+    if problems:
+        raise UserError(
+            f"{resumed.run.path}: this is not the search that it was:\n"
+            + "\n".join(problems)
+            + "\nBring that back, or start a new run without --resume"
+        )
+
+
+def remove_remains(run: RunDirectory, saved: SavedSearch) -> None:
+    """Deletes what trials without an end have written, and temporary files of a killed process.
+
+    Raises:
+        DiskError: if something cannot be deleted.
+    """
+    ended = {record["trial_id"] for record in saved.records}
+    remove_leftovers(run.path)
+    remove(run.export)
+    for folder in run.trials.iterdir() if run.trials.is_dir() else ():
+        if folder.name not in ended:
+            remove(folder)
+        else:
+            remove_leftovers(folder)
+    known = tuple(event_suffix(trial_id) for trial_id in ended)
+    for path in run.tensorboard.rglob(f"*{event_suffix('*')}"):
+        if not path.name.endswith(known):
+            remove(path)
+
+
+def _config(
+    run: RunDirectory, saved: SavedSearch, source: str | Path | None, overrides: tuple[str, ...]
+) -> Config:
+    if not run.config.exists():
+        write_atomically(run.config, saved.head["config_text"])
+    try:
+        config = load_config(run.config if source is None else source, overrides)
+    except UserError as error:
+        if source is not None or str(run.config) not in str(error):
+            raise
+        raise UserError(
+            f"{error}\nDelete {run.config} if it was damaged: the run's snapshot has a copy"
+        ) from error
+    then, now = saved.head["config"], _plain(flat(config))
+    changed = [
+        f"  {key}: {_difference(then.get(key), now.get(key))}"
+        for key in dict.fromkeys([*now, *then])
+        if then.get(key) != now.get(key) and not _may_change(key)
+    ]
+    if changed:
+        allowed = ", ".join(f"{key}*" if key.endswith(".") else key for key in CHANGEABLE)
+        raise UserError(
+            f"--resume {run.path}: these settings would make it another search:\n"
+            + "\n".join(changed)
+            + f"\nA resumed search may change {allowed}; for anything else start a new run"
+        )
+    return config
+
+
+def _may_change(key: str) -> bool:
+    return any(key == name or (name[-1] == "." and key.startswith(name)) for name in CHANGEABLE)
+
+
+def _difference(then: Any, now: Any) -> str:
+    """Both values, or of mappings the entries that differ."""
+    if isinstance(then, dict) and isinstance(now, dict):
+        names = [name for name in dict.fromkeys([*now, *then]) if then.get(name) != now.get(name)]
+        return "; ".join(f"{name} {_difference(then.get(name), now.get(name))}" for name in names)
+    return f"{_shown(now)}, but was {_shown(then)}"
+
+
+def _shown(value: Any) -> str:
+    return "not there" if value is None else json.dumps(value)
+
+
+def _plain(value: Any) -> Any:
+    """The value as it comes back from JSON."""
+    return json.loads(json.dumps(value))
