@@ -160,7 +160,9 @@ class ConsoleListener(SearchListener):
 
 
 def show_notice(console: Console, notice: str) -> None:
-    """Prints something to know before the search."""
+    """Prints something to know before the search; where all else is quiet, to stderr."""
+    if console.quiet:
+        print(f"notice: {notice}", file=sys.stderr)
     _line(console, "notice", Text(notice, style="yellow"))
 
 

@@ -82,9 +82,7 @@ class RunDirectory:
         runs = [path for path in below.iterdir() if _is_run(path)] if below.is_dir() else []
         if run is None:
             if not runs:
-                raise UserError(
-                    f"there is no run in '{directory}' yet; python -m src.tune makes one"
-                )
+                raise UserError(f"'{directory}' holds no run yet; python -m src.tune makes one")
             return cls(max(runs, key=lambda path: (_last_active(path), path.name)))
         for path in (Path(run), below / run) if is_run_name(run) else (Path(run),):
             if _is_run(path):

@@ -4,6 +4,7 @@ import argparse
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from importlib.util import find_spec
 from types import FrameType
 from typing import NoReturn
@@ -39,12 +40,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if signal.getsignal(number) != signal.SIG_IGN:  # as after `nohup`
             signal.signal(number, _interrupt)
     try:
-        return _tune(options, words)
+        with ExitStack() as stack:
+            return _tune(options, words, stack)
     except (UserError, DiskError) as error:
         print(f"error: {error}", file=sys.stderr)
         return USER_ERROR if isinstance(error, UserError) else FAILED
     except KeyboardInterrupt:
-        print("stopped before the first trial; nothing was searched", file=sys.stderr)
+        print("stopped; if its trials had begun, --resume goes on with the search", file=sys.stderr)
         return INTERRUPTED
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] not in PACKAGES:
@@ -57,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return USER_ERROR
 
 
-def _tune(options: argparse.Namespace, words: Sequence[str]) -> int:
+def _tune(options: argparse.Namespace, words: Sequence[str], stack: ExitStack) -> int:
     # Imported step by step, so that mistakes that need no TensorFlow are told at once.
     from src.config import differing, load_config
     from src.search import resuming
@@ -69,6 +71,7 @@ def _tune(options: argparse.Namespace, words: Sequence[str]) -> int:
         config = load_config(options.config, overrides)
     else:
         resumed = resuming.open_run(options.resume or None, options.config, tuple(overrides))
+        stack.enter_context(resumed.lock)
         config = resumed.config
 
     from src.startup import start_fork_server, start_tensorflow
