@@ -1,7 +1,6 @@
 """The search space: what a HyperModel declares, pinned and narrowed as the user asks."""
 
 import tempfile
-import traceback
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +9,7 @@ import keras_tuner as kt
 from keras_tuner.engine.hyperparameters import Boolean, Choice, Fixed, Float, Int
 
 from src.errors import UserError, nearest
+from src.search.blame import own_line
 from src.search.enumeration import Enumeration
 
 
@@ -32,9 +32,7 @@ def discover(hypermodel: Any, owner: str = "the HyperModel") -> kt.HyperParamete
         declared = len(hp.space)
         hypermodel.build(hp)
     except Exception as error:  # a HyperModel of any user's may raise anything
-        frames = traceback.extract_tb(error.__traceback__)
-        own = [frame for frame in frames if "site-packages" not in frame.filename]
-        line = f"{own[-1].filename}:{own[-1].lineno}: {own[-1].line}" if own else ""
+        line = own_line(error, type(hypermodel))
         raise UserError(
             f"{owner} cannot be built with its defaults: {type(error).__name__}: {error}\n  {line}"
         ) from error

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import keras_tuner as kt
 import numpy as np
 import pandas as pd
 import yaml
@@ -168,22 +167,22 @@ def raw_model(network: keras.Model, scaling: Scaling, problem: Problem) -> keras
     return keras.Model(inputs, outputs, name="model")
 
 
-def check_export(hypermodel: Any, owner: str = "the HyperModel") -> None:
-    """Exports the untrained default model to a temporary folder and loads it as users will.
+def check_export(network: Any, problem: Problem, owner: str = "the HyperModel") -> None:
+    """Exports a model to a temporary folder and loads it as users will.
 
     Otherwise layers that cannot be loaded would come to light after the whole search.
 
     Args:
-        hypermodel: any HyperModel that has its `problem`; it builds with its defaults.
-        owner: how messages call it.
+        network: a HyperModel's.
+        problem: that it was built for.
+        owner: how messages call the HyperModel.
 
     Raises:
         UserError: if the model cannot be saved or loaded in Keras's safe mode, or if it predicts
             something else once loaded.
     """
-    problem: Problem = hypermodel.problem
     scaling = Scaling(np.ones(problem.features, np.float32), np.ones(problem.features, np.float32))
-    model = raw_model(hypermodel.build(kt.HyperParameters()), scaling, problem)
+    model = raw_model(network, scaling, problem)
     rows = np.random.default_rng(0).normal(size=(4, problem.features)).astype(np.float32)
     try:
         with tempfile.TemporaryDirectory() as folder:

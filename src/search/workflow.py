@@ -24,6 +24,7 @@ from src.search.events import SearchEnd, SearchListener, SearchProgress, TrialPr
 from src.search.narrowing import check_effect, narrow
 from src.search.objective import resolve_objective
 from src.search.oracle import SearchOracle
+from src.search.rehearsal import rehearse
 from src.search.resuming import ResumedRun, check_identity, head, open_run, remove_remains
 from src.search.seeds import oracle_seed
 from src.search.snapshot import versions
@@ -75,11 +76,7 @@ class PreparedSearch:
     @property
     def plan(self) -> TrainingPlan:
         """How long a trial trains, and what its callbacks monitor."""
-        return TrainingPlan(
-            epochs=self.config.training.epochs,
-            monitor=self.objective.name,
-            direction=self.objective.direction,
-        )
+        return _plan(self.config, self.objective)
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -152,12 +149,13 @@ def prepare(config: Config) -> PreparedSearch:
     hypermodel = hypermodel_class(data.arrays(data.train, data.validation).problem)
     owner = f"hypermodel.name={name} on {data.task} data"
     declared = spaces.discover(hypermodel, owner)
-    check_export(hypermodel, owner)
     own_names = [name for name in config.space if name not in config.inherited_space]
     spaces.check_names(declared, [*own_names, *sorted(config.opened_space)], owner)
     space = narrow(declared, config.space, hypermodel_class.limits())
     check_effect(space, own_names)
     objective = resolve_objective(config.objective, data.task, hypermodel.metric_names, space)
+    plan = _plan(config, objective)
+    check_export(rehearse(hypermodel_class, data, space, plan, owner), hypermodel.problem, owner)
     oracle = registry.load(TUNERS, config.tuner.name, "tuner.name").from_config(
         config,
         objective=objective,
@@ -290,6 +288,12 @@ def run(
     finally:
         if resumed is not None:
             resumed.lock.release()
+
+
+def _plan(config: Config, objective: kt.Objective) -> TrainingPlan:
+    return TrainingPlan(
+        epochs=config.training.epochs, monitor=objective.name, direction=objective.direction
+    )
 
 
 def _engine(config: Config) -> str:

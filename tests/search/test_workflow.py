@@ -270,19 +270,19 @@ def test_a_hypermodel_that_cannot_be_built_is_told_before_the_search(
     assert not list(tmp_path.iterdir())
 
 
-class LambdaForTanh(MLP):
+class LambdaSometimes(MLP):
     """Cannot be loaded safely, but only where the defaults do not lead."""
 
     def network(self, hp: Any, x: Any) -> Any:
         x = super().network(hp, x)
-        return keras.layers.Lambda(lambda t: t * 2)(x) if hp.get("activation") == "tanh" else x
+        return keras.layers.Lambda(lambda t: t * 2)(x) if hp.get("taper") < 1 else x
 
 
 def test_a_model_that_cannot_be_exported_does_not_lose_the_search(
     tiny: MakeConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(HYPERMODELS, "lambda_for_tanh", f"{__name__}:LambdaForTanh")
-    config = tiny("hypermodel.name=lambda_for_tanh", "space.activation=tanh")
+    monkeypatch.setitem(HYPERMODELS, "sometimes", f"{__name__}:LambdaSometimes")
+    config = tiny("hypermodel.name=sometimes", "space.taper=open")
     outcome = run(config, listeners=report_listeners())
     assert outcome.end.kind == "failing"
     assert "the best model was not exported" in outcome.end.reason

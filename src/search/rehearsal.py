@@ -1,0 +1,108 @@
+"""Trains the first configuration on a few rows before the search, so that what every trial would
+meet is told at once."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras_tuner as kt
+import numpy as np
+
+import callbacks
+from callbacks.registry import CALLBACKS
+from src import registry
+from src.data.loading import Data, FitArrays
+from src.errors import UserError
+from src.search.blame import own_line
+
+ROWS = 32
+
+
+def rehearse(
+    hypermodel_class: type, data: Data, space: kt.HyperParameters, plan: Any, owner: str
+) -> Any:
+    """Builds the space's default model, trains it for one batch and validates it.
+
+    Where that raises, two other configurations are tried: if one of them works, so may a search.
+
+    Args:
+        hypermodel_class: makes the HyperModel.
+        data: a few of its training rows are used, and none of the test rows.
+        space: pinned and narrowed; its defaults are the configuration.
+        plan: what the callbacks monitor.
+        owner: how messages call the HyperModel.
+
+    Returns:
+        The model.
+
+    Raises:
+        UserError: if each of them raises, with the user's own line, or if the logs of the epoch
+            lack what the search optimises.
+    """
+    arrays = data.arrays(_some_rows(data), data.validation[:ROWS])
+    hypermodel = hypermodel_class(arrays.problem, seed=0, plan=plan)
+    first: Exception | None = None
+    for seed in (None, 1, 2):
+        hp = _values(space, seed)
+        try:
+            model, logs = _train(hypermodel, hp, arrays, plan)
+        except UserError:
+            raise
+        except Exception as error:  # a HyperModel or callback of any user's may raise anything
+            first = first or error
+            continue
+        if plan.monitor not in logs:
+            raise UserError(
+                f"objective.name: '{plan.monitor}' is not among what {owner} reports after an "
+                f"epoch: {', '.join(logs)}"
+            )
+        return model
+    assert first is not None
+    raise UserError(
+        f"{owner} fails on its first batch, as every trial would: "
+        f"{type(first).__name__}: {_first_lines(first)}\n"
+        f"  {own_line(first, hypermodel_class, *_classes(CALLBACKS))}"
+    ) from first
+
+
+def _train(
+    hypermodel: Any, hp: kt.HyperParameters, arrays: FitArrays, plan: Any
+) -> tuple[Any, list[str]]:
+    """The model, and what it logged."""
+    model = hypermodel.build(hp)
+    history = hypermodel.fit(
+        hp,
+        model,
+        arrays.x,
+        arrays.y,
+        validation_data=(arrays.x_validation, arrays.y_validation),
+        controls=callbacks.build_callbacks(hp, plan).values(),
+    )
+    return model, list(history.history)
+
+
+def _some_rows(data: Data) -> Any:
+    """A batch of training rows, those with the least and the largest target among them."""
+    y = data.y[data.train]
+    spread = np.linspace(0, len(y) - 1, min(ROWS, len(y))).astype(int)
+    return data.train[np.unique([*spread, int(y.argmin()), int(y.argmax())])]
+
+
+def _values(space: kt.HyperParameters, seed: int | None) -> kt.HyperParameters:
+    """The defaults, or a point at random; all rows in one batch."""
+    hp = space.copy()
+    for parameter in hp.space:
+        if hp.is_active(parameter):
+            value = parameter.default if seed is None else parameter.random_sample(seed)
+            hp.values[parameter.name] = value
+    hp.values |= {"batch_size": 0} if "batch_size" in hp.values else {}
+    return hp
+
+
+def _classes(registered: Mapping[str, str]) -> list[type]:
+    return [registry.load(registered, name, "callbacks") for name in registered]
+
+
+def _first_lines(error: Exception) -> str:
+    """The error's first lines: Keras's go on for pages."""
+    lines = [line for line in str(error).strip().splitlines() if line.strip()]
+    return " ".join(line.strip() for line in lines[:3])[:600]
