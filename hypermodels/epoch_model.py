@@ -5,6 +5,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from hypermodels.tunables import tunables_of
+
 EVALUATION_ROWS = 16_384  # rows of one forward pass in validation: bounds memory, costs nothing
 Arrays = tuple[Any, ...]  # (x, y) or (x, y, sample_weight), all rows of each
 
@@ -29,6 +31,7 @@ class EpochModel(keras.Model):
         super().__init__(*args, **kwargs)
         self.batch_size = tf.Variable(32, dtype=tf.int32, trainable=False)
         self.shuffle_seed = tf.Variable([0, 0], dtype=tf.int32, trainable=False)
+        self._epoch_logs: dict[str, Any] | None = None
 
     def fit_epochs(
         self, training: Arrays, validation: Arrays | None = None, **fit_arguments: Any
@@ -43,6 +46,15 @@ class EpochModel(keras.Model):
         element = (training,) if validation is None else (training, validation)
         epochs = tf.data.Dataset.from_tensors(element).repeat()
         return self.fit(epochs, steps_per_epoch=1, shuffle=False, **fit_arguments)
+
+    @property
+    def tunables(self) -> dict[str, tuple[Any, ...]]:
+        """Variables by the hyperparameter whose value they hold; callbacks may assign to them.
+
+        `learning_rate`, and of `dropout`, `l1`, `l2`, `momentum`, `weight_decay` and
+        `label_smoothing` those that the model has: one of each layer for the first three.
+        """
+        return tunables_of(self)
 
     def build_losses_and_metrics(self) -> None:
         """Creates the variables of the compiled loss and metrics, so that one trace is enough.
@@ -59,8 +71,23 @@ class EpochModel(keras.Model):
         """Makes what `fit` calls once an epoch; the documented place to replace Keras's steps."""
         if self.train_function is None or force:
             epoch = self._epoch if self.run_eagerly else tf.function(self._epoch, autograph=False)
-            self.train_function: Any = lambda iterator: epoch(*next(iterator))
+
+            def train_function(iterator: Any) -> dict[str, Any]:
+                logs = epoch(*next(iterator))
+                self._epoch_logs = {name: value.numpy() for name, value in logs.items()}
+                return self._epoch_logs
+
+            self.train_function: Any = train_function
         return self.train_function
+
+    def reset_metrics(self) -> None:
+        """Keras's own; `fit` calls it before each epoch."""
+        self._epoch_logs = None
+        super().reset_metrics()
+
+    def get_metrics_result(self) -> dict[str, Any]:
+        """The logs of an epoch after it, as `fit` asks for them; else Keras's own."""
+        return super().get_metrics_result() if self._epoch_logs is None else self._epoch_logs
 
     def _epoch(self, training: Arrays, validation: Arrays | None = None) -> dict[str, Any]:
         logs = self._train_epoch(*training)
@@ -130,8 +157,11 @@ class EpochModel(keras.Model):
 
     def _logs(self, loss: Any, y: Any, y_pred: Any, sample_weight: Any) -> dict[str, Any]:
         """The mean loss over the rows, and the metrics of all predictions at once."""
-        self.reset_metrics()
+        logs = {"loss": loss}
         for metric in self.metrics:
-            if metric.name == "loss":
-                metric.update_state(loss)
-        return dict(self.compute_metrics(None, y, y_pred, sample_weight))
+            if metric.name != "loss":  # without variables, which would cost operations
+                state = metric.stateless_reset_state()
+                state = metric.stateless_update_state(state, y, y_pred, sample_weight)
+                result = metric.stateless_result(state)
+                logs |= result if isinstance(result, dict) else {metric.name: result}
+        return logs

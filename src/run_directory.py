@@ -90,8 +90,8 @@ class RunDirectory:
         return self.trials / trial_id
 
     def weights(self, trial_id: str, execution: int, fold: int) -> Path:
-        """The weights of the best epoch of one fit."""
-        return self.trial(trial_id) / f"execution{execution}-fold{fold}.weights.h5"
+        """The weights of the best epoch of one fit, as src/search/weights.py writes them."""
+        return self.trial(trial_id) / f"execution{execution}-fold{fold}.weights.npz"
 
     def training_state(self, trial_id: str, execution: int) -> Path:
         """What a promotion continues from."""

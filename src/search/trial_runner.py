@@ -25,6 +25,7 @@ from src.search import training_state
 from src.search.events import TrialProgress
 from src.search.seeds import trial_seed
 from src.search.trial import FitResult, TrialResult, TrialSpec
+from src.search.weights import save_weights
 
 TRACEBACK_LINES = 12
 PROGRESS_SECONDS = 0.2
@@ -126,9 +127,8 @@ class TrialRunner:
     ) -> FitResult:
         context, execution, fold = self.context, recorder.execution, recorder.fold
         seed = trial_seed(context.seed, int(spec.root_id), execution, fold)
-        keras.utils.set_random_seed(seed)
         hypermodel = self._hypermodel_class(arrays.problem, seed=seed)
-        model = self._traced.reuse(hypermodel.structure(hp), hypermodel.build(hp))
+        model = self._traced.model(hypermodel, hp, seed)
         recorder.parameters = model.count_params()
         recorder.batch_size = _batch_size(hp, len(arrays.x))
         controls = callbacks.build_callbacks(hp, context.plan)
@@ -146,18 +146,22 @@ class TrialRunner:
                 watchers = [rate, best, board, recorder]
                 if self.on_progress is not None:
                     watchers.append(self._reporter(spec, recorder))
-                hypermodel.fit(
-                    hp,
-                    model,
-                    arrays.x,
-                    arrays.y,
-                    validation_data=(arrays.x_validation, arrays.y_validation),
-                    epochs=spec.epochs,
-                    initial_epoch=spec.initial_epoch,
-                    verbose=0,
-                    controls=controls.values(),
-                    callbacks=watchers,
-                )
+                try:
+                    hypermodel.fit(
+                        hp,
+                        model,
+                        arrays.x,
+                        arrays.y,
+                        validation_data=(arrays.x_validation, arrays.y_validation),
+                        epochs=spec.epochs,
+                        initial_epoch=spec.initial_epoch,
+                        verbose=0,
+                        controls=controls.values(),
+                        callbacks=watchers,
+                    )
+                except BaseException:
+                    self._traced.discard(model)
+                    raise
             reached, stopped = recorder.epochs, bool(model.stop_training)
         recorder.check()
         if best.value is None:
@@ -165,10 +169,7 @@ class TrialRunner:
         if spec.keep_state:
             state = context.run.training_state(spec.trial_id, execution)
             training_state.save(state, model, controls, best, epochs=reached, stopped=stopped)
-        model.set_weights(best.weights)
-        weights = context.run.weights(spec.trial_id, execution, fold)
-        weights.parent.mkdir(parents=True, exist_ok=True)
-        model.save_weights(weights)
+        save_weights(context.run.weights(spec.trial_id, execution, fold), best.weights)
         logs = {name: value for name, value in best.logs.items() if name != "learning_rate"}
         return FitResult(execution, fold, best.value, best.epoch, reached, logs)
 

@@ -14,6 +14,7 @@ import pandas as pd
 import yaml
 
 from hypermodels import HYPERMODELS
+from hypermodels.export import plain_network
 from hypermodels.problem import Problem
 from src import metrics, registry
 from src.data.loading import FitArrays
@@ -24,6 +25,7 @@ from src.search import space as spaces
 from src.search.seeds import trial_seed
 from src.search.trial import TrialRecord
 from src.search.trial_runner import RunContext, hyperparameters_of
+from src.search.weights import load_weights
 
 PREDICTION_ROWS = 4096  # rows of one forward pass
 TOLERANCE = 1e-4  # of a probability or a standardised target: rounding stays far below
@@ -124,7 +126,7 @@ def raw_model(network: keras.Model, scaling: Scaling, problem: Problem) -> keras
     """
     inputs = keras.Input((problem.features,), name="features")
     x = (inputs - scaling.mean) / scaling.scale
-    outputs = keras.Model(network.inputs, network.outputs)(x)
+    outputs = plain_network(network)(x)
     if isinstance(outputs, list):
         outputs = outputs[0]
     if problem.task == "regression":
@@ -188,7 +190,8 @@ def _trained(
     """The network of one fit at its best epoch."""
     seed = trial_seed(context.seed, int(record.spec.root_id), execution, fold)
     _, network = _build(context, record, arrays, seed)
-    network.load_weights(context.run.weights(record.spec.trial_id, execution, fold))
+    weights = context.run.weights(record.spec.trial_id, execution, fold)
+    network.set_weights(load_weights(weights))
     return network, arrays
 
 
