@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from itertools import count
 from typing import Any
 
 import keras_tuner as kt
@@ -14,7 +15,7 @@ from src.search.events import SearchEnd, SearchListener, SearchProgress
 from src.search.executors import Executor
 from src.search.oracle import SearchOracle
 from src.search.snapshot import Snapshot
-from src.search.trial import TrialRecord, TrialResult, TrialSpec
+from src.search.trial import TrialRecord, TrialResult, TrialSpec, structure_key
 
 
 class SearchTuner(kt.Tuner):
@@ -124,7 +125,7 @@ class SearchTuner(kt.Tuner):
         running: dict[Future[TrialResult], Any] = {}
         end: SearchEnd | None = None
         while True:
-            while end is None and len(running) < self.executor.slots:
+            while end is None and len(running) < self._most_running:
                 end = self._end_before_next()
                 if end is not None:
                     break
@@ -149,9 +150,14 @@ class SearchTuner(kt.Tuner):
                 self._results[trial.trial_id] = future.result()
                 self.on_trial_end(trial)
 
+    @property
+    def _most_running(self) -> int:
+        """How many trials the executor may have, those that wait for a worker included."""
+        return self.executor.slots + (0 if self.oracle.learns else self.executor.look_ahead)
+
     def _free_slot(self) -> str:
         """An id that no running trial has: Keras Tuner keeps one trial for each."""
-        slots = (f"slot{number}" for number in range(self.executor.slots))
+        slots = (f"slot{number}" for number in count())
         return next(slot for slot in slots if slot not in self.oracle.ongoing_trials)
 
     def _end_before_next(self) -> SearchEnd | None:
@@ -190,6 +196,7 @@ class SearchTuner(kt.Tuner):
             keep_state=self.oracle.continues_trials,
             bracket=bracket,
             rung=values.get("tuner/round"),
+            structure=structure_key(self.hypermodel.structure(trial.hyperparameters)),
         )
 
     def _prune(self) -> None:
