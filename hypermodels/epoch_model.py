@@ -132,7 +132,7 @@ class EpochModel(keras.Model):
         check = tf.debugging.Assert((count == 0) | (count == steps), message)
         with tf.control_dependencies([] if check is None else [check]):
             rates = tf.concat([given, tf.fill([steps - count], own)], axis=0)
-        return lambda number: variable.assign(own if number is None else rates[number])
+        return lambda number: variable.assign(own if number is None else tf.gather(rates, number))
 
     def _validate(self, data: Arrays | Streamed) -> dict[str, Any]:
         def step(_: Any, x: Any, y: Any, sample_weight: Any) -> tuple[Any, Any]:
@@ -155,6 +155,7 @@ class EpochModel(keras.Model):
         Rows in memory let all predictions be collected, for one update of the metrics.
         """
         rows = tf.size(order)
+        total = tf.cast(rows, tf.float32)
         predictions: tuple[Any, ...] = ()
         if isinstance(data, Streamed):
             batches = stream.batches(data.like, order, batch)
@@ -178,7 +179,7 @@ class EpochModel(keras.Model):
             if isinstance(data, Streamed):
                 self.compute_metrics(None, y, y_pred, sample_weight)
             # The share of an only batch is exactly 1, so that a loop of one gives the loss itself.
-            share = tf.cast(tf.shape(x)[0], loss.dtype) / tf.cast(rows, loss.dtype)
+            share = tf.cast(tf.shape(x)[0], loss.dtype) / total
             collected = [array.write(number, y_pred) for array in predictions]
             return [start + batch, loss + batch_loss * share, *collected]
 

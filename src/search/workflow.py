@@ -97,7 +97,7 @@ def prepare(config: Config) -> PreparedSearch:
     data.folds(config.tuner.folds)  # refuses folds that the rows cannot give
     name = config.hypermodel.name
     hypermodel_class = registry.load(HYPERMODELS, name, "hypermodel.name")
-    hypermodel = hypermodel_class(data.arrays(data.train, data.validation).problem)
+    hypermodel = hypermodel_class(data.arrays(data.train, data.validation, stream=True).problem)
     owner = f"hypermodel.name={name} on {data.task} data"
     declared = spaces.discover(hypermodel, owner)
     check_export(hypermodel, owner)
@@ -135,8 +135,16 @@ def search(prepared: PreparedSearch, listeners: Sequence[SearchListener] = ()) -
         epochs=config.training.epochs,
         monitor=prepared.objective.name,
         direction=prepared.objective.direction,
+        schedule_unit=config.training.schedule_unit,
     )
-    context = RunContext(config.seed, config.hypermodel.name, data, plan, run_directory)
+    context = RunContext(
+        seed=config.seed,
+        hypermodel=config.hypermodel.name,
+        data=data,
+        plan=plan,
+        run=run_directory,
+        stream=config.training.batches == "stream",
+    )
 
     def on_progress(running: TrialProgress) -> None:
         for listener in listeners:
