@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 ScalingKind = Literal["standard", "none"]
-_CHUNK_ROWS = 8192  # float64 copies are made of this many rows at a time
+_CHUNK_ROWS = 1024  # float64 copies are made of this many rows at a time
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,13 +23,16 @@ VALUES = (
 )
 
 
-def run_rungs(folder: Path, rungs: list[int], *overrides: str) -> list[TrialResult]:
+def run_rungs(
+    folder: Path, rungs: list[int], *overrides: str, stream: bool = False, unit: Any = "epoch"
+) -> list[TrialResult]:
     """Trains one configuration in rungs that end at the given epochs."""
     config = load_config("quick", [*TINY, *VALUES, f"training.epochs={EPOCHS}", *overrides])
     prepared = prepare(config)
     hp = prepared.oracle.create_trial("slot0").hyperparameters
-    plan = TrainingPlan(EPOCHS, prepared.objective.name, prepared.objective.direction)
-    runner = TrialRunner(RunContext(7, "mlp", prepared.data, plan, RunDirectory(folder)))
+    plan = TrainingPlan(EPOCHS, prepared.objective.name, prepared.objective.direction, unit)
+    context = RunContext(7, "mlp", prepared.data, plan, RunDirectory(folder), stream=stream)
+    runner = TrialRunner(context)
     results = []
     reached = 0
     for number, epochs in enumerate(rungs):
