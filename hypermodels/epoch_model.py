@@ -156,9 +156,10 @@ class EpochModel(keras.Model):
         """
         rows = tf.size(order)
         total = tf.cast(rows, tf.float32)
+        first: Any = tf.constant(0)
         predictions: tuple[Any, ...] = ()
         if isinstance(data, Streamed):
-            batches = stream.batches(data.like, order, batch)
+            first = stream.begin(order, batch)
             self.reset_metrics()
         else:
             shape = (None, *self.output_shape[1:])
@@ -169,7 +170,7 @@ class EpochModel(keras.Model):
 
         def body(start: Any, loss: Any, *predictions: Any) -> list[Any]:
             if isinstance(data, Streamed):
-                parts = next(batches)
+                parts = stream.next_batch(start, data.like)
             else:
                 chosen = order[start : start + batch]
                 parts = tuple(tf.gather(array, chosen) for array in data)
@@ -186,7 +187,7 @@ class EpochModel(keras.Model):
         _, loss, *predictions = tf.while_loop(
             lambda start, *_: start < rows,
             body,
-            [tf.constant(0), tf.constant(0.0), *predictions],
+            [first, tf.constant(0.0), *predictions],
             parallel_iterations=1,
         )
         if isinstance(data, Streamed):

@@ -1,12 +1,14 @@
 """Rows that stay where they are, such as in a mapped file, and are read while a graph trains."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-BATCHES_AHEAD = 1  # read while the batch before is trained on; each one more costs its memory
+BLOCK_BYTES = 2**22  # read at a time, but at least a batch: many small reads take much longer
 
 
 class Streamed(NamedTuple):
@@ -24,12 +26,15 @@ class Streamed(NamedTuple):
 class RowStream:
     """Reads batches from arrays that a traced graph does not know: another fit opens others.
 
-    In memory are the batch in use, the one after it and one that is being read, whatever the number
-    of rows; and the order of the rows, 4 bytes each.
+    In memory are a block of batches and the next one, which is read meanwhile, whatever the number
+    of rows; beside them the order of the rows, a few bytes each. A `tf.data` pipeline in the graph
+    does the same, but takes eight milliseconds to start in every epoch.
     """
 
     def __init__(self) -> None:
         self._arrays: Sequence[Any] = ()
+        self._reader: ThreadPoolExecutor | None = None
+        self._batches: Iterator[list[Any]] = iter(())
 
     def open(self, arrays: Sequence[Any]) -> Streamed:
         """Takes what to read from; `close` lets go of it.
@@ -39,32 +44,61 @@ class RowStream:
                 indexing by an array of row numbers.
         """
         self._arrays = arrays
+        self._reader = ThreadPoolExecutor(1)
         like = tuple(np.empty((0, *array.shape[1:]), array.dtype) for array in arrays)
         return Streamed(np.int32(arrays[0].shape[0]), like)
 
     def close(self) -> None:
         """Forgets the arrays."""
-        self._arrays = ()
+        self._arrays, self._batches = (), iter(())
+        if self._reader is not None:
+            self._reader.shutdown()
+            self._reader = None
 
-    def batches(self, like: Sequence[Any], order: Any, batch: Any) -> Any:
-        """Returns an iterator over batches, in a graph: tuples of tensors, one an array.
+    def begin(self, order: Any, batch: Any) -> Any:
+        """Starts to read; an operation of the graph, as `next_batch` is. Returns row 0, int32.
 
         Args:
-            like: of the `Streamed` that `open` returned.
             order: int32 `(rows,)`: row numbers.
             batch: int32: rows of a batch; the last one holds what is left.
         """
+        start = tf.numpy_function(self._begin, [order, batch], tf.int32)
+        start.set_shape(())
+        return start
 
-        def read(number: Any) -> tuple[Any, ...]:
-            start = tf.cast(number, tf.int32) * batch
-            dtypes = [array.dtype for array in like]
-            parts = tf.numpy_function(self._read, [order[start : start + batch]], dtypes)
-            for part, array in zip(parts, like, strict=True):
-                part.set_shape((None, *array.shape[1:]))
-            return tuple(parts)
+    def next_batch(self, start: Any, like: Sequence[Any]) -> tuple[Any, ...]:
+        """Returns the tensors of the next batch, one an array.
 
-        numbers = tf.data.Dataset.range(tf.cast(-(-tf.size(order) // batch), tf.int64))
-        return iter(numbers.map(read).prefetch(BATCHES_AHEAD))
+        Whatever reading raises ends the graph's call with a `tf.errors.UnknownError`.
 
-    def _read(self, chosen: np.ndarray[Any, Any]) -> list[np.ndarray[Any, Any]]:
-        return [np.ascontiguousarray(array[chosen]) for array in self._arrays]
+        Args:
+            start: the row that it begins with, from what `begin` returned on: the graph would else
+                be free to run the operations in another order.
+            like: of the `Streamed` that `open` returned.
+        """
+        parts = tf.numpy_function(self._next, [start], [array.dtype for array in like])
+        for part, array in zip(parts, like, strict=True):
+            part.set_shape((None, *array.shape[1:]))
+        return tuple(parts)
+
+    def _begin(self, order: np.ndarray[Any, Any], batch: np.int32) -> np.int32:
+        self._batches = self._read_ahead(order, int(batch))
+        return np.int32(0)
+
+    def _next(self, _: np.int32) -> list[Any]:
+        return next(self._batches)
+
+    def _read_ahead(self, order: np.ndarray[Any, Any], batch: int) -> Iterator[list[Any]]:
+        assert self._reader is not None
+        row_bytes = sum(math.prod(a.shape[1:]) * a.dtype.itemsize for a in self._arrays)
+        rows = batch * max(1, BLOCK_BYTES // (batch * row_bytes))
+        ahead = self._reader.submit(self._read, order[:rows])
+        for start in range(rows, len(order) + rows, rows):
+            block = ahead.result()
+            if start < len(order):
+                ahead = self._reader.submit(self._read, order[start : start + rows])
+            for first in range(0, len(block[0]), batch):
+                yield [array[first : first + batch] for array in block]
+
+    def _read(self, chosen: np.ndarray[Any, Any]) -> list[Any]:
+        return [array[chosen] for array in self._arrays]

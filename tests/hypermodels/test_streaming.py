@@ -1,5 +1,6 @@
 """Streamed rows give the training that rows in memory give, and are not held."""
 
+import threading
 import time
 from typing import Any
 
@@ -8,11 +9,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from hypermodels import epoch_model
+from hypermodels import epoch_model, streaming
 from hypermodels.epoch_model import EpochModel
 from hypermodels.mlp import MLP
 from hypermodels.optimizers import OPTIMIZERS
-from hypermodels.streaming import BATCHES_AHEAD
 from tests.hypermodels.helpers import PROBLEMS, arrays, declared
 from tests.hypermodels.test_epoch_model import (
     ROWS,
@@ -168,7 +168,13 @@ def test_one_trace_serves_all_data_of_the_same_form() -> None:
     assert model.optimizer.calls == 2
 
 
-def test_batches_are_read_when_they_are_needed() -> None:
+@pytest.mark.parametrize(
+    ("block_bytes", "batches"),
+    [(1, 1), (200, 2), (300, 3), (10**6, 10)],  # a batch has 4 rows of 4 float32 and an int64
+)
+def test_blocks_of_batches_are_read_when_they_are_needed(
+    monkeypatch: pytest.MonkeyPatch, block_bytes: int, batches: int
+) -> None:
     class Loss(keras.losses.Loss):  # type: ignore[misc, unused-ignore]
         """Notes at each step how often the rows have been read."""
 
@@ -183,29 +189,40 @@ def test_batches_are_read_when_they_are_needed() -> None:
             reads.append(x.reads)
         return 0.0
 
+    monkeypatch.setattr(streaming, "BLOCK_BYTES", block_bytes)
     x, validation = CountingRows(data()[0]), CountingRows(data(seed=1)[0])
     reads: list[int] = []
     model = linear()
     model.compile(model.optimizer, loss=Loss(), jit_compile=False)
     model.batch_size.assign(4)
     training, rest = (x, data()[1]), (validation, data(seed=1)[1])
-    model.fit_epochs(training, rest, stream=True, epochs=3, verbose=0)
-    assert (x.reads, x.most) == (30, 4)
+    losses = model.fit_epochs(training, rest, stream=True, epochs=3, verbose=0).history
+    blocks = -(-10 // batches)
+    assert (x.reads, x.most) == (3 * blocks, 4 * batches)
     assert (validation.reads, validation.most) == (3, ROWS)
+    for step, read in enumerate(reads):
+        needed = step // 10 * blocks + step % 10 // batches + 1
+        assert read - needed in (0, 1), step  # one block ahead, none of the next epoch
     assert len(reads) == 30
-    # beside the batch of the step: those ahead, and the one being read
-    assert all(0 <= read - 1 - step <= BATCHES_AHEAD + 1 for step, read in enumerate(reads))
+    expected = linear()
+    expected.batch_size.assign(4)
+    memory = expected.fit_epochs(data(), data(seed=1), epochs=3, verbose=0).history
+    assert losses == memory
 
 
 def test_what_reading_raises_ends_the_training_and_the_next_one_works() -> None:
     class Broken(CountingRows):
         def __getitem__(self, chosen: Any) -> Any:
-            if self.reads == 4:
+            if self.reads == 2:  # of the third epoch
                 raise OSError("the file is gone")
             return super().__getitem__(chosen)
 
+    threads = threading.active_count()
     model = linear()
     x, y = data()
     with pytest.raises(tf.errors.UnknownError, match="the file is gone"):
         fit(model, (Broken(x), y), 16, epochs=3, stream=True)
-    assert np.isfinite(fit(model, (x, y), 16, epochs=1, stream=True)["loss"]).all()
+    assert model.optimizer.iterations < 9
+    found = fit(model, (x, y), 16, epochs=1, stream=True)["loss"]
+    assert np.isfinite(found).all()
+    assert threading.active_count() == threads
