@@ -19,7 +19,7 @@ from src.run_directory import RunDirectory, write_atomically
 from src.search import EXECUTORS, TUNERS
 from src.search import space as spaces
 from src.search.events import SearchEnd, SearchListener, SearchProgress, TrialProgress
-from src.search.narrowing import check_effect, narrow
+from src.search.narrowing import check_effect, check_schedule_unit, narrow
 from src.search.objective import resolve_objective
 from src.search.oracle import SearchOracle
 from src.search.seeds import oracle_seed
@@ -105,6 +105,7 @@ def prepare(config: Config) -> PreparedSearch:
     spaces.check_names(declared, [*own_names, *sorted(config.opened_space)], owner)
     space = narrow(declared, config.space, hypermodel_class.limits())
     check_effect(space, own_names)
+    check_schedule_unit(space, config.training.schedule_unit)
     objective = resolve_objective(config.objective, data.task, hypermodel.metric_names, space)
     oracle = registry.load(TUNERS, config.tuner.name, "tuner.name").from_config(
         config,
