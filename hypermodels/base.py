@@ -158,6 +158,7 @@ class TemplateHyperModel(kt.HyperModel, ABC):
         controls: Iterable[Any] | None = None,
         sample_weight: np.ndarray[Any, Any] | None = None,
         class_weight: Mapping[int, float] | None = None,
+        stream: bool = False,
         verbose: int = 0,
     ) -> keras.callbacks.History:
         """Trains the model, whole epochs in one graph call.
@@ -172,6 +173,8 @@ class TemplateHyperModel(kt.HyperModel, ABC):
             controls: the callbacks that `hp` describes; built afresh where they are not given.
             sample_weight: `(rows,)`: the weight of each row in the loss.
             class_weight: the weight of each label's rows in the loss; missing ones are 1.
+            stream: reads `x` and `y` batch by batch where they are, such as in mapped files,
+                instead of copying them into memory; see `EpochModel.fit_epochs`.
         """
         model.batch_size.assign(hp.get("batch_size"))
         model.shuffle_seed.assign([self.seed % 2**31, initial_epoch])
@@ -184,6 +187,7 @@ class TemplateHyperModel(kt.HyperModel, ABC):
             epochs=epochs,
             initial_epoch=initial_epoch,
             callbacks=[*controls, *callbacks],
+            stream=stream,
             verbose=verbose,
         )
 

@@ -20,6 +20,7 @@ from hypermodels import HYPERMODELS
 from hypermodels.reuse import TracedModels
 from src import registry
 from src.data.loading import Data, FitArrays
+from src.data.splits import Rows
 from src.run_directory import RunDirectory
 from src.search import training_state
 from src.search.events import TrialProgress
@@ -41,6 +42,7 @@ class RunContext:
         data: the rows and how they are split.
         plan: most epochs of a trial, and what its callbacks monitor.
         run: the run's folder.
+        stream: whether trials read their rows batch by batch, instead of holding them in memory.
     """
 
     seed: int
@@ -48,6 +50,11 @@ class RunContext:
     data: Data
     plan: callbacks.TrainingPlan
     run: RunDirectory
+    stream: bool = False
+
+    def arrays(self, train: Rows, validation: Rows) -> FitArrays:
+        """What a fit on these rows takes, read when it is needed where trials stream."""
+        return self.data.arrays(train, validation, stream=self.stream)
 
 
 class TrialRunner:
@@ -111,12 +118,12 @@ class TrialRunner:
 
     def _folds(self, folds: int) -> Iterator[FitArrays]:
         for train, validation in self.context.data.folds(folds):
-            yield self._split if folds == 1 else self.context.data.arrays(train, validation)
+            yield self._split if folds == 1 else self.context.arrays(train, validation)
 
     @cached_property
     def _split(self) -> FitArrays:
         """The plain split, preprocessed once for all trials; folds would fill the memory."""
-        return self.context.data.arrays(self.context.data.train, self.context.data.validation)
+        return self.context.arrays(self.context.data.train, self.context.data.validation)
 
     def _fit(
         self,
@@ -155,6 +162,7 @@ class TrialRunner:
                         validation_data=(arrays.x_validation, arrays.y_validation),
                         epochs=spec.epochs,
                         initial_epoch=spec.initial_epoch,
+                        stream=context.stream,
                         verbose=0,
                         controls=controls.values(),
                         callbacks=watchers,

@@ -19,7 +19,7 @@ from src.run_directory import RunDirectory, write_atomically
 from src.search import EXECUTORS, TUNERS
 from src.search import space as spaces
 from src.search.events import SearchEnd, SearchListener, SearchProgress, TrialProgress
-from src.search.narrowing import check_effect, narrow
+from src.search.narrowing import check_effect, check_schedule_unit, narrow
 from src.search.objective import resolve_objective
 from src.search.oracle import SearchOracle
 from src.search.seeds import oracle_seed
@@ -97,7 +97,7 @@ def prepare(config: Config) -> PreparedSearch:
     data.folds(config.tuner.folds)  # refuses folds that the rows cannot give
     name = config.hypermodel.name
     hypermodel_class = registry.load(HYPERMODELS, name, "hypermodel.name")
-    hypermodel = hypermodel_class(data.arrays(data.train, data.validation).problem)
+    hypermodel = hypermodel_class(data.arrays(data.train, data.validation, stream=True).problem)
     owner = f"hypermodel.name={name} on {data.task} data"
     declared = spaces.discover(hypermodel, owner)
     check_export(hypermodel, owner)
@@ -105,6 +105,7 @@ def prepare(config: Config) -> PreparedSearch:
     spaces.check_names(declared, [*own_names, *sorted(config.opened_space)], owner)
     space = narrow(declared, config.space, hypermodel_class.limits())
     check_effect(space, own_names)
+    check_schedule_unit(space, config.training.schedule_unit)
     objective = resolve_objective(config.objective, data.task, hypermodel.metric_names, space)
     oracle = registry.load(TUNERS, config.tuner.name, "tuner.name").from_config(
         config,
@@ -135,8 +136,16 @@ def search(prepared: PreparedSearch, listeners: Sequence[SearchListener] = ()) -
         epochs=config.training.epochs,
         monitor=prepared.objective.name,
         direction=prepared.objective.direction,
+        schedule_unit=config.training.schedule_unit,
     )
-    context = RunContext(config.seed, config.hypermodel.name, data, plan, run_directory)
+    context = RunContext(
+        seed=config.seed,
+        hypermodel=config.hypermodel.name,
+        data=data,
+        plan=plan,
+        run=run_directory,
+        stream=config.training.batches == "stream",
+    )
 
     def on_progress(running: TrialProgress) -> None:
         for listener in listeners:

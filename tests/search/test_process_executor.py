@@ -189,7 +189,7 @@ def test_a_worker_prefers_trials_whose_graph_it_has_traced(tmp_path: Path) -> No
         first = executor.submit(trial_of(spec, "first", "a")).result(timeout=60).worker
         second = {"0": "1", "1": "0"}[first]
         workers = {"a": first, "b": second}
-        # Both workers are free whenever trials are submitted: the first b finds the first worker busy.
+        # Both are free whenever trials are submitted; the first b finds the first worker busy.
         for number, structures in enumerate(["ab", "ba", "ab", "ba"]):
             wait_until(lambda: len(executor._idle) == 2)
             futures = [executor.submit(trial_of(spec, f"{s}{number}", s)) for s in structures]
