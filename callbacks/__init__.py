@@ -21,7 +21,7 @@ from callbacks.early_stopping import EarlyStopping
 from callbacks.learning_rate import LearningRate
 from callbacks.learning_rate_scheduler import LearningRateScheduler
 from callbacks.monitor import Direction, MissingMetricError, Monitor, Stagnation
-from callbacks.plan import TrainingPlan
+from callbacks.plan import ScheduleUnit, TrainingPlan
 from callbacks.record_learning_rate import RecordLearningRate
 from callbacks.reduce_lr_on_plateau import ReduceLROnPlateau
 from callbacks.registry import CALLBACKS, build_callbacks, declare_all, limits
@@ -41,6 +41,7 @@ __all__ = [
     "Range",
     "RecordLearningRate",
     "ReduceLROnPlateau",
+    "ScheduleUnit",
     "Stagnation",
     "TensorBoard",
     "TrainingPlan",

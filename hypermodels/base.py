@@ -15,6 +15,8 @@ from hypermodels.epoch_model import EpochModel
 from hypermodels.problem import Problem
 
 BATCH_SIZES = (16, 32, 64, 128, 256, 0)  # 0 is the whole training set: plain gradient descent
+ALWAYS_TUNABLE = frozenset({"learning_rate", "batch_size"})
+TUNABLE = optimizers.TUNABLES | losses.TUNABLES
 
 
 class TemplateHyperModel(kt.HyperModel, ABC):
@@ -34,6 +36,9 @@ class TemplateHyperModel(kt.HyperModel, ABC):
     # Hard limits, per hyperparameter, within which a user may pin or widen it beyond the range
     # declared; a hyperparameter that is not listed has its declared range as its limits.
     LIMITS: ClassVar[dict[str, tuple[float, float]]] = {}
+    # Numbers that reach the layers of `network` through variables alone, but for whether they are
+    # 0, such as those in `dense_block.TUNABLES`; a class that overrides `network` states it anew.
+    TUNABLES: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, problem: Problem, seed: int = 0, plan: TrainingPlan | None = None) -> None:
         super().__init__()
@@ -76,10 +81,11 @@ class TemplateHyperModel(kt.HyperModel, ABC):
         self.declare_hyperparameters(declared)
         hp.merge(declared, overwrite=False)
         inputs = keras.Input((self.problem.features,))
+        hidden = self.network(hp, inputs)
         activation = {"binary": "sigmoid", "multiclass": "softmax", "regression": "linear"}
         outputs = keras.layers.Dense(
             self.problem.outputs, activation=activation[self.problem.task], name="output"
-        )(self.network(hp, inputs))
+        )(hidden)
         model = EpochModel(inputs, outputs)
         model.compile(
             optimizer=optimizers.build_optimizer(hp),
@@ -93,17 +99,50 @@ class TemplateHyperModel(kt.HyperModel, ABC):
         return model
 
     def structure(self, hp: kt.HyperParameters) -> Hashable | None:
-        """What the graph of `build(hp)` depends on: equal structures can share one trace.
+        """What the graph of `build(hp)` depends on: models of equal structures can share one trace.
 
-        All values but the learning rate and the batch size, which are variables, and those of the
-        callbacks, which act from outside. Override it, to None if in doubt, where `build` makes
-        more of those.
+        All values but those that live in variables, and those of the callbacks, which act from
+        outside. Of a variable it counts whether it is 0: parts leave themselves out then. Override
+        it, to None if in doubt, where the network takes random numbers from elsewhere than
+        Keras's `SeedGenerator`. It is None where `build` is overridden.
         """
+        if type(self).build is not TemplateHyperModel.build:
+            return None
         outside = kt.HyperParameters()
         declare_all(outside)
-        variables = {"learning_rate", "batch_size", *(other.name for other in outside.space)}
-        values = {name: value for name, value in hp.values.items() if name not in variables}
+        ignored = ALWAYS_TUNABLE | {other.name for other in outside.space}
+        tunable = self._tunables()
+        values = {
+            name: bool(value) if name in tunable else value
+            for name, value in hp.values.items()
+            if name not in ignored and not name.startswith("tuner/")  # Keras Tuner's bookkeeping
+        }
         return type(self), self.problem, tuple(sorted(values.items()))
+
+    def set_values(self, model: keras.Model, hp: kt.HyperParameters) -> None:
+        """Writes the values in `hp` that live in variables into a model of their structure.
+
+        Raises:
+            ValueError: if the model has no variable for one of them.
+        """
+        found = model.tunables
+        found["learning_rate"][0].assign(hp.get("learning_rate"))
+        for name in sorted(self._tunables()):
+            if name not in hp.values or not hp.is_active(name):
+                continue
+            if hp.get(name) and name not in found:
+                raise ValueError(
+                    f"'{name}' is among the hyperparameters that live in variables, but no part "
+                    "of the model shows one in its `tunables`, as those of hypermodels/ do"
+                )
+            for variable in found.get(name, ()):
+                variable.assign(hp.get(name))
+
+    @classmethod
+    def _tunables(cls) -> frozenset[str]:
+        owner = next(base for base in cls.__mro__ if "network" in vars(base))
+        own: frozenset[str] = vars(owner).get("TUNABLES", frozenset())
+        return TUNABLE | own
 
     def fit(
         self,
@@ -119,6 +158,7 @@ class TemplateHyperModel(kt.HyperModel, ABC):
         controls: Iterable[Any] | None = None,
         sample_weight: np.ndarray[Any, Any] | None = None,
         class_weight: Mapping[int, float] | None = None,
+        stream: bool = False,
         verbose: int = 0,
     ) -> keras.callbacks.History:
         """Trains the model, whole epochs in one graph call.
@@ -133,6 +173,8 @@ class TemplateHyperModel(kt.HyperModel, ABC):
             controls: the callbacks that `hp` describes; built afresh where they are not given.
             sample_weight: `(rows,)`: the weight of each row in the loss.
             class_weight: the weight of each label's rows in the loss; missing ones are 1.
+            stream: reads `x` and `y` batch by batch where they are, such as in mapped files,
+                instead of copying them into memory; see `EpochModel.fit_epochs`.
         """
         model.batch_size.assign(hp.get("batch_size"))
         model.shuffle_seed.assign([self.seed % 2**31, initial_epoch])
@@ -145,6 +187,7 @@ class TemplateHyperModel(kt.HyperModel, ABC):
             epochs=epochs,
             initial_epoch=initial_epoch,
             callbacks=[*controls, *callbacks],
+            stream=stream,
             verbose=verbose,
         )
 

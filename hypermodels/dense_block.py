@@ -5,11 +5,13 @@ from typing import Any
 import keras
 
 from hypermodels import regularizers
+from hypermodels.dropout import Dropout
 from hypermodels.initializers import INITIALIZERS
 
 ACTIVATIONS = ("relu", "tanh", "sigmoid", "elu", "selu", "gelu", "silu")
 NORMALIZATIONS = ("none", "batch", "layer")
 LIMITS = {"dropout": (0.0, 0.95), **regularizers.LIMITS}
+TUNABLES = frozenset({"dropout", "l1", "l2"})  # what the block keeps in variables
 
 
 def declare_dense_block(hp: Any) -> None:
@@ -34,4 +36,4 @@ def dense_block(hp: Any, x: Any, units: int) -> Any:
         x = keras.layers.LayerNormalization()(x)
     x = keras.layers.Activation(hp.get("activation"))(x)
     # A layer even at rate 0 would cost a random number a weight; none is the same function.
-    return keras.layers.Dropout(hp.get("dropout"))(x) if hp.get("dropout") > 0 else x
+    return Dropout(hp.get("dropout"))(x) if hp.get("dropout") > 0 else x

@@ -5,6 +5,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from hypermodels.streaming import RowStream, Streamed
+from hypermodels.tunables import tunables_of
+
 EVALUATION_ROWS = 16_384  # rows of one forward pass in validation: bounds memory, costs nothing
 Arrays = tuple[Any, ...]  # (x, y) or (x, y, sample_weight), all rows of each
 
@@ -13,9 +16,11 @@ class EpochModel(keras.Model):
     """A functional model with one output whose `fit` runs one graph call an epoch.
 
     The call shuffles the rows, takes every step, computes the metrics once from all predictions,
-    and validates. On small nets this is many times faster than `fit` on batches, whose time goes
-    into handing over each of them; losses, metrics, callbacks and `History` are those of plain
-    `fit` on the same batches. `fit_epochs` is how to call it; `evaluate` and `predict` are Keras's.
+    and validates. Rows that do not fit into memory are streamed: the same steps on the same
+    batches, and metrics that are updated batch by batch. On small nets this is many times faster
+    than `fit` on batches, whose time goes into handing over each of them; losses, metrics,
+    callbacks and `History` are those of plain `fit` on the same batches. `fit_epochs` is how to
+    call it; `evaluate` and `predict` are Keras's.
 
     Attributes:
         batch_size: integer variable; rows of one step, 0 for the whole training set. The last
@@ -23,26 +28,65 @@ class EpochModel(keras.Model):
         shuffle_seed: integer variable of shape (2,): the seed and the number of the next epoch. The
             order of the rows is a function of these two alone, so that training which continues at
             epoch k sees the same batches as training which never stopped.
+        step_rates: float32 variable of any length: the learning rate of each step of the next
+            epoch, `epoch_steps()` of them. The optimizer holds its own rate again after the epoch.
+            Empty, as at the beginning of each fit, every step has the optimizer's rate.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.batch_size = tf.Variable(32, dtype=tf.int32, trainable=False)
         self.shuffle_seed = tf.Variable([0, 0], dtype=tf.int32, trainable=False)
+        self.step_rates = tf.Variable(tf.zeros(0), shape=(None,), dtype=tf.float32, trainable=False)
+        self._rows = 0
+        self._training_stream, self._validation_stream = RowStream(), RowStream()
+        self._epoch_logs: dict[str, Any] | None = None
 
     def fit_epochs(
-        self, training: Arrays, validation: Arrays | None = None, **fit_arguments: Any
+        self,
+        training: Arrays,
+        validation: Arrays | None = None,
+        *,
+        stream: bool = False,
+        **fit_arguments: Any,
     ) -> keras.callbacks.History:
         """Calls `fit` on whole arrays.
 
         Args:
             training: `(x, y)` or `(x, y, sample_weight)`; arrays or tensors.
             validation: the same of the validation rows, or None.
+            stream: leaves the arrays where they are, such as in mapped files, and reads batch by
+                batch; they may then be anything that `RowStream.open` takes. Otherwise they are
+                copied into memory as tensors.
             fit_arguments: `epochs`, `initial_epoch`, `callbacks` and `verbose`, as for `fit`.
         """
-        element = (training,) if validation is None else (training, validation)
+        self._rows = int(training[0].shape[0])
+        self.step_rates.assign(tf.zeros(0))
+        element: tuple[Any, ...] = (training,) if validation is None else (training, validation)
+        if stream:
+            if self.train_function is None:
+                self.build_losses_and_metrics()  # they could not be created within a loop
+            streams = (self._training_stream, self._validation_stream)
+            element = tuple(s.open(arrays) for s, arrays in zip(streams, element, strict=False))
         epochs = tf.data.Dataset.from_tensors(element).repeat()
-        return self.fit(epochs, steps_per_epoch=1, shuffle=False, **fit_arguments)
+        try:
+            return self.fit(epochs, steps_per_epoch=1, shuffle=False, **fit_arguments)
+        finally:
+            self._training_stream.close()
+            self._validation_stream.close()
+
+    def epoch_steps(self) -> int:
+        """Steps of the next epoch of the fit that runs, with the batch size as it is now."""
+        return -(-self._rows // (int(self.batch_size) or self._rows))
+
+    @property
+    def tunables(self) -> dict[str, tuple[Any, ...]]:
+        """Variables by the hyperparameter whose value they hold; callbacks may assign to them.
+
+        `learning_rate`, and of `dropout`, `l1`, `l2`, `momentum`, `weight_decay` and
+        `label_smoothing` those that the model has: one of each layer for the first three.
+        """
+        return tunables_of(self)
 
     def build_losses_and_metrics(self) -> None:
         """Creates the variables of the compiled loss and metrics, so that one trace is enough.
@@ -59,79 +103,142 @@ class EpochModel(keras.Model):
         """Makes what `fit` calls once an epoch; the documented place to replace Keras's steps."""
         if self.train_function is None or force:
             epoch = self._epoch if self.run_eagerly else tf.function(self._epoch, autograph=False)
-            self.train_function: Any = lambda iterator: epoch(*next(iterator))
+
+            def train_function(iterator: Any) -> dict[str, Any]:
+                logs = epoch(*next(iterator))
+                self._epoch_logs = {name: value.numpy() for name, value in logs.items()}
+                return self._epoch_logs
+
+            self.train_function: Any = train_function
         return self.train_function
 
-    def _epoch(self, training: Arrays, validation: Arrays | None = None) -> dict[str, Any]:
-        logs = self._train_epoch(*training)
+    def reset_metrics(self) -> None:
+        """Keras's own; `fit` calls it before each epoch."""
+        self._epoch_logs = None
+        super().reset_metrics()
+
+    def get_metrics_result(self) -> dict[str, Any]:
+        """The logs of an epoch after it, as `fit` asks for them; else Keras's own."""
+        return super().get_metrics_result() if self._epoch_logs is None else self._epoch_logs
+
+    def _epoch(self, training: Any, validation: Any = None) -> dict[str, Any]:
+        logs = self._train_epoch(training)
         if validation is not None:
-            logs |= {f"val_{name}": value for name, value in self._validate(*validation).items()}
+            logs |= {f"val_{name}": value for name, value in self._validate(validation).items()}
         return logs
 
-    def _train_epoch(self, x: Any, y: Any, sample_weight: Any = None) -> dict[str, Any]:
-        rows = tf.shape(x)[0]
+    def _train_epoch(self, data: Arrays | Streamed) -> dict[str, Any]:
+        rows = _count(data)
         order = tf.random.experimental.stateless_shuffle(tf.range(rows), seed=self.shuffle_seed)
         self.shuffle_seed.assign_add([0, 1])
         batch = tf.where(self.batch_size > 0, tf.minimum(self.batch_size, rows), rows)
         weights = self.trainable_weights
+        set_rate = self._rate_setter(-(-rows // batch))
 
-        def step(start: Any, total: Any, predictions: Any) -> list[Any]:
-            chosen = order[start : start + batch]
-            x_batch, y_batch = tf.gather(x, chosen), tf.gather(y, chosen)
-            w_batch = None if sample_weight is None else tf.gather(sample_weight, chosen)
+        def step(number: Any, x: Any, y: Any, sample_weight: Any) -> tuple[Any, Any]:
+            set_rate(number)
             with tf.GradientTape() as tape:
-                y_pred = self(x_batch, training=True)
-                loss = self.compute_loss(x_batch, y_batch, y_pred, w_batch, training=True)
+                y_pred = self(x, training=True)
+                loss = self.compute_loss(x, y, y_pred, sample_weight, training=True)
             self.optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights, strict=True))
-            total += loss * tf.cast(tf.shape(chosen)[0], loss.dtype)
-            return [start + batch, total, predictions.write(start // batch, y_pred)]
+            return y_pred, loss
 
-        steps = -(-rows // batch)
-        _, total, predictions = self._loop(step, rows, steps)
-        loss = total / tf.cast(rows, total.dtype)
-        if sample_weight is not None:
-            sample_weight = tf.gather(sample_weight, order)
-        return self._logs(loss, tf.gather(y, order), predictions.concat(), sample_weight)
+        logs = self._loop(step, data, self._training_stream, order, batch)
+        set_rate(None)
+        return logs
 
-    def _validate(self, x: Any, y: Any, sample_weight: Any = None) -> dict[str, Any]:
-        rows = tf.shape(x)[0]
+    def _rate_setter(self, steps: Any) -> Any:
+        """Returns what sets the rate of a step, by its number, and for None the optimizer's own."""
+        variable = self.optimizer.learning_rate
+        if not isinstance(variable, keras.Variable):  # a schedule of the optimizer's own
+            return lambda _: None
+        own, given = tf.identity(variable.value), tf.identity(self.step_rates)
+        count = tf.size(given)
+        message = ["step_rates is neither empty nor has a rate for each step:", count, "of", steps]
+        check = tf.debugging.Assert((count == 0) | (count == steps), message)
+        with tf.control_dependencies([] if check is None else [check]):
+            rates = tf.concat([given, tf.fill([steps - count], own)], axis=0)
+        return lambda number: variable.assign(own if number is None else tf.gather(rates, number))
 
-        def step(start: Any, total: Any, predictions: Any) -> list[Any]:
-            part = slice(start, start + EVALUATION_ROWS)
-            y_pred, loss = self._evaluate_rows(
-                *(None if array is None else array[part] for array in (x, y, sample_weight))
+    def _validate(self, data: Arrays | Streamed) -> dict[str, Any]:
+        def step(_: Any, x: Any, y: Any, sample_weight: Any) -> tuple[Any, Any]:
+            y_pred = self(x, training=False)
+            return y_pred, self.compute_loss(x, y, y_pred, sample_weight, training=False)
+
+        if not isinstance(data, Streamed):
+            x, y, sample_weight = _three(data)
+            if x.shape[0] is not None and x.shape[0] <= EVALUATION_ROWS:
+                y_pred, loss = step(0, x, y, sample_weight)  # a loop takes long to trace
+                return self._logs(loss, y, y_pred, sample_weight)
+        order = tf.range(_count(data))
+        return self._loop(step, data, self._validation_stream, order, EVALUATION_ROWS)
+
+    def _loop(
+        self, step: Any, data: Arrays | Streamed, stream: RowStream, order: Any, batch: Any
+    ) -> dict[str, Any]:
+        """Runs `step` on each batch; returns the mean loss over the rows, and the metrics.
+
+        Rows in memory let all predictions be collected, for one update of the metrics.
+        """
+        rows = tf.size(order)
+        total = tf.cast(rows, tf.float32)
+        first: Any = tf.constant(0)
+        predictions: tuple[Any, ...] = ()
+        if isinstance(data, Streamed):
+            first = stream.begin(order, batch)
+            self.reset_metrics()
+        else:
+            shape = (None, *self.output_shape[1:])
+            size = -(-rows // batch)
+            predictions = (
+                tf.TensorArray(tf.float32, size, infer_shape=False, element_shape=shape),
             )
-            total += loss * tf.cast(tf.shape(y_pred)[0], loss.dtype)
-            number = start // EVALUATION_ROWS
-            return [start + EVALUATION_ROWS, total, predictions.write(number, y_pred)]
 
-        if x.shape[0] is not None and x.shape[0] <= EVALUATION_ROWS:  # a loop takes long to trace
-            y_pred, loss = self._evaluate_rows(x, y, sample_weight)
-            return self._logs(loss, y, y_pred, sample_weight)
-        _, total, predictions = self._loop(step, rows, -(-rows // EVALUATION_ROWS))
-        loss = total / tf.cast(rows, total.dtype)
-        return self._logs(loss, y, predictions.concat(), sample_weight)
+        def body(start: Any, loss: Any, *predictions: Any) -> list[Any]:
+            if isinstance(data, Streamed):
+                parts = stream.next_batch(start, data.like)
+            else:
+                chosen = order[start : start + batch]
+                parts = tuple(tf.gather(array, chosen) for array in data)
+            x, y, sample_weight = _three(parts)
+            number = start // batch
+            y_pred, batch_loss = step(number, x, y, sample_weight)
+            if isinstance(data, Streamed):
+                self.compute_metrics(None, y, y_pred, sample_weight)
+            # The share of an only batch is exactly 1, so that a loop of one gives the loss itself.
+            share = tf.cast(tf.shape(x)[0], loss.dtype) / total
+            collected = [array.write(number, y_pred) for array in predictions]
+            return [start + batch, loss + batch_loss * share, *collected]
 
-    def _evaluate_rows(self, x: Any, y: Any, sample_weight: Any) -> tuple[Any, Any]:
-        y_pred = self(x, training=False)
-        return y_pred, self.compute_loss(x, y, y_pred, sample_weight, training=False)
-
-    def _loop(self, step: Any, rows: Any, steps: Any) -> Any:
-        """Runs `step` from row 0 on; it gives the next row, the summed loss, the predictions."""
-        predictions = tf.TensorArray(
-            tf.float32, steps, infer_shape=False, element_shape=(None, *self.output_shape[1:])
-        )
-        return tf.while_loop(
+        _, loss, *predictions = tf.while_loop(
             lambda start, *_: start < rows,
-            step,
-            [tf.constant(0), tf.constant(0.0), predictions],
+            body,
+            [first, tf.constant(0.0), *predictions],
             parallel_iterations=1,
         )
+        if isinstance(data, Streamed):
+            return dict(self.get_metrics_result()) | {"loss": loss}
+        _, y, sample_weight = _three(data)
+        ordered = [None if a is None else tf.gather(a, order) for a in (y, sample_weight)]
+        return self._logs(loss, ordered[0], predictions[0].concat(), ordered[1])
 
     def _logs(self, loss: Any, y: Any, y_pred: Any, sample_weight: Any) -> dict[str, Any]:
         """The mean loss over the rows, and the metrics of all predictions at once."""
-        self.reset_metrics()
+        logs = {"loss": loss}
         for metric in self.metrics:
-            if metric.name == "loss":
-                metric.update_state(loss)
-        return dict(self.compute_metrics(None, y, y_pred, sample_weight))
+            if metric.name != "loss":  # without variables, which would cost operations
+                state = metric.stateless_reset_state()
+                state = metric.stateless_update_state(state, y, y_pred, sample_weight)
+                result = metric.stateless_result(state)
+                logs |= result if isinstance(result, dict) else {metric.name: result}
+        return logs
+
+
+def _count(data: Arrays | Streamed) -> Any:
+    return data.rows if isinstance(data, Streamed) else tf.shape(data[0])[0]
+
+
+def _three(parts: Arrays) -> tuple[Any, Any, Any]:
+    """`(x, y, sample_weight)`, the last None where there are no weights."""
+    x, y, sample_weight = (*parts, None)[:3]
+    return x, y, sample_weight

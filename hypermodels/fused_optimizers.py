@@ -1,8 +1,10 @@
-"""Adam and SGD whose update of a variable is one TensorFlow operation instead of a dozen.
+"""Optimizers that trace fast and whose settings are variables.
 
 The same formulas as Keras's own classes, through the interface that Keras documents for optimizers
-of one's own (`build` and `update_step`). On nets of a few thousand weights the operations around an
-update cost more than its arithmetic: steps and, above all, traces are faster.
+of one's own (`build`, `apply` and `update_step`); an update of Adam or SGD is one TensorFlow
+operation instead of a dozen. On nets of a few thousand weights the operations around an update cost
+more than its arithmetic: steps and, above all, traces are faster. Settings that a search varies are
+variables, so that trainings which differ in them share one trace.
 """
 
 from collections.abc import Sequence
@@ -11,8 +13,63 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from hypermodels.tunables import tunable
 
-class FusedAdam(keras.optimizers.Optimizer):
+SIMPLE_OPTIONS = {"name", "weight_decay", "beta_1", "beta_2"}
+
+
+class FusedOptimizer(keras.optimizers.Optimizer):
+    """What the optimizers here share: a short `apply`, and the weight decay as a variable.
+
+    Args:
+        learning_rate: a number.
+        weight_decay: decoupled weight decay (Loshchilov and Hutter 2019); None for none.
+        options: those of `keras.optimizers.Optimizer`.
+
+    Attributes:
+        tunables: variables of the settings that may change at any time, by name.
+    """
+
+    def __init__(
+        self, learning_rate: float, *, weight_decay: float | None = None, **options: Any
+    ) -> None:
+        decay = None if weight_decay is None else tunable("weight_decay", weight_decay)
+        super().__init__(learning_rate=learning_rate, weight_decay=decay, **options)
+        self.tunables = {} if decay is None else {"weight_decay": decay}
+        # Clipping, moving averages and the like are Keras's business.
+        self._simple = not {name for name, value in options.items() if value} - SIMPLE_OPTIONS
+
+    def exclude_from_weight_decay(self, *args: Any, **kwargs: Any) -> None:
+        """Keras's own."""
+        self._simple = False
+        super().exclude_from_weight_decay(*args, **kwargs)
+
+    def apply(self, grads: Sequence[Any], trainable_variables: Sequence[Any] | None = None) -> None:
+        """Decays and updates every variable, as Keras does with more operations."""
+        variables, simple = trainable_variables, self._simple and self.built
+        self.begin_step()
+        if variables is None or not simple or None in grads or tf.distribute.has_strategy():
+            super().apply(grads, variables)
+            return
+        rate = tf.convert_to_tensor(self.learning_rate)
+        for gradient, variable in zip(grads, variables, strict=True):
+            if self.weight_decay is not None:
+                variable.assign_sub(variable * self.weight_decay * rate)
+            self.update_step(gradient, variable.value, rate)
+            if variable.constraint is not None:
+                variable.assign(variable.constraint(variable))
+        self.iterations.assign_add(1)
+
+    def begin_step(self) -> None:
+        """Computes what the updates of all variables in a step share."""
+
+    def get_config(self) -> dict[str, Any]:
+        """Everything that the constructor takes, with the values that variables have now."""
+        now = {name: float(variable) for name, variable in self.tunables.items()}
+        return dict(super().get_config()) | now
+
+
+class FusedAdam(FusedOptimizer):
     """Adam (Kingma and Ba 2015), as `keras.optimizers.Adam`; with `weight_decay` AdamW.
 
     Args:
@@ -43,21 +100,24 @@ class FusedAdam(keras.optimizers.Optimizer):
             moments = self.add_optimizer_variables(variables, ["momentum", "velocity"])
             self._moments = _by_variable(variables, zip(*moments, strict=True))
 
+    def begin_step(self) -> None:
+        """Raises the decay rates to the power of the step's number, from 1."""
+        step = tf.cast(self.iterations.value + 1, tf.float32)
+        settings = {"beta1": self.beta_1, "beta2": self.beta_2, "epsilon": self.epsilon}
+        self._shared = {name: tf.constant(value, tf.float32) for name, value in settings.items()}
+        for name in ("beta1", "beta2"):
+            self._shared[f"{name}_power"] = tf.pow(self._shared[name], step)
+
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """Updates one variable and its moments."""
         momentum, velocity = self._moments[variable.ref()]
-        step = tf.cast(self.iterations.value + 1, variable.dtype)
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
             m=momentum.value.handle,
             v=velocity.value.handle,
-            beta1_power=tf.pow(self.beta_1, step),
-            beta2_power=tf.pow(self.beta_2, step),
             lr=tf.cast(learning_rate, variable.dtype),
-            beta1=self.beta_1,
-            beta2=self.beta_2,
-            epsilon=self.epsilon,
             grad=tf.convert_to_tensor(gradient),
+            **{name: tf.cast(value, variable.dtype) for name, value in self._shared.items()},
         )
 
     def get_config(self) -> dict[str, Any]:
@@ -66,12 +126,12 @@ class FusedAdam(keras.optimizers.Optimizer):
         return dict(super().get_config()) | own
 
 
-class FusedSGD(keras.optimizers.Optimizer):
+class FusedSGD(FusedOptimizer):
     """Stochastic gradient descent, plain, with momentum or with Nesterov's, as Keras's `SGD`.
 
     Args:
         learning_rate: a number.
-        momentum: in [0, 1); 0 is plain gradient descent.
+        momentum: in [0, 1); 0 is plain gradient descent, and stays so.
         nesterov: whether the gradient is applied after the momentum's step (Sutskever et al. 2013).
         options: those of `keras.optimizers.Optimizer`.
     """
@@ -84,22 +144,28 @@ class FusedSGD(keras.optimizers.Optimizer):
         **options: Any,
     ) -> None:
         super().__init__(learning_rate=learning_rate, **options)
-        self.momentum = momentum
+        if momentum:
+            self.tunables["momentum"] = tunable("momentum", momentum)
         self.nesterov = nesterov
 
     def build(self, variables: Sequence[Any]) -> None:
         """Creates the momentum of each variable, if there is any."""
         if not self.built:
             super().build(variables)
-            if self.momentum:
+            if "momentum" in self.tunables:
                 momenta = self.add_optimizer_variables(variables, "momentum")
                 self._momenta = _by_variable(variables, momenta)
+
+    def begin_step(self) -> None:
+        """Reads the momentum."""
+        if "momentum" in self.tunables:
+            self._momentum = tf.convert_to_tensor(self.tunables["momentum"])
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """Updates one variable and its momentum."""
         rate = tf.cast(learning_rate, variable.dtype)
         gradient = tf.convert_to_tensor(gradient)
-        if not self.momentum:
+        if "momentum" not in self.tunables:
             tf.raw_ops.ResourceApplyGradientDescent(var=variable.handle, alpha=rate, delta=gradient)
             return
         tf.raw_ops.ResourceApplyKerasMomentum(
@@ -107,14 +173,18 @@ class FusedSGD(keras.optimizers.Optimizer):
             accum=self._momenta[variable.ref()].value.handle,
             lr=rate,
             grad=gradient,
-            momentum=self.momentum,
+            momentum=tf.cast(self._momentum, variable.dtype),
             use_nesterov=self.nesterov,
         )
 
     def get_config(self) -> dict[str, Any]:
         """Everything that the constructor takes."""
-        own = {"momentum": self.momentum, "nesterov": self.nesterov}
-        return dict(super().get_config()) | own
+        own = {"momentum": 0.0, "nesterov": self.nesterov}
+        return own | dict(super().get_config())
+
+
+class TunableLion(FusedOptimizer, keras.optimizers.Lion):
+    """Keras's Lion (Chen et al. 2023), with the weight decay as a variable."""
 
 
 def _by_variable(variables: Sequence[Any], slots: Any) -> dict[Any, Any]:

@@ -17,6 +17,7 @@ class MLP(TemplateHyperModel):
         "taper": (0.05, 4.0),
         **dense_block.LIMITS,
     }
+    TUNABLES = dense_block.TUNABLES
 
     def declare_network(self, hp: kt.HyperParameters) -> None:
         """Declares `layers`, `units` (log scale), `taper` and what a dense block has."""

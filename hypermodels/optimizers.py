@@ -5,10 +5,11 @@ from typing import Any
 
 import keras
 
-from hypermodels.fused_optimizers import FusedAdam, FusedSGD
+from hypermodels.fused_optimizers import FusedAdam, FusedSGD, TunableLion
 
 # Each takes the learning rate and the hyperparameters. The learning rate is always a plain number:
-# schedules and plateaus are the callbacks' business.
+# schedules and plateaus are the callbacks' business. Momentum and weight decay must be variables
+# that the optimizer shows in `tunables`: trials that differ in them share a traced graph.
 OPTIMIZERS: dict[str, Callable[[float, Any], Any]] = {
     "sgd": lambda rate, _: FusedSGD(rate),
     "momentum": lambda rate, hp: FusedSGD(rate, momentum=hp.get("momentum")),
@@ -18,8 +19,9 @@ OPTIMIZERS: dict[str, Callable[[float, Any], Any]] = {
     "adam": lambda rate, _: FusedAdam(rate),
     "adamw": lambda rate, hp: FusedAdam(rate, weight_decay=hp.get("weight_decay")),
     "nadam": lambda rate, _: keras.optimizers.Nadam(rate),
-    "lion": lambda rate, hp: keras.optimizers.Lion(rate, weight_decay=hp.get("weight_decay")),
+    "lion": lambda rate, hp: TunableLion(rate, weight_decay=hp.get("weight_decay")),
 }
+TUNABLES = frozenset({"momentum", "weight_decay"})  # beside the learning rate
 LIMITS = {
     "learning_rate": (1e-9, 10.0),
     "momentum": (0.0, 0.9999),

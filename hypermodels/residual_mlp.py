@@ -13,6 +13,7 @@ class ResidualMLP(TemplateHyperModel):
     """A dense layer, then blocks whose output is added to their input."""
 
     LIMITS = {"blocks": (1, 64), "units": (1, 65_536), **dense_block.LIMITS}
+    TUNABLES = dense_block.TUNABLES
 
     def declare_network(self, hp: kt.HyperParameters) -> None:
         """Declares `blocks`, `units` and what a dense block has."""

@@ -1,42 +1,174 @@
 """Lets models of equal structure share one traced graph."""
 
+import pickle
+import random
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
+from typing import Any
 
 import keras
+import keras_tuner as kt
+import numpy as np
 
-MOST_MODELS = 8  # traced models kept, the least recently used one is dropped
+MOST_MODELS = 16  # traced models kept, the least recently used one is dropped
+MOST_SEED = 10**9  # of the seeds that Keras draws where it is given none
 
 
 class TracedModels:
     """Models that have been trained in this process, by structure.
 
     Tracing an epoch's graph takes longer than many a small training. Executions and folds of one
-    trial, and trials that differ only in what lives in variables, such as the learning rate and the
-    batch size, need one trace: the state of a freshly built model, its random generators and its
-    optimizer's included, goes into the model that has the trace. Results are bit for bit those of
-    the fresh model.
+    trial, and trials that differ only in what lives in variables, such as rates and strengths, need
+    one trace: a model that has it is brought into the state of a freshly built one, its random
+    generators and its optimizer included. Results are bit for bit those of the fresh model.
     """
 
     def __init__(self) -> None:
-        self._models: OrderedDict[Hashable, keras.Model] = OrderedDict()
+        self._kept: OrderedDict[Hashable, _Kept] = OrderedDict()
 
-    def reuse(self, structure: Hashable | None, fresh: keras.Model) -> keras.Model:
-        """Returns a model in the state of `fresh`, with a trace if there is one.
+    def model(self, hypermodel: Any, hp: kt.HyperParameters, seed: int) -> keras.Model:
+        """Returns a model as `hypermodel.build(hp)` gives it, with a trace if there is one.
 
         Args:
-            structure: equal for models that have the same graph; None if that cannot be told.
-            fresh: a model that has just been built and compiled.
+            hypermodel: a HyperModel with `structure` and `set_values`, those of
+                `TemplateHyperModel`.
+            hp: the trial's values; what building declares is added.
+            seed: becomes Keras's global seed; without a model to reuse, TensorFlow's too.
         """
-        if structure is None:
-            return fresh
-        model = self._models.setdefault(structure, fresh)
-        self._models.move_to_end(structure)
-        if len(self._models) > MOST_MODELS:
-            self._models.popitem(last=False)
-        if model is not fresh:
-            state = [*fresh.variables, *fresh.optimizer.variables]
-            traced = [*model.variables, *model.optimizer.variables]
-            for variable, value in zip(traced, state, strict=True):
-                variable.assign(value)
-        return model
+        structure = hypermodel.structure(hp)
+        kept = self._kept.pop(structure, None)
+        if kept is None or kept.is_changed() or not kept.renew(seed):
+            keras.utils.set_random_seed(seed)
+            declared = len(hp.space)
+            fresh = hypermodel.build(hp)
+            if kept is None or kept.is_changed():
+                kept = _Kept(fresh)
+                if len(hp.space) == declared:  # else building matters to `hp`
+                    kept.learn_to_renew(seed)
+            else:
+                kept.copy(fresh)
+        hypermodel.set_values(kept.model, hp)
+        if structure is not None:
+            self._kept[structure] = kept
+            if len(self._kept) > MOST_MODELS:
+                self._kept.popitem(last=False)
+        return kept.model
+
+    def discard(self, model: keras.Model) -> None:
+        """Forgets a model whose training raised: callbacks have left it in no known state."""
+        for structure in [key for key, kept in self._kept.items() if kept.model is model]:
+            del self._kept[structure]
+
+
+class _Kept:
+    """A model, and how its variables get the values that they have when it is built."""
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+        self._initial: list[tuple[Any, Callable[[], Any]]] | None = None
+        self._compiled = self._parts()
+
+    def is_changed(self) -> bool:
+        """Whether a callback has recompiled it, or frozen or thawed layers: the trace is void."""
+        return self._parts() != self._compiled
+
+    def learn_to_renew(self, seed: int) -> None:
+        """To be called when the model has just been built with this global seed.
+
+        Initializers and random generators draw their seeds from Python's `random` in the order in
+        which layers are made. Whether drawing anew in the order of the layers gives the same, this
+        tries out; where it does not, as with weights of unknown origin, `renew` will refuse.
+        """
+        built, after = _values(self.model), _random_state()
+        initial = _initial_values(self.model)
+        if initial is None:
+            return
+        _seed(seed)
+        again = [value() for _, value in initial]
+        variables = {id(variable): index for index, (variable, _) in enumerate(initial)}
+        pairs = [(value, again[variables[id(variable)]]) for variable, value in built]
+        if _random_state() == after and all(np.array_equal(one, two) for one, two in pairs):
+            self._initial = initial
+        _set_random_state(after)
+
+    def renew(self, seed: int) -> bool:
+        """Makes the model as if it had just been built with this global seed, if that can be."""
+        if self._initial is None:
+            return False
+        _seed(seed)
+        for variable, value in self._initial:
+            variable.assign(value())
+        return True
+
+    def copy(self, fresh: Any) -> None:
+        """Takes the state of a model that has just been built."""
+        for variable, other in zip(_variables(self.model), _variables(fresh), strict=True):
+            variable.assign(other)
+
+    def _parts(self) -> tuple[Any, ...]:
+        trainable = tuple(variable.trainable for variable in self.model.weights)
+        return id(self.model.optimizer), id(self.model.loss), trainable
+
+
+def _variables(model: Any) -> list[Any]:
+    return [*model.variables, *model.optimizer.variables]
+
+
+def _values(model: Any) -> list[tuple[Any, Any]]:
+    return [(variable, keras.ops.convert_to_numpy(variable)) for variable in _variables(model)]
+
+
+def _seed(seed: int) -> None:
+    """What of `keras.utils.set_random_seed` weights depend on.
+
+    TensorFlow's own seed is left alone: setting it empties the caches, and the traced graph would
+    have to be prepared for execution again, which takes as long as some epochs.
+    """
+    random.seed(seed)
+    np.random.seed(seed)
+
+
+def _random_state() -> bytes:
+    return pickle.dumps((random.getstate(), np.random.get_state()))
+
+
+def _set_random_state(state: bytes) -> None:
+    python, numpy = pickle.loads(state)
+    random.setstate(python)
+    np.random.set_state(numpy)
+
+
+def _initial_values(model: Any) -> list[tuple[Any, Callable[[], Any]]] | None:
+    """Each variable of the model with what gives its initial value; None where that is unknown."""
+    found: list[tuple[Any, Callable[[], Any]]] = []
+    for layer in model.layers:
+        for weight in layer.weights:
+            initializer = getattr(layer, f"{weight.name}_initializer", None)
+            if not isinstance(initializer, keras.Initializer):
+                return None
+            found.append((weight, _initial_value(weight, initializer)))
+        generator = getattr(layer, "seed_generator", None)
+        if isinstance(generator, keras.random.SeedGenerator):
+            found.append((generator.state, _initial_seed(generator.get_config()["seed"])))
+    known = {id(variable) for variable, _ in found}
+    if any(id(variable) not in known for variable in model.variables):
+        return None
+    for variable in model.optimizer.variables:  # those know no randomness
+        found.append((variable, _constant(keras.ops.convert_to_numpy(variable))))
+    return found
+
+
+def _initial_value(weight: Any, initializer: Any) -> Callable[[], Any]:
+    config, shape, dtype = initializer.get_config(), tuple(weight.shape), weight.dtype
+    if "seed" not in config:
+        return _constant(keras.ops.convert_to_numpy(initializer(shape, dtype)))
+    # Made anew, it draws a new seed, unless its configuration has one.
+    return lambda: type(initializer).from_config(config)(shape, dtype)
+
+
+def _initial_seed(seed: int | None) -> Callable[[], Any]:
+    return lambda: np.array([random.randint(1, MOST_SEED) if seed is None else seed, 0])
+
+
+def _constant(value: Any) -> Callable[[], Any]:
+    return lambda: value

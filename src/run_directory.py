@@ -139,8 +139,8 @@ class RunDirectory:
         return self.trials / trial_id
 
     def weights(self, trial_id: str, execution: int, fold: int) -> Path:
-        """The weights of the best epoch of one fit."""
-        return self.trial(trial_id) / f"execution{execution}-fold{fold}.weights.h5"
+        """The weights of the best epoch of one fit, as src/search/weights.py writes them."""
+        return self.trial(trial_id) / f"execution{execution}-fold{fold}.weights.npz"
 
     def attempt(self, trial_id: str, root_id: str) -> list[Path]:
         """Everything that running a trial has written so far: its folder, its event files."""

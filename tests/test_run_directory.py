@@ -90,7 +90,7 @@ def test_a_directory_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
 def test_every_path_lies_in_the_run(tmp_path: Path) -> None:
     run = RunDirectory(tmp_path)
-    assert run.weights("0007", 1, 2) == tmp_path / "trials/0007/execution1-fold2.weights.h5"
+    assert run.weights("0007", 1, 2) == tmp_path / "trials/0007/execution1-fold2.weights.npz"
     assert run.training_state("0007", 1).parent == run.trial("0007")
     layout = {
         run.config: "config.yaml",

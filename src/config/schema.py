@@ -195,9 +195,11 @@ class ObjectiveSettings(Section):
 
 
 class TrainingSettings(Section):
-    """Limits of one trial's training."""
+    """How a trial trains."""
 
     epochs: Count = 50
+    schedule_unit: Literal["epoch", "step"] = "epoch"
+    batches: Literal["memory", "stream"] = "memory"
 
 
 class LimitSettings(Section):

@@ -14,6 +14,7 @@ from src.config.schema import DataSettings
 from src.data import SOURCES
 from src.data.dataset import Dataset
 from src.data.preprocessing import Scaling, ScalingKind, fit_scaling, resolve_scaling
+from src.data.scaled_rows import ScaledRows
 from src.data.splits import Rows, fold_rows, split_rows
 from src.data.task import encode_target
 from src.errors import UserError
@@ -25,7 +26,7 @@ class FitArrays:
     """What one fit trains and validates on; all arrays are C-contiguous.
 
     Attributes:
-        x: float32 `(training rows, features)`, scaled.
+        x: float32 `(training rows, features)`, scaled: an array, or `ScaledRows`.
         y: int32 class codes, or the float32 target `(target − target_mean) / target_scale`.
         x_validation: as `x`, for the validation rows.
         y_validation: as `y`, for the validation rows.
@@ -35,9 +36,9 @@ class FitArrays:
         problem: what a HyperModel must know.
     """
 
-    x: NDArray[np.float32]
+    x: Any
     y: NDArray[Any]
-    x_validation: NDArray[np.float32]
+    x_validation: Any
     y_validation: NDArray[Any]
     scaling: Scaling
     target_mean: float
@@ -108,18 +109,24 @@ class Data:
             return ((self.train, self.validation),)
         return fold_rows(self.y, self.development, self.class_names, count, self.seed)
 
-    def arrays(self, train_rows: Rows, validation_rows: Rows) -> FitArrays:
+    def arrays(self, train_rows: Rows, validation_rows: Rows, *, stream: bool = False) -> FitArrays:
         """Preprocesses the rows of one fit, fitted on `train_rows` alone.
 
         Args:
             train_rows: row numbers to train on, at least one.
             validation_rows: row numbers to validate on; may be empty.
+            stream: leaves the rows where they are and scales them when they are read.
 
         Raises:
             UserError: if the target of a regression's training rows is constant.
         """
-        x = self.x[train_rows]
+        x: Any = ScaledRows(self.x, train_rows) if stream else self.x[train_rows]
         scaling = fit_scaling(x, self.scaling, self.image_maximum)
+        if stream:
+            x_validation: Any = ScaledRows(self.x, validation_rows, scaling)
+            x = ScaledRows(self.x, train_rows, scaling)
+        else:
+            x, x_validation = scaling.apply(x), scaling.apply(self.x[validation_rows])
         y, y_validation = self.y[train_rows], self.y[validation_rows]
         target_mean, target_scale = 0.0, 1.0
         if self.task == "regression":
@@ -140,9 +147,9 @@ class Data:
             target_scale=target_scale,
         )
         return FitArrays(
-            x=scaling.apply(x),
+            x=x,
             y=y,
-            x_validation=scaling.apply(self.x[validation_rows]),
+            x_validation=x_validation,
             y_validation=y_validation,
             scaling=scaling,
             target_mean=target_mean,

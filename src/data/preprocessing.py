@@ -1,13 +1,13 @@
 """Scaling of the input columns, fitted on training rows alone."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 ScalingKind = Literal["standard", "none"]
-_CHUNK_ROWS = 8192  # float64 copies are made of this many rows at a time
+_CHUNK_ROWS = 1024  # float64 copies are made of this many rows at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,14 +43,14 @@ def resolve_scaling(
 
 
 def fit_scaling(
-    x_train: NDArray[np.float32],
+    x_train: Any,
     kind: Literal["auto", "standard", "none"],
     image_maximum: float | None = None,
 ) -> Scaling:
     """Fits the scaling of training rows.
 
     Args:
-        x_train: float32 `(rows, features)`, training rows only.
+        x_train: float32 `(rows, features)`, training rows only; read in pieces.
         kind: `standard` takes each column's mean and standard deviation (computed in float64;
             a constant column keeps scale 1 and becomes 0); `none` leaves tables as they are and
             divides images by `image_maximum`; `auto` is `none` for images, else `standard`.
@@ -63,13 +63,19 @@ def fit_scaling(
             scale=np.full(features, image_maximum or 1.0, np.float32),
         )
     rows = len(x_train)
-    mean = x_train.sum(axis=0, dtype=np.float64) / rows
-    squares = np.zeros(features)
+    sums, squares = np.zeros(features), np.zeros(features)
+    lowest, highest = np.full(features, np.inf), np.full(features, -np.inf)
+    for start in range(0, rows, _CHUNK_ROWS):
+        chunk = x_train[start : start + _CHUNK_ROWS]
+        sums += chunk.sum(axis=0, dtype=np.float64)
+        lowest = np.minimum(lowest, chunk.min(axis=0))
+        highest = np.maximum(highest, chunk.max(axis=0))
+    mean = sums / rows
     for start in range(0, rows, _CHUNK_ROWS):
         deviations = x_train[start : start + _CHUNK_ROWS] - mean
         squares += np.einsum("ij,ij->j", deviations, deviations)
     scale = np.sqrt(squares / rows).astype(np.float32)
     # not scale == 0: rounding leaves a constant column such as 0.1 a deviation of some 1e-17
-    constant = (x_train.max(axis=0) == x_train.min(axis=0)) | (scale == 0)
+    constant = (highest == lowest) | (scale == 0)
     scale[constant] = 1
     return Scaling(mean.astype(np.float32), scale)

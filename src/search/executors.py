@@ -21,9 +21,11 @@ class Executor(Protocol):
 
     Attributes:
         slots: how many trials it can run at once.
+        look_ahead: how many more it likes to be given, to choose from.
     """
 
     slots: int
+    look_ahead: int
 
     def __init__(
         self,
@@ -44,6 +46,7 @@ class SerialExecutor:
     """Runs each trial in this process, before `submit` returns."""
 
     slots = 1
+    look_ahead = 0
 
     def __init__(
         self,

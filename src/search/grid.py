@@ -31,6 +31,7 @@ class GridOracle(SearchOracle):
     """
 
     exhausted = "every point of the grid has been tried"
+    learns = False
 
     def __init__(self, points: int = 5, **arguments: Any) -> None:
         super().__init__(**arguments)

@@ -66,6 +66,24 @@ def check_effect(space: kt.HyperParameters, names: Collection[str]) -> None:
             )
 
 
+def check_schedule_unit(space: kt.HyperParameters, unit: str) -> None:
+    """Raises `UserError` for schedules by the step where no trial can have a schedule.
+
+    Args:
+        space: as `narrow` gives it.
+        unit: the setting `training.schedule_unit`.
+    """
+    constant = any(
+        isinstance(hp, Fixed) and (hp.name, hp.value) == ("schedule", "constant")
+        for hp in space.space
+    )
+    if unit == "step" and constant:
+        raise UserError(
+            "training.schedule_unit: 'step' has no effect with space.schedule: 'constant'; leave "
+            "it epoch, or open the schedule"
+        )
+
+
 def _narrowed(hp: Any, setting: Any, limits: Limits) -> Any:
     if isinstance(setting, Mapping):
         return _ranged(hp, setting, limits)

@@ -23,10 +23,13 @@ class SearchOracle(kt.Oracle):
         exhausted: why the search ends when the oracle has nothing more to propose.
         continues_trials: whether a trial may continue an earlier one, whose id it then has in its
             values as `tuner/trial_id`, so that trials leave their training state.
+        learns: whether proposals depend on the results of earlier trials; if not, a few are asked
+            for in advance, so that the executor can choose which trial to run where.
     """
 
     exhausted: ClassVar[str] = "no point was found that has not been tried"
     continues_trials: ClassVar[bool] = False
+    learns: ClassVar[bool] = True
 
     @classmethod
     def from_config(cls, config: Config, **common: Any) -> Self:

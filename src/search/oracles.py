@@ -20,6 +20,8 @@ from src.search.oracle import SearchOracle
 class RandomOracle(SearchOracle, kt.oracles.RandomSearchOracle):
     """Random search (Bergstra and Bengio 2012)."""
 
+    learns = False
+
     @classmethod
     def from_config(cls, config: Config, **common: Any) -> Self:
         """The loop counts trials, so that a budget can change."""

@@ -13,8 +13,8 @@ from multiprocessing import connection as connections
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from queue import SimpleQueue
 
+from hypermodels.reuse import MOST_MODELS
 from src.data.mapped import map_data
 from src.errors import DiskError
 from src.search.events import TrialProgress
@@ -25,6 +25,7 @@ from src.startup import start_fork_server
 
 TRIALS_PER_WORKER = 40  # TensorFlow leaks with every fit, and collections slow down
 ATTEMPTS = 2
+LOOK_AHEAD = 2  # trials a worker that wait to be chosen from
 SHUTDOWN_SECONDS = 2.0
 STOP_SECONDS = 0.8  # for each of SIGTERM and SIGKILL
 
@@ -39,7 +40,8 @@ class ProcessExecutor:
 
     One thread a worker owns its process: it hands it the next trial, passes on its progress and
     its result, and replaces it when it ends. A trial whose process ends runs again in a new one;
-    when that ends too, the trial has failed.
+    when that ends too, the trial has failed. Of the trials that wait, a worker prefers one whose
+    graph it has traced; what a trial results in does not depend on it.
 
     Args:
         context: what the trials share; its arrays are written once, and mapped by the workers.
@@ -56,45 +58,49 @@ class ProcessExecutor:
         stopping: Callable[[], bool],
     ) -> None:
         start_fork_server()
-        self.slots = workers
+        self.slots, self.look_ahead = workers, LOOK_AHEAD * workers
         self._folder = tempfile.TemporaryDirectory(
             prefix="search-data-", ignore_cleanup_errors=True
         )
         folder = Path(self._folder.name)
         mapped = replace(context, data=map_data(context.data, folder))
         setup = WorkerSetup(mapped, registries(), folder)
-        self._tasks: SimpleQueue[Task | None] = SimpleQueue()
+        self._changed = threading.Condition()  # guards what follows
+        self._waiting: list[Task] = []
+        self._idle: set[_Worker] = set()
         self._closed = False
         # Closing one end wakes every thread and every process that waits for the other.
         search, self._end_of_search = multiprocessing.Pipe(duplex=False)
+        self._workers = [_Worker(setup, index, search, on_progress) for index in range(workers)]
         self._threads = [
             threading.Thread(
-                target=self._serve,
-                args=(_Worker(setup, index, search, on_progress),),
-                name=f"worker-{index}",
-                daemon=True,
+                target=self._serve, args=(worker,), name=f"worker-{worker.index}", daemon=True
             )
-            for index in range(workers)
+            for worker in self._workers
         ]
         for thread in self._threads:
             thread.start()
 
     def submit(self, spec: TrialSpec) -> "Future[TrialResult]":
-        """Hands the trial to the next worker that is free."""
-        if self._closed:
-            raise RuntimeError("this executor has been shut down")
+        """Hands the trial to a worker as soon as one is free."""
         future: Future[TrialResult] = Future()
-        self._tasks.put((spec, future))
+        with self._changed:
+            if self._closed:
+                raise RuntimeError("this executor has been shut down")
+            self._waiting.append((spec, future))
+            self._changed.notify_all()
         return future
 
     def shutdown(self) -> None:
         """Ends the workers within two seconds; trials that have not ended are cancelled."""
-        if self._closed:
-            return
-        self._closed = True
+        with self._changed:
+            if self._closed:
+                return
+            self._closed = True
+            self._changed.notify_all()
         self._end_of_search.close()
-        for _ in self._threads:
-            self._tasks.put(None)
+        for _, future in self._waiting:
+            _cancel(future)
         deadline = time.monotonic() + SHUTDOWN_SECONDS
         for thread in self._threads:
             # One that still waits for its first process ends that as soon as it is there.
@@ -105,20 +111,43 @@ class ProcessExecutor:
         """Runs tasks in one worker until the executor is shut down."""
         with suppress(Exception):  # the first trial will meet the problem again, and tell it
             worker.start()
-        for task in iter(self._tasks.get, None):
+        while (task := self._next(worker)) is not None:
             spec, future = task
             try:
-                if self._closed:
-                    raise _ShutdownError
                 future.set_result(self._run(worker, spec))
             except _ShutdownError:
-                future.cancel()
-                future.set_running_or_notify_cancel()
+                _cancel(future)
             except BaseException as error:  # a disk's too; else the search would wait for ever
                 future.set_exception(error)
                 with suppress(Exception):
                     worker.stop()
         worker.stop()
+
+    def _next(self, worker: "_Worker") -> Task | None:
+        """Waits for a trial for this worker; None when the executor is shut down."""
+        with self._changed:
+            self._idle.add(worker)
+            self._changed.wait_for(lambda: self._closed or self._choice(worker) is not None)
+            self._idle.remove(worker)
+            self._changed.notify_all()  # what was left to this worker may be for others now
+            choice = self._choice(worker)
+            return None if self._closed or choice is None else self._waiting.pop(choice)
+
+    def _choice(self, worker: "_Worker") -> int | None:
+        """The waiting trial that a free worker takes, by its index; None leaves them to others.
+
+        Best is one whose graph the worker has traced, next one whose graph nobody has, then any but
+        for those that another free worker takes.
+        """
+        others = [other for other in self._workers if other is not worker]
+        choices: list[tuple[int, int]] = []
+        for index, (spec, _) in enumerate(self._waiting):
+            owners = [other for other in others if spec.structure in other.traced]
+            if spec.structure in worker.traced:
+                choices.append((0, index))
+            elif not self._idle.intersection(owners):
+                choices.append((2 if owners else 1, index))
+        return min(choices)[1] if choices else None
 
     def _run(self, worker: "_Worker", spec: TrialSpec) -> TrialResult:
         started, exit_code = time.time(), 0
@@ -149,6 +178,7 @@ class _Worker:
         self._process: BaseProcess | None = None
         self._connection: Connection | None = None
         self._trials = 0
+        self.traced: tuple[str, ...] = ()  # structures whose graphs its process keeps
 
     def start(self) -> None:
         """Starts a process; while the fork server still imports TensorFlow, this waits for it."""
@@ -170,6 +200,7 @@ class _Worker:
             )
             process.start()
         self._process, self._connection, self._trials = process, connection, 0
+        self.traced = ()
 
     def run(self, spec: TrialSpec) -> TrialResult | DiskError | int:
         """Runs a trial; returns its result, or the exit code of the process if that ended.
@@ -187,7 +218,12 @@ class _Worker:
             self._connection.send(spec)
         while isinstance(message := self._receive(), TrialProgress):
             self._on_progress(message)
-        return self.stop() if message is None else message
+        if message is None:
+            return self.stop()
+        if spec.structure is not None:
+            others = (structure for structure in self.traced if structure != spec.structure)
+            self.traced = (*others, spec.structure)[-MOST_MODELS:]
+        return message
 
     def _receive(self) -> TrialProgress | TrialResult | DiskError | None:
         """The next message of the process; None if it has ended."""
@@ -217,6 +253,11 @@ class _Worker:
         with _PROCESSES:
             process.join(0)
             return process.exitcode or 0
+
+
+def _cancel(future: "Future[TrialResult]") -> None:
+    future.cancel()
+    future.set_running_or_notify_cancel()
 
 
 class _ShutdownError(Exception):

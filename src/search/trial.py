@@ -1,6 +1,8 @@
 """What goes to a worker for one trial, and what comes back: plain data that can be pickled."""
 
+from collections.abc import Hashable
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any, Literal
 
 Status = Literal["COMPLETED", "FAILED"]
@@ -22,6 +24,7 @@ class TrialSpec:
         keep_state: whether a later trial may continue this one.
         bracket: Hyperband's bracket, or None.
         rung: Hyperband's rung within the bracket, or None.
+        structure: equal for trials that can share a traced graph; None where that is not known.
     """
 
     trial_id: str
@@ -35,6 +38,7 @@ class TrialSpec:
     keep_state: bool = False
     bracket: int | None = None
     rung: int | None = None
+    structure: str | None = None
 
     @property
     def values(self) -> dict[str, Any]:
@@ -138,6 +142,11 @@ class TrialRecord:
 
     spec: TrialSpec
     result: TrialResult
+
+
+def structure_key(structure: Hashable | None) -> str | None:
+    """A short text for a HyperModel's `structure`."""
+    return None if structure is None else sha256(repr(structure).encode()).hexdigest()[:16]
 
 
 def _mean(values: list[float] | list[int]) -> float:

@@ -19,6 +19,7 @@ from hypermodels import HYPERMODELS
 from hypermodels.reuse import TracedModels
 from src import registry
 from src.data.loading import Data, FitArrays
+from src.data.splits import Rows
 from src.errors import DiskError
 from src.files import raise_disk_error, remove
 from src.run_directory import RunDirectory, event_suffix
@@ -27,6 +28,7 @@ from src.search.events import TrialProgress
 from src.search.seeds import trial_seed
 from src.search.stopping import TrialInterruptedError
 from src.search.trial import FitResult, TrialResult, TrialSpec
+from src.search.weights import save_weights
 
 TRACEBACK_LINES = 12
 PROGRESS_SECONDS = 0.2
@@ -42,6 +44,7 @@ class RunContext:
         data: the rows and how they are split.
         plan: most epochs of a trial, and what its callbacks monitor.
         run: the run's folder.
+        stream: whether trials read their rows batch by batch, instead of holding them in memory.
     """
 
     seed: int
@@ -49,6 +52,11 @@ class RunContext:
     data: Data
     plan: callbacks.TrainingPlan
     run: RunDirectory
+    stream: bool = False
+
+    def arrays(self, train: Rows, validation: Rows) -> FitArrays:
+        """What a fit on these rows takes, read when it is needed where trials stream."""
+        return self.data.arrays(train, validation, stream=self.stream)
 
 
 class TrialRunner:
@@ -122,12 +130,12 @@ class TrialRunner:
 
     def _folds(self, folds: int) -> Iterator[FitArrays]:
         for train, validation in self.context.data.folds(folds):
-            yield self._split if folds == 1 else self.context.data.arrays(train, validation)
+            yield self._split if folds == 1 else self.context.arrays(train, validation)
 
     @cached_property
     def _split(self) -> FitArrays:
         """The plain split, preprocessed once for all trials; folds would fill the memory."""
-        return self.context.data.arrays(self.context.data.train, self.context.data.validation)
+        return self.context.arrays(self.context.data.train, self.context.data.validation)
 
     def _fit(
         self,
@@ -138,9 +146,8 @@ class TrialRunner:
     ) -> FitResult:
         context, execution, fold = self.context, recorder.execution, recorder.fold
         seed = trial_seed(context.seed, int(spec.root_id), execution, fold)
-        keras.utils.set_random_seed(seed)
         hypermodel = self._hypermodel_class(arrays.problem, seed=seed)
-        model = self._traced.reuse(hypermodel.structure(hp), hypermodel.build(hp))
+        model = self._traced.model(hypermodel, hp, seed)
         recorder.parameters = model.count_params()
         recorder.batch_size = _batch_size(hp, len(arrays.x))
         controls = callbacks.build_callbacks(hp, context.plan)
@@ -160,18 +167,23 @@ class TrialRunner:
                     watchers.append(self._reporter(spec, recorder))
                 if self.stopping is not None:
                     watchers.append(_Stopper(self.stopping))
-                hypermodel.fit(
-                    hp,
-                    model,
-                    arrays.x,
-                    arrays.y,
-                    validation_data=(arrays.x_validation, arrays.y_validation),
-                    epochs=spec.epochs,
-                    initial_epoch=spec.initial_epoch,
-                    verbose=0,
-                    controls=controls.values(),
-                    callbacks=watchers,
-                )
+                try:
+                    hypermodel.fit(
+                        hp,
+                        model,
+                        arrays.x,
+                        arrays.y,
+                        validation_data=(arrays.x_validation, arrays.y_validation),
+                        epochs=spec.epochs,
+                        initial_epoch=spec.initial_epoch,
+                        stream=context.stream,
+                        verbose=0,
+                        controls=controls.values(),
+                        callbacks=watchers,
+                    )
+                except BaseException:
+                    self._traced.discard(model)
+                    raise
             reached, stopped = recorder.epochs, bool(model.stop_training)
         recorder.check()
         if best.value is None:
@@ -179,10 +191,7 @@ class TrialRunner:
         if spec.keep_state:
             state = context.run.training_state(spec.trial_id, execution)
             training_state.save(state, model, controls, best, epochs=reached, stopped=stopped)
-        model.set_weights(best.weights)
-        weights = context.run.weights(spec.trial_id, execution, fold)
-        weights.parent.mkdir(parents=True, exist_ok=True)
-        model.save_weights(weights)
+        save_weights(context.run.weights(spec.trial_id, execution, fold), best.weights)
         logs = {name: value for name, value in best.logs.items() if name != "learning_rate"}
         return FitResult(execution, fold, best.value, best.epoch, reached, logs)
 

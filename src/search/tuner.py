@@ -21,7 +21,7 @@ from src.search.history import HistoryFile
 from src.search.oracle import SearchOracle
 from src.search.snapshot import SavedSearch, Snapshot, restore_result
 from src.search.stopping import StopRequest, TrialInterruptedError
-from src.search.trial import TrialRecord, TrialResult, TrialSpec
+from src.search.trial import TrialRecord, TrialResult, TrialSpec, structure_key
 
 POLL_SECONDS = 0.2  # how long a signal may wait to be seen
 
@@ -178,7 +178,7 @@ class SearchTuner(kt.Tuner):
         running: dict[Future[TrialResult], Any] = {}
         end: SearchEnd | None = None
         while True:
-            while end is None and len(running) < self.executor.slots:
+            while end is None and len(running) < self._most_running:
                 proposed = self._next_trial()
                 if isinstance(proposed, SearchEnd):
                     end = proposed
@@ -218,6 +218,11 @@ class SearchTuner(kt.Tuner):
         if trial.status == "STOPPED":
             return SearchEnd("finished", self.oracle.exhausted)
         return None if trial.status == "IDLE" else trial
+
+    @property
+    def _most_running(self) -> int:
+        """How many trials the executor may have, those that wait for a worker included."""
+        return self.executor.slots + (0 if self.oracle.learns else self.executor.look_ahead)
 
     def _free_slot(self) -> str:
         """An id that no running trial has: Keras Tuner keeps one trial for each."""
@@ -297,6 +302,7 @@ class SearchTuner(kt.Tuner):
             keep_state=self.oracle.continues_trials,
             bracket=bracket,
             rung=values.get("tuner/round"),
+            structure=structure_key(self.hypermodel.structure(trial.hyperparameters)),
         )
 
     def _prune(self) -> None:

@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import keras
 import numpy as np
@@ -14,10 +15,12 @@ import pandas as pd
 import yaml
 
 from hypermodels import HYPERMODELS
+from hypermodels.export import plain_network
 from hypermodels.problem import Problem
 from src import metrics, registry
 from src.data.loading import FitArrays
 from src.data.preprocessing import Scaling
+from src.data.scaled_rows import ScaledRows
 from src.errors import DiskError, UserError
 from src.files import disk_errors, remove, sync, write_atomically
 from src.run_directory import RunDirectory
@@ -25,6 +28,7 @@ from src.search import space as spaces
 from src.search.seeds import trial_seed
 from src.search.trial import TrialRecord
 from src.search.trial_runner import RunContext, hyperparameters_of
+from src.search.weights import load_weights
 
 PREDICTION_ROWS = 4096  # rows of one forward pass
 TOLERANCE = 1e-4  # of a probability or a standardised target: rounding stays far below
@@ -104,7 +108,7 @@ def _export(context: RunContext, record: TrialRecord, run: RunDirectory) -> Winn
     if spec.folds == 1:
         epochs = None
         execution = _best_execution(context, record)
-        network, arrays = _trained(context, record, execution, 0, data.arrays(*folds[0]))
+        network, arrays = _trained(context, record, execution, 0, context.arrays(*folds[0]))
     else:
         epochs = record.result.best_epoch or 1
         network, arrays = _refit(context, record, epochs)
@@ -123,16 +127,16 @@ def _export(context: RunContext, record: TrialRecord, run: RunDirectory) -> Winn
     for fold, (train, validation) in enumerate(folds):
         judge = model
         if spec.folds > 1:
-            own, arrays = _trained(context, record, 0, fold, data.arrays(train, validation))
+            own, arrays = _trained(context, record, 0, fold, context.arrays(train, validation))
             judge = raw_model(own, arrays.scaling, arrays.problem)
-        pieces.append((validation, _predict(judge, data.x[validation])))
+        pieces.append((validation, _predict(judge, ScaledRows(data.x, validation))))
     rows = np.concatenate([rows for rows, _ in pieces])
     prediction = np.concatenate([predicted for _, predicted in pieces])
     validation_metrics = metrics.evaluate(data.task, data.y[rows], prediction)
     tables = [_prediction_table(context, "validation", rows, prediction)]
     test_metrics: Metrics = {}
     if len(data.test):
-        prediction = _predict(model, data.x[data.test])
+        prediction = _predict(model, ScaledRows(data.x, data.test))
         test_metrics = metrics.evaluate(data.task, data.y[data.test], prediction)
         tables.append(_prediction_table(context, "test", data.test, prediction))
 
@@ -159,7 +163,7 @@ def raw_model(network: keras.Model, scaling: Scaling, problem: Problem) -> keras
     """
     inputs = keras.Input((problem.features,), name="features")
     x = (inputs - scaling.mean) / scaling.scale
-    outputs = keras.Model(network.inputs, network.outputs)(x)
+    outputs = plain_network(network)(x)
     if isinstance(outputs, list):
         outputs = outputs[0]
     if problem.task == "regression":
@@ -225,8 +229,8 @@ def _trained(
     _, network = _build(context, record, arrays, seed)
     path = context.run.weights(record.spec.trial_id, execution, fold)
     try:
-        network.load_weights(path)
-    except (OSError, ValueError, KeyError) as error:  # of HDF5 and Keras, for whatever it finds
+        network.set_weights(load_weights(path))
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
         raise UserError(
             f"{path}: the weights of the best trial, {record.spec.trial_id}, cannot be read: "
             f"{_reason(error)}. Put the file back and resume, or train its hyperparameters again"
@@ -237,12 +241,14 @@ def _trained(
 def _refit(context: RunContext, record: TrialRecord, epochs: int) -> tuple[keras.Model, FitArrays]:
     """Trains on the development rows; without validation rows, no callback can react to them."""
     data, spec = context.data, record.spec
-    arrays = data.arrays(data.development, np.empty(0, dtype=np.int64))
+    arrays = context.arrays(data.development, np.empty(0, dtype=np.int64))
     seed = trial_seed(context.seed, int(spec.root_id), 0, spec.folds)
     hypermodel, network = _build(context, record, arrays, seed)
     hp = hyperparameters_of(spec)
     try:
-        history = hypermodel.fit(hp, network, arrays.x, arrays.y, epochs=epochs)
+        history = hypermodel.fit(
+            hp, network, arrays.x, arrays.y, epochs=epochs, stream=context.stream
+        )
     except Exception as error:  # callbacks of any user's may raise anything
         raise UserError(
             f"trial {spec.trial_id} is the best, but training it again on all training and "
@@ -268,14 +274,14 @@ def _check_predictions(
     context: RunContext, model: keras.Model, network: keras.Model, arrays: FitArrays
 ) -> None:
     """Raises `UserError` unless the exported model predicts what its network does."""
-    x = context.data.x[context.data.validation]
-    problem = arrays.problem
-    own = _predict(network, arrays.scaling.apply(x)).astype(np.float64)
+    data, problem = context.data, arrays.problem
+    scaled = ScaledRows(data.x, data.validation, arrays.scaling)
+    own = _predict(network, scaled).astype(np.float64)
     expected = own * problem.target_scale + problem.target_mean
     allowed = np.full(own.shape, TOLERANCE)
     if problem.task == "regression":  # relative, and float32 rounds a mean far from 0
         allowed = TOLERANCE * problem.target_scale * (1 + np.abs(own)) + 1e-6 * np.abs(expected)
-    difference = np.abs(_predict(model, x) - expected)
+    difference = np.abs(_predict(model, ScaledRows(data.x, data.validation)) - expected)
     if not np.all(difference <= allowed):  # NaN is never at most something
         raise UserError(
             "the exported file is not the model that was trained: on the validation rows its "
@@ -286,8 +292,9 @@ def _check_predictions(
         )
 
 
-def _predict(model: keras.Model, x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    return np.asarray(model.predict(x, batch_size=PREDICTION_ROWS, verbose=0))
+def _predict(model: keras.Model, x: ScaledRows) -> np.ndarray[Any, Any]:
+    parts = (x[start : start + PREDICTION_ROWS] for start in range(0, len(x), PREDICTION_ROWS))
+    return np.concatenate([np.asarray(model.predict_on_batch(part)) for part in parts])
 
 
 def _prediction_table(

@@ -21,7 +21,7 @@ from src.run_lock import RunLock
 from src.search import EXECUTORS, TUNERS
 from src.search import space as spaces
 from src.search.events import SearchEnd, SearchListener, SearchProgress, TrialProgress
-from src.search.narrowing import check_effect, narrow
+from src.search.narrowing import check_effect, check_schedule_unit, narrow
 from src.search.objective import resolve_objective
 from src.search.oracle import SearchOracle
 from src.search.rehearsal import rehearse
@@ -146,13 +146,14 @@ def prepare(config: Config) -> PreparedSearch:
     data.folds(config.tuner.folds)  # refuses folds that the rows cannot give
     name = config.hypermodel.name
     hypermodel_class = registry.load(HYPERMODELS, name, "hypermodel.name")
-    hypermodel = hypermodel_class(data.arrays(data.train, data.validation).problem)
+    hypermodel = hypermodel_class(data.arrays(data.train, data.validation, stream=True).problem)
     owner = f"hypermodel.name={name} on {data.task} data"
     declared = spaces.discover(hypermodel, owner)
     own_names = [name for name in config.space if name not in config.inherited_space]
     spaces.check_names(declared, [*own_names, *sorted(config.opened_space)], owner)
     space = narrow(declared, config.space, hypermodel_class.limits())
     check_effect(space, own_names)
+    check_schedule_unit(space, config.training.schedule_unit)
     objective = resolve_objective(config.objective, data.task, hypermodel.metric_names, space)
     plan = _plan(config, objective)
     check_export(rehearse(hypermodel_class, data, space, plan, owner), hypermodel.problem, owner)
@@ -197,7 +198,14 @@ def search(
             remove_remains(run, resumed.saved)
         text = dump_config(config, prepared.recorded, run.config)
         write_atomically(run.config, text)
-        context = RunContext(config.seed, config.hypermodel.name, prepared.data, prepared.plan, run)
+        context = RunContext(
+            seed=config.seed,
+            hypermodel=config.hypermodel.name,
+            data=prepared.data,
+            plan=prepared.plan,
+            run=run,
+            stream=config.training.batches == "stream",
+        )
 
         def on_progress(running: TrialProgress) -> None:
             for listener in listeners:
@@ -292,7 +300,10 @@ def run(
 
 def _plan(config: Config, objective: kt.Objective) -> TrainingPlan:
     return TrainingPlan(
-        epochs=config.training.epochs, monitor=objective.name, direction=objective.direction
+        epochs=config.training.epochs,
+        monitor=objective.name,
+        direction=objective.direction,
+        schedule_unit=config.training.schedule_unit,
     )
 
 

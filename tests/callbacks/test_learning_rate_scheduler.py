@@ -1,6 +1,7 @@
 """The scheduler, alone and composed with the plateau callback."""
 
 import json
+import typing
 from typing import Any
 
 import keras
@@ -12,6 +13,8 @@ from callbacks import (
     LearningRateScheduler,
     RecordLearningRate,
     ReduceLROnPlateau,
+    ScheduleUnit,
+    TrainingPlan,
     get_schedule,
     parameters_of,
 )
@@ -162,6 +165,41 @@ def test_epochs_beyond_the_plan_stay_at_the_end_of_the_schedule() -> None:
 def test_a_plan_without_epochs_is_refused(epochs: int) -> None:
     with pytest.raises(ValueError, match=f"epochs must be at least 1, but got {epochs}"):
         LearningRateScheduler(COSINE, epochs)
+
+
+def test_an_unknown_unit_is_refused() -> None:
+    with pytest.raises(ValueError, match="unit must be 'epoch' or 'step', but got 'batch'"):
+        LearningRateScheduler(COSINE, 3, "batch")  # type: ignore[arg-type]
+
+
+def test_the_plan_decides_the_unit() -> None:
+    hp = {"schedule": "linear", "schedule_final": 0.5}
+    for unit in typing.get_args(ScheduleUnit):
+        plan = TrainingPlan(4, "val_loss", "min", unit)
+        scheduler = LearningRateScheduler.from_hyperparameters(hp, plan)
+        assert scheduler is not None
+        assert (scheduler.unit, scheduler.epochs) == (unit, 4)
+    assert TrainingPlan(4, "val_loss", "min").schedule_unit == "epoch"
+
+
+@pytest.mark.parametrize("scheduler_first", [True, False])
+def test_by_the_step_the_plateaus_factor_holds_for_all_steps(scheduler_first: bool) -> None:
+    pair = [
+        LearningRateScheduler(COSINE, EPOCHS, "step"),
+        ReduceLROnPlateau("val_score", "max", factor=0.5, patience=2),
+    ]
+    trace, metric, record = RateTrace(), ScriptedMetric(SCORES), RecordLearningRate()
+    callbacks = [metric, record, *(pair if scheduler_first else reversed(pair)), trace]
+    x, y = np.ones((5, 1), "float32"), np.zeros((5, 1), "float32")
+    history = plain_model().fit(x, y, 2, epochs=EPOCHS, callbacks=callbacks, verbose=0).history
+    base = float(np.float32(BASE))
+    expected_rates = [
+        np.float32(base * 0.5**cut * COSINE((epoch + step / 3) / EPOCHS))
+        for epoch, cut in enumerate(CUTS)
+        for step in range(3)
+    ]
+    assert trace.rates == expected_rates
+    assert history["learning_rate"] == expected_rates[::3]  # the first step's
 
 
 def test_kerass_schedule_in_the_optimizer_is_refused() -> None:

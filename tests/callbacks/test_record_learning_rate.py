@@ -18,7 +18,7 @@ def test_history_has_the_rate_without_any_callback_that_changes_it() -> None:
 def test_a_schedule_in_the_optimizer_is_recorded_too() -> None:
     decay = keras.optimizers.schedules.PiecewiseConstantDecay([1], [0.5, 0.25])
     history = fit(plain_model(keras.optimizers.SGD(decay)), [RecordLearningRate()], 3)
-    assert history.history["learning_rate"] == [0.5, 0.25, 0.25]  # as read after the epoch's step
+    assert history.history["learning_rate"] == [0.5, 0.5, 0.25]  # the cut comes after step 1
 
 
 def test_a_csv_logger_after_it_sees_the_rate(tmp_path: Path) -> None:

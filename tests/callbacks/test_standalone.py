@@ -25,6 +25,15 @@ SCRIPT = """
         callbacks.TensorBoard("events"),
     ])
     print([round(rate, 6) for rate in history.history["learning_rate"]])
+    class Trace(keras.callbacks.Callback):
+        rates = []
+        def on_train_batch_end(self, batch, logs=None):
+            self.rates.append(round(float(self.model.optimizer.learning_rate), 6))
+    linear = callbacks.get_schedule("linear", {"final": 0.0})
+    model.fit(x, y, batch_size=3, epochs=2, verbose=0, callbacks=[
+        callbacks.LearningRateScheduler(linear, 2, unit="step"), Trace(),
+    ])
+    print(Trace.rates)
     print(sorted({name.partition(".")[0] for name in sys.modules}
                  & {"src", "hypermodels", "keras_tuner"}))
     print(callbacks.__file__)
@@ -44,9 +53,10 @@ def test_a_copy_works_with_plain_keras(tmp_path: Path) -> None:
         timeout=120,
     )
     assert result.returncode == 0, result.stderr
-    rates, foreign, path = result.stdout.splitlines()[-3:]
+    rates, step_rates, foreign, path = result.stdout.splitlines()[-4:]
     # base × (1, 2/3, 1/3) × (1, 1, 0.5): the loss falls, which counts as a plateau of its maximum
     assert rates == "[0.001, 0.000667, 0.000167]"
+    assert step_rates == "[0.001, 0.000833, 0.000667, 0.0005, 0.000333, 0.000167]"
     assert foreign == "[]"
     assert Path(path).parent == tmp_path / "project" / "callbacks"
     assert len(list((tmp_path / "elsewhere" / "events").iterdir())) == 1

@@ -75,11 +75,14 @@ def fit(model: Any, arrays: tuple[Any, ...], batch_size: int, epochs: int, **opt
     return model.fit_epochs(arrays, validation, epochs=epochs, verbose=0, **options).history
 
 
-def fit_step_by_step(model: Any, arrays: tuple[Any, ...], batch_size: int, epochs: int) -> Any:
-    """Trains a plain Keras model on the same batches, each with a call of `train_on_batch`."""
+def fit_step_by_step(model: Any, arrays: tuple[Any, ...], *batch_sizes: int) -> Any:
+    """Trains a plain Keras model on the same batches, each with a call of `train_on_batch`.
+
+    There is a batch size for each epoch.
+    """
     history: dict[str, list[float]] = {"accuracy": [], "log_loss": [], "loss": []}
     rows = len(arrays[0])
-    for epoch in range(epochs):
+    for epoch, batch_size in enumerate(batch_sizes):
         seed = [SEED, epoch]
         order = tf.random.experimental.stateless_shuffle(tf.range(rows), seed=seed).numpy()
         batches = []
@@ -102,7 +105,7 @@ def fit_step_by_step(model: Any, arrays: tuple[Any, ...], batch_size: int, epoch
 def test_an_epoch_is_the_same_as_training_step_by_step(batch_size: int, weighted: bool) -> None:
     model, plain = network(EpochModel), network(keras.Model, eager=True)
     plain.set_weights(model.get_weights())
-    expected = fit_step_by_step(plain, data(weighted), batch_size, epochs=3)
+    expected = fit_step_by_step(plain, data(weighted), *[batch_size] * 3)
     found = fit(model, data(weighted), batch_size, epochs=3)
     assert list(found) == list(expected) == ["accuracy", "log_loss", "loss"]
     for name, values in expected.items():

@@ -20,7 +20,7 @@ EXPECTED: dict[str, tuple[str, dict[str, Any], int, int]] = {
     "adam": ("FusedAdam", {"weight_decay": None}, 2, 0),
     "adamw": ("FusedAdam", {"weight_decay": 0.03}, 2, 0),
     "nadam": ("Nadam", {"weight_decay": None}, 2, 1),
-    "lion": ("Lion", {"weight_decay": 0.03}, 1, 0),
+    "lion": ("TunableLion", {"weight_decay": 0.03}, 1, 0),
 }
 
 
@@ -37,7 +37,8 @@ def test_values_land_in_the_optimizer_and_it_trains(name: str) -> None:
     kind, settings, slots, more = EXPECTED[name]
     config = model.optimizer.get_config()
     assert type(model.optimizer).__name__ == kind
-    assert {key: config[key] for key in settings} == settings
+    for key, value in settings.items():  # variables hold single precision
+        assert config[key] == (pytest.approx(value, rel=1e-6) if value else value)
     assert float(model.optimizer.learning_rate) == np.float32(0.02)
     assert isinstance(model.optimizer.learning_rate, keras.Variable)  # callbacks write to it
     assert len(model.optimizer.variables) == 2 + slots * len(model.trainable_variables) + more

@@ -1,5 +1,6 @@
 """Models that share a trace train bit for bit as if each had its own."""
 
+import random
 from typing import Any
 
 import keras
@@ -8,47 +9,175 @@ import pytest
 
 from hypermodels import reuse
 from hypermodels.mlp import MLP
+from hypermodels.residual_mlp import ResidualMLP
 from hypermodels.reuse import TracedModels
 from tests.hypermodels.helpers import PROBLEMS, arrays, declared
 
-NET: dict[str, Any] = {
-    "layers": 2,
-    "units": 8,
-    "normalization": "batch",
-    "dropout": 0.3,
-    "optimizer": "adam",
-    "regularizer": "l2",
+NET: dict[str, Any] = {"layers": 2, "units": 8, "normalization": "batch", "dropout": 0.3}
+# Values of parts that live in variables or in callbacks, by kind; every second pair of values
+# differs in all of them.
+KINDS: dict[str, tuple[str, list[dict[str, Any]]]] = {
+    "rates": ("multiclass", [{"learning_rate": 0.01}, {"learning_rate": 0.05}]),
+    "batch sizes": ("multiclass", [{"batch_size": 16}, {"batch_size": 7}, {"batch_size": 0}]),
+    "dropout": ("multiclass", [{"dropout": 0.1}, {"dropout": 0.6}]),
+    "label smoothing": ("multiclass", [{"label_smoothing": 0.1}, {"label_smoothing": 0.2}]),
+    "label smoothing of two": ("binary", [{"label_smoothing": 0.1}, {"label_smoothing": 0.2}]),
+    "strengths": (
+        "multiclass",
+        [{"regularizer": "elastic_net", "l1": l1, "l2": l2} for l1, l2 in [(0.1, 0.2), (0.3, 0.1)]],
+    ),
+    "momentum": ("binary", [{"optimizer": "nesterov", "momentum": m} for m in (0.5, 0.9)]),
+    "decay": ("regression", [{"optimizer": "adamw", "weight_decay": d} for d in (0.1, 0.4)]),
+    "decay of lion": ("multiclass", [{"optimizer": "lion", "weight_decay": d} for d in (0.1, 0.4)]),
+    "callbacks": (
+        "multiclass",
+        [
+            {"schedule": "linear"},
+            {"plateau": True, "plateau_patience": 2},
+            {"early_stopping_patience": 1, "learning_rate": 1e-9},
+            {"schedule": "cosine"},
+        ],
+    ),
+    "Hyperband": ("multiclass", [{"tuner/epochs": 2}, {"tuner/epochs": 4, "tuner/trial_id": "1"}]),
 }
-# (seed, values that live in variables or in callbacks)
-TRIALS: list[tuple[int, dict[str, Any]]] = [
-    (1, {"learning_rate": 0.01, "batch_size": 16}),
-    (2, {"learning_rate": 0.05, "batch_size": 7, "schedule": "linear"}),
-    (1, {"learning_rate": 0.01, "batch_size": 16}),
-    (3, {"learning_rate": 0.01, "batch_size": 0, "plateau": True, "plateau_patience": 2}),
-]
+EPOCHS = 3
 
 
-def train(models: TracedModels, seed: int, values: dict[str, Any]) -> tuple[Any, Any, Any]:
-    keras.utils.set_random_seed(seed)
-    hypermodel = MLP(PROBLEMS["multiclass"], seed)
-    hp = declared(hypermodel, **NET, **values)
-    model = models.reuse(hypermodel.structure(hp), hypermodel.build(hp))
-    x, y = arrays("multiclass")
-    history = hypermodel.fit(hp, model, x, y, validation_data=(x, y), epochs=4)
-    return model, history.history, model.get_weights()
+class Random(keras.callbacks.Callback):
+    """Draws from the global generators, as a callback of a user's may."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.drawn: list[float] = []
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self.drawn += [random.random(), np.random.random()]
 
 
-def test_a_reused_model_gives_bit_identical_results_to_a_fresh_one() -> None:
+def train(
+    models: TracedModels, seed: int, values: dict[str, Any], task: str = "multiclass"
+) -> tuple[Any, Any]:
+    """Trains a model; returns it, and everything that two of them must have in common."""
+    hypermodel = MLP(PROBLEMS[task], seed)
+    hp = declared(hypermodel, **{**NET, **values})
+    model = models.model(hypermodel, hp, seed)
+    state = [model.get_weights(), [variable.numpy() for variable in model.optimizer.variables]]
+    drawn = Random()
+    x, y = arrays(task)
+    history = hypermodel.fit(
+        hp, model, x, y, validation_data=(x, y), epochs=EPOCHS, callbacks=[drawn]
+    )
+    state += [history.history, drawn.drawn, model.predict(x, verbose=0), model.count_params()]
+    state += [[variable.numpy() for variable in model.variables], model.losses]
+    state += [[variable.numpy() for variable in model.optimizer.variables]]
+    return model, state
+
+
+def assert_equal(one: Any, other: Any) -> None:
+    assert type(one) is type(other)
+    if isinstance(one, dict):
+        assert list(one) == list(other)
+        one, other = list(one.values()), list(other.values())
+    if isinstance(one, list):
+        assert len(one) == len(other)
+        for first, second in zip(one, other, strict=True):
+            assert_equal(first, second)
+    else:
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_reused_model_gives_bit_identical_results_to_a_fresh_one(kind: str) -> None:
+    task, trials = KINDS[kind]
     shared = TracedModels()
-    models = set()
-    for seed, values in TRIALS:
-        model, history, weights = train(shared, seed, values)
-        models.add(id(model))
-        _, fresh_history, fresh_weights = train(TracedModels(), seed, values)
-        assert history == fresh_history
-        for one, other in zip(weights, fresh_weights, strict=True):
-            np.testing.assert_array_equal(one, other)
-    assert len(models) == 1
+    models, losses = [], []
+    for number, values in enumerate([*trials, trials[0]]):
+        seed = 1 + number % len(trials)
+        model, state = train(shared, seed, values, task)
+        models.append(model)
+        losses.append(state[2]["loss"])
+        assert_equal(state, train(TracedModels(), seed, values, task)[1])
+    assert len(set(map(id, models))) == 1
+    assert losses[0] == losses[-1] != losses[1]
+
+
+def test_no_model_is_built_for_a_structure_that_has_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    shared = TracedModels()
+    train(shared, 1, {})
+    monkeypatch.setattr(MLP, "network", None)
+    train(shared, 2, {"dropout": 0.2})
+
+
+@pytest.mark.parametrize("initializer", ["orthogonal", "random_normal_one", "lecun_uniform"])
+@pytest.mark.parametrize("cls", [MLP, ResidualMLP])
+def test_state_is_renewed_as_building_gives_it(cls: Any, initializer: str) -> None:
+    hypermodel = cls(PROBLEMS["regression"])
+    values = {"units": 8, "dropout": 0.2, "normalization": "layer", "initializer": initializer}
+    models = TracedModels()
+    model = models.model(hypermodel, declared(hypermodel, **values), 1)
+    model.set_weights([weight + 1 for weight in model.get_weights()])
+    fresh = TracedModels().model(hypermodel, declared(hypermodel, **values), 2)
+    drawn = random.random()
+    renewed = models.model(hypermodel, declared(hypermodel, **values), 2)
+    assert renewed is model
+    assert random.random() == drawn
+    for one, other in zip(renewed.variables, fresh.variables, strict=True):
+        np.testing.assert_array_equal(one.numpy(), other.numpy())
+
+
+class Pretrained(MLP):
+    """Weights that no initializer gives, drawn anew for each model."""
+
+    def network(self, hp: Any, x: Any) -> Any:
+        layer = keras.layers.Dense(8)
+        x = layer(x)
+        layer.kernel.assign(np.random.normal(size=layer.kernel.shape))
+        return x
+
+
+def test_weights_of_unknown_origin_come_from_a_fresh_model() -> None:
+    hypermodel = Pretrained(PROBLEMS["binary"])
+    hp = declared(hypermodel)
+    shared = TracedModels()
+    first, second = (shared.model(hypermodel, hp, seed) for seed in (1, 2))
+    assert first is second
+    fresh = TracedModels().model(hypermodel, hp, 2)
+    for one, other in zip(second.variables, fresh.variables, strict=True):
+        np.testing.assert_array_equal(one.numpy(), other.numpy())
+
+
+class Raising(keras.callbacks.Callback):
+    """Ends a training in the middle, with the learning rate as a schedule has it."""
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        raise ZeroDivisionError
+
+
+def test_what_a_callback_changed_for_good_is_not_reused() -> None:
+    shared = TracedModels()
+    model, _ = train(shared, 1, {})
+    model.layers[1].trainable = False
+    other, state = train(shared, 1, {})
+    assert other is not model
+    assert_equal(state, train(TracedModels(), 1, {})[1])
+    other.compile("sgd", "mse")
+    third, state = train(shared, 1, {})
+    assert third is not other
+    assert_equal(state, train(TracedModels(), 1, {})[1])
+    shared.discard(third)
+    assert train(shared, 1, {})[0] is not third
+
+
+def test_values_that_callbacks_wrote_are_those_of_the_next_trial_again() -> None:
+    shared = TracedModels()
+    values = {"regularizer": "l2", "l2": 0.01, "label_smoothing": 0.1}
+    model, state = train(shared, 1, values)
+    for name, variables in model.tunables.items():
+        for variable in variables:
+            variable.assign(0.5)
+        assert len(variables) == (2 if name in ("dropout", "l2") else 1)
+    assert set(model.tunables) == {"learning_rate", "dropout", "l2", "label_smoothing"}
+    assert_equal(train(shared, 1, values)[1], state)
 
 
 def test_what_changes_the_graph_changes_the_structure() -> None:
@@ -57,20 +186,55 @@ def test_what_changes_the_graph_changes_the_structure() -> None:
         {},
         {"units": 9},
         {"layers": 1},
-        {"dropout": 0.2},
+        {"dropout": 0.0},
         {"optimizer": "adamw"},
-        {"regularizer": "none"},
+        {"optimizer": "momentum"},
+        {"optimizer": "momentum", "momentum": 0.0},
+        {"regularizer": "l2"},
         {"label_smoothing": 0.1},
         {"activation": "tanh"},
     ]
     structures = {
         hypermodel.structure(declared(hypermodel, **{**NET, **changed})) for changed in changes
     }
-    assert len(structures) == 8
-    alike = [declared(hypermodel, **{**NET, **values}) for _, values in TRIALS]
-    assert len({hypermodel.structure(hp) for hp in alike}) == 1
+    assert len(structures) == len(changes)
+    for task, trials in KINDS.values():
+        hypermodel = MLP(PROBLEMS[task])
+        alike = [declared(hypermodel, **{**NET, **values}) for values in trials]
+        assert len({hypermodel.structure(hp) for hp in alike}) == 1
     other = MLP(PROBLEMS["binary"])
     assert other.structure(declared(other, **NET)) not in structures
+
+
+class OwnNetwork(MLP):
+    """Reads the rate of its dropout as a number."""
+
+    def network(self, hp: Any, x: Any) -> Any:
+        return keras.layers.Dropout(hp.get("dropout"))(x)
+
+
+class OwnBuild(MLP):
+    """May do anything to the model."""
+
+    def build(self, hp: Any) -> Any:
+        return super().build(hp)
+
+
+def test_a_hypermodel_of_ones_own_shares_only_what_it_says() -> None:
+    own = OwnNetwork(PROBLEMS["binary"])
+    one, two = (own.structure(declared(own, dropout=rate)) for rate in (0.1, 0.2))
+    assert one != two
+    rates = [declared(own, optimizer="nesterov", momentum=momentum) for momentum in (0.5, 0.9)]
+    assert own.structure(rates[0]) == own.structure(rates[1])
+    build = OwnBuild(PROBLEMS["binary"])
+    assert build.structure(declared(build)) is None
+
+
+def test_a_value_without_its_variable_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(OwnNetwork, "TUNABLES", MLP.TUNABLES, raising=False)
+    hypermodel = OwnNetwork(PROBLEMS["binary"])
+    with pytest.raises(ValueError, match="'dropout' is among the hyperparameters that live in"):
+        TracedModels().model(hypermodel, declared(hypermodel, dropout=0.2), 1)
 
 
 def test_no_structure_means_no_sharing_and_old_models_are_dropped(
@@ -78,14 +242,14 @@ def test_no_structure_means_no_sharing_and_old_models_are_dropped(
 ) -> None:
     monkeypatch.setattr(reuse, "MOST_MODELS", 2)
     models = TracedModels()
-    built = []
-    for _ in range(4):
-        hypermodel = MLP(PROBLEMS["binary"])
-        built.append(hypermodel.build(declared(hypermodel, **NET)))
-    assert models.reuse(None, built[0]) is built[0]
-    assert models.reuse("a", built[0]) is built[0]
-    assert models.reuse("b", built[1]) is built[1]
-    assert models.reuse("a", built[2]) is built[0]
-    assert models.reuse("c", built[3]) is built[3]  # drops b, which was used longest ago
-    assert models.reuse("a", built[2]) is built[0]
-    assert models.reuse("b", built[2]) is built[2]
+
+    def model(units: int, cls: Any = MLP) -> Any:
+        hypermodel = cls(PROBLEMS["binary"])
+        return models.model(hypermodel, declared(hypermodel, units=units), 1)
+
+    assert model(1, OwnBuild) is not model(1, OwnBuild)
+    one, two = model(1), model(2)
+    assert model(1) is one
+    three = model(3)  # drops the second, which was used longest ago
+    assert (model(1), model(3)) == (one, three)
+    assert model(2) is not two

@@ -182,10 +182,79 @@ def test_listeners_are_told_how_far_each_trial_is(
         ]
 
 
+def test_a_worker_prefers_trials_whose_graph_it_has_traced(tmp_path: Path) -> None:
+    executor, spec = executor_of(tmp_path, workers=2)
+    try:
+        wait_until(lambda: len(executor._idle) == 2)
+        first = executor.submit(trial_of(spec, "first", "a")).result(timeout=60).worker
+        second = {"0": "1", "1": "0"}[first]
+        workers = {"a": first, "b": second}
+        # Both are free whenever trials are submitted; the first b finds the first worker busy.
+        for number, structures in enumerate(["ab", "ba", "ab", "ba"]):
+            wait_until(lambda: len(executor._idle) == 2)
+            futures = [executor.submit(trial_of(spec, f"{s}{number}", s)) for s in structures]
+            found = [future.result(timeout=60).worker for future in futures]
+            assert found == [workers[structure] for structure in structures]
+        # A worker with nothing else to do helps the one that has the graph.
+        wait_until(lambda: len(executor._idle) == 2)
+        more = [executor.submit(trial_of(spec, f"more{n}", "b")) for n in range(12)]
+        assert {future.result(timeout=60).worker for future in more} == {"0", "1"}
+        assert all("b" in worker.traced for worker in executor._workers)
+    finally:
+        executor.shutdown()
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def trial_of(spec: TrialSpec, trial_id: str, structure: str) -> TrialSpec:
+    """A short trial that is said to have this structure."""
+    return replace(spec, trial_id=trial_id, epochs=1, structure=structure)
+
+
+class Counting:
+    """Notes how many trials it has been given that have not ended."""
+
+    slots, look_ahead = 2, 3
+    most = enough = 0
+
+    def __init__(self, context: RunContext, workers: int, on_progress: Any, stopping: Any) -> None:
+        self.serial = SerialExecutor(context, workers, on_progress, stopping)
+        self.waiting: list[tuple[TrialSpec, Future[TrialResult]]] = []
+
+    def submit(self, spec: TrialSpec) -> "Future[TrialResult]":
+        self.waiting.append((spec, Future()))
+        future = self.waiting[-1][1]
+        Counting.most = max(Counting.most, len(self.waiting))
+        if len(self.waiting) == self.enough:
+            for first, done in self.waiting:
+                done.set_result(self.serial.submit(first).result())
+            self.waiting.clear()
+        return future
+
+    def shutdown(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize(("tuner", "enough"), [("random", 5), ("grid", 5), ("bayesian", 2)])
+def test_only_tuners_that_do_not_learn_are_asked_in_advance(
+    tiny: MakeConfig, monkeypatch: pytest.MonkeyPatch, tuner: str, enough: int
+) -> None:
+    monkeypatch.setitem(EXECUTORS, "process", f"{__name__}:Counting")
+    monkeypatch.setattr(Counting, "enough", enough)
+    monkeypatch.setattr(Counting, "most", 0)
+    search(tiny, f"tuner.name={tuner}", f"tuner.max_trials={2 * enough}", *PROCESSES)
+    assert Counting.most == enough
+
+
 class LastFirst:
     """Of two trials, ends the later one first; the other's folder must outlive that."""
 
-    slots = 2
+    slots, look_ahead = 2, 0
 
     def __init__(self, context: RunContext, workers: int, on_progress: Any, stopping: Any) -> None:
         self.serial = SerialExecutor(context, workers, on_progress, stopping)

@@ -284,7 +284,7 @@ def test_weights_and_states_go_when_nothing_needs_them(tmp_path: Path) -> None:
     class Counting(SearchListener):
         def on_trial_end(self, record: Any, progress: SearchProgress) -> None:
             trials = tmp_path / "run" / "trials"
-            most.append(len(list(trials.glob("*/*.weights.h5"))))
+            most.append(len(list(trials.glob("*/*.weights.npz"))))
             states.append({path.parent.name for path in trials.glob("*/*.state.npz")})
 
     states: list[set[str]] = []

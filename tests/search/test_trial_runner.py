@@ -23,13 +23,16 @@ VALUES = (
 )
 
 
-def run_rungs(folder: Path, rungs: list[int], *overrides: str) -> list[TrialResult]:
+def run_rungs(
+    folder: Path, rungs: list[int], *overrides: str, stream: bool = False, unit: Any = "epoch"
+) -> list[TrialResult]:
     """Trains one configuration in rungs that end at the given epochs."""
     config = load_config("quick", [*TINY, *VALUES, f"training.epochs={EPOCHS}", *overrides])
     prepared = prepare(config)
     hp = prepared.oracle.create_trial("slot0").hyperparameters
-    plan = TrainingPlan(EPOCHS, prepared.objective.name, prepared.objective.direction)
-    runner = TrialRunner(RunContext(7, "mlp", prepared.data, plan, RunDirectory(folder)))
+    plan = TrainingPlan(EPOCHS, prepared.objective.name, prepared.objective.direction, unit)
+    context = RunContext(7, "mlp", prepared.data, plan, RunDirectory(folder), stream=stream)
+    runner = TrialRunner(context)
     results = []
     reached = 0
     for number, epochs in enumerate(rungs):
@@ -67,12 +70,13 @@ def rows(results: list[TrialResult]) -> list[dict[str, Any]]:
         ),
     ],
 )
+@pytest.mark.parametrize("unit", ["epoch", "step"])
 def test_trap_a_promotion_continues_as_if_it_had_never_stopped(
-    tmp_path: Path, overrides: tuple[str, ...]
+    tmp_path: Path, overrides: tuple[str, ...], unit: str
 ) -> None:
     pins = ("space.early_stopping_patience=0", "seed=3", *overrides)
-    at_once = run_rungs(tmp_path / "at_once", [9], *pins)
-    in_rungs = run_rungs(tmp_path / "in_rungs", [1, 3, 9], *pins)
+    at_once = run_rungs(tmp_path / "at_once", [9], *pins, unit=unit)
+    in_rungs = run_rungs(tmp_path / "in_rungs", [1, 3, 9], *pins, unit=unit)
     assert len(rows(at_once)) == 9
     assert rows(in_rungs) == rows(at_once)
     last, whole = in_rungs[-1].fits[0], at_once[0].fits[0]
@@ -104,3 +108,15 @@ def test_histories_tell_the_batch_size_and_the_rate_of_each_epoch(tmp_path: Path
     rates = [row["learning_rate"] for row in result.history]
     assert rates == pytest.approx([0.01 * (1 - 0.9 * epoch / 9) for epoch in range(9)])
     assert [row["epoch"] for row in result.history] == list(range(1, 10))
+
+
+def test_a_schedule_by_the_step_trains_otherwise_and_logs_the_same_rates(tmp_path: Path) -> None:
+    pins = ("space.early_stopping_patience=0", "space.optimizer=adam", "space.schedule=cosine")
+    by_epoch, by_step = (run_rungs(tmp_path / u, [9], *pins, unit=u) for u in ("epoch", "step"))
+    rates, losses = (
+        [[row[name] for row in rows(results)] for results in (by_epoch, by_step)]
+        for name in ("learning_rate", "loss")
+    )
+    assert rates[0] == rates[1]
+    assert rates[0] == sorted(set(rates[0]), reverse=True)
+    assert not set(losses[0]) & set(losses[1])

@@ -25,6 +25,7 @@ from src.search import winner
 from src.search.seeds import trial_seed
 from src.search.trial import TrialRecord, TrialSpec
 from src.search.trial_runner import RunContext, TrialRunner, hyperparameters_of
+from src.search.weights import load_weights
 from src.search.winner import check_export, export_winner, raw_model
 from src.search.workflow import prepare
 from tests.conftest import MakeConfig
@@ -77,7 +78,7 @@ def saved_network(
     context: RunContext, spec: TrialSpec, execution: int, fold: int, problem: Problem
 ) -> keras.Model:
     network = MLP(problem).build(hyperparameters_of(spec))
-    network.load_weights(context.run.weights(spec.trial_id, execution, fold))
+    network.set_weights(load_weights(context.run.weights(spec.trial_id, execution, fold)))
     return network
 
 

@@ -356,3 +356,21 @@ def test_two_trials_of_one_configuration_differ_by_their_seed(tiny: MakeConfig) 
     outcome = run(tiny("tuner.executions_per_trial=2", "tuner.max_trials=1"))
     first, second = outcome.progress.records[0].result.fits
     assert first.metrics["val_loss"] != second.metrics["val_loss"]
+
+
+def test_a_schedule_by_the_step_needs_a_schedule(tiny: MakeConfig) -> None:
+    by_step = "training.schedule_unit=step"
+    with pytest.raises(UserError, match=r"training\.schedule_unit: 'step' has no effect with"):
+        prepare(tiny(by_step, "space.schedule=constant"))
+    prepare(tiny(by_step, "space.schedule=[constant, cosine]"))
+
+
+def test_a_schedule_by_the_step_reaches_the_trials(tiny: MakeConfig) -> None:
+    losses = []
+    for unit in ("epoch", "step"):
+        pins = ("space.schedule=cosine", "space.batch_size=16", "tuner.max_trials=1")
+        config = tiny(f"training.schedule_unit={unit}", *pins)
+        [record] = run(config).progress.completed
+        losses.append([row["loss"] for row in record.result.history])
+    assert len(losses[0]) == len(losses[1]) == 3
+    assert not set(losses[0]) & set(losses[1])

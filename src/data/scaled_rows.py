@@ -1,0 +1,35 @@
+"""Chosen rows of an array that is too large to copy, such as a mapped one."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from src.data.preprocessing import Scaling
+from src.data.splits import Rows
+
+
+class ScaledRows:
+    """What `scaling.apply(x[rows])` is, computed for the rows that are asked for when they are.
+
+    Args:
+        x: float32 `(all rows, features)`, left where it is.
+        rows: row numbers.
+        scaling: None leaves the rows as they are.
+    """
+
+    def __init__(self, x: NDArray[np.float32], rows: Rows, scaling: Scaling | None = None) -> None:
+        self._x = x
+        self._rows = rows
+        self._scaling = scaling
+        self.shape = (len(rows), x.shape[1])
+        self.dtype = x.dtype
+
+    def __len__(self) -> int:
+        """The number of chosen rows."""
+        return len(self._rows)
+
+    def __getitem__(self, key: slice | NDArray[Any]) -> NDArray[np.float32]:
+        """Returns the rows of a slice, or of an array of places among the chosen rows."""
+        x = self._x[self._rows[key]]
+        return x if self._scaling is None else self._scaling.apply(x)
