@@ -142,6 +142,11 @@ class ConsoleListener(SearchListener):
         is_best = progress.best is record
         self._progress.console.print(_trial_line(record, is_best=is_best))
 
+    def on_trial_retry(self, record: TrialRecord) -> None:
+        """Prints why the trial runs again."""
+        line = _trial_line(record, is_best=False)
+        self._progress.console.print(line.append("; it runs again", style="yellow"))
+
     def on_stopping(self, signal_name: str) -> None:
         """Notes it for the next time that the display is drawn."""
         self._progress.stopping = f"  {signal_name}: stopping; once more stops at once"

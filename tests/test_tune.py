@@ -78,7 +78,9 @@ def test_the_display_shows_what_every_worker_is_doing() -> None:
     progress = SearchProgress(kt.Objective("val_accuracy", "max"), total=9)
     spec = TrialSpec("0007", "0007", None, {"space": [], "values": {}}, 0, 50)
     listener.on_trial_begin(spec, progress)
-    listener.on_progress(TrialProgress(1, "0007", 1, 1, 12, 50, 1.25e-3, 0.9531))
+    listener.on_progress(
+        TrialProgress(1, "0007", 1, 1, 12, 50, learning_rate=1.25e-3, value=0.9531)
+    )
     listener.on_progress(TrialProgress(0, "0008", 2, 5, 0, 50))
     console.print(Group(*listener._progress.get_renderables()))
     shown = [" ".join(line.split()) for line in console.file.getvalue().splitlines()]  # type: ignore[attr-defined]

@@ -203,9 +203,13 @@ class TrainingSettings(Section):
 
 
 class LimitSettings(Section):
-    """When a search gives up."""
+    """When a trial, or the search, is given up."""
 
     consecutive_failures: Count = 5
+    retries: Annotated[int, Field(ge=0)] = 0
+    trial_seconds: Annotated[float, Field(gt=0)] | None = None
+    parameters: Count | None = None
+    divergence: Annotated[float, Field(gt=1)] | None = 1000.0
 
 
 class RunSettings(Section):

@@ -14,6 +14,7 @@ from keras_tuner.engine.hyperparameters import Float, Int
 from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.plugins.hparams import api, api_pb2, summary, summary_v2
+from tensorboard.plugins.text.summary_v2 import text_pb
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
 from src.run_directory import RunDirectory
@@ -67,6 +68,7 @@ class HParamsListener(SearchListener):
         spec, result = record.spec, record.result
         folder = self._run.tensorboard / spec.root_id
         if result.status == "FAILED":
+            _write(folder, [_converted(text_pb("reason", result.reason))])
             self._close(spec.root_id, api_pb2.STATUS_FAILURE)
             return
         numbers = {"score": result.score, "epochs": result.epochs, "seconds": result.seconds}

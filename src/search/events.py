@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 import keras_tuner as kt
 
@@ -20,6 +21,8 @@ class TrialProgress:
         fits: how many those are.
         epoch: epochs trained in this fit.
         epochs: the epoch to train up to.
+        batch_size: rows of a step.
+        parameters: of the model that is trained.
         learning_rate: of the last epoch; None before the first.
         value: the objective after the last epoch; None before the first.
     """
@@ -30,6 +33,8 @@ class TrialProgress:
     fits: int
     epoch: int
     epochs: int
+    batch_size: int = 0
+    parameters: int = 0
     learning_rate: float | None = None
     value: float | None = None
 
@@ -67,13 +72,13 @@ class SearchProgress:
 
     @property
     def consecutive_failures(self) -> int:
-        """How many of the last trials failed without one between them that completed."""
-        count = 0
-        for record in reversed(self.records):
-            if record.result.status != "FAILED":
-                break
-            count += 1
-        return count
+        """How many of the last trials failed without one between them that completed.
+
+        Rejected ones neither count nor end the row.
+        """
+        results = (record.result for record in reversed(self.records))
+        counted = (result for result in results if not result.rejected)
+        return sum(1 for _ in takewhile(lambda result: result.status == "FAILED", counted))
 
 
 @dataclass(frozen=True)
@@ -117,6 +122,9 @@ class SearchListener:
 
         Worker processes report from a thread of their own; be quick.
         """
+
+    def on_trial_retry(self, record: TrialRecord) -> None:
+        """A trial has failed and runs again; this attempt is not part of `progress`."""
 
     def on_trial_end(self, record: TrialRecord, progress: SearchProgress) -> None:
         """A trial has ended; it is part of `progress` and the snapshot."""

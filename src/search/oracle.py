@@ -2,11 +2,14 @@
 
 import copy
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, ClassVar, Self
 
 import keras_tuner as kt
 from keras_tuner.engine.trial import Trial
+from keras_tuner.src.engine import oracle as oracle_module
 
 from src.config.schema import Config
 
@@ -82,9 +85,40 @@ class SearchOracle(kt.Oracle):
             self.trials[trial["trial_id"]] = Trial.from_state(trial | {"hyperparameters": whole})
         self.set_state(copy.deepcopy(state))
 
+    def create_trial(self, tuner_id: str) -> Any:
+        """As Keras Tuner's; if it raises, the oracle can still be asked."""
+        with _unlocked_after_an_error(self):
+            return super().create_trial(tuner_id)
+
+    def update_trial(self, trial_id: str, metrics: dict[str, float], step: int = 0) -> Any:
+        """As Keras Tuner's; if it raises, the oracle can still be asked."""
+        with _unlocked_after_an_error(self):
+            return super().update_trial(trial_id, metrics, step)
+
+    def end_trial(self, trial: Any) -> None:
+        """As Keras Tuner's; if it raises, the oracle can still be asked."""
+        with _unlocked_after_an_error(self):
+            super().end_trial(trial)
+
     def save(self) -> None:
         """Writes nothing: the loop keeps `get_state()` in its snapshot."""
 
     # Private, because Keras Tuner has no public switch for its file per trial.
     def _save_trial(self, trial: Any) -> None:
         """Writes nothing: the loop keeps every trial's state in its snapshot."""
+
+
+@contextmanager
+def _unlocked_after_an_error(oracle: kt.Oracle) -> Iterator[None]:
+    """Gives back the lock that Keras Tuner keeps when an oracle's method raises.
+
+    Private, because Keras Tuner has no public way to it: the next thread would wait for ever.
+    """
+    mine = oracle_module.THREADS[oracle] == threading.current_thread().name  # an outer call's
+    try:
+        yield
+    except BaseException:
+        if not mine and oracle_module.THREADS[oracle] == threading.current_thread().name:
+            oracle_module.THREADS[oracle] = None
+            oracle_module.LOCKS[oracle].release()
+        raise

@@ -13,16 +13,20 @@ from multiprocessing import connection as connections
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any
 
 from hypermodels.reuse import MOST_MODELS
 from src.data.mapped import map_data
 from src.errors import DiskError
 from src.search.events import TrialProgress
+from src.search.failures import out_of_memory, too_slow
 from src.search.trial import TrialResult, TrialSpec
 from src.search.trial_runner import RunContext
 from src.search.worker import WorkerSetup, failure, registries, work
 from src.startup import start_fork_server
 
+GRACE, GRACE_SECONDS = 1.1, 2.0  # for the epoch in which a trial's time runs out
+STARTUP_SECONDS = 60.0
 TRIALS_PER_WORKER = 40  # TensorFlow leaks with every fit, and collections slow down
 ATTEMPTS = 2
 LOOK_AHEAD = 2  # trials a worker that wait to be chosen from
@@ -58,6 +62,7 @@ class ProcessExecutor:
         stopping: Callable[[], bool],
     ) -> None:
         start_fork_server()
+        self._limits = context.limits
         self.slots, self.look_ahead = workers, LOOK_AHEAD * workers
         self._folder = tempfile.TemporaryDirectory(
             prefix="search-data-", ignore_cleanup_errors=True
@@ -152,13 +157,19 @@ class ProcessExecutor:
     def _run(self, worker: "_Worker", spec: TrialSpec) -> TrialResult:
         started, exit_code = time.time(), 0
         for _ in range(ATTEMPTS):
-            result = worker.run(spec)
+            try:
+                result = worker.run(spec)
+            except _TimeoutError:
+                return self._timed_out(started, worker)
             if isinstance(result, TrialResult):
                 return result
             if isinstance(result, DiskError):
                 raise result
             exit_code = result
-        return failure(_reason(exit_code), started, worker.index)
+        return failure(_reason(exit_code, worker.last), started, worker.index)
+
+    def _timed_out(self, started: float, worker: "_Worker") -> TrialResult:
+        return failure(f"{too_slow(self._limits)}; its process was ended", started, worker.index)
 
 
 class _Worker:
@@ -178,6 +189,7 @@ class _Worker:
         self._process: BaseProcess | None = None
         self._connection: Connection | None = None
         self._trials = 0
+        self.last: TrialProgress | None = None  # what its process last told of the trial
         self.traced: tuple[str, ...] = ()  # structures whose graphs its process keeps
 
     def start(self) -> None:
@@ -207,6 +219,7 @@ class _Worker:
 
         Raises:
             _ShutdownError: if the executor is shut down meanwhile.
+            _TimeoutError: if the trial takes longer than it may; its process is ended.
         """
         if self._trials >= TRIALS_PER_WORKER:
             self.stop()
@@ -216,7 +229,14 @@ class _Worker:
         self._trials += 1
         with suppress(OSError):  # the process has ended: `_receive` will meet that too
             self._connection.send(spec)
-        while isinstance(message := self._receive(), TrialProgress):
+        limit = self._setup.context.limits.trial_seconds
+        # Before the first message the process may have to start, and to wait for its data.
+        deadline = None if limit is None else time.monotonic() + limit + STARTUP_SECONDS
+        self.last = None
+        while isinstance(message := self._receive(deadline), TrialProgress):
+            if self.last is None and limit is not None:
+                deadline = time.monotonic() + GRACE * limit + GRACE_SECONDS
+            self.last = message
             self._on_progress(message)
         if message is None:
             return self.stop()
@@ -225,13 +245,18 @@ class _Worker:
             self.traced = (*others, spec.structure)[-MOST_MODELS:]
         return message
 
-    def _receive(self) -> TrialProgress | TrialResult | DiskError | None:
+    def _receive(self, deadline: float | None) -> TrialProgress | TrialResult | DiskError | None:
         """The next message of the process; None if it has ended."""
         assert self._process is not None
         assert self._connection is not None
-        ready = connections.wait([self._connection, self._process.sentinel, self._search])
+        timeout = None if deadline is None else max(0.0, deadline - time.monotonic())
+        sources: list[Any] = [self._connection, self._process.sentinel, self._search]
+        ready = connections.wait(sources, timeout)
         if self._search in ready:
             raise _ShutdownError
+        if not ready:
+            self.stop()
+            raise _TimeoutError
         if self._connection in ready:  # what it said before it ended still counts
             with suppress(OSError, EOFError):
                 message: TrialProgress | TrialResult | DiskError = self._connection.recv()
@@ -264,11 +289,22 @@ class _ShutdownError(Exception):
     """The executor ends, and with it the trial."""
 
 
-def _reason(exit_code: int) -> str:
-    """Why a trial failed whose processes ended, the last one with this exit code."""
+class _TimeoutError(Exception):
+    """The trial did not end its epoch in time."""
+
+
+def _reason(exit_code: int, last: TrialProgress | None) -> str:
+    """Why a trial failed whose processes ended.
+
+    Args:
+        exit_code: of the last one.
+        last: what it last told of the trial.
+    """
     times = "twice" if ATTEMPTS == 2 else f"{ATTEMPTS} times"
     if exit_code >= 0:
         return f"its worker process ended {times}, last with exit status {exit_code}"
     name = signal.Signals(-exit_code).name
-    hint = " (out of memory?)" if name == "SIGKILL" else ""
-    return f"its worker process was killed {times}, last by {name}{hint}"
+    reason = f"its worker process was killed {times}, last by {name}"
+    if name not in ("SIGKILL", "SIGABRT") or last is None:  # how a lack of memory ends a process
+        return reason
+    return f"{reason}, perhaps {out_of_memory(last.batch_size, last.parameters)}"

@@ -15,7 +15,7 @@ def oracle_seed(seed: int) -> int:
     return _mix(seed, _ORACLE)
 
 
-def trial_seed(seed: int, root: int, execution: int, fold: int) -> int:
+def trial_seed(seed: int, root: int, execution: int, fold: int, attempt: int = 0) -> int:
     """The seed for one fit, in 1 … 2³² − 1.
 
     Args:
@@ -23,8 +23,9 @@ def trial_seed(seed: int, root: int, execution: int, fold: int) -> int:
         root: number of the trial, or of the one that a Hyperband promotion descends from.
         execution: repeat of the trial, from 0.
         fold: cross-validation fold, from 0.
+        attempt: how often the trial has failed before.
     """
-    return _mix(seed, _TRIAL, root, execution, fold)
+    return _mix(seed, _TRIAL, root, execution, fold, *([attempt] if attempt else []))
 
 
 def _mix(seed: int, *key: int) -> int:

@@ -22,6 +22,7 @@ class TrialSpec:
         executions: how often to repeat the training with other seeds.
         folds: cross-validation folds; 1 for the plain train/validation split.
         keep_state: whether a later trial may continue this one.
+        attempt: how often the trial has failed before and is tried again; its seeds differ.
         bracket: Hyperband's bracket, or None.
         rung: Hyperband's rung within the bracket, or None.
         structure: equal for trials that can share a traced graph; None where that is not known.
@@ -36,6 +37,7 @@ class TrialSpec:
     executions: int = 1
     folds: int = 1
     keep_state: bool = False
+    attempt: int = 0
     bracket: int | None = None
     rung: int | None = None
     structure: str | None = None
@@ -84,6 +86,8 @@ class TrialResult:
         seconds: wall-clock time.
         worker: who ran it.
         hyperparameters: the space and values, if building found new hyperparameters; else None.
+        rejected: whether it failed on purpose, as its model is larger than the user wants.
+        attempt: how often the trial had failed before.
     """
 
     status: Status
@@ -96,6 +100,8 @@ class TrialResult:
     seconds: float
     worker: str
     hyperparameters: dict[str, Any] | None = None
+    rejected: bool = False
+    attempt: int = 0
 
     @property
     def score(self) -> float | None:

@@ -1,30 +1,37 @@
 """Runs one trial where a worker is: builds, fits, keeps the best epoch, returns plain data."""
 
 import copy
-import math
 import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 import keras
 import keras_tuner as kt
-import numpy as np
+import tensorflow as tf
 
 import callbacks
 from hypermodels import HYPERMODELS
 from hypermodels.reuse import TracedModels
 from src import registry
+from src.config.schema import LimitSettings
 from src.data.loading import Data, FitArrays
 from src.data.splits import Rows
 from src.errors import DiskError
 from src.files import raise_disk_error, remove
 from src.run_directory import RunDirectory, event_suffix
 from src.search import training_state
+from src.search.epoch_recorder import EpochRecorder
 from src.search.events import TrialProgress
+from src.search.failures import (
+    RejectedError,
+    TrialFailedError,
+    check_parameters,
+    out_of_memory,
+)
 from src.search.seeds import trial_seed
 from src.search.stopping import TrialInterruptedError
 from src.search.trial import FitResult, TrialResult, TrialSpec
@@ -45,6 +52,7 @@ class RunContext:
         plan: most epochs of a trial, and what its callbacks monitor.
         run: the run's folder.
         stream: whether trials read their rows batch by batch, instead of holding them in memory.
+        limits: when a trial is given up.
     """
 
     seed: int
@@ -53,6 +61,7 @@ class RunContext:
     plan: callbacks.TrainingPlan
     run: RunDirectory
     stream: bool = False
+    limits: LimitSettings = field(default_factory=LimitSettings)
 
     def arrays(self, train: Rows, validation: Rows) -> FitArrays:
         """What a fit on these rows takes, read when it is needed where trials stream."""
@@ -92,23 +101,29 @@ class TrialRunner:
         """
         started, clock = time.time(), time.perf_counter()
         self._clear(spec)
-        recorder = _EpochRecorder(self.context.plan.monitor)
+        recorder = EpochRecorder(self.context.plan.monitor, self.context.limits, clock)
         fits: list[FitResult] = []
         hp = hyperparameters_of(spec)
         declared = len(hp.space)
         reason = trace = ""
+        rejected = False
         try:
             for execution in range(spec.executions):
                 for fold, arrays in enumerate(self._folds(spec.folds)):
                     recorder.begin(execution, fold)
                     fits.append(self._fit(spec, hp, arrays, recorder))
-        except NonFiniteError as error:
-            reason = str(error)
+        except TrialFailedError as error:
+            reason, rejected = str(error), isinstance(error, RejectedError)
         except (TrialInterruptedError, DiskError):
             raise
         except Exception as error:
             raise_disk_error(error, self.context.run.path)
-            reason = f"{type(error).__name__}: {_first_line(error)}"
+            memory = isinstance(error, (MemoryError, tf.errors.ResourceExhaustedError))
+            reason = (
+                out_of_memory(recorder.batch_size, recorder.parameters)
+                if memory
+                else f"{type(error).__name__}: {_first_line(error)}"
+            )
             trace = "".join(traceback.format_exc().splitlines(True)[-TRACEBACK_LINES:])
         return TrialResult(
             status="FAILED" if reason else "COMPLETED",
@@ -121,6 +136,8 @@ class TrialRunner:
             seconds=time.perf_counter() - clock,
             worker=str(self.worker),
             hyperparameters=hp.get_config() if len(hp.space) > declared else None,
+            rejected=rejected,
+            attempt=spec.attempt,
         )
 
     def _clear(self, spec: TrialSpec) -> None:
@@ -142,14 +159,15 @@ class TrialRunner:
         spec: TrialSpec,
         hp: kt.HyperParameters,
         arrays: FitArrays,
-        recorder: "_EpochRecorder",
+        recorder: EpochRecorder,
     ) -> FitResult:
         context, execution, fold = self.context, recorder.execution, recorder.fold
-        seed = trial_seed(context.seed, int(spec.root_id), execution, fold)
+        seed = trial_seed(context.seed, int(spec.root_id), execution, fold, spec.attempt)
+        recorder.batch_size = _batch_size(hp, len(arrays.x))
         hypermodel = self._hypermodel_class(arrays.problem, seed=seed)
         model = self._traced.model(hypermodel, hp, seed)
         recorder.parameters = model.count_params()
-        recorder.batch_size = _batch_size(hp, len(arrays.x))
+        check_parameters(recorder.parameters, context.limits)
         controls = callbacks.build_callbacks(hp, context.plan)
         best = callbacks.BestEpoch(callbacks.Monitor(context.plan.monitor, context.plan.direction))
         reached, stopped = 0, False
@@ -187,7 +205,7 @@ class TrialRunner:
             reached, stopped = recorder.epochs, bool(model.stop_training)
         recorder.check()
         if best.value is None:
-            raise NonFiniteError(f"{context.plan.monitor} was never finite")
+            raise TrialFailedError(f"{context.plan.monitor} was never finite")
         if spec.keep_state:
             state = context.run.training_state(spec.trial_id, execution)
             training_state.save(state, model, controls, best, epochs=reached, stopped=stopped)
@@ -195,7 +213,7 @@ class TrialRunner:
         logs = {name: value for name, value in best.logs.items() if name != "learning_rate"}
         return FitResult(execution, fold, best.value, best.epoch, reached, logs)
 
-    def _reporter(self, spec: TrialSpec, recorder: "_EpochRecorder") -> "_ProgressReporter":
+    def _reporter(self, spec: TrialSpec, recorder: EpochRecorder) -> "_ProgressReporter":
         begin = TrialProgress(
             worker=self.worker,
             trial_id=spec.trial_id,
@@ -203,6 +221,8 @@ class TrialRunner:
             fits=spec.executions * spec.folds,
             epoch=spec.initial_epoch,
             epochs=spec.epochs,
+            batch_size=recorder.batch_size,
+            parameters=recorder.parameters,
         )
         assert self.on_progress is not None
         return _ProgressReporter(begin, self.context.plan.monitor, self.on_progress)
@@ -212,49 +232,6 @@ def hyperparameters_of(spec: TrialSpec) -> kt.HyperParameters:
     """The trial's hyperparameters as Keras Tuner's own object."""
     # A copy, because Keras Tuner's `from_config` changes what it is given.
     return kt.HyperParameters.from_config(copy.deepcopy(spec.hyperparameters))
-
-
-class NonFiniteError(Exception):
-    """A loss or the objective became NaN or infinite."""
-
-
-class _EpochRecorder(keras.callbacks.Callback):
-    """Collects one row an epoch, and ends the training when a loss is no longer finite."""
-
-    def __init__(self, monitor: str) -> None:
-        super().__init__()
-        self.watched = ("loss", "val_loss", monitor)
-        self.rows: list[dict[str, float]] = []
-        self.parameters = self.batch_size = 0
-        self.execution = self.fold = self.epochs = 0
-        self._problem = ""
-
-    def begin(self, execution: int, fold: int) -> None:
-        """Starts the rows of another fit."""
-        self.execution, self.fold, self._problem = execution, fold, ""
-
-    def check(self) -> None:
-        """Raises `NonFiniteError` if the last fit was not finite."""
-        if self._problem:
-            raise NonFiniteError(self._problem)
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        logs = logs or {}
-        self.epochs = epoch + 1
-        self.rows.append(
-            {
-                "execution": self.execution,
-                "fold": self.fold,
-                "epoch": self.epochs,
-                "batch_size": self.batch_size,
-            }
-            | {name: float(value) for name, value in logs.items() if np.ndim(value) == 0}
-        )
-        for name in self.watched:
-            if name in logs and not math.isfinite(logs[name]):
-                self._problem = f"{name} became {float(logs[name])} in epoch {self.epochs}"
-                self.model.stop_training = True
-                return
 
 
 class _Stopper(keras.callbacks.Callback):

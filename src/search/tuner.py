@@ -2,9 +2,9 @@
 
 import dataclasses
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from itertools import count
 from typing import Any
 
@@ -15,6 +15,7 @@ from src.config.schema import Config
 from src.errors import DiskError
 from src.files import disk_errors, keep_aside, remove
 from src.run_directory import RunDirectory, is_training_state
+from src.search.blame import own_line
 from src.search.events import SearchEnd, SearchListener, SearchProgress
 from src.search.executors import Executor
 from src.search.history import HistoryFile
@@ -99,6 +100,8 @@ class SearchTuner(kt.Tuner):
         except DiskError as error:  # what is on the disk is whole; what is not, runs again
             self.disk_failed = True
             return self._abandon(SearchEnd("failing", str(error)))
+        except _OracleError as error:
+            return self._abandon(SearchEnd("failing", str(error)))
         except KeyboardInterrupt:  # the state in memory may be half changed
             return self._abandon(SearchEnd("interrupted", "stopped at once by a second signal"))
         try:
@@ -145,8 +148,9 @@ class SearchTuner(kt.Tuner):
 
     def on_trial_end(self, trial: Any) -> None:
         """Tells the oracle the outcome, keeps it, and deletes weights that no longer count."""
-        result = self._results.pop(trial.trial_id)
-        record = TrialRecord(self._specs[trial.trial_id], result)
+        spec = self._specs[trial.trial_id]
+        result = dataclasses.replace(self._results.pop(trial.trial_id), attempt=spec.attempt)
+        record = TrialRecord(spec, result)
         self._history.append(record)
         if result.hyperparameters is not None:  # building the model found new ones
             trial.hyperparameters = kt.HyperParameters.from_config(result.hyperparameters)
@@ -154,8 +158,10 @@ class SearchTuner(kt.Tuner):
         if result.status == "COMPLETED":
             best_epoch = result.best_epoch
             metrics = {self.oracle.objective.name: result.score}
-            self.oracle.update_trial(trial.trial_id, metrics, step=best_epoch)
-        self.oracle.end_trial(trial)
+            with self._asking_oracle():
+                self.oracle.update_trial(trial.trial_id, metrics, step=best_epoch)
+        with self._asking_oracle():
+            self.oracle.end_trial(trial)
         self.progress.records.append(record)
         self._write_snapshot()
         self._prune()
@@ -196,11 +202,17 @@ class SearchTuner(kt.Tuner):
                 )
             done, _ = wait(running, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
             for future in sorted(done, key=lambda future: running[future].trial_id):
-                trial = running.pop(future)
-                self._results[trial.trial_id] = future.result()
-                self.on_trial_end(trial)
+                trial, result = running.pop(future), future.result()
+                if self._retry(trial.trial_id, result):
+                    running[self.run_trial(trial)] = trial
+                else:
+                    self._results[trial.trial_id] = result
+                    self.on_trial_end(trial)
             if self.stop.requested and running:
                 return self._stopped()
+            failing = self._failing()
+            if failing is not None:  # what runs or waits yet, a resumed search begins with
+                return failing
 
     def _next_trial(self) -> Any:
         """The next trial, why there is none, or None if one may come later.
@@ -214,7 +226,8 @@ class SearchTuner(kt.Tuner):
         end = self._end_before_next()
         if end is not None:
             return end
-        trial = self.oracle.create_trial(self._free_slot())
+        with self._asking_oracle():
+            trial = self.oracle.create_trial(self._free_slot())
         if trial.status == "STOPPED":
             return SearchEnd("finished", self.oracle.exhausted)
         return None if trial.status == "IDLE" else trial
@@ -223,6 +236,17 @@ class SearchTuner(kt.Tuner):
     def _most_running(self) -> int:
         """How many trials the executor may have, those that wait for a worker included."""
         return self.executor.slots + (0 if self.oracle.learns else self.executor.look_ahead)
+
+    @contextmanager
+    def _asking_oracle(self) -> Iterator[None]:
+        """Turns what an oracle of any user's may raise into an `_OracleError` with its line."""
+        try:
+            yield
+        except Exception as error:
+            raise _OracleError(
+                f"tuner.name={self.config.tuner.name} raised {type(error).__name__}: {error} "
+                f"({own_line(error, type(self.oracle))})"
+            ) from error
 
     def _free_slot(self) -> str:
         """An id that no running trial has: Keras Tuner keeps one trial for each."""
@@ -236,6 +260,24 @@ class SearchTuner(kt.Tuner):
             done = SearchEnd("finished", f"all {cap} trials are done (tuner.max_trials)")
             return self._failing() or done
         return self._failing()
+
+    def _retry(self, trial_id: str, result: TrialResult) -> bool:
+        """Whether a failed trial runs again; then it is no record yet, and starts clean."""
+        spec = self._specs[trial_id]
+        retried = spec.attempt - self._first_attempt(spec)
+        again = result.status == "FAILED" and not result.rejected
+        if not again or retried >= self.config.limits.retries or self.stop.requested:
+            return False
+        record = TrialRecord(spec, result)
+        self._specs[trial_id] = dataclasses.replace(spec, attempt=spec.attempt + 1)
+        for listener in self.listeners:
+            with disk_errors(self.run_directory.path):
+                listener.on_trial_retry(record)
+        return True
+
+    def _first_attempt(self, spec: TrialSpec) -> int:
+        """The attempt that a trial begins with: a promotion goes on with its parent's seeds."""
+        return self._specs[spec.parent_id].attempt if spec.parent_id else 0
 
     def _failing(self) -> SearchEnd | None:
         most = self.config.limits.consecutive_failures
@@ -269,7 +311,9 @@ class SearchTuner(kt.Tuner):
         for state in saved.records:
             trial_id = state["trial_id"]
             result = restore_result(state, histories.get(trial_id, ()))
-            self.progress.records.append(TrialRecord(self._specs[trial_id], result))
+            spec = dataclasses.replace(self._specs[trial_id], attempt=result.attempt)
+            self._specs[trial_id] = spec
+            self.progress.records.append(TrialRecord(spec, result))
         self.damaged = [trial_id for trial_id in checksums if trial_id not in histories]
         if self.damaged and self.run_directory.history_table.exists():
             keep_aside(self.run_directory.history_table)
@@ -300,6 +344,7 @@ class SearchTuner(kt.Tuner):
             executions=settings.executions_per_trial,
             folds=settings.folds,
             keep_state=self.oracle.continues_trials,
+            attempt=self._specs[parent_id].attempt if parent_id else 0,
             bracket=bracket,
             rung=values.get("tuner/round"),
             structure=structure_key(self.hypermodel.structure(trial.hyperparameters)),
@@ -334,3 +379,7 @@ class SearchTuner(kt.Tuner):
     def _write_snapshot(self) -> None:
         end = {} if self._end is None else dataclasses.asdict(self._end)
         self._snapshot.write(self.oracle, self.progress, end, self.exported)
+
+
+class _OracleError(Exception):
+    """The oracle raised; its state may be half changed."""

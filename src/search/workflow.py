@@ -205,6 +205,7 @@ def search(
             plan=prepared.plan,
             run=run,
             stream=config.training.batches == "stream",
+            limits=config.limits,
         )
 
         def on_progress(running: TrialProgress) -> None:

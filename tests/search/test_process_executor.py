@@ -131,13 +131,18 @@ GRID_OF_UNITS = (
 @pytest.mark.parametrize(
     ("exit_code", "reason"),
     [
-        (-9, "its worker process was killed twice, last by SIGKILL (out of memory?)"),
+        (
+            -9,
+            "its worker process was killed twice, last by SIGKILL, perhaps out of memory, "
+            "with batch size 1,024 and 2,345,678 parameters",
+        ),
         (-11, "its worker process was killed twice, last by SIGSEGV"),
         (3, "its worker process ended twice, last with exit status 3"),
     ],
 )
 def test_the_reason_names_signal_or_exit_status(exit_code: int, reason: str) -> None:
-    assert process_executor._reason(exit_code) == reason
+    last = TrialProgress(0, "0000", 1, 1, 0, 50, batch_size=1024, parameters=2_345_678)
+    assert process_executor._reason(exit_code, last) == reason
 
 
 def test_workers_are_replaced_and_nobody_notices(

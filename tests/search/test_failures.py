@@ -1,0 +1,273 @@
+"""A failed trial has a reason, never wins, and never takes the search with it."""
+
+import json
+import os
+import threading
+from pathlib import Path
+from typing import Any
+
+import keras
+import keras_tuner as kt
+import numpy as np
+import pandas as pd
+import pytest
+
+from hypermodels import HYPERMODELS
+from hypermodels.mlp import MLP
+from src.config.schema import LimitSettings
+from src.reporting import report_listeners
+from src.search import TUNERS, run
+from src.search.epoch_recorder import EpochRecorder
+from src.search.events import SearchListener
+from src.search.failures import TrialFailedError
+from src.search.oracle import SearchOracle
+from src.search.trial import TrialRecord
+from src.search.workflow import SearchOutcome
+from tests.conftest import MakeConfig
+
+
+def search(tiny: MakeConfig, *overrides: str, listeners: Any = ()) -> SearchOutcome:
+    return run(tiny(*overrides), listeners=[*report_listeners(), *listeners])
+
+
+def table(outcome: SearchOutcome) -> pd.DataFrame:
+    return pd.read_csv(outcome.run.trials_table, dtype={"trial_id": str})
+
+
+def test_a_rejected_model_is_told_and_is_no_failure_in_a_row(tiny: MakeConfig) -> None:
+    overrides = ("space.units=[4, 16]", "tuner.name=grid", "tuner.max_trials=6", "space.layers=1")
+    outcome = search(tiny, *overrides, "limits.parameters=60", "limits.consecutive_failures=1")
+    rows = table(outcome)
+    assert outcome.end.kind == "finished"
+    assert len(rows) == 6
+    large = rows["units"] == 16
+    assert large.sum() == 3
+    assert (
+        rows[large]["reason"]
+        .str.fullmatch(
+            r"rejected: (131|195) parameters, more than limits\.parameters=60"  # 195 with normalization
+        )
+        .all()
+    )
+    assert set(rows[~large]["status"]) == {"COMPLETED"}
+    assert rows[large]["epochs"].eq(0).all()
+
+
+def recorder(limits: LimitSettings, losses: list[float]) -> EpochRecorder:
+    recorded = EpochRecorder("val_loss", limits, started=0.0)
+    model = keras.Sequential()
+    model.stop_training = False
+    recorded.set_model(model)
+    recorded.begin(0, 0)
+    for epoch, loss in enumerate(losses):
+        recorded.on_epoch_end(epoch, {"loss": loss, "val_loss": loss})
+        if recorded.model.stop_training:
+            break
+    return recorded
+
+
+@pytest.mark.parametrize(
+    ("losses", "problem"),
+    [
+        ([2.0, 19.9, 1.0], ""),
+        ([2.0, 20.1, 1.0], r"diverged: loss 20.1 in epoch 2, after 2 in its first"),
+        ([0.001, 9.9], ""),  # small losses may grow to 10 × 1
+        ([0.001, 10.1], r"diverged: loss 10.1 in epoch 2, after 0.001 in its first"),
+        ([1.0, float("nan")], "loss became nan in epoch 2"),
+        ([float("inf")], "loss became inf in epoch 1"),
+    ],
+)
+def test_divergence_is_a_loss_far_above_its_first(losses: list[float], problem: str) -> None:
+    recorded = recorder(LimitSettings(divergence=10.0), losses)
+    stop = 2 if problem.startswith("diverged") else len(losses)
+    assert len(recorded.rows) == stop
+    if problem:
+        with pytest.raises(TrialFailedError, match=problem):
+            recorded.check()
+    else:
+        recorded.check()
+        assert recorder(LimitSettings(divergence=None), [1.0, 1e30]).rows
+
+
+class Exploding(MLP):
+    """Its loss grows a hundredfold an epoch."""
+
+    def fit(self, hp: Any, model: Any, *arguments: Any, **options: Any) -> Any:
+        class Explode(keras.callbacks.Callback):
+            def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+                logs["loss"] = 100.0**epoch
+
+        callbacks = [Explode(), *options.pop("callbacks", ())]
+        return super().fit(hp, model, *arguments, **options, callbacks=callbacks)
+
+
+def test_a_diverged_trial_keeps_its_epochs(
+    tiny: MakeConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(HYPERMODELS, "exploding", f"{__name__}:Exploding")
+    overrides = ("hypermodel.name=exploding", "training.epochs=6", "tuner.max_trials=2")
+    outcome = search(tiny, *overrides, "space.early_stopping_patience=0")
+    assert outcome.progress.best is None
+    rows = table(outcome)
+    assert set(rows["reason"]) == {
+        "diverged: loss 1e+04 in epoch 3, after 1 in its first (limits.divergence=1000)"
+    }
+    history = pd.read_csv(outcome.run.history_table, dtype={"trial_id": str})
+    assert history.groupby("trial_id").size().to_dict() == {"0000": 3, "0001": 3}
+    assert history["loss"].tolist() == [1.0, 100.0, 1e4] * 2
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_trial_that_takes_too_long_has_failed(workers: int, tiny: MakeConfig) -> None:
+    overrides = ("training.epochs=1000000", "space.early_stopping_patience=0")
+    outcome = search(
+        tiny,
+        *overrides,
+        "limits.trial_seconds=3",
+        "tuner.max_trials=2",
+        f"run.workers={workers}",
+    )
+    for record in outcome.progress.records:
+        assert record.result.status == "FAILED"
+        assert record.result.reason.startswith("took longer than limits.trial_seconds=3")
+        assert record.result.epochs >= 1
+
+
+class Hanging(MLP):
+    """Its second trial never ends an epoch."""
+
+    def fit(self, hp: Any, model: Any, *arguments: Any, **options: Any) -> Any:
+        class Hang(keras.callbacks.Callback):
+            def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+                if hp.get("units") == 5:
+                    threading.Event().wait(120)
+
+        if "callbacks" in options:  # not in the rehearsal
+            options["callbacks"] = [*options["callbacks"], Hang()]
+        return super().fit(hp, model, *arguments, **options)
+
+
+def test_a_trial_that_hangs_in_an_epoch_is_ended_by_the_parent(
+    tiny: MakeConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(HYPERMODELS, "hanging", f"{__name__}:Hanging")
+    monkeypatch.setattr("src.search.process_executor.GRACE_SECONDS", 0.2)
+    overrides = ("hypermodel.name=hanging", "tuner.name=grid", "space.units=[4, 5]")
+    outcome = search(
+        tiny, *overrides, "tuner.max_trials=2", "run.engine=process", "limits.trial_seconds=6"
+    )
+    reasons = {r.spec.values["units"]: r.result.reason for r in outcome.progress.records}
+    assert reasons == {
+        4: "",
+        5: "took longer than limits.trial_seconds=6; its process was ended",
+    }
+
+
+class Flaky(MLP):
+    """Raises at the first attempt of every trial, after it has left something behind."""
+
+    def fit(self, hp: Any, model: Any, *arguments: Any, **options: Any) -> Any:
+        history = super().fit(hp, model, *arguments, **options)
+        marks = Path(os.environ["FLAKY_MARKS"])
+        mark = marks / str(hp.get("learning_rate"))
+        if "callbacks" in options and not mark.exists():  # not in the rehearsal
+            mark.touch()
+            raise RuntimeError("not today")
+        return history
+
+
+class Retries(SearchListener):
+    def __init__(self) -> None:
+        self.told: list[tuple[str, str]] = []
+
+    def on_trial_retry(self, record: TrialRecord) -> None:
+        self.told.append((record.spec.trial_id, record.result.reason))
+
+
+def test_a_retry_starts_clean_and_from_another_seed(
+    tiny: MakeConfig, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(HYPERMODELS, "flaky", f"{__name__}:Flaky")
+    monkeypatch.setenv("FLAKY_MARKS", str(tmp_path))
+    plain = search(tiny, "run.name=plain")
+    retries = Retries()
+    overrides = ("hypermodel.name=flaky", "limits.retries=1", "run.name=flaky")
+    outcome = search(tiny, *overrides, listeners=[retries])
+    assert retries.told == [(f"000{n}", "RuntimeError: not today") for n in range(3)]
+    assert [r.result.status for r in outcome.progress.records] == ["COMPLETED"] * 3
+    assert [r.result.attempt for r in outcome.progress.records] == [1, 1, 1]
+    history = pd.read_csv(outcome.run.history_table, dtype=str)
+    assert not history.duplicated(["trial_id", "epoch"]).any()
+    assert len(list(outcome.run.tensorboard.rglob("*.trial*"))) == 3
+    for mine, other in zip(outcome.progress.records, plain.progress.records, strict=True):
+        assert mine.spec.values == other.spec.values
+        assert mine.result.metrics["val_loss"] != other.result.metrics["val_loss"]
+    once = search(tiny, "hypermodel.name=flaky", "run.name=spent", "seed=1")
+    assert once.progress.failures == 3
+
+
+class Greedy(MLP):
+    """Some trials ask for more memory than any machine has."""
+
+    def network(self, hp: Any, x: Any) -> Any:
+        if hp.get("units") == 16:
+            np.empty((1 << 45,), np.float64)
+        return super().network(hp, x)
+
+
+def test_a_lack_of_memory_is_the_reason(tiny: MakeConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(HYPERMODELS, "greedy", f"{__name__}:Greedy")
+    overrides = ("hypermodel.name=greedy", "tuner.name=grid", "space.units=[4, 16]")
+    outcome = search(tiny, *overrides, "tuner.max_trials=2", "space.batch_size=32")
+    reasons = {r.spec.values["units"]: r.result.reason for r in outcome.progress.records}
+    assert reasons == {
+        4: "",
+        16: "out of memory, with batch size 32 and a model that could not be built",
+    }
+
+
+class Faulty(SearchOracle):
+    """Raises when the second trial is asked for."""
+
+    def populate_space(self, trial_id: str) -> dict[str, Any]:
+        if len(self.trials) == 1:
+            raise ZeroDivisionError("no points left to divide")
+        hps = self.get_space()
+        for hp in hps.space:
+            if hps.is_active(hp):
+                hps.values[hp.name] = hp.default
+        return {"status": "RUNNING", "values": hps.values}
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_oracle_that_raises_ends_the_search_with_its_line(
+    workers: int, tiny: MakeConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(TUNERS, "faulty", f"{__name__}:Faulty")
+    outcome = search(tiny, "tuner.name=faulty", f"run.workers={workers}")
+    assert outcome.end.kind == "failing"
+    assert outcome.end.reason.startswith(
+        "tuner.name=faulty raised ZeroDivisionError: no points left to divide ("
+    )
+    assert 'raise ZeroDivisionError("no points left to divide")' in outcome.end.reason
+    state = json.loads(outcome.run.snapshot.read_text())["state"]
+    assert len(state["trials"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "arguments"),
+    [("create_trial", ["b"]), ("end_trial", [None]), ("update_trial", ["unknown", {"score": 1.0}])],
+)
+def test_trap_an_oracle_that_raises_holds_no_lock(method: str, arguments: list[Any]) -> None:
+    oracle = Faulty(objective=kt.Objective("score", "max"))
+    trial = oracle.create_trial("a")
+    with pytest.raises((ZeroDivisionError, KeyError, AttributeError)):
+        getattr(oracle, method)(*arguments)
+    done = threading.Event()
+
+    def ask() -> None:
+        oracle.update_trial(trial.trial_id, {"score": 1.0})
+        done.set()
+
+    threading.Thread(target=ask, daemon=True).start()
+    assert done.wait(5)
