@@ -95,7 +95,6 @@ class TemplateHyperModel(kt.HyperModel, ABC):
         )
         # Created now, so that the training graph is traced once and state can be restored into it.
         model.optimizer.build(model.trainable_variables)
-        model.build_losses_and_metrics()
         return model
 
     def structure(self, hp: kt.HyperParameters) -> Hashable | None:

@@ -41,6 +41,7 @@ class EpochModel(keras.Model):
         self._rows = 0
         self._training_stream, self._validation_stream = RowStream(), RowStream()
         self._epoch_logs: dict[str, Any] | None = None
+        self._keeps_metrics = True  # whether what runs uses the variables of the metrics
 
     def fit_epochs(
         self,
@@ -63,15 +64,17 @@ class EpochModel(keras.Model):
         self._rows = int(training[0].shape[0])
         self.step_rates.assign(tf.zeros(0))
         element: tuple[Any, ...] = (training,) if validation is None else (training, validation)
+        if self.train_function is None:
+            self.build_losses_and_metrics()
         if stream:
-            if self.train_function is None:
-                self.build_losses_and_metrics()  # they could not be created within a loop
             streams = (self._training_stream, self._validation_stream)
             element = tuple(s.open(arrays) for s, arrays in zip(streams, element, strict=False))
         epochs = tf.data.Dataset.from_tensors(element).repeat()
+        self._keeps_metrics = stream
         try:
             return self.fit(epochs, steps_per_epoch=1, shuffle=False, **fit_arguments)
         finally:
+            self._keeps_metrics = True
             self._training_stream.close()
             self._validation_stream.close()
 
@@ -89,10 +92,7 @@ class EpochModel(keras.Model):
         return tunables_of(self)
 
     def build_losses_and_metrics(self) -> None:
-        """Creates the variables of the compiled loss and metrics, so that one trace is enough.
-
-        Keras would find them missing and trace the model once just for that.
-        """
+        """Creates the variables of the compiled loss and metrics, which a trace must find."""
         y_pred = tf.zeros((2, *self.output_shape[1:]))
         y = tf.zeros((2, 1)) if self.output_shape[-1] == 1 else tf.zeros((2,), tf.int32)
         self.compute_loss(x=None, y=y, y_pred=y_pred)
@@ -112,10 +112,19 @@ class EpochModel(keras.Model):
             self.train_function: Any = train_function
         return self.train_function
 
+    def evaluate(self, *args: Any, **kwargs: Any) -> Any:
+        """Keras's own; a callback may call it between two epochs."""
+        before, self._keeps_metrics = self._keeps_metrics, True
+        try:
+            return super().evaluate(*args, **kwargs)
+        finally:
+            self._keeps_metrics = before
+
     def reset_metrics(self) -> None:
-        """Keras's own; `fit` calls it before each epoch."""
+        """Keras's own; `fit` calls it before each epoch, where it would cost as much as steps."""
         self._epoch_logs = None
-        super().reset_metrics()
+        if self._keeps_metrics:
+            super().reset_metrics()
 
     def get_metrics_result(self) -> dict[str, Any]:
         """The logs of an epoch after it, as `fit` asks for them; else Keras's own."""

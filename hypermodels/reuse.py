@@ -1,5 +1,6 @@
 """Lets models of equal structure share one traced graph."""
 
+import math
 import pickle
 import random
 from collections import OrderedDict
@@ -10,7 +11,8 @@ import keras
 import keras_tuner as kt
 import numpy as np
 
-MOST_MODELS = 16  # traced models kept, the least recently used one is dropped
+MOST_MODELS = 16  # traced models kept; the least recently used one is dropped
+MOST_NUMBERS = 50_000_000  # in the variables of those models; with their initial values 400 MB
 MOST_SEED = 10**9  # of the seeds that Keras draws where it is given none
 
 
@@ -50,8 +52,7 @@ class TracedModels:
         hypermodel.set_values(kept.model, hp)
         if structure is not None:
             self._kept[structure] = kept
-            if len(self._kept) > MOST_MODELS:
-                self._kept.popitem(last=False)
+            self._drop()
         return kept.model
 
     def discard(self, model: keras.Model) -> None:
@@ -59,12 +60,20 @@ class TracedModels:
         for structure in [key for key, kept in self._kept.items() if kept.model is model]:
             del self._kept[structure]
 
+    def _drop(self) -> None:
+        """Drops models that were used longest ago, as many as must go; the newest one stays."""
+        numbers = sum(kept.numbers for kept in self._kept.values())
+        while len(self._kept) > 1 and (len(self._kept) > MOST_MODELS or numbers > MOST_NUMBERS):
+            _, dropped = self._kept.popitem(last=False)
+            numbers -= dropped.numbers
+
 
 class _Kept:
     """A model, and how its variables get the values that they have when it is built."""
 
     def __init__(self, model: Any) -> None:
         self.model = model
+        self.numbers = sum(math.prod(variable.shape) for variable in _variables(model))
         self._initial: list[tuple[Any, Callable[[], Any]]] | None = None
         self._compiled = self._parts()
 

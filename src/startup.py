@@ -1,5 +1,6 @@
 """Starts TensorFlow, quietly and with one thread, and the server that forks the workers."""
 
+import gc
 import multiprocessing
 import os
 import sys
@@ -17,9 +18,12 @@ def import_tensorflow() -> None:
     """Imports TensorFlow and Keras Tuner without starting any device, so that a fork can follow."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    first = "tensorflow" not in sys.modules
     with _held_stderr():
         import keras_tuner  # noqa: F401
         import tensorflow  # noqa: F401
+    if first:
+        gc.freeze()  # modules stay, and every collection would look through all of them
 
 
 def start_tensorflow(worker: int | None = None) -> None:

@@ -1,5 +1,6 @@
 """A worker process: runs the trials that come through its pipe, and ends with its parent."""
 
+import gc
 import os
 import shutil
 import signal
@@ -23,6 +24,9 @@ from src.search.trial import TrialResult
 from src.search.trial_runner import TRACEBACK_LINES, RunContext, TrialRunner
 from src.startup import start_tensorflow
 
+# A trace makes some hundred thousand objects that stay, which the usual 700, 10, 10 would look
+# through again and again.
+COLLECTION_THRESHOLDS = (20_000, 20, 20)
 _REGISTRIES = {"hypermodels": HYPERMODELS, "callbacks": CALLBACKS, "schedules": SCHEDULES}
 
 
@@ -61,6 +65,7 @@ def work(connection: Connection, search: Connection, setup: WorkerSetup, index: 
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_end_with_parent, args=(search, setup.folder), daemon=True).start()
     start_tensorflow(index)
+    gc.set_threshold(*COLLECTION_THRESHOLDS)
     for name, entries in setup.registries.items():
         _REGISTRIES[name].update(entries)
     runner: TrialRunner | None = None

@@ -36,7 +36,7 @@ import keras  # noqa: E402
 import callbacks  # noqa: E402
 from hypermodels.base import TemplateHyperModel  # noqa: E402
 from src.reporting import HParamsListener, TrialsTableListener, report_listeners  # noqa: E402
-from src.search import run  # noqa: E402
+from src.search import run, trial_runner  # noqa: E402
 from src.search.events import SearchListener, SearchProgress  # noqa: E402
 from src.search.oracle import SearchOracle  # noqa: E402
 from src.search.snapshot import Snapshot  # noqa: E402
@@ -179,7 +179,7 @@ def _time_everything(stopwatch: Stopwatch) -> None:
     """Makes phases of the project's functions."""
     stopwatch.time(TemplateHyperModel, "build", "build")
     stopwatch.time(keras.Model, "compile", "compile")
-    stopwatch.time(keras.Model, "save_weights", "files: weights")
+    stopwatch.time(trial_runner, "save_weights", "files: weights")
     for method in ("on_train_begin", "on_epoch_end", "close"):
         stopwatch.time(callbacks.TensorBoard, method, "TensorBoard: epochs")
     for method in ("on_trial_begin", "on_trial_end"):

@@ -162,6 +162,33 @@ def test_history_holds_each_epochs_validation_as_a_plain_model_evaluates_it() ->
     assert len(set(history["val_loss"])) == 3
 
 
+class Evaluation(keras.callbacks.Callback):
+    """Evaluates other rows after each epoch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[dict[str, float]] = []
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        x, y = data(seed=2, rows=25)
+        for _ in range(2):
+            self.found.append(self.model.evaluate(x, y, verbose=0, return_dict=True))
+
+
+def test_a_callback_may_evaluate_and_changes_nothing() -> None:
+    model, alone, plain = network(EpochModel), network(EpochModel), network(keras.Model)
+    alone.set_weights(model.get_weights())
+    evaluation, record = Evaluation(), WeightsOfEpochs()
+    for validation in (None, data(seed=1)):
+        history = fit(model, data(), 16, 2, validation=validation, callbacks=[evaluation, record])
+        assert history == fit(alone, data(), 16, 2, validation=validation)
+    for number, weights in enumerate(record.weights):
+        plain.set_weights(weights)
+        expected = plain.evaluate(*data(seed=2, rows=25), verbose=0, return_dict=True)
+        for found in evaluation.found[2 * number : 2 * number + 2]:
+            assert found == pytest.approx(expected, rel=1e-5)
+
+
 def test_validation_in_chunks_is_the_same_as_in_one(monkeypatch: pytest.MonkeyPatch) -> None:
     whole, chunked = network(EpochModel), network(EpochModel)
     chunked.set_weights(whole.get_weights())

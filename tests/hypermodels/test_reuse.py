@@ -253,3 +253,24 @@ def test_no_structure_means_no_sharing_and_old_models_are_dropped(
     three = model(3)  # drops the second, which was used longest ago
     assert (model(1), model(3)) == (one, three)
     assert model(2) is not two
+
+
+def test_large_models_are_dropped_sooner_but_never_the_newest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    models, hypermodel = TracedModels(), MLP(PROBLEMS["binary"])
+
+    def model(units: int) -> Any:
+        values = {"units": units, "layers": 1, "optimizer": "momentum"}
+        return models.model(hypermodel, declared(hypermodel, **values), 1)
+
+    # Weights, momenta, learning rate and steps: 2 * (4 * units + units + units + 1) + 2 numbers.
+    monkeypatch.setattr(reuse, "MOST_NUMBERS", 2 * (12 * 10 + 4))
+    one, two = model(10), model(9)
+    assert (model(10), model(9)) == (one, two)
+    three = model(11)
+    assert model(11) is three
+    assert model(9) is two
+    assert model(10) is not one
+    large = model(1000)
+    assert model(1000) is large

@@ -2,6 +2,8 @@
 
 import multiprocessing
 import os
+import subprocess
+import sys
 import time
 
 from src.search import worker
@@ -36,3 +38,15 @@ def test_workers_know_what_the_parent_has_registered() -> None:
     assert known["hypermodels"]["mlp"] == "hypermodels.mlp:MLP"
     assert {"early_stopping"} <= set(known["callbacks"])
     assert {"cosine"} <= set(known["schedules"])
+
+
+def test_collections_leave_the_modules_alone() -> None:
+    """Else each looks through half a million objects that stay."""
+    code = (
+        "import gc, src.startup as s; s.import_tensorflow(); frozen = gc.get_freeze_count(); "
+        "gc.collect(); s.import_tensorflow(); print(frozen, gc.get_freeze_count() <= frozen)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    frozen, unchanged = done.stdout.split()
+    assert int(frozen) > 100_000
+    assert unchanged == "True"
