@@ -1,7 +1,6 @@
 """Lets models of equal structure share one traced graph."""
 
 import math
-import pickle
 import random
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
@@ -137,12 +136,15 @@ def _seed(seed: int) -> None:
     np.random.seed(seed)
 
 
-def _random_state() -> bytes:
-    return pickle.dumps((random.getstate(), np.random.get_state()))
+def _random_state() -> tuple[Any, ...]:
+    """The states of Python's and of NumPy's generators, which can be compared."""
+    state: Any = np.random.get_state()
+    name, keys, *rest = state
+    return random.getstate(), (name, tuple(keys.tolist()), *rest)
 
 
-def _set_random_state(state: bytes) -> None:
-    python, numpy = pickle.loads(state)
+def _set_random_state(state: tuple[Any, ...]) -> None:
+    python, numpy = state
     random.setstate(python)
     np.random.set_state(numpy)
 

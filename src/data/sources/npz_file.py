@@ -1,5 +1,7 @@
 """Arrays of your own in a numpy `.npz` file: tables or images, with or without test rows."""
 
+import os
+import struct
 import zipfile
 import zlib
 from pathlib import Path
@@ -14,7 +16,11 @@ from src.data.sources.checks import check_finite_target, refuse_unused, to_float
 from src.errors import UserError
 
 _VALID_KEYS = "x_train and y_train, and x_test and y_test for separate test rows"
-_UNREADABLE = (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error)
+# What damaged archives and headers raise; RuntimeError for encrypted ones.
+_UNREADABLE = (
+    *(OSError, ValueError, EOFError, OverflowError, MemoryError, RecursionError, RuntimeError),
+    *(SyntaxError, KeyError, struct.error, zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error),
+)
 
 
 def npz(settings: DataSettings, seed: int) -> Dataset:  # noqa: ARG001 (one signature for all)
@@ -59,6 +65,11 @@ def npz(settings: DataSettings, seed: int) -> Dataset:  # noqa: ARG001 (one sign
     )
 
 
+def physical_memory() -> int:
+    """Bytes of memory that this machine has."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
 def _read(path: Path, where: str) -> dict[str, NDArray[Any]]:
     if not path.is_file():
         found = "is a folder" if path.is_dir() else "there is no such file"
@@ -67,6 +78,12 @@ def _read(path: Path, where: str) -> dict[str, NDArray[Any]]:
     try:
         with path.open("rb") as file, zipfile.ZipFile(file) as archive:
             keys = [name.removesuffix(".npy") for name in archive.namelist()]
+            unpacked = sum(member.file_size for member in archive.infolist())
+        if unpacked > physical_memory():
+            raise UserError(
+                f"{where}: unpacked it has {unpacked // 10**6:,} MB, and this machine "
+                f"{physical_memory() // 10**6:,} MB of memory; valid: a smaller file"
+            )
         missing = [key for key in ("x_train", "y_train") if key not in keys]
         if ("x_test" in keys) != ("y_test" in keys):
             missing.append("y_test" if "x_test" in keys else "x_test")
