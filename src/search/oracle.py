@@ -56,6 +56,19 @@ class SearchOracle(kt.Oracle):
         super().__init__(**arguments, max_consecutive_failed_trials=sys.maxsize)
         self.verbose = 0
 
+    # Private, because Keras Tuner has no public way to see how far its random numbers are.
+    def create_trial(self, tuner_id: str) -> Trial:
+        """Keras Tuner's, but in vain it changes nothing: who asks again gets the same answer.
+
+        Keras Tuner draws new random points every time, so that a search which had ended for want of
+        new points might find some when it is resumed.
+        """
+        before = self._seed_state
+        trial = super().create_trial(tuner_id)
+        if trial.status != "RUNNING":
+            self._seed_state = before
+        return trial
+
     def continuable(self) -> set[str]:
         """Ids of the trials that another one continues, or may yet; their training state is kept.
 
