@@ -1,14 +1,16 @@
 """The base of every oracle here: Keras Tuner's, without files of its own."""
 
 import copy
+import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import keras_tuner as kt
 from keras_tuner.engine.trial import Trial
 
 from src.config.schema import Config
+from src.search import space as spaces
 
 
 class SearchOracle(kt.Oracle):
@@ -25,6 +27,7 @@ class SearchOracle(kt.Oracle):
             values as `tuner/trial_id`, so that trials leave their training state.
     """
 
+    _seed_state: int
     exhausted: ClassVar[str] = "no point was found that has not been tried"
     continues_trials: ClassVar[bool] = False
 
@@ -83,14 +86,27 @@ class SearchOracle(kt.Oracle):
             state: what `get_state` gave.
             trials: what `Trial.get_state` gave for each trial, in the order of their proposal,
                 with the values alone for hyperparameters.
+
+        Raises:
+            ValueError: if the space is another one, or a value is not in it.
         """
         space = state["hyperparameters"]["space"]
+        own = json.loads(json.dumps(self.hyperparameters.get_config()["space"]))
+        if space[: len(own)] != own:  # others that a build found follow
+            raise ValueError("the search space is another one")
         for trial in trials:
             values = trial["hyperparameters"]["values"]
+            self._check(values)
             # A copy, because Keras Tuner's `from_config` changes what it is given.
             whole = {"space": copy.deepcopy(space), "values": values}
             self.trials[trial["trial_id"]] = Trial.from_state(trial | {"hyperparameters": whole})
         self.set_state(copy.deepcopy(state))
+
+    def _check(self, values: Mapping[str, Any]) -> None:
+        for hp in self.hyperparameters.space:
+            value = values.get(hp.name)
+            if value is not None and not spaces.has_value(hp, value):
+                raise ValueError(f"{hp.name} cannot be {value!r}")
 
     def save(self) -> None:
         """Writes nothing: the loop keeps `get_state()` in its snapshot."""

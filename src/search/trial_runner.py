@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -20,7 +21,7 @@ from hypermodels.reuse import TracedModels
 from src import registry
 from src.data.loading import Data, FitArrays
 from src.errors import DiskError
-from src.files import raise_disk_error, remove
+from src.files import checksum, disk_errors, raise_disk_error, remove
 from src.run_directory import RunDirectory, event_suffix
 from src.search import training_state
 from src.search.events import TrialProgress
@@ -176,15 +177,18 @@ class TrialRunner:
         recorder.check()
         if best.value is None:
             raise NonFiniteError(f"{context.plan.monitor} was never finite")
+        state = context.run.training_state(spec.trial_id, execution)
         if spec.keep_state:
-            state = context.run.training_state(spec.trial_id, execution)
             training_state.save(state, model, controls, best, epochs=reached, stopped=stopped)
         model.set_weights(best.weights)
         weights = context.run.weights(spec.trial_id, execution, fold)
-        weights.parent.mkdir(parents=True, exist_ok=True)
-        model.save_weights(weights)
+        _save_weights(model, weights)
         logs = {name: value for name, value in best.logs.items() if name != "learning_rate"}
-        return FitResult(execution, fold, best.value, best.epoch, reached, logs)
+        return FitResult(
+            *(execution, fold, best.value, best.epoch, reached, logs),
+            weights=checksum(weights),
+            state=checksum(state) if spec.keep_state else None,
+        )
 
     def _reporter(self, spec: TrialSpec, recorder: "_EpochRecorder") -> "_ProgressReporter":
         begin = TrialProgress(
@@ -286,6 +290,16 @@ class _ProgressReporter(keras.callbacks.Callback):
             for name in ("learning_rate", self.monitor)
         )
         self.report(replace(self.begin, epoch=epoch + 1, learning_rate=rate, value=value))
+
+
+def _save_weights(model: keras.Model, path: Path) -> None:
+    """Raises `DiskError` also for what HDF5 meets when it closes a file on a full disk."""
+    with disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            model.save_weights(path)
+        except RuntimeError as error:
+            raise DiskError(f"{path}: {_first_line(error)}") from error
 
 
 def _batch_size(hp: kt.HyperParameters, rows: int) -> int:
