@@ -108,7 +108,7 @@ def _prepare(config: Any) -> PreparedSearch:
     return replace(prepared, config=config, oracle=oracle)
 
 
-def _executor(self: Any, context: Any, workers: int, on_progress: Any, stopping: Any) -> None:
+def _executor(self: Any, context: Any, _: int, on_progress: Any, stopping: Any) -> None:
     self._runner = _FakeRunner(context, on_progress=on_progress, stopping=stopping)
 
 
@@ -118,7 +118,7 @@ class _FakeRunner(TrialRunner):
         ran.append(spec.trial_id)
         if spec.trial_id == FAILING:
             raise ValueError("this one never works")
-        values = {name: value for name, value in spec.values.items()}
+        values = spec.values
         if spec.parent_id is not None:
             path = run.training_state(spec.parent_id, recorder.execution)
             with disk_errors(path):
