@@ -127,12 +127,16 @@ def remove_leftovers(folder: Path) -> None:
 
 def _keep(path: Path, previous: Path) -> None:
     """Gives the content of `path` a second name, at once, so that `path` never lacks."""
-    second = previous.with_name(f".{previous.name}.{os.getpid()}.tmp")
-    second.unlink(missing_ok=True)
-    try:
-        os.link(path, second)
-    except FileNotFoundError:  # nothing was written before
+    if not path.exists():  # nothing was written before
         return
-    except OSError:  # a file system without hard links
-        second.write_bytes(path.read_bytes())
-    second.replace(previous)
+    second = previous.with_name(f".{previous.name}.{os.getpid()}.tmp")
+    try:
+        second.unlink(missing_ok=True)
+        try:
+            os.link(path, second)
+        except OSError:  # a file system without hard links
+            second.write_bytes(path.read_bytes())
+        second.replace(previous)
+    except BaseException:
+        second.unlink(missing_ok=True)
+        raise

@@ -97,8 +97,9 @@ class SearchOracle(kt.Oracle):
         for trial in trials:
             values = trial["hyperparameters"]["values"]
             self._check(values)
-            # A copy, because Keras Tuner's `from_config` changes what it is given.
-            whole = {"space": copy.deepcopy(space), "values": values}
+            # Copies, because Keras Tuner's `from_config` puts its own conditions into these.
+            own_space = [hp | {"config": dict(hp["config"])} for hp in space]
+            whole = {"space": own_space, "values": values}
             self.trials[trial["trial_id"]] = Trial.from_state(trial | {"hyperparameters": whole})
         self.set_state(copy.deepcopy(state))
 

@@ -93,6 +93,17 @@ class Snapshot:
         Raises:
             DiskError: if it cannot be written; the old state is as it was.
         """
+        content = self.text(oracle, progress, end, exported)
+        write_atomically(self._run.snapshot, content, previous=self._run.previous_snapshot)
+
+    def text(
+        self,
+        oracle: Any,
+        progress: "SearchProgress",
+        end: Mapping[str, str],
+        exported: Mapping[str, Any] | None,
+    ) -> bytes:
+        """What `write` writes."""
         for record in progress.records[len(self._ended) :]:
             self.note(oracle, record)
         trials = [
@@ -107,9 +118,7 @@ class Snapshot:
         ).encode()
         checksum = hashlib.sha256(text).hexdigest()
         start = f'{{"format":{FORMAT},"checksum":"{checksum}","state":'.encode()
-        write_atomically(
-            self._run.snapshot, start + text + b"}\n", previous=self._run.previous_snapshot
-        )
+        return start + text + b"}\n"
 
     def note(self, oracle: Any, record: TrialRecord) -> None:
         """Takes over a trial that has ended, or its record in place of an earlier one."""

@@ -157,7 +157,10 @@ def _export(context: RunContext, record: TrialRecord, run: RunDirectory) -> winn
         raise UserError(f"{path}: the weights cannot be read")
     run.best.mkdir(parents=True)
     run.model.write_text(f"model of {path.read_text()}")
-    scores = {"validation": {"accuracy": record.result.score}, "test": {"accuracy": 0.5}}
+    scores: dict[str, winner.Metrics] = {
+        "validation": {"accuracy": record.result.score},
+        "test": {"accuracy": 0.5},
+    }
     write_atomically(run.metrics, json.dumps(scores))
     write_atomically(run.predictions, "split,row\n")
     write_atomically(run.hyperparameters, json.dumps(record.spec.values))

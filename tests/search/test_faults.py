@@ -398,7 +398,7 @@ def test_a_made_up_snapshot_never_gives_a_traceback(tuner: str, folder: Path) ->
     everywhere = list(places(original))
     chance = random.Random(3)
     refused = 0
-    cases = 1500 if ALL else 60
+    cases = 400 if ALL else 40
     try:
         for _ in range(cases):
             shutil.rmtree(folder / "run")

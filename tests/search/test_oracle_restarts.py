@@ -37,6 +37,10 @@ EXAMPLES = int(os.environ.get("SEARCH_EXAMPLES", "0"))
 TRIALS = 30
 MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # snapshots are synced
 NAME = "val_accuracy"
+HEAD: dict[str, Any] = {
+    **{"fingerprint": "", "config_text": ""},
+    **{"config": {}, "identity": {}, "versions": {}},
+}
 
 MakeOracle = Callable[[], Any]
 
@@ -129,7 +133,7 @@ class Driver:
     def begin(self, oracle: Any, records: list[TrialRecord]) -> None:
         self.oracle = oracle
         self.progress = SearchProgress(oracle.objective, None, records)
-        self.snapshot = None if self.run is None else Snapshot(self.run, {}, lambda _: 0)
+        self.snapshot = None if self.run is None else Snapshot(self.run, HEAD, lambda _: 0)
 
     def drive(self, trials: int) -> Searched:
         order, event, ended = random.Random(self.script.order), 0, False
