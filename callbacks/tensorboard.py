@@ -7,7 +7,9 @@ from typing import Any
 
 import keras
 
-FLUSH_SECONDS = 2.0  # scalars reach the disk at most this much later
+from callbacks.event_file import EventFile, import_tensorboard
+
+FLUSH_SECONDS = 2.0  # scalars reach the disk at the first epoch's end after so long
 
 
 class TensorBoard(keras.callbacks.Callback):
@@ -23,40 +25,42 @@ class TensorBoard(keras.callbacks.Callback):
 
     Raises:
         ImportError: if the package `tensorboard` is not installed.
+        OSError: while it trains, if the file cannot be written.
     """
 
     def __init__(self, directory: str | os.PathLike[str], filename_suffix: str = "") -> None:
         super().__init__()
-        _import_tensorboard()  # now rather than in the middle of a search
+        import_tensorboard()  # now rather than in the middle of a search
         self.directory = os.fspath(directory)
         self.filename_suffix = filename_suffix
-        self._writer: Any = None
+        self._file: EventFile | None = None
+        self._flushed = 0.0
 
     def close(self) -> None:
         """Writes what is pending and closes the file; for when training raised, else harmless."""
-        if self._writer is not None:
-            self._writer.close()
-            self._writer = None
+        if self._file is not None:
+            file, self._file = self._file, None
+            file.close()
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Opens a new event file."""
         self.close()
-        event_file_writer, _, _ = _import_tensorboard()
-        self._writer = event_file_writer(
-            self.directory, flush_secs=FLUSH_SECONDS, filename_suffix=self.filename_suffix
-        )
+        self._file = EventFile(self.directory, self.filename_suffix)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Writes the scalars of the epoch as one event."""
-        _, event, summary = _import_tensorboard()
+        assert self._file is not None
+        _, summary, _ = import_tensorboard()
         values = [
             summary.Value(tag=tag(name), simple_value=float(value))
             for name, value in (logs or {}).items()
             if isinstance(value, numbers.Real)
         ]
-        self._writer.add_event(
-            event(wall_time=time.time(), step=epoch + 1, summary=summary(value=values))
-        )
+        self._file.add(summary(value=values), step=epoch + 1)
+        now = time.monotonic()
+        if now - self._flushed >= FLUSH_SECONDS:
+            self._file.flush()
+            self._flushed = now
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Closes the event file."""
@@ -70,15 +74,3 @@ def tag(name: str) -> str:
     if name.startswith("val_"):
         return f"{name.removeprefix('val_')}/validation"
     return f"{name}/train"
-
-
-def _import_tensorboard() -> tuple[Any, Any, Any]:
-    try:
-        from tensorboard.compat.proto.event_pb2 import Event
-        from tensorboard.compat.proto.summary_pb2 import Summary
-        from tensorboard.summary.writer.event_file_writer import EventFileWriter
-    except ImportError as error:
-        raise ImportError(
-            "callbacks.TensorBoard needs the package tensorboard: pip install tensorboard"
-        ) from error
-    return EventFileWriter, Event, Summary

@@ -122,6 +122,8 @@ class ConsoleListener(SearchListener):
             self._show_progress(progress)
             trials = f"{len(progress.records)} trial{'s' if len(progress.records) > 1 else ''}"
             _line(self.console, "resumed", f"after {trials}, best {_best(progress)}")
+        for notice in progress.notices:
+            show_notice(self.console, notice)
         self._progress.start()
 
     def on_trial_begin(self, spec: TrialSpec, progress: SearchProgress) -> None:

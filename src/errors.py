@@ -12,7 +12,7 @@ class UserError(Exception):
 
 
 class DiskError(Exception):
-    """A file of a run could not be written: full disk, missing folder, no permission.
+    """A file of a run could not be written or read: full disk, missing folder, no permission.
 
     The message names the path and the system's reason. Exit status 1.
     """

@@ -3,6 +3,7 @@
 import errno
 import os
 import shutil
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
@@ -92,27 +93,50 @@ def keep_aside(path: Path) -> Path:
     Raises:
         DiskError: if it cannot be renamed.
     """
-    names = (path.with_name(f"{path.name}.damaged{number or ''}") for number in count())
-    aside = next(name for name in names if not name.exists())
+    aside = aside_name(path)
     with disk_errors(path):
         path.rename(aside)
     return aside
 
 
+def aside_name(path: Path) -> Path:
+    """The name under which a damaged file is kept; nothing has it yet."""
+    names = (path.with_name(f"{path.name}.damaged{number or ''}") for number in count())
+    return next(name for name in names if not name.exists())
+
+
+def checksum(path: Path) -> int:
+    """CRC-32 of a file's content.
+
+    Raises:
+        DiskError: if it cannot be read.
+    """
+    with disk_errors(path):
+        return zlib.crc32(path.read_bytes())
+
+
 def remove_leftovers(folder: Path) -> None:
-    """Deletes temporary files of `write_atomically` whose process was killed."""
+    """Deletes temporary files of `write_atomically` whose process was killed.
+
+    Raises:
+        DiskError: naming what cannot be deleted.
+    """
     for leftover in folder.glob(".*.tmp"):
-        leftover.unlink(missing_ok=True)
+        remove(leftover)
 
 
 def _keep(path: Path, previous: Path) -> None:
     """Gives the content of `path` a second name, at once, so that `path` never lacks."""
-    second = previous.with_name(f".{previous.name}.{os.getpid()}.tmp")
-    second.unlink(missing_ok=True)
-    try:
-        os.link(path, second)
-    except FileNotFoundError:  # nothing was written before
+    if not path.exists():  # nothing was written before
         return
-    except OSError:  # a file system without hard links
-        second.write_bytes(path.read_bytes())
-    second.replace(previous)
+    second = previous.with_name(f".{previous.name}.{os.getpid()}.tmp")
+    try:
+        second.unlink(missing_ok=True)
+        try:
+            os.link(path, second)
+        except OSError:  # a file system without hard links
+            second.write_bytes(path.read_bytes())
+        second.replace(previous)
+    except BaseException:
+        second.unlink(missing_ok=True)
+        raise

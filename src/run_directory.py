@@ -1,12 +1,14 @@
 """Where every file of a run lies. Nothing else in the project puts a run's paths together."""
 
+import errno
 import itertools
 import re
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from src.errors import UserError, nearest
+from src.errors import DiskError, UserError, nearest
+from src.files import disk_errors
 
 _STATE_SUFFIX = ".state.npz"
 _STATE_FILES = ("config.yaml", "search.json", "search.previous.json")
@@ -52,6 +54,7 @@ class RunDirectory:
 
         Raises:
             UserError: if `name` is taken or unfit, or the folder cannot be made.
+            DiskError: if the disk is full or broken.
         """
         automatic = name == "auto"
         stem = f"{datetime.now():%Y-%m-%d_%H-%M-%S}_{tuner}" if automatic else name
@@ -61,6 +64,8 @@ class RunDirectory:
             Path(directory).mkdir(parents=True, exist_ok=True)
             return cls(_new_folder(Path(directory), stem, numbered=automatic))
         except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+                raise DiskError(f"{error.filename or directory}: {error.strerror}") from error
             raise UserError(
                 f"run.directory: '{directory}' cannot hold a run: {error.strerror}: "
                 f"{error.filename}"
@@ -77,9 +82,11 @@ class RunDirectory:
 
         Raises:
             UserError: if there is no such run.
+            DiskError: if the folder of all runs cannot be read.
         """
         below = Path(directory)
-        runs = [path for path in below.iterdir() if _is_run(path)] if below.is_dir() else []
+        with disk_errors(below):
+            runs = [path for path in below.iterdir() if _is_run(path)] if below.is_dir() else []
         if run is None:
             if not runs:
                 raise UserError(f"'{directory}' holds no run yet; python -m src.tune makes one")

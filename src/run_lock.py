@@ -44,8 +44,12 @@ class RunLock:
         with disk_errors(self.path):
             while self._descriptor is None:
                 self._descriptor = self._locked()
-            os.ftruncate(self._descriptor, 0)
-            os.write(self._descriptor, f"{_owner()}\n".encode())
+            try:
+                os.ftruncate(self._descriptor, 0)
+                os.write(self._descriptor, f"{_owner()}\n".encode())
+            except BaseException:
+                self.release()  # else this process could not try again
+                raise
 
     def release(self) -> None:
         """Gives the lock back; may be called again."""

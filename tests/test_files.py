@@ -72,3 +72,18 @@ def test_a_reader_keeps_the_old_file_and_a_links_target_is_not_touched(tmp_path:
     assert target.read_text() == "old"
     assert link.read_text() == "new"
     assert not link.is_symlink()
+
+
+def test_without_hard_links_the_previous_content_is_copied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr(os, "link", refuse)
+    path, previous = tmp_path / "search.json", tmp_path / "search.previous.json"
+    write_atomically(path, "first", previous=previous)
+    assert not previous.exists()
+    write_atomically(path, "second", previous=previous)
+    assert (path.read_text(), previous.read_text()) == ("second", "first")
+    assert sorted(tmp_path.iterdir()) == [path, previous]

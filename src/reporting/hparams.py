@@ -4,19 +4,17 @@ Keras Tuner's own HParams lack an experiment summary, so that ranges are guessed
 seen, show the last epoch instead of the best, and leave failed trials without a status.
 """
 
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import keras_tuner as kt
 from keras_tuner.engine.hyperparameters import Float, Int
-from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.plugins.hparams import api, api_pb2, summary, summary_v2
 from tensorboard.plugins.text.summary_v2 import text_pb
-from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
+from callbacks.event_file import EventFile
 from src.run_directory import RunDirectory
 from src.search import space as spaces
 from src.search.events import SearchEnd, SearchListener, SearchProgress
@@ -118,7 +116,7 @@ def _scalars(numbers: dict[str, Any]) -> Summary:
 
 def _write(folder: Path, contents: Sequence[Summary], step: int = 0) -> None:
     """Writes events into a file of their own, so that nothing is held open between trials."""
-    writer = EventFileWriter(str(folder), filename_suffix=SUFFIX)
+    file = EventFile(folder, SUFFIX)
     for content in contents:
-        writer.add_event(Event(wall_time=time.time(), step=step, summary=content))
-    writer.close()
+        file.add(content, step)
+    file.close()

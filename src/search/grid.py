@@ -92,7 +92,9 @@ class GridOracle(SearchOracle):
     def _values(self, hp: Any) -> tuple[Any, ...]:
         if spaces.is_continuous(hp):
             spaced = self._evenly(hp)
-            return tuple(dict.fromkeys(float(f"{value:.9g}") for value in spaced))
+            rounded = (float(f"{value:.9g}") for value in spaced)
+            within = (min(max(value, hp.min_value), hp.max_value) for value in rounded)
+            return tuple(dict.fromkeys(within))
         values = spaces.finite_values(hp)
         if isinstance(hp, Int) and hp.step in (None, 1) and len(values) > self.points:
             return tuple(dict.fromkeys(round(value) for value in self._evenly(hp)))

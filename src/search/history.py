@@ -47,17 +47,23 @@ class HistoryFile:
         """CRC-32 of the trial's rows as they stand in the file."""
         return zlib.crc32(self._block(record).encode())
 
-    def replace(self, records: Iterable[TrialRecord]) -> None:
+    def replace(self, records: Iterable[TrialRecord], aside: Path | None = None) -> None:
         """Writes the whole file anew, at once, in the order of `records`.
+
+        Args:
+            records: the trials.
+            aside: takes the old file.
 
         Raises:
             DiskError: if it cannot be written; the old file is as it was.
         """
         blocks = [self._block(record) for record in records]
-        write_atomically(self.path, "".join([self._header, *blocks]))
+        write_atomically(self.path, "".join([self._header, *blocks]), previous=aside)
 
     def read(self, checksums: Mapping[str, int]) -> dict[str, Rows]:
         """Returns the rows of the trials that are as they were written; others are left out.
+
+        The header, the order of the trials and the ends of the lines do not matter.
 
         Args:
             checksums: by trial, what `checksum` gave.
@@ -66,10 +72,10 @@ class HistoryFile:
             return {}
         with disk_errors(self.path):
             content = self.path.read_bytes()
-        header, *lines = content.splitlines(keepends=True) or [b""]
         blocks: dict[str, list[bytes]] = {}
-        for line in lines if header == self._header.encode() else []:
-            blocks.setdefault(line.partition(b",")[0].decode(errors="replace"), []).append(line)
+        for line in content.splitlines():
+            trial_id = line.partition(b",")[0].decode(errors="replace")
+            blocks.setdefault(trial_id, []).append(line + b"\r\n")
         return {
             trial_id: self._rows(b"".join(blocks.get(trial_id, [])))
             for trial_id, checksum in checksums.items()

@@ -1,9 +1,10 @@
 """The base of every oracle here: Keras Tuner's, without files of its own."""
 
 import copy
+import json
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar, Self
 
@@ -12,6 +13,7 @@ from keras_tuner.engine.trial import Trial
 from keras_tuner.src.engine import oracle as oracle_module
 
 from src.config.schema import Config
+from src.search import space as spaces
 
 
 class SearchOracle(kt.Oracle):
@@ -30,6 +32,7 @@ class SearchOracle(kt.Oracle):
             for in advance, so that the executor can choose which trial to run where.
     """
 
+    _seed_state: int
     exhausted: ClassVar[str] = "no point was found that has not been tried"
     continues_trials: ClassVar[bool] = False
     learns: ClassVar[bool] = True
@@ -62,6 +65,20 @@ class SearchOracle(kt.Oracle):
         super().__init__(**arguments, max_consecutive_failed_trials=sys.maxsize)
         self.verbose = 0
 
+    # Private, because Keras Tuner has no public way to see how far its random numbers are.
+    def create_trial(self, tuner_id: str) -> Trial:
+        """Keras Tuner's, but in vain it changes nothing: who asks again gets the same answer.
+
+        Keras Tuner draws new random points every time, so that a search which had ended for want of
+        new points might find some when it is resumed. If it raises, the oracle can still be asked.
+        """
+        before = self._seed_state
+        with _unlocked_after_an_error(self):
+            trial = super().create_trial(tuner_id)
+        if trial.status != "RUNNING":
+            self._seed_state = before
+        return trial
+
     def continuable(self) -> set[str]:
         """Ids of the trials that another one continues, or may yet; their training state is kept.
 
@@ -76,19 +93,22 @@ class SearchOracle(kt.Oracle):
             state: what `get_state` gave.
             trials: what `Trial.get_state` gave for each trial, in the order of their proposal,
                 with the values alone for hyperparameters.
+
+        Raises:
+            ValueError: if the space is another one, or a value is not in it.
         """
         space = state["hyperparameters"]["space"]
+        own = json.loads(json.dumps(self.hyperparameters.get_config()["space"]))
+        if space[: len(own)] != own:  # others that a build found follow
+            raise ValueError("the search space is another one")
         for trial in trials:
             values = trial["hyperparameters"]["values"]
-            # A copy, because Keras Tuner's `from_config` changes what it is given.
-            whole = {"space": copy.deepcopy(space), "values": values}
+            self._check(values)
+            # Copies, because Keras Tuner's `from_config` puts its own conditions into these.
+            own_space = [hp | {"config": dict(hp["config"])} for hp in space]
+            whole = {"space": own_space, "values": values}
             self.trials[trial["trial_id"]] = Trial.from_state(trial | {"hyperparameters": whole})
         self.set_state(copy.deepcopy(state))
-
-    def create_trial(self, tuner_id: str) -> Any:
-        """As Keras Tuner's; if it raises, the oracle can still be asked."""
-        with _unlocked_after_an_error(self):
-            return super().create_trial(tuner_id)
 
     def update_trial(self, trial_id: str, metrics: dict[str, float], step: int = 0) -> Any:
         """As Keras Tuner's; if it raises, the oracle can still be asked."""
@@ -99,6 +119,12 @@ class SearchOracle(kt.Oracle):
         """As Keras Tuner's; if it raises, the oracle can still be asked."""
         with _unlocked_after_an_error(self):
             super().end_trial(trial)
+
+    def _check(self, values: Mapping[str, Any]) -> None:
+        for hp in self.hyperparameters.space:
+            value = values.get(hp.name)
+            if value is not None and not spaces.has_value(hp, value):
+                raise ValueError(f"{hp.name} cannot be {value!r}")
 
     def save(self) -> None:
         """Writes nothing: the loop keeps `get_state()` in its snapshot."""

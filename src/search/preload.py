@@ -15,7 +15,7 @@ from src.startup import FORK_SERVER_PARENT, import_tensorflow
 MODULES = (
     "src.search.worker",
     "hypermodels.mlp",
-    "tensorboard.summary.writer.event_file_writer",
+    "tensorboard.summary.writer.record_writer",
 )
 PARENT_CHECK_SECONDS = 0.5
 

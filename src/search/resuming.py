@@ -13,10 +13,10 @@ from typing import Any
 
 from src.config import Config, flat, load_config
 from src.errors import UserError
-from src.files import remove, remove_leftovers, write_atomically
+from src.files import disk_errors, remove, remove_leftovers, write_atomically
 from src.run_directory import RunDirectory, event_suffix
 from src.run_lock import RunLock
-from src.search.snapshot import SavedSearch, read_snapshot, versions
+from src.search.snapshot import SavedSearch, read_snapshot, settle, versions
 
 CHANGEABLE = (
     *("tuner.max_trials", "tuner.hyperband_iterations", "limits.", "run."),
@@ -34,12 +34,14 @@ class ResumedRun:
         lock: held by this process.
         saved: the state to go on from.
         config: the configuration to go on with.
+        config_notice: what was wrong with the run's config.yaml; else empty.
     """
 
     run: RunDirectory
     lock: RunLock
     saved: SavedSearch
     config: Config
+    config_notice: str = ""
 
     @property
     def notices(self) -> list[str]:
@@ -50,7 +52,7 @@ class ResumedRun:
             for name, now in versions().items()
             if then.get(name) != now
         ]
-        notices = [self.saved.notice] if self.saved.notice else []
+        notices = [notice for notice in (self.saved.notice, self.config_notice) if notice]
         if changed:
             notices.append(f"other versions than before may change scores: {', '.join(changed)}")
         if not self.lock.supported:
@@ -80,11 +82,12 @@ def open_run(
     lock.acquire()
     try:
         saved = read_snapshot(found)
+        notice = _mend_config(found, saved)
         config = _config(found, saved, source, overrides)
     except BaseException:
         lock.release()
         raise
-    return ResumedRun(found, lock, saved, config)
+    return ResumedRun(found, lock, saved, config, notice)
 
 
 def head(config: Config, config_text: str, identity: Mapping[str, Any]) -> dict[str, Any]:
@@ -125,36 +128,36 @@ def check_identity(resumed: ResumedRun, identity: Mapping[str, Any]) -> None:
 def remove_remains(run: RunDirectory, saved: SavedSearch) -> None:
     """Deletes what trials without an end have written, and temporary files of a killed process.
 
+    What is left is the state that was read, and nothing that is not in it.
+
     Raises:
         DiskError: if something cannot be deleted.
     """
     ended = {record["trial_id"] for record in saved.records}
-    remove_leftovers(run.path)
-    remove(run.export)
-    for folder in run.trials.iterdir() if run.trials.is_dir() else ():
-        if folder.name not in ended:
-            remove(folder)
-        else:
-            remove_leftovers(folder)
-    known = tuple(event_suffix(trial_id) for trial_id in ended)
-    for path in run.tensorboard.rglob(f"*{event_suffix('*')}"):
-        if not path.name.endswith(known):
-            remove(path)
+    with disk_errors(run.path):
+        settle(run, saved)
+        remove_leftovers(run.path)
+        remove(run.export)
+        for folder in list(run.trials.iterdir()) if run.trials.is_dir() else ():
+            if folder.name not in ended:
+                remove(folder)
+            elif folder.is_dir():
+                remove_leftovers(folder)
+        known = tuple(event_suffix(trial_id) for trial_id in ended)
+        for path in list(run.tensorboard.rglob(f"*{event_suffix('*')}")):
+            if not path.name.endswith(known):
+                remove(path)
 
 
 def _config(
     run: RunDirectory, saved: SavedSearch, source: str | Path | None, overrides: tuple[str, ...]
 ) -> Config:
-    if not run.config.exists():
-        write_atomically(run.config, saved.head["config_text"])
     try:
         config = load_config(run.config if source is None else source, overrides)
     except UserError as error:
-        if source is not None or str(run.config) not in str(error):
+        if source is not None or not _changed(run, saved):
             raise
-        raise UserError(
-            f"{error}\nDelete {run.config} if it was damaged: the run's snapshot has a copy"
-        ) from error
+        raise UserError(f"{error}\n{_hint(run)}") from error
     then, now = saved.head["config"], _plain(flat(config))
     changed = [
         f"  {key}: {_difference(then.get(key), now.get(key))}"
@@ -167,8 +170,39 @@ def _config(
             f"--resume {run.path}: these settings would make it another search:\n"
             + "\n".join(changed)
             + f"\nA resumed search may change {allowed}; for anything else start a new run"
+            + (f"\n{_hint(run)}" if source is None and _changed(run, saved) else "")
         )
     return config
+
+
+def _mend_config(run: RunDirectory, saved: SavedSearch) -> str:
+    """Writes the snapshot's copy where config.yaml is missing or cut off; tells if it was cut."""
+    text: str = saved.head["config_text"]
+    try:
+        there = run.config.read_text()
+    except FileNotFoundError:
+        write_atomically(run.config, text)
+        return ""
+    except (OSError, UnicodeDecodeError):  # whoever loads it, says so
+        return ""
+    if there == text or not text.startswith(there):
+        return ""
+    write_atomically(run.config, text)
+    return f"{run.config} was cut off, and is as it was again"
+
+
+def _changed(run: RunDirectory, saved: SavedSearch) -> bool:
+    try:
+        return bool(run.config.read_text() != saved.head["config_text"])
+    except (OSError, UnicodeDecodeError):
+        return True
+
+
+def _hint(run: RunDirectory) -> str:
+    return (
+        f"{run.config} is not as the search left it. If that was not meant, delete it: the run's "
+        "snapshot has a copy, which is taken then"
+    )
 
 
 def _may_change(key: str) -> bool:

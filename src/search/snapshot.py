@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from src.errors import UserError
-from src.files import disk_errors, write_atomically
+from src.files import disk_errors, keep_aside, sync, write_atomically
 from src.run_directory import RunDirectory
+from src.search.snapshot_schema import problem_in
 from src.search.trial import FitResult, TrialRecord, TrialResult
 
 if TYPE_CHECKING:  # it imports TensorFlow, which reading a snapshot does not need
@@ -39,7 +40,8 @@ class SavedSearch:
         head: what does not change during a search: the configuration, its text, versions, and the
             fingerprint of everything that a resumed search must have in common with this one.
         end: kind and reason of the last end of the search; empty while it runs.
-        exported: the trial whose model is in `best/`; None without one.
+        exported: `trial_id`, whose model is in `best/`, and `files`, the checksums of those there;
+            None without one.
         oracle: the oracle's `get_state()`.
         trials: the states of Keras Tuner's trials, in the order in which they were proposed.
         records: for each trial that has ended its result and the checksum of its epochs, in the
@@ -49,7 +51,7 @@ class SavedSearch:
 
     head: dict[str, Any]
     end: dict[str, str]
-    exported: str | None
+    exported: dict[str, Any] | None
     oracle: dict[str, Any]
     trials: list[dict[str, Any]]
     records: list[dict[str, Any]]
@@ -74,7 +76,11 @@ class Snapshot:
         self._ended: dict[str, tuple[str, str]] = {}  # by trial: its state and its record
 
     def write(
-        self, oracle: Any, progress: "SearchProgress", end: Mapping[str, str], exported: str | None
+        self,
+        oracle: Any,
+        progress: "SearchProgress",
+        end: Mapping[str, str],
+        exported: Mapping[str, Any] | None,
     ) -> None:
         """Replaces the file; the state that it held is kept in `search.previous.json`.
 
@@ -82,15 +88,24 @@ class Snapshot:
             oracle: a Keras Tuner oracle; its `get_state()` and the trials' states are kept.
             progress: the trials that have ended.
             end: kind and reason of the search's end; empty while it runs.
-            exported: the trial whose model is in `best/`.
+            exported: the trial whose model is in `best/`, and the checksums of the files there.
 
         Raises:
             DiskError: if it cannot be written; the old state is as it was.
         """
+        content = self.text(oracle, progress, end, exported)
+        write_atomically(self._run.snapshot, content, previous=self._run.previous_snapshot)
+
+    def text(
+        self,
+        oracle: Any,
+        progress: "SearchProgress",
+        end: Mapping[str, str],
+        exported: Mapping[str, Any] | None,
+    ) -> bytes:
+        """What `write` writes."""
         for record in progress.records[len(self._ended) :]:
-            trial_id = record.spec.trial_id
-            trial = _json(_trial_state(oracle.trials[trial_id]))
-            self._ended[trial_id] = (trial, _json(self._record_state(record)))
+            self.note(oracle, record)
         trials = [
             self._ended[trial_id][0] if trial_id in self._ended else _json(_trial_state(trial))
             for trial_id, trial in oracle.trials.items()
@@ -103,9 +118,13 @@ class Snapshot:
         ).encode()
         checksum = hashlib.sha256(text).hexdigest()
         start = f'{{"format":{FORMAT},"checksum":"{checksum}","state":'.encode()
-        write_atomically(
-            self._run.snapshot, start + text + b"}\n", previous=self._run.previous_snapshot
-        )
+        return start + text + b"}\n"
+
+    def note(self, oracle: Any, record: TrialRecord) -> None:
+        """Takes over a trial that has ended, or its record in place of an earlier one."""
+        trial_id = record.spec.trial_id
+        trial = _json(_trial_state(oracle.trials[trial_id]))
+        self._ended[trial_id] = (trial, _json(self._record_state(record)))
 
     def _record_state(self, record: TrialRecord) -> dict[str, Any]:
         result = {
@@ -126,15 +145,17 @@ def read_snapshot(run: RunDirectory) -> SavedSearch:
 
     Raises:
         UserError: naming the file, if there is none.
-        DiskError: if a file is there and cannot be read.
     """
-    current = _read(run.snapshot)
+    current, previous = _read(run.snapshot), _read(run.previous_snapshot)
+    if isinstance(previous, SavedSearch):
+        if isinstance(current, str):
+            notice = f"{run.snapshot} {current}; the state before its last change is taken instead"
+            return dataclasses.replace(previous, notice=notice)
+        if current.head == previous.head and _extent(previous) > _extent(current):
+            notice = f"{run.snapshot} is older than {run.previous_snapshot.name}, which is taken"
+            return dataclasses.replace(previous, notice=notice)
     if isinstance(current, SavedSearch):
         return current
-    previous = _read(run.previous_snapshot)
-    if isinstance(previous, SavedSearch):
-        notice = f"{run.snapshot} {current}; the state before its last change is taken instead"
-        return dataclasses.replace(previous, notice=notice)
     if not run.snapshot.exists() and not run.previous_snapshot.exists():
         raise UserError(
             f"{run.path}: its search ended before the first trial and left no {run.snapshot.name}, "
@@ -148,6 +169,23 @@ def read_snapshot(run: RunDirectory) -> SavedSearch:
     )
 
 
+def settle(run: RunDirectory, saved: SavedSearch) -> None:
+    """Gives the state that was read its place, so that it is not the one to be replaced next.
+
+    A damaged file is kept aside.
+
+    Raises:
+        DiskError: if a file cannot be renamed.
+    """
+    if not saved.notice:
+        return
+    if run.snapshot.exists():
+        keep_aside(run.snapshot)
+    with disk_errors(run.snapshot):
+        run.previous_snapshot.rename(run.snapshot)
+        sync(run.path)
+
+
 def restore_result(state: dict[str, Any], history: tuple[dict[str, float], ...]) -> TrialResult:
     """Returns the result of a trial from its record in a snapshot, and its epochs."""
     result = dict(state["result"])
@@ -159,8 +197,10 @@ def _read(path: Path) -> SavedSearch | str:
     """The state in a file, or what is wrong with it."""
     if not path.exists():
         return "is missing"
-    with disk_errors(path):
+    try:
         content = path.read_bytes()
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
     if not content:
         return "is empty"
     match = _FILE.fullmatch(content)
@@ -170,7 +210,17 @@ def _read(path: Path) -> SavedSearch | str:
         return f"has format {int(match[1])}, where this version of the program has {FORMAT}"
     if hashlib.sha256(match[3]).hexdigest() != match[2].decode():
         return "was changed after it was written"
-    return SavedSearch(**json.loads(match[3]))
+    try:
+        state = json.loads(match[3])
+    except (ValueError, RecursionError):
+        return "is no JSON"
+    problem = problem_in(state)
+    return f"makes no sense ({problem})" if problem else SavedSearch(**state)
+
+
+def _extent(saved: SavedSearch) -> tuple[int, int]:
+    """How far a search was."""
+    return len(saved.records), len(saved.trials)
 
 
 def _json(value: Any) -> str:

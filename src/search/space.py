@@ -162,6 +162,18 @@ def finite_values(hp: Any) -> Sequence[Any]:
     return tuple(hp.values)
 
 
+def has_value(hp: Any, value: Any) -> bool:
+    """Whether a hyperparameter may have a value, but for rounding; steps are not looked at."""
+    if isinstance(hp, Boolean):
+        return isinstance(value, bool)
+    if isinstance(hp, (Choice, Fixed)):
+        return any(value == valid and type(value) is type(valid) for valid in hp.values)
+    if isinstance(value, bool) or not isinstance(value, int if isinstance(hp, Int) else float):
+        return False
+    rounding = 0 if isinstance(hp, Int) else 1e-9 * max(abs(hp.min_value), abs(hp.max_value))
+    return bool(hp.min_value - rounding <= value <= hp.max_value + rounding)
+
+
 def format_value(name: str, value: Any) -> str:
     """A value as tables show it: six digits, `full` for a batch of the whole training set."""
     if name == "batch_size" and value == 0:

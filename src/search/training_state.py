@@ -7,6 +7,8 @@ epoch's state comes back whole. The file is one npz of arrays and a JSON text; n
 
 import io
 import json
+import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,10 @@ import keras
 import numpy as np
 
 from callbacks import BestEpoch
+from src.errors import DiskError
 from src.files import write_atomically
+
+_ZIP_ERRORS = (zipfile.BadZipFile, zlib.error)
 
 
 def save(
@@ -57,7 +62,23 @@ def restore(
 
     Returns:
         The epochs trained when the state was saved, and whether a callback had ended the training.
+
+    Raises:
+        DiskError: naming the file, if it is missing or not what `save` wrote for such a model. That
+            is not the trial's fault.
     """
+    try:
+        return _restore(path, model, callbacks, best)
+    except (OSError, EOFError, LookupError, TypeError, ValueError, *_ZIP_ERRORS) as error:
+        reason = getattr(error, "strerror", None) or f"{type(error).__name__}: {error}"
+        raise DiskError(
+            f"{path}: the training state to go on from cannot be read: {reason}"
+        ) from error
+
+
+def _restore(
+    path: Path, model: keras.Model, callbacks: Mapping[str, Any], best: BestEpoch
+) -> tuple[int, bool]:
     with np.load(path, allow_pickle=False) as arrays:
         state = json.loads(arrays["state"].tobytes())
         base_rate = float(model.optimizer.learning_rate)

@@ -60,6 +60,8 @@ class FitResult:
         best_epoch: that epoch, from 1.
         epochs: the epoch reached, from 1.
         metrics: all logs of the best epoch.
+        weights: CRC-32 of the file of its weights.
+        state: CRC-32 of the file of its training state; None without one.
     """
 
     execution: int
@@ -68,6 +70,8 @@ class FitResult:
     best_epoch: int
     epochs: int
     metrics: dict[str, float]
+    weights: int | None = None
+    state: int | None = None
 
 
 @dataclass(frozen=True)

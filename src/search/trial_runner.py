@@ -21,7 +21,7 @@ from src.config.schema import LimitSettings
 from src.data.loading import Data, FitArrays
 from src.data.splits import Rows
 from src.errors import DiskError
-from src.files import raise_disk_error, remove
+from src.files import checksum, raise_disk_error, remove
 from src.run_directory import RunDirectory, event_suffix
 from src.search import training_state
 from src.search.epoch_recorder import EpochRecorder
@@ -206,12 +206,17 @@ class TrialRunner:
         recorder.check()
         if best.value is None:
             raise TrialFailedError(f"{context.plan.monitor} was never finite")
+        state = context.run.training_state(spec.trial_id, execution)
         if spec.keep_state:
-            state = context.run.training_state(spec.trial_id, execution)
             training_state.save(state, model, controls, best, epochs=reached, stopped=stopped)
-        save_weights(context.run.weights(spec.trial_id, execution, fold), best.weights)
+        weights = context.run.weights(spec.trial_id, execution, fold)
+        save_weights(weights, best.weights)
         logs = {name: value for name, value in best.logs.items() if name != "learning_rate"}
-        return FitResult(execution, fold, best.value, best.epoch, reached, logs)
+        return FitResult(
+            *(execution, fold, best.value, best.epoch, reached, logs),
+            weights=checksum(weights),
+            state=checksum(state) if spec.keep_state else None,
+        )
 
     def _reporter(self, spec: TrialSpec, recorder: EpochRecorder) -> "_ProgressReporter":
         begin = TrialProgress(

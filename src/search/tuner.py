@@ -6,20 +6,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager, suppress
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import keras_tuner as kt
 import numpy as np
 
 from src.config.schema import Config
-from src.errors import DiskError
-from src.files import disk_errors, keep_aside, remove
+from src.errors import DiskError, UserError
+from src.files import aside_name, disk_errors, remove
 from src.run_directory import RunDirectory, is_training_state
 from src.search.blame import own_line
 from src.search.events import SearchEnd, SearchListener, SearchProgress
 from src.search.executors import Executor
 from src.search.history import HistoryFile
 from src.search.oracle import SearchOracle
+from src.search.repair import check_repaired, damaged_files, whole_training
 from src.search.snapshot import SavedSearch, Snapshot, restore_result
 from src.search.stopping import StopRequest, TrialInterruptedError
 from src.search.trial import TrialRecord, TrialResult, TrialSpec, structure_key
@@ -69,9 +71,9 @@ class SearchTuner(kt.Tuner):
         self.executor = executor
         self.stop = stop
         self.listeners = listeners
+        self._watching: list[SearchListener] = []
         self.progress = SearchProgress(oracle.objective, oracle.total(config.tuner.trial_cap))
-        self.exported: str | None = None
-        self.damaged: list[str] = []
+        self.exported: dict[str, Any] | None = None
         self.disk_failed = False
         names = ["loss", *hypermodel.metric_names]
         columns = [*names, *(f"val_{name}" for name in names)]
@@ -81,6 +83,7 @@ class SearchTuner(kt.Tuner):
         self._specs: dict[str, TrialSpec] = {}
         self._results: dict[str, TrialResult] = {}
         self._kept: deque[tuple[set[str], set[str]]] = deque(maxlen=2)
+        self._damaged: dict[str, Path] = {}  # by trial that has to be trained again
         if saved is not None:
             self._restore(saved)
         self._interrupted = deque(
@@ -94,6 +97,7 @@ class SearchTuner(kt.Tuner):
         """
         try:
             self.on_search_begin()
+            self._repair()
             self._end = self._run_trials()
         except TrialInterruptedError:
             self._end = self._stopped()
@@ -111,13 +115,17 @@ class SearchTuner(kt.Tuner):
             return self._abandon(SearchEnd("failing", f"{self._end.reason}; {error}"))
         return self._end
 
-    def note_export(self, trial_id: str) -> None:
+    def note_export(self, trial_id: str, checksums: Mapping[str, int]) -> None:
         """Keeps in the snapshot whose model is in `best/`.
+
+        Args:
+            trial_id: the trial.
+            checksums: of the files there.
 
         Raises:
             DiskError: if the snapshot cannot be written.
         """
-        self.exported = trial_id
+        self.exported = {"trial_id": trial_id, "files": dict(checksums)}
         self._write_snapshot()
 
     def run_trial(self, trial: Any, *_: Any, **__: Any) -> "Future[TrialResult]":
@@ -136,6 +144,7 @@ class SearchTuner(kt.Tuner):
                     self.hypermodel.metric_names,
                     self.progress,
                 )
+            self._watching.append(listener)
 
     def on_trial_begin(self, trial: Any) -> None:
         """Makes the trial's spec, and writes a snapshot in which the trial runs."""
@@ -296,31 +305,87 @@ class SearchTuner(kt.Tuner):
         return end
 
     def _tell_end(self, end: SearchEnd) -> None:
-        for listener in self.listeners:
+        for listener in self._watching:  # the disk may fail before all of them began
             with disk_errors(self.run_directory.path):
                 listener.on_search_end(end, self.progress)
 
     def _restore(self, saved: SavedSearch) -> None:
-        """Takes over a saved state, whole."""
-        self.oracle.restore(saved.oracle, saved.trials)
-        for trial_id, trial in self.oracle.trials.items():
-            self._specs[trial_id] = self._spec(trial)
-        self.exported = saved.exported
+        """Takes over a saved state, whole.
+
+        Raises:
+            UserError: if it is not one that this oracle could have come to.
+        """
         checksums = {record["trial_id"]: record["history"] for record in saved.records}
-        histories = self._history.read(checksums)
+        try:
+            self.oracle.restore(saved.oracle, saved.trials)
+            for trial_id, trial in self.oracle.trials.items():
+                self._specs[trial_id] = self._spec(trial)
+            histories = self._history.read(checksums)
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            raise UserError(  # Keras Tuner meets nonsense with any of these
+                f"{self.run_directory.snapshot}: its state is not one of tuner.name="
+                f"{self.config.tuner.name} ({type(error).__name__}: {error}); put back a copy of "
+                "the file, or start a new run without --resume"
+            ) from error
+        self.exported = saved.exported
         for state in saved.records:
             trial_id = state["trial_id"]
             result = restore_result(state, histories.get(trial_id, ()))
             spec = dataclasses.replace(self._specs[trial_id], attempt=result.attempt)
             self._specs[trial_id] = spec
             self.progress.records.append(TrialRecord(spec, result))
-        self.damaged = [trial_id for trial_id in checksums if trial_id not in histories]
-        if self.damaged and self.run_directory.history_table.exists():
-            keep_aside(self.run_directory.history_table)
-        if self.progress.records:  # without what a killed attempt left
-            self._history.replace(self.progress.records)
+        self._replace_history([trial_id for trial_id in checksums if trial_id not in histories])
+        self._find_damage()
+
+    def _replace_history(self, lost: Sequence[str]) -> None:
+        """Writes history.csv anew, without what a killed attempt left."""
+        path = self.run_directory.history_table
+        aside = aside_name(path) if lost and path.exists() else None
+        if self.progress.records:
+            self._history.replace(self.progress.records, aside)
         else:
-            remove(self.run_directory.history_table)
+            remove(path)
+        if lost:
+            trials = _listed(lost)
+            what = f"was damaged; {aside.name} is what it was" if aside else "was missing"
+            self.progress.notices.append(
+                f"{path} {what}. The epochs of {trials} are lost, and nothing else"
+            )
+
+    def _find_damage(self) -> None:
+        """Looks at every file that a promotion, or the export, may need yet."""
+        continuable, best = self.oracle.continuable(), self.progress.best
+        run = self.run_directory
+        for record in self.progress.completed:
+            trial_id = record.spec.trial_id
+            files = damaged_files(run, record, weights=False) if trial_id in continuable else []
+            files += damaged_files(run, record, weights=True) if record is best else []
+            if files:
+                self._damaged[trial_id] = files[0]
+                paths = ", ".join(map(str, files))
+                self.progress.notices.append(
+                    f"{paths}: missing or damaged; trial {trial_id} is trained again for it"
+                )
+
+    def _repair(self) -> None:
+        """Trains trials again of which files are damaged that others, or the export, need."""
+        running = {
+            trial_id: self.executor.submit(whole_training(self._specs[trial_id]))
+            for trial_id in self._damaged
+        }
+        while not all(future.done() for future in running.values()):
+            wait(running.values(), timeout=POLL_SECONDS)
+            if self.stop.requested:
+                raise TrialInterruptedError
+        for index, record in enumerate(self.progress.records):
+            trial_id = record.spec.trial_id
+            if trial_id in running:
+                path = self._damaged[trial_id]
+                repaired = check_repaired(record, running[trial_id].result(), path)
+                self.progress.records[index] = repaired
+                self._snapshot.note(self.oracle, repaired)
+        if running:
+            self._write_snapshot()
 
     def _spec(self, trial: Any) -> TrialSpec:
         hyperparameters = trial.hyperparameters.get_config()
@@ -360,16 +425,17 @@ class SearchTuner(kt.Tuner):
         with_state = set[str]().union(*(continuable for _, continuable in self._kept))
         ended = {record.spec.trial_id for record in self.progress.records}
         trials = self.run_directory.trials
-        for folder in trials.iterdir() if trials.is_dir() else ():
-            if folder.name not in ended:
-                continue
-            if folder.name not in with_state | with_weights:
-                remove(folder)
-                continue
-            for path in folder.iterdir():
-                kept = with_state if is_training_state(path) else with_weights
-                if folder.name not in kept:
-                    remove(path)
+        with disk_errors(trials):
+            for folder in list(trials.iterdir()) if trials.is_dir() else ():
+                if folder.name not in ended:
+                    continue
+                if folder.name not in with_state | with_weights:
+                    remove(folder)
+                    continue
+                for path in list(folder.iterdir()) if folder.is_dir() else ():
+                    kept = with_state if is_training_state(path) else with_weights
+                    if folder.name not in kept:
+                        remove(path)
 
     def _note_kept(self) -> None:
         """Notes whose weights, and whose training states, the state as it is now needs."""
@@ -379,6 +445,13 @@ class SearchTuner(kt.Tuner):
     def _write_snapshot(self) -> None:
         end = {} if self._end is None else dataclasses.asdict(self._end)
         self._snapshot.write(self.oracle, self.progress, end, self.exported)
+
+
+def _listed(trial_ids: Sequence[str], most: int = 5) -> str:
+    """The first few, and how many more."""
+    shown, more = ", ".join(trial_ids[:most]), len(trial_ids) - most
+    plural = "" if len(trial_ids) == 1 else "s"
+    return f"trial{plural} {shown}" + (f" and {more} more" if more > 0 else "")
 
 
 class _OracleError(Exception):

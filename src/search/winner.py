@@ -3,6 +3,7 @@
 import json
 import math
 import tempfile
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,7 @@ from src.data.loading import FitArrays
 from src.data.preprocessing import Scaling
 from src.data.scaled_rows import ScaledRows
 from src.errors import DiskError, UserError
-from src.files import disk_errors, remove, sync, write_atomically
+from src.files import checksum, disk_errors, remove, sync, write_atomically
 from src.run_directory import RunDirectory
 from src.search import space as spaces
 from src.search.seeds import trial_seed
@@ -87,15 +88,32 @@ def export_winner(context: RunContext, record: TrialRecord) -> Winner:
     return winner
 
 
-def read_winner(run: RunDirectory, record: TrialRecord) -> Winner | None:
-    """Returns what `export_winner` left in `best/` for this trial; None if that is not whole."""
+def export_checksums(run: RunDirectory) -> dict[str, int]:
+    """The checksum of each file that `export_winner` left in `best/`, by name.
+
+    Raises:
+        DiskError: if one cannot be read.
+    """
     files = (run.model, run.metrics, run.predictions, run.hyperparameters)
-    if not all(path.is_file() for path in files):
-        return None
+    return {path.name: checksum(path) for path in files}
+
+
+def read_winner(
+    run: RunDirectory, record: TrialRecord, checksums: Mapping[str, int]
+) -> Winner | None:
+    """Returns what `export_winner` left in `best/` for this trial; None if that is not whole.
+
+    Args:
+        run: the run's folder.
+        record: the trial.
+        checksums: those of `export_checksums` when it was exported.
+    """
     try:
+        if export_checksums(run) != checksums:
+            return None
         scores = json.loads(run.metrics.read_text())
         validation, test = dict(scores["validation"]), dict(scores["test"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (DiskError, OSError, ValueError, KeyError, TypeError):
         return None
     epochs = None if record.spec.folds == 1 else record.result.best_epoch
     return Winner(record, validation, test, epochs)
@@ -228,12 +246,16 @@ def _trained(
     seed = trial_seed(context.seed, int(record.spec.root_id), execution, fold)
     _, network = _build(context, record, arrays, seed)
     path = context.run.weights(record.spec.trial_id, execution, fold)
+    fits = record.result.fits
+    written = next(f.weights for f in fits if (f.execution, f.fold) == (execution, fold))
     try:
+        if written not in (None, checksum(path)):
+            raise ValueError("they are not those that the trial left")
         network.set_weights(load_weights(path))
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+    except (DiskError, OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
         raise UserError(
             f"{path}: the weights of the best trial, {record.spec.trial_id}, cannot be read: "
-            f"{_reason(error)}. Put the file back and resume, or train its hyperparameters again"
+            f"{_reason(error)}. Resume the run: it trains a trial again whose weights are damaged"
         ) from error
     return network, arrays
 

@@ -31,7 +31,13 @@ from src.search.snapshot import versions
 from src.search.stopping import StopRequest
 from src.search.trial_runner import RunContext
 from src.search.tuner import SearchTuner
-from src.search.winner import Winner, check_export, export_winner, read_winner
+from src.search.winner import (
+    Winner,
+    check_export,
+    export_checksums,
+    export_winner,
+    read_winner,
+)
 from src.startup import start_fork_server, start_tensorflow
 
 
@@ -248,13 +254,13 @@ def _winner(
     if best is None or end.kind == "interrupted" or tuner.disk_failed:
         return None, end
     winner = None
-    if tuner.exported == best.spec.trial_id:
-        winner = read_winner(context.run, best)
+    if tuner.exported is not None and tuner.exported["trial_id"] == best.spec.trial_id:
+        winner = read_winner(context.run, best, tuner.exported["files"])
     if winner is not None:
         return winner, end
     try:
         winner = export_winner(context, best)
-        tuner.note_export(best.spec.trial_id)
+        tuner.note_export(best.spec.trial_id, export_checksums(context.run))
     except KeyboardInterrupt:
         return None, SearchEnd("interrupted", f"{end.reason}; the export was stopped")
     except (UserError, DiskError) as error:  # the trials are worth showing all the same

@@ -1,5 +1,6 @@
 """Scalars, read back with TensorBoard's own reader."""
 
+import os
 import sys
 import time
 from pathlib import Path
@@ -67,16 +68,36 @@ def test_a_suffix_tells_whose_an_event_file_is(tmp_path: Path) -> None:
     assert [step for step, _ in scalars(tmp_path)["loss/train"]] == [1, 2]
 
 
-def test_scalars_can_be_read_while_training_runs(tmp_path: Path) -> None:
+def test_scalars_can_be_read_while_training_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [1000.0]
+    monkeypatch.setattr("callbacks.tensorboard.time.monotonic", lambda: clock[0])
     tensorboard = TensorBoard(str(tmp_path))
     tensorboard.on_train_begin()
-    for epoch in range(3):
+    found = []
+    for epoch in range(4):
         tensorboard.on_epoch_end(epoch, {"loss": 1.0})
-    deadline = time.time() + 6
-    while len(scalars(tmp_path).get("loss/train", [])) < 3:
-        assert time.time() < deadline
-        time.sleep(0.1)
+        found.append(len(scalars(tmp_path)["loss/train"]))
+        clock[0] += 1.5
+    assert found == [1, 1, 3, 3]
     tensorboard.close()
+    assert len(scalars(tmp_path)["loss/train"]) == 4
+
+
+def test_a_full_disk_is_an_os_error_in_the_training(tmp_path: Path) -> None:
+    tensorboard = TensorBoard(tmp_path)
+    tensorboard.on_train_begin()
+    (event_file,) = tmp_path.iterdir()
+    assert tensorboard._file is not None
+    with Path("/dev/full").open("wb") as full:
+        os.dup2(full.fileno(), tensorboard._file._file.fileno())
+    with pytest.raises(OSError, match="No space left"):
+        tensorboard.on_epoch_end(0, {"loss": 1.0})
+    with pytest.raises(OSError, match="No space left"):
+        tensorboard.close()
+    tensorboard.close()
+    assert event_file.read_bytes() == b""
 
 
 def test_after_training_raised_it_can_be_closed_and_used_again(tmp_path: Path) -> None:
@@ -107,6 +128,6 @@ def test_logs_that_are_no_numbers_are_left_out(tmp_path: Path) -> None:
 def test_without_the_package_the_error_names_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, "tensorboard.summary.writer.event_file_writer", None)
+    monkeypatch.setitem(sys.modules, "tensorboard.summary.writer.record_writer", None)
     with pytest.raises(ImportError, match="needs the package tensorboard: pip install tensorboard"):
         TensorBoard(tmp_path)

@@ -220,3 +220,11 @@ def test_grid_points_come_from_the_configuration() -> None:
     hp.Float("rate", 0.0, 1.0)
     oracle = GridOracle.from_config(config(grid_points=9), objective=OBJECTIVE, hyperparameters=hp)
     assert oracle.size == 9
+
+
+def test_values_of_a_range_are_rounded_within_it() -> None:
+    # Nine digits of this number are above it.
+    hp = kt.HyperParameters()
+    hp.Float("rate", 100_000.9375, 100_000.9375)
+    grid = GridOracle(objective=kt.Objective("val_accuracy", "max"), hyperparameters=hp, seed=1)
+    assert grid.create_trial("slot0").hyperparameters.values == {"rate": 100_000.9375}

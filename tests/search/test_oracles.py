@@ -368,3 +368,20 @@ def test_bayesian_with_nothing_to_search_tries_the_single_point_once() -> None:
     trial.status = "COMPLETED"
     oracle.end_trial(trial)
     assert oracle.create_trial("slot0").status == "STOPPED"
+
+
+def test_trap_an_exhausted_random_search_stays_exhausted_however_often_it_is_asked() -> None:
+    # Keras Tuner draws on: a resumed search would find what the search itself did not.
+    space = kt.HyperParameters()
+    space.Choice("rate", [0.1, 0.2, 0.3])
+    oracle = RandomOracle(objective=OBJECTIVE, max_trials=None, hyperparameters=space, seed=1)
+    for _ in range(9):
+        trial = oracle.create_trial("slot0")
+        if trial.status == "STOPPED":
+            break
+        oracle.update_trial(trial.trial_id, {"val_accuracy": 0.5})
+        trial.status = "COMPLETED"
+        oracle.end_trial(trial)
+    before = oracle.get_state()
+    assert oracle.create_trial("slot0").status == "STOPPED"
+    assert oracle.get_state() == before

@@ -7,6 +7,7 @@ import pytest
 
 from callbacks import TrainingPlan
 from src.config import load_config
+from src.errors import DiskError
 from src.run_directory import RunDirectory
 from src.search.trial import TrialResult, TrialSpec
 from src.search.trial_runner import RunContext, TrialRunner
@@ -120,3 +121,31 @@ def test_a_schedule_by_the_step_trains_otherwise_and_logs_the_same_rates(tmp_pat
     assert rates[0] == rates[1]
     assert rates[0] == sorted(set(rates[0]), reverse=True)
     assert not set(losses[0]) & set(losses[1])
+
+
+@pytest.mark.parametrize("content", [None, b"", b"PK\x03\x04", b"not a zip file"])
+def test_a_training_state_that_cannot_be_read_is_the_disks_fault_and_fails_no_trial(
+    content: bytes | None, tmp_path: Path
+) -> None:
+    run_rungs(tmp_path, [1], "space.optimizer=adam")
+    state = RunDirectory(tmp_path).training_state("0000", 0)
+    state.unlink()
+    if content is not None:
+        state.write_bytes(content)
+    config = load_config("quick", [*TINY, *VALUES, "space.optimizer=adam"])
+    prepared = prepare(config)
+    hp = prepared.oracle.create_trial("slot0").hyperparameters
+    plan = TrainingPlan(EPOCHS, prepared.objective.name, prepared.objective.direction)
+    runner = TrialRunner(RunContext(7, "mlp", prepared.data, plan, RunDirectory(tmp_path)))
+    spec = TrialSpec("0001", "0000", "0000", hp.get_config(), 1, 3, keep_state=True)
+    with pytest.raises(DiskError, match=r"execution0\.state\.npz: .* cannot be read"):
+        runner.run(spec)
+
+
+def test_training_a_promotion_anew_gives_the_same_files(tmp_path: Path) -> None:
+    overrides = ("space.optimizer=adam", "space.dropout=0.3", "space.schedule=cosine")
+    promoted = run_rungs(tmp_path / "rungs", [1, 3], *overrides)[1]
+    whole = run_rungs(tmp_path / "whole", [3], *overrides)[0]
+    assert promoted.score == whole.score
+    assert promoted.fits[0].weights == whole.fits[0].weights
+    assert promoted.fits[0].state == whole.fits[0].state

@@ -1,0 +1,73 @@
+"""Finds files of ended trials that the search needs yet, and that are missing or damaged."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from src.errors import DiskError
+from src.files import checksum
+from src.run_directory import RunDirectory
+from src.search.trial import TrialRecord, TrialResult, TrialSpec
+
+
+def damaged_files(run: RunDirectory, record: TrialRecord, *, weights: bool) -> list[Path]:
+    """The files of a trial that are not as it left them.
+
+    Args:
+        run: the run's folder.
+        record: the trial.
+        weights: whether to look at its weights; else at its training states.
+    """
+    trial_id = record.spec.trial_id
+    files: Iterable[tuple[Path, int | None]]
+    if weights:
+        files = (
+            (run.weights(trial_id, fit.execution, fit.fold), fit.weights)
+            for fit in record.result.fits
+        )
+    else:
+        files = (
+            (run.training_state(trial_id, fit.execution), fit.state) for fit in record.result.fits
+        )
+    return [path for path, written in files if written is not None and not _is(path, written)]
+
+
+def whole_training(spec: TrialSpec) -> TrialSpec:
+    """The trial from its first epoch, without the parents that it continued.
+
+    Its seed is that of its root, so that it ends exactly where it ended.
+    """
+    return replace(spec, parent_id=None, initial_epoch=0)
+
+
+def check_repaired(record: TrialRecord, result: TrialResult, path: Path) -> TrialRecord:
+    """The record with the checksums of the new files.
+
+    Raises:
+        DiskError: if training again did not give what the trial gave, as after other versions of a
+            package: another trial that builds on it would not be what it should be.
+    """
+    known, again = record.result, result
+    if (again.status, again.score) != (known.status, known.score):
+        raise DiskError(
+            f"{path}: is missing or damaged, and training trial {record.spec.trial_id} again gave "
+            f"{again.score if again.score is not None else again.reason} instead of {known.score}; "
+            "put back a copy of the file and resume"
+        )
+    written = {(fit.execution, fit.fold): fit for fit in again.fits}
+    fits = tuple(
+        replace(
+            fit,
+            weights=written[fit.execution, fit.fold].weights,
+            state=written[fit.execution, fit.fold].state,
+        )
+        for fit in known.fits
+    )
+    return replace(record, result=replace(known, fits=fits))
+
+
+def _is(path: Path, written: int) -> bool:
+    try:
+        return checksum(path) == written
+    except DiskError:
+        return False

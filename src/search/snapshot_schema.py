@@ -1,0 +1,204 @@
+"""What a snapshot must look like, however it came to be: files are edited, mixed up, made up.
+
+A checksum tells that a file is as it was written, not that this program wrote it. Ids become parts
+of paths, so that here they are checked before anything else is done with them.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+TrialId = Annotated[str, Field(pattern=r"^[0-9]{4,9}$")]
+Count = Annotated[int, Field(ge=0, le=2**53)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Scalar = bool | int | float | str
+Word = Annotated[int, Field(ge=0, lt=2**32)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class _Values(_Part):
+    values: dict[str, Scalar]
+
+
+class _Trial(_Part):
+    trial_id: TrialId
+    hyperparameters: _Values
+    metrics: dict[str, Any]
+    score: Finite | None
+    best_step: Count | None
+    status: Literal["RUNNING", "COMPLETED", "FAILED"]
+    message: str | None
+
+    @model_validator(mode="after")
+    def _scored(self) -> "_Trial":
+        if (self.score is not None) != (self.status == "COMPLETED"):
+            raise ValueError(f"trial {self.trial_id} is {self.status} with score {self.score}")
+        return self
+
+
+class _Fit(_Part):
+    execution: Count
+    fold: Count
+    score: Finite
+    best_epoch: Count
+    epochs: Count
+    metrics: dict[str, float]
+    weights: Count | None = None
+    state: Count | None = None
+
+
+class _Result(_Part):
+    status: Literal["COMPLETED", "FAILED"]
+    fits: list[_Fit]
+    reason: str
+    traceback: str
+    parameters: Count
+    started: Annotated[Finite, Field(ge=0, lt=1e11)]  # what a date can show
+    seconds: Annotated[Finite, Field(ge=0, lt=1e11)]
+    worker: str
+    rejected: bool
+    attempt: Count
+
+    @model_validator(mode="after")
+    def _fitted(self) -> "_Result":
+        if self.status == "COMPLETED" and not self.fits:
+            raise ValueError("a trial completed without a fit")
+        if any(fit.metrics.keys() != self.fits[0].metrics.keys() for fit in self.fits):
+            raise ValueError("the fits of a trial have other metrics each")
+        return self
+
+
+class _Record(_Part):
+    trial_id: TrialId
+    result: _Result
+    history: Count
+
+
+class _Head(_Part):
+    fingerprint: str
+    config: dict[str, Any]
+    config_text: str
+    identity: dict[str, Any]
+    versions: dict[str, str]
+
+
+class _End(_Part):
+    kind: str = ""
+    reason: str = ""
+
+
+class _Export(_Part):
+    trial_id: TrialId
+    files: dict[str, Count]
+
+
+class _Member(_Part):
+    past_id: TrialId | None
+    id: TrialId
+
+
+class _Bracket(_Part):
+    bracket_num: Annotated[int, Field(ge=0, lt=100)]
+    rounds: list[list[_Member]]
+
+    @model_validator(mode="after")
+    def _sized(self) -> "_Bracket":
+        if len(self.rounds) != self.bracket_num + 1:
+            raise ValueError(f"bracket {self.bracket_num} has {len(self.rounds)} rungs")
+        return self
+
+
+class _Twister(_Part):
+    key: Annotated[list[Word], Field(min_length=624, max_length=624)]
+    pos: Annotated[int, Field(ge=0, le=624)]
+
+
+class _Generator(_Part):
+    bit_generator: Literal["MT19937"]
+    state: _Twister
+    has_gauss: Literal[0, 1]
+    gauss: Finite
+
+
+class _Display(_Part):
+    search_start: None
+    trial_start: Annotated[dict[str, str], Field(max_length=0)]
+    trial_number: Annotated[dict[str, int], Field(max_length=0)]
+
+
+class _Oracle(BaseModel):
+    """Keras Tuner's base, then what its oracles and ours add; a user's own may add more."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+
+    ongoing_trials: dict[str, TrialId]
+    hyperparameters: dict[str, Any]
+    start_order: list[TrialId]
+    end_order: list[TrialId]
+    run_times: dict[str, Count]
+    retry_queue: Annotated[list[str], Field(max_length=0)]
+    seed: Annotated[int, Field(gt=0)]
+    seed_state: Annotated[int, Field(ge=0)]
+    tried_so_far: list[str]
+    id_to_hash: dict[str, str | None]
+    display: _Display
+    position: Count = 0
+    brackets: list[_Bracket] = []
+    current_bracket: Annotated[int, Field(ge=0, lt=100)] = 0
+    current_iteration: Count = 0
+    num_initial_points: Annotated[int, Field(ge=1)] = 1
+    alpha: Annotated[Finite, Field(gt=0)] = 1.0
+    beta: Finite = 1.0
+    random_state: _Generator | None = None
+
+
+class _State(_Part):
+    head: _Head
+    end: _End
+    exported: _Export | None
+    oracle: _Oracle
+    trials: list[_Trial]
+    records: list[_Record]
+
+    @model_validator(mode="after")
+    def _agrees(self) -> "_State":
+        ids = [trial.trial_id for trial in self.trials]
+        if ids != [f"{number:04d}" for number in range(len(ids))]:
+            raise ValueError("the ids of the trials do not count from 0000")
+        status = {trial.trial_id: trial.status for trial in self.trials}
+        ended = {record.trial_id: record.result.status for record in self.records}
+        running = set(self.oracle.ongoing_trials.values())
+        found = {name: state for name, state in status.items() if name not in running}
+        if len(ended) != len(self.records) or ended != found:
+            raise ValueError("trials and results do not agree which have ended, and how")
+        if any(status.get(name) != "RUNNING" for name in running):
+            raise ValueError("a trial that has ended is running")
+        if self.oracle.start_order != ids or sorted(self.oracle.end_order) != sorted(ended):
+            raise ValueError("the orders of the trials are not those of the trials")
+        for trial in self.trials:
+            parent = trial.hyperparameters.values.get("tuner/trial_id")
+            if parent is not None and (
+                not isinstance(parent, str) or parent >= trial.trial_id or parent not in ended
+            ):
+                raise ValueError(f"trial {trial.trial_id} continues {parent}")
+        for bracket in self.oracle.brackets:
+            for member in (member for rung in bracket.rounds for member in rung):
+                if not {member.id, member.past_id or member.id} <= set(ids):
+                    raise ValueError("a bracket has a trial that there is not")
+        if self.exported is not None and self.exported.trial_id not in ended:
+            raise ValueError("the exported trial has not ended")
+        return self
+
+
+def problem_in(state: Any) -> str:
+    """What is wrong with a snapshot's state, in a few words; empty if nothing is."""
+    try:
+        _State.model_validate(state)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        return f"{place}: {first['msg']}" if place else first["msg"]
+    return ""

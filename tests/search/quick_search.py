@@ -1,0 +1,167 @@
+"""Whole searches in milliseconds: the real loop, listeners and files, but nothing is trained.
+
+A fake training writes the files that a real one does, in the same order, from numbers that depend
+on the hyperparameters alone, and refuses a training state that is not exactly what it should be.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import callbacks
+from src.config import load_config
+from src.errors import DiskError, UserError
+from src.files import checksum, disk_errors, write_atomically
+from src.reporting import report_listeners
+from src.run_directory import RunDirectory, event_suffix
+from src.search import resuming, winner, workflow
+from src.search.executors import SerialExecutor
+from src.search.seeds import oracle_seed
+from src.search.trial import FitResult, TrialRecord, TrialSpec
+from src.search.trial_runner import RunContext, TrialRunner
+from src.search.workflow import PreparedSearch, SearchOutcome
+from tests.conftest import TINY
+
+SPACE = ("space.units={min: 4, max: 4000}", "run.engine=serial", "run.keep_top=2")
+VOLATILE = ("seconds", "started", "ended", "worker")
+FAILING = "0001"  # this trial always fails
+
+_prepared: dict[str, PreparedSearch] = {}
+ran: list[str] = []  # every trial that was trained, in order
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes searches quick."""
+    monkeypatch.setattr(SerialExecutor, "__init__", _executor)
+    monkeypatch.setattr(winner, "_export", _export)
+    ran.clear()
+
+
+def settings(folder: Path, *overrides: str) -> list[str]:
+    return [*TINY, *SPACE, f"run.directory={folder}", "run.name=run", *overrides]
+
+
+def search(folder: Path, *overrides: str, listeners: Sequence[Any] = ()) -> SearchOutcome:
+    """A new search in `folder/run`."""
+    config = load_config("quick", settings(folder, *overrides))
+    return workflow.search(_prepare(config), [*report_listeners(), *listeners])
+
+
+def resume(folder: Path, *overrides: str, listeners: Sequence[Any] = ()) -> SearchOutcome:
+    """Goes on with it, as the command does."""
+    resumed = resuming.open_run(str(folder / "run"), None, overrides)
+    try:
+        prepared = _prepare(resumed.config)
+        resuming.check_identity(resumed, prepared.identity)
+        assert all(isinstance(notice, str) for notice in resumed.notices)
+        return workflow.search(prepared, [*report_listeners(), *listeners], resumed)
+    finally:
+        resumed.lock.release()
+
+
+def result(folder: Path) -> dict[str, Any]:
+    """Everything that a search leaves and that two identical ones must have in common."""
+    run = RunDirectory(folder / "run")
+    rows = [line.split(",") for line in run.trials_table.read_text().splitlines()]
+    kept = [index for index, name in enumerate(rows[0]) if name not in VOLATILE]
+    files = {
+        str(path.relative_to(run.path)): path.read_bytes()
+        for place in (run.best, run.trials)
+        for path in sorted(place.rglob("*"))
+        if path.is_file()
+    }
+    events = sorted(
+        f"{path.parent.name}{path.suffix}" for path in run.tensorboard.rglob("*.trial*")
+    )
+    return {
+        "trials": [[row[index] for index in kept] for row in rows],
+        "history": run.history_table.read_text(),
+        "files": files,
+        "events": events,
+    }
+
+
+def ended(folder: Path) -> set[str]:
+    """The trials that the latest snapshot has as ended."""
+    path = folder / "run" / "search.json"
+    if not path.exists():
+        return set()
+    return {record["trial_id"] for record in json.loads(path.read_bytes())["state"]["records"]}
+
+
+def _prepare(config: Any) -> PreparedSearch:
+    key = repr([config.tuner, config.training, config.seed, config.data])
+    if key not in _prepared:
+        _prepared[key] = workflow.prepare(config)
+    prepared = _prepared[key]
+    oracle = type(prepared.oracle).from_config(
+        config,
+        objective=prepared.objective,
+        hyperparameters=prepared.space.copy(),
+        seed=oracle_seed(config.seed),
+    )
+    return replace(prepared, config=config, oracle=oracle)
+
+
+def _executor(self: Any, context: Any, _: int, on_progress: Any, stopping: Any) -> None:
+    self._runner = _FakeRunner(context, on_progress=on_progress, stopping=stopping)
+
+
+class _FakeRunner(TrialRunner):
+    def _fit(self, spec: TrialSpec, hp: Any, arrays: Any, recorder: Any) -> FitResult:
+        run = self.context.run
+        ran.append(spec.trial_id)
+        if spec.trial_id == FAILING:
+            raise ValueError("this one never works")
+        values = spec.values
+        if spec.parent_id is not None:
+            path = run.training_state(spec.parent_id, recorder.execution)
+            with disk_errors(path):
+                if path.read_text() != _state(values, spec.initial_epoch):
+                    raise DiskError(f"{path}: not the state of the parent")
+        board = callbacks.TensorBoard(run.tensorboard / spec.root_id, event_suffix(spec.trial_id))
+        board.on_train_begin()
+        score = 0.0
+        for epoch in range(spec.initial_epoch, spec.epochs):
+            score = (values["units"] * 7919 % 1000) / 1000 + epoch / 1000
+            logs = {"loss": 1 - score, "val_loss": 1 - score, "val_accuracy": score}
+            board.on_epoch_end(epoch, logs)
+            recorder.on_epoch_end(epoch, logs)
+        board.close()
+        state = run.training_state(spec.trial_id, 0)
+        if spec.keep_state:
+            write_atomically(state, _state(values, spec.epochs))
+        weights = run.weights(spec.trial_id, 0, 0)
+        with disk_errors(weights):
+            weights.parent.mkdir(parents=True, exist_ok=True)
+            weights.write_text(f"weights {_state(values, spec.epochs)}")
+        metrics = {"accuracy": score, "val_accuracy": score, "loss": 1.0, "val_loss": 1 - score}
+        metrics |= {"log_loss": 1.0, "val_log_loss": 1.0}
+        kept = checksum(state) if spec.keep_state else None
+        reached = spec.epochs
+        return FitResult(0, 0, score, reached, reached, metrics, checksum(weights), kept)
+
+
+def _state(values: dict[str, Any], epochs: int) -> str:
+    return json.dumps([values, epochs])
+
+
+def _export(context: RunContext, record: TrialRecord, run: RunDirectory) -> winner.Winner:
+    path = context.run.weights(record.spec.trial_id, 0, 0)
+    if checksum(path) != record.result.fits[0].weights:
+        raise UserError(f"{path}: the weights cannot be read")
+    run.best.mkdir(parents=True)
+    run.model.write_text(f"model of {path.read_text()}")
+    scores: dict[str, winner.Metrics] = {
+        "validation": {"accuracy": record.result.score},
+        "test": {"accuracy": 0.5},
+    }
+    write_atomically(run.metrics, json.dumps(scores))
+    write_atomically(run.predictions, "split,row\n")
+    write_atomically(run.hyperparameters, json.dumps(record.spec.values))
+    return winner.Winner(record, scores["validation"], scores["test"], None)
