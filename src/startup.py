@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -67,9 +68,12 @@ def start_fork_server() -> None:
     }
     before = {name: os.environ.get(name) for name in told}
     os.environ.update(told)
+    # Ctrl-C reaches the server too, which could not ignore it before it is up; it inherits this.
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGHUP))
     try:
         forkserver.ensure_running()
     finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         for name, value in before.items():
             del os.environ[name]
             if value is not None:

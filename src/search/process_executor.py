@@ -2,7 +2,6 @@
 
 import multiprocessing
 import signal
-import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -12,11 +11,11 @@ from dataclasses import replace
 from multiprocessing import connection as connections
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
-from pathlib import Path
 from queue import SimpleQueue
 
 from src.data.mapped import map_data
 from src.errors import DiskError
+from src.scratch import ScratchFolder
 from src.search.events import TrialProgress
 from src.search.trial import TrialResult, TrialSpec
 from src.search.trial_runner import RunContext
@@ -57,10 +56,8 @@ class ProcessExecutor:
     ) -> None:
         start_fork_server()
         self.slots = workers
-        self._folder = tempfile.TemporaryDirectory(
-            prefix="search-data-", ignore_cleanup_errors=True
-        )
-        folder = Path(self._folder.name)
+        self._folder = ScratchFolder()
+        folder = self._folder.path
         mapped = replace(context, data=map_data(context.data, folder))
         setup = WorkerSetup(mapped, registries(), folder)
         self._tasks: SimpleQueue[Task | None] = SimpleQueue()

@@ -27,32 +27,37 @@ CHANGEABLE = (
 
 @dataclass(frozen=True)
 class ResumedRun:
-    """A run that is locked, and what its snapshot holds.
+    """A run that is locked, and the state of its search.
 
     Attributes:
         run: the run's folder.
         lock: held by this process.
-        saved: the state to go on from.
+        saved: the state to go on from; None if the search was killed before it wrote one.
         config: the configuration to go on with.
     """
 
     run: RunDirectory
     lock: RunLock
-    saved: SavedSearch
+    saved: SavedSearch | None
     config: Config
 
     @property
     def notices(self) -> list[str]:
         """What a user should know before the search goes on, a sentence each."""
-        then: dict[str, str] = self.saved.head["versions"]
-        changed = [
-            f"{name} {then.get(name)} → {now}"
-            for name, now in versions().items()
-            if then.get(name) != now
-        ]
-        notices = [self.saved.notice] if self.saved.notice else []
-        if changed:
-            notices.append(f"other versions than before may change scores: {', '.join(changed)}")
+        notices = []
+        if self.saved is not None:
+            then: dict[str, str] = self.saved.head["versions"]
+            changed = [
+                f"{name} {then.get(name)} → {now}"
+                for name, now in versions().items()
+                if then.get(name) != now
+            ]
+            if self.saved.notice:
+                notices.append(self.saved.notice)
+            if changed:
+                notices.append(
+                    f"other versions than before may change scores: {', '.join(changed)}"
+                )
         if not self.lock.supported:
             notices.append("this file system has no locks: let no other search use the run")
         return notices
@@ -79,7 +84,7 @@ def open_run(
     lock = RunLock(found.lock)
     lock.acquire()
     try:
-        saved = read_snapshot(found)
+        saved = read_snapshot(found) if found.has_begun else None
         config = _config(found, saved, source, overrides)
     except BaseException:
         lock.release()
@@ -108,6 +113,8 @@ def head(config: Config, config_text: str, identity: Mapping[str, Any]) -> dict[
 
 def check_identity(resumed: ResumedRun, identity: Mapping[str, Any]) -> None:
     """Raises `UserError` unless rows, space and objective are what they were."""
+    if resumed.saved is None:
+        return
     then: dict[str, Any] = resumed.saved.head["identity"]
     problems = [
         f"  {name}: {_difference(then.get(name), now)}"
@@ -122,13 +129,18 @@ def check_identity(resumed: ResumedRun, identity: Mapping[str, Any]) -> None:
         )
 
 
-def remove_remains(run: RunDirectory, saved: SavedSearch) -> None:
+def remove_remains(run: RunDirectory, saved: SavedSearch | None) -> None:
     """Deletes what trials without an end have written, and temporary files of a killed process.
+
+    Args:
+        run: the run's folder.
+        saved: the state to go on from; None if no trial has begun.
 
     Raises:
         DiskError: if something cannot be deleted.
     """
-    ended = {record["trial_id"] for record in saved.records}
+    records = [] if saved is None else saved.records
+    ended = {record["trial_id"] for record in records}
     remove_leftovers(run.path)
     remove(run.export)
     for folder in run.trials.iterdir() if run.trials.is_dir() else ():
@@ -143,8 +155,13 @@ def remove_remains(run: RunDirectory, saved: SavedSearch) -> None:
 
 
 def _config(
-    run: RunDirectory, saved: SavedSearch, source: str | Path | None, overrides: tuple[str, ...]
+    run: RunDirectory,
+    saved: SavedSearch | None,
+    source: str | Path | None,
+    overrides: tuple[str, ...],
 ) -> Config:
+    if saved is None:  # nothing has been searched that other settings could contradict
+        return load_config(run.config if source is None else source, overrides)
     if not run.config.exists():
         write_atomically(run.config, saved.head["config_text"])
     try:

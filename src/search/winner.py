@@ -3,6 +3,7 @@
 import json
 import math
 import tempfile
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,8 +25,9 @@ from src.files import disk_errors, remove, sync, write_atomically
 from src.run_directory import RunDirectory
 from src.search import space as spaces
 from src.search.seeds import trial_seed
+from src.search.stopping import TrialInterruptedError
 from src.search.trial import TrialRecord
-from src.search.trial_runner import RunContext, hyperparameters_of
+from src.search.trial_runner import RunContext, Stopper, hyperparameters_of
 
 PREDICTION_ROWS = 4096  # rows of one forward pass
 TOLERANCE = 1e-4  # of a probability or a standardised target: rounding stays far below
@@ -56,7 +58,9 @@ class Winner:
     epochs: int | None
 
 
-def export_winner(context: RunContext, record: TrialRecord) -> Winner:
+def export_winner(
+    context: RunContext, record: TrialRecord, stopping: Callable[[], bool] = lambda: False
+) -> Winner:
     """Writes the winner's `best/` folder, whole or not at all, and returns what stands in it.
 
     An earlier winner's, of a search that went on, is replaced.
@@ -65,7 +69,13 @@ def export_winner(context: RunContext, record: TrialRecord) -> Winner:
     epoch. After it, the hyperparameters are trained anew on training and validation rows, for the
     mean best epoch of the folds.
 
+    Args:
+        context: what the trials shared.
+        record: the best trial.
+        stopping: asked whether to give the export up.
+
     Raises:
+        TrialInterruptedError: if it was given up.
         UserError: if that refit diverges, if the exported file does not predict what the network
             does that was trained, or if the trial's weights cannot be read.
         DiskError: if a file cannot be written.
@@ -74,8 +84,10 @@ def export_winner(context: RunContext, record: TrialRecord) -> Winner:
     remove(staged.path)
     try:
         with disk_errors(context.run.best):
-            winner = _export(context, record, staged)
+            winner = _export(context, record, staged, stopping)
             sync(staged.best)
+            if stopping():
+                raise TrialInterruptedError
             remove(context.run.best)
             staged.best.rename(context.run.best)
     finally:
@@ -98,7 +110,9 @@ def read_winner(run: RunDirectory, record: TrialRecord) -> Winner | None:
     return Winner(record, validation, test, epochs)
 
 
-def _export(context: RunContext, record: TrialRecord, run: RunDirectory) -> Winner:
+def _export(
+    context: RunContext, record: TrialRecord, run: RunDirectory, stopping: Callable[[], bool]
+) -> Winner:
     """Exports into the folder `run.best`, which is not there yet."""
     data, spec = context.data, record.spec
     folds = data.folds(spec.folds)
@@ -108,7 +122,7 @@ def _export(context: RunContext, record: TrialRecord, run: RunDirectory) -> Winn
         network, arrays = _trained(context, record, execution, 0, data.arrays(*folds[0]))
     else:
         epochs = record.result.best_epoch or 1
-        network, arrays = _refit(context, record, epochs)
+        network, arrays = _refit(context, record, epochs, stopping)
     run.best.mkdir(parents=True)
     try:
         raw_model(network, arrays.scaling, arrays.problem).save(run.model)
@@ -235,7 +249,9 @@ def _trained(
     return network, arrays
 
 
-def _refit(context: RunContext, record: TrialRecord, epochs: int) -> tuple[keras.Model, FitArrays]:
+def _refit(
+    context: RunContext, record: TrialRecord, epochs: int, stopping: Callable[[], bool]
+) -> tuple[keras.Model, FitArrays]:
     """Trains on the development rows; without validation rows, no callback can react to them."""
     data, spec = context.data, record.spec
     arrays = data.arrays(data.development, np.empty(0, dtype=np.int64))
@@ -243,7 +259,10 @@ def _refit(context: RunContext, record: TrialRecord, epochs: int) -> tuple[keras
     hypermodel, network = _build(context, record, arrays, seed)
     hp = hyperparameters_of(spec)
     try:
-        history = hypermodel.fit(hp, network, arrays.x, arrays.y, epochs=epochs)
+        watchers = [Stopper(stopping)]
+        history = hypermodel.fit(hp, network, arrays.x, arrays.y, epochs=epochs, callbacks=watchers)
+    except TrialInterruptedError:
+        raise
     except Exception as error:  # callbacks of any user's may raise anything
         raise UserError(
             f"trial {spec.trial_id} is the best, but training it again on all training and "
