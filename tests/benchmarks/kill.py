@@ -26,7 +26,8 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.benchmarks.command import positive, surroundings, write_json
-from tests.benchmarks.killing import PHASES, SEARCHES, SIGKILLS, SIGNALS, Campaign, Report, plan
+from tests.benchmarks.kill_plan import PHASES, SEARCHES, SIGKILLS, SIGNALS, plan
+from tests.benchmarks.killing import Campaign, Report
 
 KILLS_PER_SEARCH = 10
 

@@ -1,8 +1,6 @@
 """Runs the command, kills it at chosen moments, resumes it until its search ends: one campaign."""
 
-import json
 import os
-import random
 import re
 import shlex
 import shutil
@@ -10,101 +8,18 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from src.run_directory import RunDirectory
+from tests.benchmarks.kill_plan import SEARCHES, SETTINGS, SIGNALS, WORKERS, Kill
+from tests.benchmarks.kill_watch import WAIT_SECONDS, Watcher
 from tests.benchmarks.processes import PROC, REPOSITORY, descendants, session
 from tests.benchmarks.twins import differences, trial_count
 
-PHASES = ("start-up", "between trials", "in a trial", "export")
-LONGEST_DELAY = {"start-up": 7.0, "between trials": 0.03, "in a trial": 0.5, "export": 0.8}  # s
-SETTINGS = (
-    *("data.source=iris", "training.epochs=4", "space.dropout=0.3", "tuner.max_trials=8"),
-    *("space.layers=1", "space.units={min: 4, max: 16}", "space.activation=relu"),
-)
-GRID = (
-    *("tuner.grid_points=3", "space.normalization=none", "space.optimizer=adam"),
-    *("space.batch_size=[32, 64]", "space.schedule=[constant, cosine]"),
-)
-FEW = (  # hyperparameters, as the Gaussian process takes minutes of a processor for many
-    *("space.normalization=none", "space.optimizer=adam", "space.batch_size=32"),
-    "space.schedule=constant",
-)
-SEARCHES = {
-    "random": ("tuner.name=random", "run.engine=process", "run.workers=1"),
-    "bayesian": ("tuner.name=bayesian", *FEW, "run.engine=process", "run.workers=1"),
-    "hyperband": ("tuner.name=hyperband", "run.engine=process", "run.workers=1"),
-    "grid": ("tuner.name=grid", *GRID, "run.engine=process", "run.workers=1"),
-    "random, 2 workers": ("tuner.name=random", "run.workers=2"),
-    "grid, 2 workers": ("tuner.name=grid", *GRID, "run.workers=2"),
-    "random, serial": ("tuner.name=random", "run.engine=serial"),
-    "bayesian, serial": ("tuner.name=bayesian", *FEW, "run.engine=serial"),
-    "hyperband, serial": ("tuner.name=hyperband", "run.engine=serial"),
-    "grid, serial": ("tuner.name=grid", *GRID, "run.engine=serial"),
-}
-"""What a campaign searches, by name."""
-
-WORKERS = ("worker", "fork server")  # a search survives their death
-SIGKILLS = ("parent", "group", *WORKERS)
-SIGNALS = {"SIGINT": "group", "SIGTERM": "parent", "SIGHUP": "group"}  # as they come in life
-WAIT_SECONDS = 600.0  # for anything that must happen; a busy machine needs some of it
 END_SECONDS = 30.0  # for processes whose parent was killed
-POLL_SECONDS = 0.002
-_TRIAL_FILE = re.compile(r"\.trial(\d+)$")
-
-
-@dataclass(frozen=True)
-class Kill:
-    """A kill that is planned.
-
-    Attributes:
-        target: who is killed: one of `SIGKILLS` by that signal, or one of `SIGNALS`.
-        phase: what the search is to be doing; one of `PHASES`.
-        events: how many events of that phase to wait for: trials begun, or ended.
-        delay: seconds after that.
-        rival: whether a second command tries to search in the run meanwhile.
-    """
-
-    target: str
-    phase: str
-    events: int
-    delay: float
-    rival: bool = False
-
-
-def plan(
-    rng: random.Random, kills: int, engine: str, *, export: bool = True, rival: bool = True
-) -> list[Kill]:
-    """Plans the kills of a campaign; those in the export come last.
-
-    Args:
-        rng: chooses.
-        kills: how many.
-        engine: `serial`, which has neither workers nor a fork server, or `process`.
-        export: whether to kill in the export as well.
-        rival: whether one of them is accompanied by a second command.
-    """
-    targets = ["parent", "group", *SIGNALS]
-    if engine == "process":
-        targets += ["worker", "worker", "fork server"]
-    rng.shuffle(targets)
-    phases = ["in a trial", "between trials", "start-up", "in a trial"]
-    if export:
-        phases.append("export")
-    planned = []
-    for number in range(kills):
-        phase = phases[number % len(phases)]
-        target = targets[number % len(targets)]
-        if target in WORKERS and phase in ("start-up", "export"):
-            target = rng.choice(("parent", "group"))  # no trial runs there
-        events = 1 if phase in ("start-up", "export") else rng.choice((1, 1, 2))
-        delay = rng.uniform(0.0, LONGEST_DELAY[phase])
-        planned.append(Kill(target, phase, events, delay, rival and number == 0))
-    return sorted(planned, key=lambda kill: kill.phase == "export")
 
 
 @dataclass
@@ -224,7 +139,7 @@ class Campaign:
 
     def _attempt(self, arguments: Sequence[str]) -> int:
         """Runs the command until it ends or is killed; returns its exit status."""
-        watcher = _Watcher(self._run)
+        watcher = Watcher(self._run)
         process = self._start(arguments)
         spared = False  # each trial has two attempts, so the next kill must end the parent
         while process.poll() is None:
@@ -348,74 +263,6 @@ class CampaignError(Exception):
     """A campaign that cannot go on; its message says why."""
 
 
-class _Watcher:
-    """Sees from a run's files what its search is doing."""
-
-    def __init__(self, run: RunDirectory) -> None:
-        self._run = run
-        self._seen = _stamp(run.snapshot)
-        self._files = self._trial_files()
-
-    @property
-    def searching(self) -> bool:
-        """Whether this attempt has got as far as its first snapshot."""
-        return _stamp(self._run.snapshot) != self._seen
-
-    def wait_for(self, kill: Kill, alive: Callable[[], bool]) -> bool:
-        """Waits for the moment of a kill; whether it came while the command ran."""
-        deadline = time.monotonic() + WAIT_SECONDS
-        if kill.phase != "start-up":
-            reached = self._moment(kill)
-            while not reached():
-                if not alive() or time.monotonic() > deadline:
-                    return False
-                time.sleep(POLL_SECONDS)
-        until = time.monotonic() + kill.delay
-        while time.monotonic() < until:
-            if not alive():
-                return False
-            time.sleep(POLL_SECONDS)
-        return alive()
-
-    def phase(self) -> str:
-        """What the search was doing when it was killed."""
-        if not self.searching:
-            return "start-up"
-        state = self._state()
-        if state.get("end", {}).get("kind") == "finished":
-            return "export"
-        ended = {record["trial_id"] for record in state.get("records", [])}
-        running = {match[1] for path in self._trial_files() if (match := _TRIAL_FILE.search(path))}
-        return "in a trial" if running - ended else "between trials"
-
-    def _moment(self, kill: Kill) -> Callable[[], bool]:
-        if kill.phase == "export":
-            return lambda: self.phase() == "export"
-        if kill.phase == "in a trial":
-            before = self._trial_files()
-            return lambda: self.searching and len(self._trial_files() - before) >= kill.events
-        ended: list[int] = []  # how many had, when this attempt had begun
-
-        def reached() -> bool:
-            if not self.searching:
-                return False
-            count = len(self._state().get("records", []))
-            ended.append(count)
-            return count >= ended[0] + kill.events
-
-        return reached
-
-    def _trial_files(self) -> set[str]:
-        return {str(path) for path in self._run.tensorboard.rglob("*.trial*")}
-
-    def _state(self) -> dict[str, Any]:
-        try:
-            state: dict[str, Any] = json.loads(self._run.snapshot.read_bytes())["state"]
-        except (OSError, ValueError):
-            return {}
-        return state
-
-
 def _is_server(pid: int) -> bool:
     """Whether a process is the fork server itself, and not one that it has forked."""
     try:
@@ -425,11 +272,3 @@ def _is_server(pid: int) -> bool:
     except OSError:
         return False
     return b"forkserver" in command and b"forkserver" not in above
-
-
-def _stamp(path: Path) -> tuple[int, int] | None:
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_ino, status.st_mtime_ns

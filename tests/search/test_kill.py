@@ -12,7 +12,8 @@ import pytest
 from src.config import load_config
 from src.reporting import report_listeners
 from src.search import run
-from tests.benchmarks.killing import SIGNALS, WORKERS, Campaign, Kill, Report
+from tests.benchmarks.kill_plan import SIGNALS, WORKERS, Kill
+from tests.benchmarks.killing import Campaign, Report
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs /proc")
 
