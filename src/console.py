@@ -21,6 +21,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from src.commands import python_command, resume_command
 from src.run_directory import RunDirectory
 from src.search import space as spaces
 from src.search.events import SearchEnd, SearchListener, SearchProgress, TrialProgress
@@ -323,8 +324,8 @@ def _number(value: float | None) -> str:
 def _next_commands(
     outcome: SearchOutcome, prepared: PreparedSearch, arguments: Sequence[str]
 ) -> list[tuple[str, str]]:
-    python, run, settings = _python(), outcome.run, prepared.config.tuner
-    resume = f"{python} -m src.tune --resume {shlex.quote(str(run.path))}"
+    python, run, settings = python_command(), outcome.run, prepared.config.tuner
+    resume = resume_command(run.path)
     commands = []
     if outcome.end.kind != "finished":
         commands.append(("go on with this search", resume))
@@ -338,7 +339,7 @@ def _next_commands(
             f"{shlex.quote(str(run.tensorboard))}",
         )
     )
-    if outcome.resumed_trials == 0:
+    if outcome.resumed_trials is None:
         kept = [word for word in arguments if not word.startswith(("tuner.name=", "run.name="))]
         tuner = "random" if settings.name == "bayesian" else "bayesian"
         another = shlex.join([*kept, f"tuner.name={tuner}"])
@@ -350,12 +351,6 @@ def _next_commands(
         )
     )
     return commands
-
-
-def _python() -> str:
-    """How this Python is called from here."""
-    local = Path(".venv/bin/python")
-    return str(local) if Path(sys.prefix) == local.absolute().parent.parent else "python"
 
 
 def _score(record: TrialRecord) -> str:

@@ -122,6 +122,12 @@ class RunDirectory:
         return self.path / "search.previous.json"
 
     @property
+    def has_begun(self) -> bool:
+        """Whether a search has left more here than its configuration."""
+        files = (self.snapshot, self.previous_snapshot, self.trials_table, self.history_table)
+        return any(path.exists() for path in (*files, self.trials, self.tensorboard, self.best))
+
+    @property
     def lock(self) -> Path:
         """Locked, and there, while a search writes into the run."""
         return self.path / "search.lock"

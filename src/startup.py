@@ -3,11 +3,12 @@
 import gc
 import multiprocessing
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from multiprocessing import forkserver
+from multiprocessing import forkserver, resource_tracker
 from pathlib import Path
 from typing import Any
 
@@ -71,9 +72,13 @@ def start_fork_server() -> None:
     }
     before = {name: os.environ.get(name) for name in told}
     os.environ.update(told)
+    resource_tracker.ensure_running()  # else the server starts it, which unblocks signals
+    # Ctrl-C reaches the server too, which could not ignore it before it is up; it inherits this.
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGHUP))
     try:
         forkserver.ensure_running()
     finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         for name, value in before.items():
             del os.environ[name]
             if value is not None:

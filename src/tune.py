@@ -1,19 +1,28 @@
 """Searches hyperparameters: `python -m src.tune [--config NAME or PATH] [key=value …]`."""
 
 import argparse
+import atexit
 import signal
 import sys
+import tempfile
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import suppress
 from importlib.util import find_spec
 from types import FrameType
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from hypermodels import HYPERMODELS
+from src.commands import resume_command
 from src.config.presets import preset_names
 from src.data import SOURCES
 from src.errors import DiskError, UserError
+from src.scratch import ScratchFolder
 from src.search import TUNERS
+from src.search.stopping import Interruption
+
+if TYPE_CHECKING:
+    from src.config import Config
+    from src.search.resuming import ResumedRun
 
 LATEST = ""  # of --resume: no run is named
 DONE, FAILED, USER_ERROR, INTERRUPTED = 0, 1, 2, 130
@@ -40,13 +49,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if signal.getsignal(number) != signal.SIG_IGN:  # as after `nohup`
             signal.signal(number, _interrupt)
     try:
-        with ExitStack() as stack:
-            return _tune(options, words, stack)
+        return _tune(options, words)
     except (UserError, DiskError) as error:
         print(f"error: {error}", file=sys.stderr)
         return USER_ERROR if isinstance(error, UserError) else FAILED
     except KeyboardInterrupt:
-        print("stopped; if its trials had begun, --resume goes on with the search", file=sys.stderr)
+        told = "nothing was searched" if options.resume is None else "the run is as it was"
+        print(f"stopped before the first trial; {told}", file=sys.stderr)
         return INTERRUPTED
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] not in PACKAGES:
@@ -59,50 +68,64 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return USER_ERROR
 
 
-def _tune(options: argparse.Namespace, words: Sequence[str], stack: ExitStack) -> int:
+def _tune(options: argparse.Namespace, words: Sequence[str]) -> int:
     # Imported step by step, so that mistakes that need no TensorFlow are told at once.
-    from src.config import differing, load_config
+    from src.config import load_config
     from src.search import resuming
 
     workers = [] if options.workers is None else [f"run.workers={options.workers}"]
     overrides = [*options.overrides, *workers]
-    resumed: resuming.ResumedRun | None = None
     if options.resume is None:
-        config = load_config(options.config, overrides)
-    else:
-        resumed = resuming.open_run(options.resume or None, options.config, tuple(overrides))
-        stack.enter_context(resumed.lock)
-        config = resumed.config
+        return _search(options, words, load_config(options.config, overrides), None)
+    resumed = resuming.open_run(options.resume or None, options.config, tuple(overrides))
+    try:
+        return _search(options, words, resumed.config, resumed)
+    except KeyboardInterrupt:
+        command = resume_command(resumed.run.path)
+        print(f"stopped; no trial was run. Go on with: {command}", file=sys.stderr)
+        return INTERRUPTED
+    finally:
+        resumed.lock.release()
 
-    from src.startup import start_fork_server, start_tensorflow
 
-    if config.run.resolved_engine == "process" and not options.dry_run:
-        start_fork_server()  # before all else, so that workers come up meanwhile
-    start_tensorflow()
+def _search(
+    options: argparse.Namespace,
+    words: Sequence[str],
+    config: "Config",
+    resumed: "ResumedRun | None",
+) -> int:
+    with Interruption():
+        from src.startup import start_fork_server, start_tensorflow
 
-    from rich.console import Console
+        if config.run.resolved_engine == "process" and not options.dry_run:
+            start_fork_server()  # before all else, so that workers come up meanwhile
+        start_tensorflow()
 
-    from src.console import ConsoleListener, show_notice, show_outcome, show_plan
-    from src.search import workflow
-    from src.search.events import SearchListener
+        from rich.console import Console
 
-    console = Console(quiet=options.quiet)
-    prepared = workflow.prepare(config)
-    if resumed is not None:
-        resuming.check_identity(resumed, prepared.identity)
-    show_plan(console, prepared, differing(config))
-    for notice in [] if resumed is None else resumed.notices:
-        show_notice(console, notice)
-    if options.dry_run:
-        return DONE
+        from src.config import differing
+        from src.console import ConsoleListener, show_notice, show_outcome, show_plan
+        from src.search import resuming, workflow
+        from src.search.events import SearchListener
 
-    listeners: list[SearchListener] = [ConsoleListener(console)]
-    if find_spec("src.reporting") is not None:  # the folder may be deleted
-        from src.reporting import report_listeners
+        console = Console(quiet=options.quiet)
+        prepared = workflow.prepare(config)
+        if resumed is not None:
+            resuming.check_identity(resumed, prepared.identity)
+        show_plan(console, prepared, differing(config))
+        for notice in [] if resumed is None else resumed.notices:
+            show_notice(console, notice)
+        if options.dry_run:
+            return DONE
 
-        listeners = [*report_listeners(), *listeners]
+        listeners: list[SearchListener] = [ConsoleListener(console)]
+        if find_spec("src.reporting") is not None:  # the folder may be deleted
+            from src.reporting import report_listeners
+
+            listeners = [*report_listeners(), *listeners]
     outcome = workflow.search(prepared, listeners, resumed)
-    show_outcome(console, prepared, outcome, words)
+    with suppress(KeyboardInterrupt):  # all is on the disk
+        show_outcome(console, prepared, outcome, words)
     if options.quiet:
         print(outcome.run.path)
         if outcome.end.kind != "finished" or outcome.winner is None:
@@ -164,9 +187,21 @@ configuration, the data or the command line; 130 stopped by Ctrl-C, SIGTERM or S
     return parser
 
 
+def _gather_temporary_files() -> None:
+    """Puts temporary files, those of libraries too, into one folder.
+
+    It is deleted when this process ends or, if that is killed, when the next search starts.
+    """
+    folder = ScratchFolder()
+    tempfile.tempdir = str(folder.path)
+    atexit.register(folder.cleanup)
+
+
 def _interrupt(signal_number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001
     raise KeyboardInterrupt
 
 
 if __name__ == "__main__":
+    with suppress(OSError):  # without a temporary folder, whoever needs one will tell
+        _gather_temporary_files()
     sys.exit(main())

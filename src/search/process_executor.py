@@ -2,7 +2,6 @@
 
 import multiprocessing
 import signal
-import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -12,12 +11,12 @@ from dataclasses import replace
 from multiprocessing import connection as connections
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
-from pathlib import Path
 from typing import Any
 
 from hypermodels.reuse import MOST_MODELS
 from src.data.mapped import map_data
 from src.errors import DiskError
+from src.scratch import ScratchFolder
 from src.search.events import TrialProgress
 from src.search.failures import out_of_memory, too_slow
 from src.search.trial import TrialResult, TrialSpec
@@ -64,10 +63,8 @@ class ProcessExecutor:
         start_fork_server()
         self._limits = context.limits
         self.slots, self.look_ahead = workers, LOOK_AHEAD * workers
-        self._folder = tempfile.TemporaryDirectory(
-            prefix="search-data-", ignore_cleanup_errors=True
-        )
-        folder = Path(self._folder.name)
+        self._folder = ScratchFolder()
+        folder = self._folder.path
         mapped = replace(context, data=map_data(context.data, folder))
         setup = WorkerSetup(mapped, registries(), folder)
         self._changed = threading.Condition()  # guards what follows

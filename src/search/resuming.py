@@ -27,34 +27,39 @@ CHANGEABLE = (
 
 @dataclass(frozen=True)
 class ResumedRun:
-    """A run that is locked, and what its snapshot holds.
+    """A run that is locked, and the state of its search.
 
     Attributes:
         run: the run's folder.
         lock: held by this process.
-        saved: the state to go on from.
+        saved: the state to go on from; None if the search was killed before it wrote one.
         config: the configuration to go on with.
         config_notice: what was wrong with the run's config.yaml; else empty.
     """
 
     run: RunDirectory
     lock: RunLock
-    saved: SavedSearch
+    saved: SavedSearch | None
     config: Config
     config_notice: str = ""
 
     @property
     def notices(self) -> list[str]:
         """What a user should know before the search goes on, a sentence each."""
-        then: dict[str, str] = self.saved.head["versions"]
-        changed = [
-            f"{name} {then.get(name)} → {now}"
-            for name, now in versions().items()
-            if then.get(name) != now
-        ]
-        notices = [notice for notice in (self.saved.notice, self.config_notice) if notice]
-        if changed:
-            notices.append(f"other versions than before may change scores: {', '.join(changed)}")
+        notices = [self.config_notice] if self.config_notice else []
+        if self.saved is not None:
+            then: dict[str, str] = self.saved.head["versions"]
+            changed = [
+                f"{name} {then.get(name)} → {now}"
+                for name, now in versions().items()
+                if then.get(name) != now
+            ]
+            if self.saved.notice:
+                notices.append(self.saved.notice)
+            if changed:
+                notices.append(
+                    f"other versions than before may change scores: {', '.join(changed)}"
+                )
         if not self.lock.supported:
             notices.append("this file system has no locks: let no other search use the run")
         return notices
@@ -81,8 +86,8 @@ def open_run(
     lock = RunLock(found.lock)
     lock.acquire()
     try:
-        saved = read_snapshot(found)
-        notice = _mend_config(found, saved)
+        saved = read_snapshot(found) if found.has_begun else None
+        notice = "" if saved is None else _mend_config(found, saved)
         config = _config(found, saved, source, overrides)
     except BaseException:
         lock.release()
@@ -111,6 +116,8 @@ def head(config: Config, config_text: str, identity: Mapping[str, Any]) -> dict[
 
 def check_identity(resumed: ResumedRun, identity: Mapping[str, Any]) -> None:
     """Raises `UserError` unless rows, space and objective are what they were."""
+    if resumed.saved is None:
+        return
     then: dict[str, Any] = resumed.saved.head["identity"]
     problems = [
         f"  {name}: {_difference(then.get(name), now)}"
@@ -125,17 +132,23 @@ def check_identity(resumed: ResumedRun, identity: Mapping[str, Any]) -> None:
         )
 
 
-def remove_remains(run: RunDirectory, saved: SavedSearch) -> None:
+def remove_remains(run: RunDirectory, saved: SavedSearch | None) -> None:
     """Deletes what trials without an end have written, and temporary files of a killed process.
 
     What is left is the state that was read, and nothing that is not in it.
 
+    Args:
+        run: the run's folder.
+        saved: the state to go on from; None if no trial has begun.
+
     Raises:
         DiskError: if something cannot be deleted.
     """
-    ended = {record["trial_id"] for record in saved.records}
+    records = [] if saved is None else saved.records
+    ended = {record["trial_id"] for record in records}
     with disk_errors(run.path):
-        settle(run, saved)
+        if saved is not None:
+            settle(run, saved)
         remove_leftovers(run.path)
         remove(run.export)
         for folder in list(run.trials.iterdir()) if run.trials.is_dir() else ():
@@ -150,8 +163,13 @@ def remove_remains(run: RunDirectory, saved: SavedSearch) -> None:
 
 
 def _config(
-    run: RunDirectory, saved: SavedSearch, source: str | Path | None, overrides: tuple[str, ...]
+    run: RunDirectory,
+    saved: SavedSearch | None,
+    source: str | Path | None,
+    overrides: tuple[str, ...],
 ) -> Config:
+    if saved is None:  # nothing has been searched that other settings could contradict
+        return load_config(run.config if source is None else source, overrides)
     try:
         config = load_config(run.config if source is None else source, overrides)
     except UserError as error:

@@ -1,16 +1,47 @@
-"""Signals that ask a search to stop: the first one decently, the second at once."""
+"""Signals: before a search they end it at once; then the first asks to stop, the second ends it."""
 
 import signal
 import threading
 from collections.abc import Callable
 from types import FrameType, TracebackType
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
 class TrialInterruptedError(Exception):
     """A trial was given up because the search stops; it has no result."""
+
+
+class Interruption:
+    """Within its `with` block, SIGINT, SIGTERM and SIGHUP raise `KeyboardInterrupt`, and surely.
+
+    Raised inside an extension module, or in code that catches all exceptions, it may be swallowed
+    or come out as any other; the end of the block then raises it anew.
+    """
+
+    def __init__(self) -> None:
+        self._came = False
+        self._handlers: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        self._handlers = _handle_signals(self._handle)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+        if self._came and not isinstance(error, KeyboardInterrupt):
+            raise KeyboardInterrupt from error
+
+    def _handle(self, number: int, frame: FrameType | None) -> NoReturn:
+        self._came = True
+        raise KeyboardInterrupt
 
 
 class StopRequest:
@@ -37,11 +68,7 @@ class StopRequest:
         return bool(self.signal_name)
 
     def __enter__(self) -> Self:
-        if threading.current_thread() is threading.main_thread():
-            for name in SIGNALS:
-                number = getattr(signal, name)
-                if signal.getsignal(number) != signal.SIG_IGN:  # as after `nohup`
-                    self._handlers[number] = signal.signal(number, self._handle)
+        self._handlers = _handle_signals(self._handle)
         return self
 
     def __exit__(
@@ -60,3 +87,12 @@ class StopRequest:
         self.signal_name = "Ctrl-C" if name == "SIGINT" else name
         if self._on_request is not None:
             self._on_request()
+
+
+def _handle_signals(handle: Callable[[int, FrameType | None], Any]) -> dict[int, Any]:
+    """Sets the handler of all signals that are not ignored, and returns those there were."""
+    if threading.current_thread() is not threading.main_thread():
+        return {}
+    numbers = [getattr(signal, name) for name in SIGNALS]
+    heard = [number for number in numbers if signal.getsignal(number) != signal.SIG_IGN]  # `nohup`
+    return {number: signal.signal(number, handle) for number in heard}

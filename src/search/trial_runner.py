@@ -117,6 +117,9 @@ class TrialRunner:
         except (TrialInterruptedError, DiskError):
             raise
         except Exception as error:
+            if self.stopping is not None and self.stopping():
+                # Out of an extension module, a signal's KeyboardInterrupt may come as any other.
+                raise TrialInterruptedError from error
             raise_disk_error(error, self.context.run.path)
             memory = isinstance(error, (MemoryError, tf.errors.ResourceExhaustedError))
             reason = (
@@ -184,7 +187,7 @@ class TrialRunner:
                 if self.on_progress is not None:
                     watchers.append(self._reporter(spec, recorder))
                 if self.stopping is not None:
-                    watchers.append(_Stopper(self.stopping))
+                    watchers.append(Stopper(self.stopping))
                 try:
                     hypermodel.fit(
                         hp,
@@ -239,14 +242,19 @@ def hyperparameters_of(spec: TrialSpec) -> kt.HyperParameters:
     return kt.HyperParameters.from_config(copy.deepcopy(spec.hyperparameters))
 
 
-class _Stopper(keras.callbacks.Callback):
-    """Gives the trial up at the end of an epoch."""
+class Stopper(keras.callbacks.Callback):
+    """Gives the training up at the end of an epoch.
+
+    Args:
+        stopping: asked whether to.
+    """
 
     def __init__(self, stopping: Callable[[], bool]) -> None:
         super().__init__()
         self.stopping = stopping
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Raises `TrialInterruptedError` then."""
         if self.stopping():
             raise TrialInterruptedError
 

@@ -3,7 +3,7 @@
 import json
 import math
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,8 +27,9 @@ from src.files import checksum, disk_errors, remove, sync, write_atomically
 from src.run_directory import RunDirectory
 from src.search import space as spaces
 from src.search.seeds import trial_seed
+from src.search.stopping import TrialInterruptedError
 from src.search.trial import TrialRecord
-from src.search.trial_runner import RunContext, hyperparameters_of
+from src.search.trial_runner import RunContext, Stopper, hyperparameters_of
 from src.search.weights import load_weights
 
 PREDICTION_ROWS = 4096  # rows of one forward pass
@@ -60,7 +61,9 @@ class Winner:
     epochs: int | None
 
 
-def export_winner(context: RunContext, record: TrialRecord) -> Winner:
+def export_winner(
+    context: RunContext, record: TrialRecord, stopping: Callable[[], bool] = lambda: False
+) -> Winner:
     """Writes the winner's `best/` folder, whole or not at all, and returns what stands in it.
 
     An earlier winner's, of a search that went on, is replaced.
@@ -69,7 +72,13 @@ def export_winner(context: RunContext, record: TrialRecord) -> Winner:
     epoch. After it, the hyperparameters are trained anew on training and validation rows, for the
     mean best epoch of the folds.
 
+    Args:
+        context: what the trials shared.
+        record: the best trial.
+        stopping: asked whether to give the export up.
+
     Raises:
+        TrialInterruptedError: if it was given up.
         UserError: if that refit diverges, if the exported file does not predict what the network
             does that was trained, or if the trial's weights cannot be read.
         DiskError: if a file cannot be written.
@@ -78,8 +87,10 @@ def export_winner(context: RunContext, record: TrialRecord) -> Winner:
     remove(staged.path)
     try:
         with disk_errors(context.run.best):
-            winner = _export(context, record, staged)
+            winner = _export(context, record, staged, stopping)
             sync(staged.best)
+            if stopping():
+                raise TrialInterruptedError
             remove(context.run.best)
             staged.best.rename(context.run.best)
     finally:
@@ -119,7 +130,9 @@ def read_winner(
     return Winner(record, validation, test, epochs)
 
 
-def _export(context: RunContext, record: TrialRecord, run: RunDirectory) -> Winner:
+def _export(
+    context: RunContext, record: TrialRecord, run: RunDirectory, stopping: Callable[[], bool]
+) -> Winner:
     """Exports into the folder `run.best`, which is not there yet."""
     data, spec = context.data, record.spec
     folds = data.folds(spec.folds)
@@ -129,7 +142,7 @@ def _export(context: RunContext, record: TrialRecord, run: RunDirectory) -> Winn
         network, arrays = _trained(context, record, execution, 0, context.arrays(*folds[0]))
     else:
         epochs = record.result.best_epoch or 1
-        network, arrays = _refit(context, record, epochs)
+        network, arrays = _refit(context, record, epochs, stopping)
     run.best.mkdir(parents=True)
     try:
         raw_model(network, arrays.scaling, arrays.problem).save(run.model)
@@ -260,7 +273,9 @@ def _trained(
     return network, arrays
 
 
-def _refit(context: RunContext, record: TrialRecord, epochs: int) -> tuple[keras.Model, FitArrays]:
+def _refit(
+    context: RunContext, record: TrialRecord, epochs: int, stopping: Callable[[], bool]
+) -> tuple[keras.Model, FitArrays]:
     """Trains on the development rows; without validation rows, no callback can react to them."""
     data, spec = context.data, record.spec
     arrays = context.arrays(data.development, np.empty(0, dtype=np.int64))
@@ -269,8 +284,16 @@ def _refit(context: RunContext, record: TrialRecord, epochs: int) -> tuple[keras
     hp = hyperparameters_of(spec)
     try:
         history = hypermodel.fit(
-            hp, network, arrays.x, arrays.y, epochs=epochs, stream=context.stream
+            hp,
+            network,
+            arrays.x,
+            arrays.y,
+            epochs=epochs,
+            callbacks=[Stopper(stopping)],
+            stream=context.stream,
         )
+    except TrialInterruptedError:
+        raise
     except Exception as error:  # callbacks of any user's may raise anything
         raise UserError(
             f"trial {spec.trial_id} is the best, but training it again on all training and "

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ from src.search.rehearsal import rehearse
 from src.search.resuming import ResumedRun, check_identity, head, open_run, remove_remains
 from src.search.seeds import oracle_seed
 from src.search.snapshot import versions
-from src.search.stopping import StopRequest
+from src.search.stopping import StopRequest, TrialInterruptedError
 from src.search.trial_runner import RunContext
 from src.search.tuner import SearchTuner
 from src.search.winner import (
@@ -131,14 +132,14 @@ class SearchOutcome:
         end: why it stopped.
         progress: all trials.
         winner: the exported model; None without a completed trial, or when interrupted.
-        resumed_trials: how many trials had ended when the search was resumed; 0 for a new one.
+        resumed_trials: how many trials had ended when the search was resumed; None for a new one.
     """
 
     run: RunDirectory
     end: SearchEnd
     progress: SearchProgress
     winner: Winner | None
-    resumed_trials: int = 0
+    resumed_trials: int | None = None
 
 
 def prepare(config: Config) -> PreparedSearch:
@@ -193,77 +194,88 @@ def search(
     """
     config, settings = prepared.config, prepared.config.run
     engine = _engine(config)
-    if resumed is None:
-        run = RunDirectory.create(settings.directory, settings.name, config.tuner.name)
-        lock = RunLock(run.lock)
-    else:
-        run, lock = resumed.run, resumed.lock
-    with lock:
-        if resumed is not None:
-            check_identity(resumed, prepared.identity)
-            remove_remains(run, resumed.saved)
-        text = dump_config(config, prepared.recorded, run.config)
-        write_atomically(run.config, text)
-        context = RunContext(
-            seed=config.seed,
-            hypermodel=config.hypermodel.name,
-            data=prepared.data,
-            plan=prepared.plan,
-            run=run,
-            stream=config.training.batches == "stream",
-            limits=config.limits,
-        )
 
-        def on_progress(running: TrialProgress) -> None:
-            for listener in listeners:
-                listener.on_progress(running)
+    def on_progress(running: TrialProgress) -> None:
+        for listener in listeners:
+            listener.on_progress(running)
 
-        def on_stopping() -> None:
-            for listener in listeners:
-                listener.on_stopping(stop.signal_name)
+    def on_stopping() -> None:
+        for listener in listeners:
+            listener.on_stopping(stop.signal_name)
 
-        stop = StopRequest(on_stopping)
-        executor_class = registry.load(EXECUTORS, engine, "run.engine")
-        executor = executor_class(context, prepared.workers, on_progress, lambda: stop.requested)
-        try:
-            tuner = SearchTuner(
-                prepared.oracle,
-                prepared.hypermodel,
-                config=config,
+    stop = StopRequest(on_stopping)
+    with stop:
+        if resumed is None:
+            run = RunDirectory.create(settings.directory, settings.name, config.tuner.name)
+            lock = RunLock(run.lock)
+        else:
+            run, lock = resumed.run, resumed.lock
+        with lock:
+            saved = None if resumed is None else resumed.saved
+            if resumed is not None:
+                check_identity(resumed, prepared.identity)
+                remove_remains(run, saved)
+            text = dump_config(config, prepared.recorded, run.config)
+            write_atomically(run.config, text)
+            context = RunContext(
+                seed=config.seed,
+                hypermodel=config.hypermodel.name,
+                data=prepared.data,
+                plan=prepared.plan,
                 run=run,
-                executor=executor,
-                stop=stop,
-                head=head(config, text, prepared.identity),
-                saved=None if resumed is None else resumed.saved,
-                listeners=listeners,
+                stream=config.training.batches == "stream",
+                limits=config.limits,
             )
-            before = len(tuner.progress.records)
-            with stop:
+            executor_class = registry.load(EXECUTORS, engine, "run.engine")
+            executor = executor_class(
+                context, prepared.workers, on_progress, lambda: stop.requested
+            )
+            try:
+                tuner = SearchTuner(
+                    prepared.oracle,
+                    prepared.hypermodel,
+                    config=config,
+                    run=run,
+                    executor=executor,
+                    stop=stop,
+                    head=head(config, text, prepared.identity),
+                    saved=saved,
+                    listeners=listeners,
+                )
+                before = None if resumed is None else len(tuner.progress.records)
                 end = tuner.search()
-        finally:
-            executor.shutdown()
-        winner, end = _winner(context, tuner, end)
-        return SearchOutcome(run, end, tuner.progress, winner, before)
+            finally:
+                with suppress(KeyboardInterrupt):  # asked again; workers end with this process
+                    executor.shutdown()
+            winner, end = _winner(context, tuner, end)
+            return SearchOutcome(run, end, tuner.progress, winner, before)
 
 
 def _winner(
     context: RunContext, tuner: SearchTuner, end: SearchEnd
 ) -> tuple[Winner | None, SearchEnd]:
     """Exports the best trial's model, unless `best/` has it; and why the search stopped."""
-    best = tuner.progress.best
+    best, stop = tuner.progress.best, tuner.stop
     if best is None or end.kind == "interrupted" or tuner.disk_failed:
         return None, end
+    stopped = SearchEnd("interrupted", f"{end.reason}; the export was stopped")
     winner = None
-    if tuner.exported is not None and tuner.exported["trial_id"] == best.spec.trial_id:
-        winner = read_winner(context.run, best, tuner.exported["files"])
-    if winner is not None:
-        return winner, end
     try:
-        winner = export_winner(context, best)
-        tuner.note_export(best.spec.trial_id, export_checksums(context.run))
-    except KeyboardInterrupt:
-        return None, SearchEnd("interrupted", f"{end.reason}; the export was stopped")
-    except (UserError, DiskError) as error:  # the trials are worth showing all the same
+        if stop.requested:  # after the last trial
+            return None, stopped
+        if tuner.exported is not None and tuner.exported["trial_id"] == best.spec.trial_id:
+            winner = read_winner(context.run, best, tuner.exported["files"])
+        if winner is None:
+            winner = export_winner(context, best, lambda: stop.requested)
+            tuner.note_export(best.spec.trial_id, export_checksums(context.run))
+    except (KeyboardInterrupt, TrialInterruptedError):
+        return None, stopped
+    except Exception as error:
+        if stop.requested:  # from a second signal, as TensorFlow passes it on
+            return None, stopped
+        if not isinstance(error, (UserError, DiskError)):
+            raise
+        # The trials are worth showing all the same.
         reason = f"{end.reason}; the best model was not exported: {error}"
         return winner, SearchEnd("failing", reason)
     return winner, end

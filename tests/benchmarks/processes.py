@@ -84,6 +84,20 @@ def descendants(pid: int) -> list[int]:
     return sorted(found)
 
 
+def session(leader: int) -> dict[int, str]:
+    """The processes of a session that still run, with their command lines."""
+    found = {}
+    for folder in PROC.glob("[0-9]*"):
+        try:
+            state, _, _, owner = (folder / "stat").read_text().rpartition(")")[2].split()[:4]
+            command = (folder / "cmdline").read_text(errors="replace").replace("\0", " ")
+        except OSError:
+            continue  # it has ended
+        if int(owner) == leader and state != "Z":
+            found[int(folder.name)] = command
+    return found
+
+
 def resident_bytes(pid: int) -> int:
     """Resident memory of one process; 0 if it has ended."""
     try:

@@ -307,7 +307,7 @@ def executor_of(
 
 def test_shutdown_ends_running_trials_at_once_and_may_be_called_again(tmp_path: Path) -> None:
     executor, spec = executor_of(tmp_path, workers=2)
-    folder = Path(executor._folder.name)
+    folder = executor._folder.path
     futures = [
         executor.submit(replace(spec, trial_id=f"000{n}", root_id=f"000{n}")) for n in range(3)
     ]
@@ -426,11 +426,11 @@ def test_nothing_outlives_a_search_that_is_killed(tmp_path: Path) -> None:
     with begin(tmp_path, "--workers", "2") as process:
         wait_for(tmp_path / "cut" / "trials.csv")
         assert sum("forkserver" in command for command in session(process.pid).values()) >= 3
-        assert list(tmp_path.glob("search-data-*"))
+        assert list(tmp_path.rglob("x.npy"))
         process.kill()
         process.wait()
         seconds_until_empty(process.pid, at_most=2)
-        assert not list(tmp_path.glob("search-data-*"))
+        assert not list(tmp_path.rglob("x.npy"))
 
 
 @needs_proc

@@ -164,6 +164,7 @@ def test_budget_workers_limits_and_places_may_change(stopped: RunDirectory) -> N
     resumed.lock.release()
     assert resumed.config.tuner.max_trials == 9
     assert resumed.config.run.workers == 2
+    assert resumed.saved is not None
     assert len(resumed.saved.records) == 1
     assert set(CHANGEABLE) >= {"tuner.max_trials", "limits.", "run."}
 

@@ -1,0 +1,157 @@
+"""Signals at awkward moments, and runs that were killed before they had begun."""
+
+import io
+import signal
+from contextlib import suppress
+from dataclasses import replace
+from multiprocessing import forkserver
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from hypermodels.mlp import MLP
+from src import tune
+from src.console import show_outcome
+from src.errors import UserError
+from src.search import run, workflow
+from src.search.events import SearchListener, SearchProgress
+from src.search.stopping import Interruption, TrialInterruptedError
+from src.search.trial import TrialRecord
+from src.search.trial_runner import TrialRunner
+from src.search.winner import export_winner
+from src.search.workflow import prepare
+from src.startup import start_fork_server
+from tests.conftest import MakeConfig
+from tests.search.test_winner import context_of, trained
+
+
+def test_an_interruption_comes_even_if_something_swallows_it() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt), Interruption(), suppress(BaseException):
+        signal.raise_signal(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt), Interruption():
+        _misreport_a_signal()
+    assert signal.getsignal(signal.SIGTERM) == before
+    with pytest.raises(AttributeError), Interruption():
+        raise AttributeError("of its own")
+
+
+def _misreport_a_signal() -> None:
+    try:
+        signal.raise_signal(signal.SIGINT)
+    except KeyboardInterrupt as error:
+        raise AttributeError("as an extension module may make of it") from error
+
+
+def test_a_trial_that_a_signal_breaks_has_not_failed(
+    tiny: MakeConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context, spec = context_of(tiny, tmp_path)
+
+    def broken(*_: Any) -> None:
+        raise SystemError("as an extension module may make of KeyboardInterrupt")
+
+    monkeypatch.setattr(MLP, "build", broken)
+    with pytest.raises(TrialInterruptedError):
+        TrialRunner(context, stopping=lambda: True).run(spec)
+    assert TrialRunner(context, stopping=lambda: False).run(spec).status == "FAILED"
+
+
+@pytest.mark.parametrize("folds", [1, 2])
+def test_an_export_that_is_given_up_leaves_no_trace(
+    tiny: MakeConfig, tmp_path: Path, folds: int
+) -> None:
+    context, spec = context_of(tiny, tmp_path, f"tuner.folds={folds}")
+    record = trained(context, spec)
+    with pytest.raises(TrialInterruptedError):
+        export_winner(context, record, lambda: True)
+    assert not context.run.best.exists()
+    assert not context.run.export.exists()
+
+
+class AfterTheLastTrial(SearchListener):
+    """Asks the search to stop when its last trial has ended."""
+
+    def on_trial_end(self, record: TrialRecord, progress: SearchProgress) -> None:
+        if len(progress.records) == progress.total:
+            signal.raise_signal(signal.SIGTERM)
+
+
+def test_a_signal_after_the_last_trial_keeps_the_export_for_later(tiny: MakeConfig) -> None:
+    config = tiny("tuner.max_trials=1", "run.name=cut")
+    stopped = run(config, listeners=[AfterTheLastTrial()])
+    assert stopped.end.kind == "interrupted"
+    assert stopped.winner is None
+    assert not stopped.run.best.exists()
+    outcome = run(None, listeners=[], resume=str(stopped.run.path))
+    assert outcome.end.kind == "finished"
+    assert outcome.winner is not None
+    assert outcome.resumed_trials == 1
+    shown = io.StringIO()
+    prepared = prepare(config)
+    # Resumed before any trial had ended, it is a resumed search all the same.
+    words = ["--resume", str(outcome.run.path)]
+    show_outcome(
+        Console(file=shown, width=200), prepared, replace(outcome, resumed_trials=0), words
+    )
+    assert "# another tuner" not in shown.getvalue()
+
+
+def test_a_signal_in_the_start_of_a_resumed_search_names_the_command_and_frees_the_run(
+    tiny: MakeConfig,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    done = run(tiny("tuner.max_trials=1", "run.name=cut"))
+    state = done.run.snapshot.read_bytes()
+
+    def interrupted(*_: Any) -> None:
+        with suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGTERM)
+        raise UserError("what the signal broke")
+
+    monkeypatch.setattr(workflow, "prepare", interrupted)
+    assert tune.main(["--resume", str(done.run.path), "run.engine=serial"]) == 130
+    assert f"-m src.tune --resume {done.run.path}\n" in capsys.readouterr().err
+    assert not done.run.lock.exists()
+    assert done.run.snapshot.read_bytes() == state
+
+
+def test_a_run_that_was_killed_before_its_first_snapshot_can_be_resumed(
+    tiny: MakeConfig, tmp_path: Path
+) -> None:
+    expected = run(tiny("tuner.max_trials=1", "run.name=whole"))
+    killed = tmp_path / "killed"
+    killed.mkdir()
+    text = expected.run.config.read_text().replace("name: whole", "name: killed")
+    (killed / "config.yaml").write_text(text)
+    (killed / ".config.yaml.17.tmp").write_text("half of")
+    (killed / "search.lock").write_text("process 17")
+    outcome = run(None, resume=str(killed))
+    assert outcome.run.path == killed
+    assert outcome.winner is not None
+    assert outcome.winner.record.result.score == expected.progress.records[0].result.score
+    assert sorted(path.name for path in killed.iterdir()) == sorted(
+        path.name for path in expected.run.path.iterdir()
+    )
+    (killed / "search.json").unlink()
+    (killed / "search.previous.json").unlink()
+    with pytest.raises(
+        UserError, match=r"search\.json"
+    ):  # trials are there: nothing is overwritten
+        run(None, resume=str(killed))
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs /proc")
+def test_ctrl_c_cannot_break_the_fork_server_while_it_starts() -> None:
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    start_fork_server()
+    server = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]
+    status = (Path("/proc") / str(server) / "status").read_text()
+    blocked = int(status.partition("SigBlk:")[2].split()[0], 16)
+    for number in (signal.SIGINT, signal.SIGHUP):
+        assert blocked >> (number - 1) & 1
+    assert not blocked >> (signal.SIGTERM - 1) & 1
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before

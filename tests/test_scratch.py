@@ -1,0 +1,76 @@
+"""Scratch folders: gone with their process, or when the next one comes."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from src.scratch import ScratchFolder
+
+ROOT = Path(__file__).parents[1]
+SCRIPT = """
+import time
+from src.scratch import ScratchFolder
+folder = ScratchFolder()
+(folder.path / "rows").write_text("rows")
+print(folder.path, flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.fixture(autouse=True)
+def _temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+
+def test_what_a_killed_process_left_goes_when_the_next_one_comes(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", SCRIPT],
+        cwd=ROOT,
+        env=os.environ | {"TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        left = Path(process.stdout.readline().strip())
+        assert left.parent == tmp_path
+        first = ScratchFolder()
+        assert (left / "rows").read_text() == "rows"  # its process lives
+        process.send_signal(signal.SIGKILL)
+    assert left.is_dir()
+    second = ScratchFolder()
+    assert not left.exists()
+    assert first.path.is_dir()
+    assert second.path != first.path
+    first.cleanup()
+    second.cleanup()
+    second.cleanup()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_of_someone_else_is_left_alone(tmp_path: Path) -> None:
+    for name in ("search", "search-results", "pymp-abc"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "search-data-file").write_text("not a folder")
+    (tmp_path / "search-data-link").symlink_to(tmp_path / "search-results")
+    before = sorted(tmp_path.iterdir())
+    ScratchFolder().cleanup()
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_without_locks_a_folder_is_made_all_the_same_and_stays_until_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def flock(*_: int) -> None:
+        raise OSError(37, "no locks available")
+
+    monkeypatch.setattr("src.scratch.fcntl.flock", flock)
+    first, second = ScratchFolder(), ScratchFolder()
+    assert first.path.is_dir()
+    first.cleanup()
+    second.cleanup()
+    assert not list(tmp_path.iterdir())
