@@ -9,12 +9,15 @@ from math import ceil, log
 from typing import Any, Self
 
 import keras_tuner as kt
+import numpy as np
 from keras_tuner.engine.hyperparameters import Float, Int
 from sklearn.exceptions import ConvergenceWarning
 
 from src.config.schema import Config
 from src.search import space as spaces
 from src.search.oracle import SearchOracle
+
+LARGEST_SCORE = 1e100
 
 
 class RandomOracle(SearchOracle, kt.oracles.RandomSearchOracle):
@@ -52,6 +55,12 @@ class BayesianOracle(SearchOracle, kt.oracles.BayesianOptimizationOracle):
             if isinstance(hp, (Int, Float)) and hp.name in values:
                 values[hp.name] = min(max(values[hp.name], hp.min_value), hp.max_value)
         return response
+
+    # Private, because Keras Tuner has no public step between the trials and its Gaussian process.
+    def _vectorize_trials(self) -> tuple[Any, Any]:
+        """Scores beyond any that means something are cut: their squares would overflow."""
+        points, scores = super()._vectorize_trials()
+        return points, np.clip(scores, -LARGEST_SCORE, LARGEST_SCORE)
 
     # Private, because Keras Tuner leaves the generator that starts its maximisation out of its
     # state: after a resume it would propose other points.
