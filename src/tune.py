@@ -2,6 +2,7 @@
 
 import argparse
 import atexit
+import shlex
 import signal
 import sys
 import tempfile
@@ -12,13 +13,13 @@ from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
 from hypermodels import HYPERMODELS
-from src.commands import resume_command
+from src.commands import python_command, resume_command
 from src.config.presets import preset_names
 from src.data import SOURCES
 from src.errors import DiskError, UserError
 from src.scratch import ScratchFolder
 from src.search import TUNERS
-from src.search.stopping import Interruption
+from src.search.stopping import Interruption, StopRequest
 
 if TYPE_CHECKING:
     from src.config import Config
@@ -54,8 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return USER_ERROR if isinstance(error, UserError) else FAILED
     except KeyboardInterrupt:
-        told = "nothing was searched" if options.resume is None else "the run is as it was"
-        print(f"stopped before the first trial; {told}", file=sys.stderr)
+        print("stopped before the first trial; nothing was searched", file=sys.stderr)
         return INTERRUPTED
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] not in PACKAGES:
@@ -71,21 +71,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _tune(options: argparse.Namespace, words: Sequence[str]) -> int:
     # Imported step by step, so that mistakes that need no TensorFlow are told at once.
     from src.config import load_config
-    from src.search import resuming
 
     workers = [] if options.workers is None else [f"run.workers={options.workers}"]
     overrides = [*options.overrides, *workers]
     if options.resume is None:
         return _search(options, words, load_config(options.config, overrides), None)
-    resumed = resuming.open_run(options.resume or None, options.config, tuple(overrides))
+    resumed: ResumedRun | None = None
     try:
+        from src.search import resuming
+
+        with StopRequest() as stop:  # a lock is never half taken
+            resumed = resuming.open_run(options.resume or None, options.config, tuple(overrides))
+        if stop.requested:
+            raise KeyboardInterrupt
         return _search(options, words, resumed.config, resumed)
     except KeyboardInterrupt:
-        command = resume_command(resumed.run.path)
+        command = f"{python_command()} -m src.tune {shlex.join(words)}"
+        if resumed is not None:
+            command = resume_command(resumed.run.path)
         print(f"stopped; no trial was run. Go on with: {command}", file=sys.stderr)
         return INTERRUPTED
     finally:
-        resumed.lock.release()
+        if resumed is not None:
+            resumed.lock.release()
 
 
 def _search(

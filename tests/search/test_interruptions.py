@@ -15,6 +15,7 @@ from hypermodels.mlp import MLP
 from src import tune
 from src.console import show_outcome
 from src.errors import UserError
+from src.run_lock import RunLock
 from src.search import run, workflow
 from src.search.events import SearchListener, SearchProgress
 from src.search.stopping import Interruption, TrialInterruptedError
@@ -142,6 +143,25 @@ def test_a_run_that_was_killed_before_its_first_snapshot_can_be_resumed(
         UserError, match=r"search\.json"
     ):  # trials are there: nothing is overwritten
         run(None, resume=str(killed))
+
+
+def test_a_signal_while_a_run_is_opened_leaves_no_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "cut"
+    folder.mkdir()
+    (folder / "config.yaml").write_text("seed: 7\n")
+
+    def locked(lock: RunLock) -> int | None:
+        descriptor = original(lock)
+        signal.raise_signal(signal.SIGINT)  # when the file is there, and nobody knows yet
+        return descriptor
+
+    original = RunLock._locked
+    monkeypatch.setattr(RunLock, "_locked", locked)
+    assert tune.main(["--resume", str(folder)]) == 130
+    assert f"-m src.tune --resume {folder}\n" in capsys.readouterr().err
+    assert [path.name for path in folder.iterdir()] == ["config.yaml"]
 
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs /proc")
