@@ -88,6 +88,8 @@ def _search(state: dict[str, Any]) -> dict[str, Any]:
     for record in state["records"]:
         for name in VOLATILE:
             record["result"].pop(name, None)
+    if state["exported"] is not None:
+        state["exported"]["files"].pop("model.keras")  # an archive, with times in it
     state["records"].sort(key=lambda record: str(record["trial_id"]))  # by their end before
     state["oracle"]["tried_so_far"].sort()  # a set, in the order of that process's hashes
     # Which trial ended first is chance with several workers, and Keras Tuner keeps that order.
