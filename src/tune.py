@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from src.config import Config
     from src.search.resuming import ResumedRun
 
+LONGEST_TMPDIR = 50  # of the 107 bytes of a socket's path, multiprocessing and the folder take 54
 LATEST = ""  # of --resume: no run is named
 DONE, FAILED, USER_ERROR, INTERRUPTED = 0, 1, 2, 130
 PACKAGES = frozenset(
@@ -198,8 +199,11 @@ configuration, the data or the command line; 130 stopped by Ctrl-C, SIGTERM or S
 def _gather_temporary_files() -> None:
     """Puts temporary files, those of libraries too, into one folder.
 
-    It is deleted when this process ends or, if that is killed, when the next search starts.
+    It is deleted when this process ends or, if that is killed, when the next search starts. Where
+    the path of a socket in it would be longer than the system allows, they stay where they are.
     """
+    if len(tempfile.gettempdir()) > LONGEST_TMPDIR:
+        return
     folder = ScratchFolder()
     tempfile.tempdir = str(folder.path)
     atexit.register(folder.cleanup)

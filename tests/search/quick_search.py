@@ -151,7 +151,7 @@ def _state(values: dict[str, Any], epochs: int) -> str:
     return json.dumps([values, epochs])
 
 
-def _export(context: RunContext, record: TrialRecord, run: RunDirectory) -> winner.Winner:
+def _export(context: RunContext, record: TrialRecord, run: RunDirectory, _: Any) -> winner.Winner:
     path = context.run.weights(record.spec.trial_id, 0, 0)
     if checksum(path) != record.result.fits[0].weights:
         raise UserError(f"{path}: the weights cannot be read")

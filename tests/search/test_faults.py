@@ -209,7 +209,7 @@ def located(run: Path, name: str) -> Path | None:
     if name == "weights":
         rows = [line.split(",") for line in (run / "trials.csv").read_text().splitlines()[1:]]
         best = max((row for row in rows if row[2]), key=lambda row: float(row[2]))
-        return next(iter(sorted((run / "trials" / best[0]).glob("*.weights.h5"))), None)
+        return next(iter(sorted((run / "trials" / best[0]).glob("*.weights.npz"))), None)
     return run / name
 
 
