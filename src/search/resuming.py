@@ -6,6 +6,7 @@ How many trials it has, when it gives up and where it runs may change.
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,13 +77,14 @@ def open_run(
         overrides: `key=value` texts over that.
 
     Raises:
-        UserError: if there is no such run, another process searches in it, its state is lost, or
-            the configuration would make it another search.
+        UserError: if there is no such run, it holds links, another process searches in it, its
+            state is lost, or the configuration would make it another search.
     """
     # Of the overrides, others may be valid only together with what the run was started with.
     where = [override for override in overrides if override.startswith("run.directory=")]
     directory = load_config(source, where).run.directory
     found = RunDirectory.find(directory, run)
+    _refuse_links(found)
     lock = RunLock(found.lock)
     lock.acquire()
     try:
@@ -191,6 +193,15 @@ def _config(
             + (f"\n{_hint(run)}" if source is None and _changed(run, saved) else "")
         )
     return config
+
+
+def _refuse_links(run: RunDirectory) -> None:
+    """A search makes none; a stranger's could lead what is written or deleted out of the run."""
+    for folder, folders, files in os.walk(run.path):
+        for name in (*folders, *files):
+            path = Path(folder) / name
+            if path.is_symlink():
+                raise UserError(f"{path}: is a link, which no search makes; remove it to resume")
 
 
 def _mend_config(run: RunDirectory, saved: SavedSearch) -> str:

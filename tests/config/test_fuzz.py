@@ -1,6 +1,7 @@
 """Whatever is thrown at the loader, nothing but a `UserError` comes out."""
 
 import contextlib
+import os
 import string
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,11 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from src.config import Config, load_config
+from src.config import Config, flat, load_config
 from src.errors import UserError
 
-SETTINGS = settings(max_examples=250, deadline=None)
+CASES = int(os.environ.get("FUZZ_CASES", "250"))  # of each test; more of them take longer
+SETTINGS = settings(max_examples=CASES, deadline=None)
 
 numbers = st.integers() | st.floats() | st.just(10**400)
 scalars = st.none() | st.booleans() | numbers | st.text(max_size=8) | st.dates()
@@ -92,3 +94,37 @@ def test_random_overrides(pairs: list[tuple[str, Any]]) -> None:
 def test_random_sources_and_arguments(text: str) -> None:
     load(text)
     load(None, text)
+
+
+KEYS = [key for key in flat(load_config()) if not key.startswith("space.")]
+VALID = ["seed=3", "training.epochs=7", "tuner.max_trials=9", "data.source=wine", "run.keep_top=2"]
+broken_values = st.sampled_from(
+    [
+        "",
+        "{}",
+        "{a: 1}",
+        "[1, 2]",
+        "-1",
+        "0",
+        "1.5",
+        "1e999",
+        ".nan",
+        "true",
+        "nonsense",
+        "2031-01-01",
+    ]
+) | st.text(string.printable, max_size=12)
+
+
+@SETTINGS
+@given(
+    st.sampled_from(KEYS), broken_values, st.lists(st.sampled_from(VALID), max_size=3, unique=True)
+)
+def test_a_message_names_the_key_that_is_broken(key: str, value: str, others: list[str]) -> None:
+    overrides = [*(other for other in others if not other.startswith(key)), f"{key}={value}"]
+    try:
+        load_config(None, overrides)
+    except UserError as error:
+        message = str(error)
+        assert key in message or key.rpartition(".")[0] in message, message
+        assert len(message) < 3000

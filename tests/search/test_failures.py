@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import resource
 import threading
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ import keras_tuner as kt
 import numpy as np
 import pandas as pd
 import pytest
+import tensorflow as tf
 
 from hypermodels import HYPERMODELS
 from hypermodels.mlp import MLP
@@ -222,6 +225,41 @@ def test_a_lack_of_memory_is_the_reason(tiny: MakeConfig, monkeypatch: pytest.Mo
         4: "",
         16: "out of memory, with batch size 32 and a model that could not be built",
     }
+
+
+class Starved(MLP):
+    """One trial gets little memory, and asks for a lot while it trains."""
+
+    def fit(self, hp: Any, model: Any, *arguments: Any, **options: Any) -> Any:
+        class Eat(keras.callbacks.Callback):
+            def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+                pages = int(Path("/proc/self/statm").read_text().split()[0])
+                limit = pages * resource.getpagesize() + 300_000_000
+                resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+                tf.ones((20_000, 20_000)) @ tf.ones((20_000, 20_000))
+
+        if hp.get("units") == 16 and "callbacks" in options:  # not in the rehearsal
+            options["callbacks"] = [*options["callbacks"], Eat()]
+        return super().fit(hp, model, *arguments, **options)
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs /proc")
+def test_a_real_lack_of_memory_costs_one_trial(
+    tiny: MakeConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(HYPERMODELS, "starved", f"{__name__}:Starved")
+    overrides = ("hypermodel.name=starved", "tuner.name=grid", "space.units=[4, 16]")
+    outcome = search(
+        tiny, *overrides, "tuner.max_trials=4", "space.batch_size=32", "run.engine=process"
+    )
+    assert outcome.end.kind == "finished"
+    assert len(outcome.progress.records) == 4
+    for record in outcome.progress.records:
+        if record.spec.values["units"] == 16:
+            expected = r"out of memory, with batch size 32 and (131|195) parameters$"
+            assert re.search(expected, record.result.reason), record.result.reason
+        else:
+            assert record.result.status == "COMPLETED"
 
 
 class Faulty(SearchOracle):
