@@ -7,7 +7,35 @@ from pathlib import Path
 from src.errors import DiskError
 from src.files import checksum
 from src.run_directory import RunDirectory
+from src.search.events import SearchProgress
 from src.search.trial import TrialRecord, TrialResult, TrialSpec
+
+
+def find_damage(
+    run: RunDirectory, progress: SearchProgress, continuable: set[str]
+) -> dict[str, Path]:
+    """Looks at every file that a promotion, or the export, may need yet.
+
+    Args:
+        run: the run's folder.
+        progress: the trials that have ended; a notice is added for each that must be repaired.
+        continuable: the trials that another one may continue.
+
+    Returns:
+        A damaged file of each trial that has to be trained again, by trial.
+    """
+    found: dict[str, Path] = {}
+    for record in progress.completed:
+        trial_id = record.spec.trial_id
+        files = damaged_files(run, record, weights=False) if trial_id in continuable else []
+        files += damaged_files(run, record, weights=True) if record is progress.best else []
+        if files:
+            found[trial_id] = files[0]
+            paths = ", ".join(map(str, files))
+            progress.notices.append(
+                f"{paths}: missing or damaged; trial {trial_id} is trained again for it"
+            )
+    return found
 
 
 def damaged_files(run: RunDirectory, record: TrialRecord, *, weights: bool) -> list[Path]:

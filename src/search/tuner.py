@@ -14,15 +14,15 @@ import numpy as np
 
 from src.config.schema import Config
 from src.errors import DiskError, UserError
-from src.files import aside_name, disk_errors, remove
-from src.run_directory import RunDirectory, is_training_state
+from src.files import disk_errors
+from src.run_directory import RunDirectory
 from src.search.blame import own_line
 from src.search.events import SearchEnd, SearchListener, SearchProgress
 from src.search.executors import Executor
-from src.search.history import HistoryFile
 from src.search.oracle import SearchOracle
-from src.search.repair import check_repaired, damaged_files, whole_training
-from src.search.snapshot import SavedSearch, Snapshot, restore_result
+from src.search.repair import check_repaired, find_damage, whole_training
+from src.search.run_files import RunFiles
+from src.search.snapshot import SavedSearch, restore_result
 from src.search.stopping import StopRequest, TrialInterruptedError
 from src.search.trial import TrialRecord, TrialResult, TrialSpec, structure_key
 
@@ -73,16 +73,11 @@ class SearchTuner(kt.Tuner):
         self.listeners = listeners
         self._watching: list[SearchListener] = []
         self.progress = SearchProgress(oracle.objective, oracle.total(config.tuner.trial_cap))
-        self.exported: dict[str, Any] | None = None
         self.disk_failed = False
-        names = ["loss", *hypermodel.metric_names]
-        columns = [*names, *(f"val_{name}" for name in names)]
-        self._history = HistoryFile(run.history_table, columns)
-        self._snapshot = Snapshot(run, head, self._history.checksum)
+        self._files = RunFiles(run, head, hypermodel.metric_names, config.run.keep_top)
         self._end: SearchEnd | None = None
         self._specs: dict[str, TrialSpec] = {}
         self._results: dict[str, TrialResult] = {}
-        self._kept: deque[tuple[set[str], set[str]]] = deque(maxlen=2)
         self._damaged: dict[str, Path] = {}  # by trial that has to be trained again
         if saved is not None:
             self._restore(saved)
@@ -115,6 +110,11 @@ class SearchTuner(kt.Tuner):
             return self._abandon(SearchEnd("failing", f"{self._end.reason}; {error}"))
         return self._end
 
+    @property
+    def exported(self) -> dict[str, Any] | None:
+        """The trial whose model is in `best/`, and the checksums of the files there."""
+        return self._files.exported
+
     def note_export(self, trial_id: str, checksums: Mapping[str, int]) -> None:
         """Keeps in the snapshot whose model is in `best/`.
 
@@ -125,8 +125,8 @@ class SearchTuner(kt.Tuner):
         Raises:
             DiskError: if the snapshot cannot be written.
         """
-        self.exported = {"trial_id": trial_id, "files": dict(checksums)}
-        self._write_snapshot()
+        self._files.exported = {"trial_id": trial_id, "files": dict(checksums)}
+        self._write_state()
 
     def run_trial(self, trial: Any, *_: Any, **__: Any) -> "Future[TrialResult]":
         """Hands a trial to the executor."""
@@ -134,8 +134,8 @@ class SearchTuner(kt.Tuner):
 
     def on_search_begin(self) -> None:
         """Writes the first snapshot and tells the listeners."""
-        self._write_snapshot()
-        self._note_kept()
+        self._write_state()
+        self._files.note_needed(self.oracle, self.progress)
         for listener in self.listeners:
             with disk_errors(self.run_directory.path):
                 listener.on_search_begin(
@@ -150,7 +150,7 @@ class SearchTuner(kt.Tuner):
         """Makes the trial's spec, and writes a snapshot in which the trial runs."""
         spec = self._spec(trial)
         self._specs[trial.trial_id] = spec
-        self._write_snapshot()
+        self._write_state()
         for listener in self.listeners:
             with disk_errors(self.run_directory.path):
                 listener.on_trial_begin(spec, self.progress)
@@ -160,7 +160,7 @@ class SearchTuner(kt.Tuner):
         spec = self._specs[trial.trial_id]
         result = dataclasses.replace(self._results.pop(trial.trial_id), attempt=spec.attempt)
         record = TrialRecord(spec, result)
-        self._history.append(record)
+        self._files.add_epochs(record)
         if result.hyperparameters is not None:  # building the model found new ones
             trial.hyperparameters = kt.HyperParameters.from_config(result.hyperparameters)
         trial.status, trial.message = result.status, result.reason
@@ -172,8 +172,8 @@ class SearchTuner(kt.Tuner):
         with self._asking_oracle():
             self.oracle.end_trial(trial)
         self.progress.records.append(record)
-        self._write_snapshot()
-        self._prune()
+        self._write_state()
+        self._files.prune(self.oracle, self.progress)
         for listener in self.listeners:
             with disk_errors(self.run_directory.path):
                 listener.on_trial_end(record, self.progress)
@@ -181,12 +181,9 @@ class SearchTuner(kt.Tuner):
     def on_search_end(self) -> None:
         """Writes the last snapshot and tells the listeners."""
         assert self._end is not None
-        in_order = sorted(self.progress.records, key=lambda record: record.spec.trial_id)
-        if in_order != self.progress.records:  # trials that ran side by side
-            self._history.replace(in_order)
-        self._write_snapshot()
-        self._kept.clear()  # the snapshot before this one has the same trials
-        self._prune()
+        self._files.sort_epochs(self.progress)
+        self._write_state()
+        self._files.prune(self.oracle, self.progress, ended=True)
         self._tell_end(self._end)
 
     def _run_trials(self) -> SearchEnd:
@@ -315,57 +312,27 @@ class SearchTuner(kt.Tuner):
         Raises:
             UserError: if it is not one that this oracle could have come to.
         """
-        checksums = {record["trial_id"]: record["history"] for record in saved.records}
         try:
             self.oracle.restore(saved.oracle, saved.trials)
             for trial_id, trial in self.oracle.trials.items():
                 self._specs[trial_id] = self._spec(trial)
-            histories = self._history.read(checksums)
+            epochs = self._files.read_epochs(saved)
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             raise UserError(  # Keras Tuner meets nonsense with any of these
                 f"{self.run_directory.snapshot}: its state is not one of tuner.name="
                 f"{self.config.tuner.name} ({type(error).__name__}: {error}); put back a copy of "
                 "the file, or start a new run without --resume"
             ) from error
-        self.exported = saved.exported
+        self._files.exported = saved.exported
         for state in saved.records:
             trial_id = state["trial_id"]
-            result = restore_result(state, histories.get(trial_id, ()))
+            result = restore_result(state, epochs.get(trial_id, ()))
             spec = dataclasses.replace(self._specs[trial_id], attempt=result.attempt)
             self._specs[trial_id] = spec
             self.progress.records.append(TrialRecord(spec, result))
-        self._replace_history([trial_id for trial_id in checksums if trial_id not in histories])
-        self._find_damage()
-
-    def _replace_history(self, lost: Sequence[str]) -> None:
-        """Writes history.csv anew, without what a killed attempt left."""
-        path = self.run_directory.history_table
-        aside = aside_name(path) if lost and path.exists() else None
-        if self.progress.records:
-            self._history.replace(self.progress.records, aside)
-        else:
-            remove(path)
-        if lost:
-            trials = _listed(lost)
-            what = f"was damaged; {aside.name} is what it was" if aside else "was missing"
-            self.progress.notices.append(
-                f"{path} {what}. The epochs of {trials} are lost, and nothing else"
-            )
-
-    def _find_damage(self) -> None:
-        """Looks at every file that a promotion, or the export, may need yet."""
-        continuable, best = self.oracle.continuable(), self.progress.best
-        run = self.run_directory
-        for record in self.progress.completed:
-            trial_id = record.spec.trial_id
-            files = damaged_files(run, record, weights=False) if trial_id in continuable else []
-            files += damaged_files(run, record, weights=True) if record is best else []
-            if files:
-                self._damaged[trial_id] = files[0]
-                paths = ", ".join(map(str, files))
-                self.progress.notices.append(
-                    f"{paths}: missing or damaged; trial {trial_id} is trained again for it"
-                )
+        lost = [state["trial_id"] for state in saved.records if state["trial_id"] not in epochs]
+        self._files.restore_epochs(self.progress, lost)
+        self._damaged = find_damage(self.run_directory, self.progress, self.oracle.continuable())
 
     def _repair(self) -> None:
         """Trains trials again of which files are damaged that others, or the export, need."""
@@ -383,9 +350,9 @@ class SearchTuner(kt.Tuner):
                 path = self._damaged[trial_id]
                 repaired = check_repaired(record, running[trial_id].result(), path)
                 self.progress.records[index] = repaired
-                self._snapshot.note(self.oracle, repaired)
+                self._files.replace_record(self.oracle, repaired)
         if running:
-            self._write_snapshot()
+            self._write_state()
 
     def _spec(self, trial: Any) -> TrialSpec:
         hyperparameters = trial.hyperparameters.get_config()
@@ -415,43 +382,8 @@ class SearchTuner(kt.Tuner):
             structure=structure_key(self.hypermodel.structure(trial.hyperparameters)),
         )
 
-    def _prune(self) -> None:
-        """Deletes weights of trials that are not among the best, and states not needed any more.
-
-        What the snapshot before the last needs stays too, should that be the one to go on from.
-        """
-        self._note_kept()
-        with_weights = set[str]().union(*(best for best, _ in self._kept))
-        with_state = set[str]().union(*(continuable for _, continuable in self._kept))
-        ended = {record.spec.trial_id for record in self.progress.records}
-        trials = self.run_directory.trials
-        with disk_errors(trials):
-            for folder in list(trials.iterdir()) if trials.is_dir() else ():
-                if folder.name not in ended:
-                    continue
-                if folder.name not in with_state | with_weights:
-                    remove(folder)
-                    continue
-                for path in list(folder.iterdir()) if folder.is_dir() else ():
-                    kept = with_state if is_training_state(path) else with_weights
-                    if folder.name not in kept:
-                        remove(path)
-
-    def _note_kept(self) -> None:
-        """Notes whose weights, and whose training states, the state as it is now needs."""
-        best = {r.spec.trial_id for r in self.progress.completed[: self.config.run.keep_top]}
-        self._kept.append((best, self.oracle.continuable()))
-
-    def _write_snapshot(self) -> None:
-        end = {} if self._end is None else dataclasses.asdict(self._end)
-        self._snapshot.write(self.oracle, self.progress, end, self.exported)
-
-
-def _listed(trial_ids: Sequence[str], most: int = 5) -> str:
-    """The first few, and how many more."""
-    shown, more = ", ".join(trial_ids[:most]), len(trial_ids) - most
-    plural = "" if len(trial_ids) == 1 else "s"
-    return f"trial{plural} {shown}" + (f" and {more} more" if more > 0 else "")
+    def _write_state(self) -> None:
+        self._files.write_state(self.oracle, self.progress, self._end)
 
 
 class _OracleError(Exception):

@@ -235,7 +235,8 @@ class Starved(MLP):
             def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
                 pages = int(Path("/proc/self/statm").read_text().split()[0])
                 limit = pages * resource.getpagesize() + 300_000_000
-                resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+                hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+                resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
                 tf.ones((20_000, 20_000)) @ tf.ones((20_000, 20_000))
 
         if hp.get("units") == 16 and "callbacks" in options:  # not in the rehearsal

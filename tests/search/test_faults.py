@@ -87,7 +87,7 @@ def test_whatever_operation_fails_a_resume_ends_as_if_none_had(
         assert attempt(lambda: search(folder, *overrides))[1] == ""
     expected = result(folder)
     absorbed = told = 0
-    for failing in sampled(len(disk.operations), 12):
+    for failing in sampled(len(disk.operations), 7):
         empty(folder)
         with Disk(folder, failing, number, lasting).mounted() as faulty:
             outcome, message = attempt(lambda: search(folder, *overrides))

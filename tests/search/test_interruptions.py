@@ -2,9 +2,10 @@
 
 import io
 import signal
+import subprocess
+import sys
 from contextlib import suppress
 from dataclasses import replace
-from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,6 @@ from src.search.trial import TrialRecord
 from src.search.trial_runner import TrialRunner
 from src.search.winner import export_winner
 from src.search.workflow import prepare
-from src.startup import start_fork_server
 from tests.conftest import MakeConfig
 from tests.search.test_winner import context_of, trained
 
@@ -164,14 +164,26 @@ def test_a_signal_while_a_run_is_opened_leaves_no_lock(
     assert [path.name for path in folder.iterdir()] == ["config.yaml"]
 
 
+START_SERVER = """
+import signal
+from multiprocessing import forkserver
+from pathlib import Path
+from src.startup import start_fork_server
+
+before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+start_fork_server()
+assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before
+status = Path(f"/proc/{forkserver._forkserver._forkserver_pid}/status").read_text()
+print(status.partition("SigBlk:")[2].split()[0])
+"""
+
+
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs /proc")
 def test_ctrl_c_cannot_break_the_fork_server_while_it_starts() -> None:
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
-    start_fork_server()
-    server = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]
-    status = (Path("/proc") / str(server) / "status").read_text()
-    blocked = int(status.partition("SigBlk:")[2].split()[0], 16)
+    done = subprocess.run(
+        [sys.executable, "-c", START_SERVER], capture_output=True, text=True, check=True
+    )
+    blocked = int(done.stdout, 16)
     for number in (signal.SIGINT, signal.SIGHUP):
         assert blocked >> (number - 1) & 1
     assert not blocked >> (signal.SIGTERM - 1) & 1
-    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before

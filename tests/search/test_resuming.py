@@ -12,14 +12,13 @@ import yaml
 
 from hypermodels import HYPERMODELS
 from hypermodels.mlp import MLP
-from src.errors import DiskError, UserError
+from src.errors import UserError
 from src.reporting import report_listeners
 from src.run_directory import RunDirectory
 from src.run_lock import RunLock
 from src.search import run
 from src.search.events import SearchListener, SearchProgress
 from src.search.resuming import CHANGEABLE, open_run
-from src.search.snapshot import read_snapshot
 from src.search.trial import TrialSpec
 from src.search.workflow import SearchOutcome
 from tests.conftest import TINY
@@ -65,7 +64,7 @@ def tables(run_: RunDirectory) -> tuple[str, str]:
     return trials.to_csv(index=False), run_.history_table.read_text()
 
 
-@pytest.mark.parametrize("tuner", TUNERS)
+@pytest.mark.parametrize("tuner", ["bayesian", "hyperband"])  # the command tests the others
 def test_a_killed_search_goes_on_exactly(tuner: str, tmp_path: Path) -> None:
     whole = begin(tmp_path, *TUNERS[tuner], name="whole")
     last = whole.progress.records[-1].spec.trial_id
@@ -98,7 +97,7 @@ def test_a_finished_search_runs_nothing_more_and_keeps_its_model(tmp_path: Path)
     assert again.run.model.stat().st_mtime_ns == before
 
 
-@pytest.mark.parametrize("tuner", ["random", "grid", "hyperband"])
+@pytest.mark.parametrize("tuner", ["hyperband"])
 def test_a_larger_budget_goes_on_as_if_it_had_been_there_from_the_start(
     tuner: str, tmp_path: Path
 ) -> None:
@@ -110,16 +109,6 @@ def test_a_larger_budget_goes_on_as_if_it_had_been_there_from_the_start(
     assert grown.run.predictions.read_bytes() == whole.run.predictions.read_bytes()
     assert yaml.safe_load(grown.run.config.read_text())["tuner"]["max_trials"] == 6
     assert resume(grown.run).resumed_trials == 6  # the larger budget was kept
-
-
-def test_more_hyperband_iterations_go_on_too(tmp_path: Path) -> None:
-    twice = "tuner.hyperband_iterations=2"
-    short = ("training.epochs=2", twice)
-    whole = begin(tmp_path, *HYPERBAND, *short, name="whole")
-    once = begin(tmp_path, *HYPERBAND, short[0], name="grown")
-    grown = resume(once.run, twice)
-    assert len(grown.progress.records) == 2 * len(once.progress.records)
-    assert tables(grown.run) == tables(whole.run)
 
 
 @pytest.mark.parametrize(
@@ -249,15 +238,6 @@ def test_without_a_name_the_run_that_was_active_last_goes_on(tmp_path: Path) -> 
         open_run(None, None, (f"run.directory={tmp_path / 'none'}",))
 
 
-def test_a_damaged_snapshot_falls_back_to_the_one_before(tmp_path: Path) -> None:
-    whole = begin(tmp_path, name="whole")
-    run_ = begin(tmp_path, name="cut", kill_at="0002").run
-    run_.snapshot.write_bytes(run_.snapshot.read_bytes()[:-100])
-    saved = read_snapshot(run_)
-    assert "search.json is cut off or is not a snapshot; the state before" in saved.notice
-    assert tables(resume(run_).run) == tables(whole.run)
-
-
 def test_both_snapshots_damaged_is_one_clear_error(tmp_path: Path) -> None:
     run_ = begin(tmp_path, kill_at="0002").run
     state = json.loads(run_.snapshot.read_text())
@@ -270,13 +250,6 @@ def test_both_snapshots_damaged_is_one_clear_error(tmp_path: Path) -> None:
         f"{run_.snapshot} was changed after it was written, and search.previous.json is empty"
     )
     assert f"--config {run_.config}" in str(caught.value)
-
-
-def test_a_missing_configuration_comes_back_from_the_snapshot(tmp_path: Path) -> None:
-    whole = begin(tmp_path, name="whole")
-    run_ = begin(tmp_path, name="cut", kill_at="0002").run
-    run_.config.unlink()
-    assert tables(resume(run_).run) == tables(whole.run)
 
 
 def test_weights_and_states_go_when_nothing_needs_them(tmp_path: Path) -> None:
@@ -297,22 +270,3 @@ def test_weights_and_states_go_when_nothing_needs_them(tmp_path: Path) -> None:
     assert len(states[-1]) < len(outcome.progress.records) / 2
     assert len(list(outcome.run.trials.iterdir())) == 2
     assert not list(outcome.run.trials.glob("*/*.state.npz"))
-
-
-def test_a_full_disk_ends_the_search_and_the_rest_follows_later(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    whole = begin(tmp_path, name="whole")
-
-    def full(*_: Any) -> None:
-        raise DiskError("somewhere/trials.csv: No space left on device")
-
-    with monkeypatch.context() as patched:
-        patched.setattr("src.reporting.tables.TrialsTableListener.on_trial_end", full)
-        cut = begin(tmp_path, name="cut")
-    assert cut.end.kind == "failing"
-    assert cut.end.reason == "somewhere/trials.csv: No space left on device"
-    assert cut.winner is None
-    done = resume(cut.run)
-    assert done.resumed_trials == 1
-    assert tables(done.run) == tables(whole.run)
