@@ -1,5 +1,6 @@
 """What all tests share: TensorFlow as the commands start it, and tiny configurations."""
 
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,13 @@ from src.config import Config, load_config
 from src.startup import start_tensorflow
 
 start_tensorflow()
+# A runner in the background may ignore these, and all that is started here would do so too.
+for number, handler in (
+    (signal.SIGINT, signal.default_int_handler),
+    (signal.SIGHUP, signal.SIG_DFL),
+):
+    if signal.getsignal(number) == signal.SIG_IGN:
+        signal.signal(number, handler)
 
 TINY = (
     "run.workers=1",
