@@ -45,7 +45,10 @@ class BayesianOracle(SearchOracle, kt.oracles.BayesianOptimizationOracle):
         )
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
-        """Keeps to the ranges: at the upper end Keras Tuner proposes an integer too large."""
+        """Keeps to the ranges: at the upper end Keras Tuner proposes an integer too large.
+
+        Values are Python's own numbers, as they are after a resume.
+        """
         with warnings.catch_warnings():
             # About the bounds of the Gaussian process's kernel, which nobody here can change.
             warnings.simplefilter("ignore", ConvergenceWarning)
@@ -53,7 +56,8 @@ class BayesianOracle(SearchOracle, kt.oracles.BayesianOptimizationOracle):
         values = response["values"] or {}
         for hp in self.hyperparameters.space:
             if isinstance(hp, (Int, Float)) and hp.name in values:
-                values[hp.name] = min(max(values[hp.name], hp.min_value), hp.max_value)
+                value = min(max(values[hp.name], hp.min_value), hp.max_value)
+                values[hp.name] = value.item() if isinstance(value, np.generic) else value
         return response
 
     # Private, because Keras Tuner has no public step between the trials and its Gaussian process.
