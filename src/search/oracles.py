@@ -152,8 +152,9 @@ class HyperbandOracle(SearchOracle, kt.oracles.HyperbandOracle):
         return values
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Continues from a state that `get_state` gave; the number of iterations may differ."""
-        super().set_state(state | {"hyperband_iterations": self.hyperband_iterations})
+        """Continues from a state that `get_state` gave; what is configured stays as it is here."""
+        names = ("hyperband_iterations", "max_epochs", "min_epochs", "factor")
+        super().set_state(state | {name: getattr(self, name) for name in names})
 
     # Private, because Keras Tuner has no public way to see its brackets.
     def continuable(self) -> set[str]:

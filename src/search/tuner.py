@@ -317,6 +317,7 @@ class SearchTuner(kt.Tuner):
             for trial_id, trial in self.oracle.trials.items():
                 self._specs[trial_id] = self._spec(trial)
             epochs = self._files.read_epochs(saved)
+            continuable = self.oracle.continuable()
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             raise UserError(  # Keras Tuner meets nonsense with any of these
                 f"{self.run_directory.snapshot}: its state is not one of tuner.name="
@@ -332,7 +333,7 @@ class SearchTuner(kt.Tuner):
             self.progress.records.append(TrialRecord(spec, result))
         lost = [state["trial_id"] for state in saved.records if state["trial_id"] not in epochs]
         self._files.restore_epochs(self.progress, lost)
-        self._damaged = find_damage(self.run_directory, self.progress, self.oracle.continuable())
+        self._damaged = find_damage(self.run_directory, self.progress, continuable)
 
     def _repair(self) -> None:
         """Trains trials again of which files are damaged that others, or the export, need."""
