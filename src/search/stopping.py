@@ -34,8 +34,7 @@ class Interruption:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        for number, handler in self._handlers.items():
-            signal.signal(number, handler)
+        _set_handlers(self._handlers)
         if self._came and not isinstance(error, KeyboardInterrupt):
             raise KeyboardInterrupt from error
 
@@ -77,8 +76,7 @@ class StopRequest:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        for number, handler in self._handlers.items():
-            signal.signal(number, handler)
+        _set_handlers(self._handlers)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self.requested:
@@ -96,3 +94,8 @@ def _handle_signals(handle: Callable[[int, FrameType | None], Any]) -> dict[int,
     numbers = [getattr(signal, name) for name in SIGNALS]
     heard = [number for number in numbers if signal.getsignal(number) != signal.SIG_IGN]  # `nohup`
     return {number: signal.signal(number, handle) for number in heard}
+
+
+def _set_handlers(handlers: dict[int, Any]) -> None:
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
