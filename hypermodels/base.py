@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import keras
 import keras_tuner as kt
@@ -10,7 +10,7 @@ import numpy as np
 
 from callbacks import TrainingPlan, build_callbacks, declare_all
 from callbacks import limits as callback_limits
-from hypermodels import losses, optimizers
+from hypermodels import losses, metrics, optimizers
 from hypermodels.epoch_model import EpochModel
 from hypermodels.problem import Problem
 
@@ -29,8 +29,9 @@ class TemplateHyperModel(kt.HyperModel, ABC):
     Args:
         problem: the task, shapes and units of the data.
         seed: seeds the order of the batches; weights and dropout follow Keras's global seed.
-        plan: how long the training is and what its callbacks monitor; without one, the epochs given
-            to `fit` and the validation loss.
+        plan: how long the training is and what its callbacks monitor, which models then report if
+            it is one of `offered_metrics`; without one, the epochs given to `fit` and the
+            validation loss.
     """
 
     # Hard limits, per hyperparameter, within which a user may pin or widen it beyond the range
@@ -63,7 +64,19 @@ class TemplateHyperModel(kt.HyperModel, ABC):
     @property
     def metric_names(self) -> tuple[str, ...]:
         """Names of the metrics in the logs, without the `val_` of their validation values."""
-        return tuple(metric.name for metric in losses.build_metrics(self.problem))
+        whole = metrics.build_whole_metrics(self.problem, self._requested)
+        counted = metrics.build_metrics(self.problem, self._requested)
+        return (*(metric.name for metric in counted), *whole)
+
+    @property
+    def offered_metrics(self) -> tuple[str, ...]:
+        """Names, without `val_`, of all that a plan may monitor beside the loss."""
+        return tuple(dict.fromkeys([*self.metric_names, *metrics.on_request(self.problem)]))
+
+    @property
+    def _requested(self) -> str:
+        """The metric that the plan monitors, without `val_`."""
+        return "" if self.plan is None else self.plan.monitor.removeprefix("val_")
 
     def declare_hyperparameters(self, hp: kt.HyperParameters) -> None:
         """Declares every hyperparameter; Keras Tuner's hook for spaces known in advance."""
@@ -90,9 +103,10 @@ class TemplateHyperModel(kt.HyperModel, ABC):
         model.compile(
             optimizer=optimizers.build_optimizer(hp),
             loss=losses.build_loss(hp, self.problem),
-            metrics=losses.build_metrics(self.problem),
+            metrics=metrics.build_metrics(self.problem, self._requested),
             jit_compile=False,  # slower on processors for nets of this size
         )
+        model.whole_metrics = metrics.build_whole_metrics(self.problem, self._requested)
         # Created now, so that the training graph is traced once and state can be restored into it.
         model.optimizer.build(model.trainable_variables)
         return model
@@ -116,7 +130,7 @@ class TemplateHyperModel(kt.HyperModel, ABC):
             for name, value in hp.values.items()
             if name not in ignored and not name.startswith("tuner/")  # Keras Tuner's bookkeeping
         }
-        return type(self), self.problem, tuple(sorted(values.items()))
+        return type(self), self.problem, self.metric_names, tuple(sorted(values.items()))
 
     def set_values(self, model: keras.Model, hp: kt.HyperParameters) -> None:
         """Writes the values in `hp` that live in variables into a model of their structure.
@@ -156,7 +170,7 @@ class TemplateHyperModel(kt.HyperModel, ABC):
         callbacks: Sequence[Any] = (),
         controls: Iterable[Any] | None = None,
         sample_weight: np.ndarray[Any, Any] | None = None,
-        class_weight: Mapping[int, float] | None = None,
+        class_weight: Mapping[int, float] | Literal["balanced"] | None = None,
         stream: bool = False,
         verbose: int = 0,
     ) -> keras.callbacks.History:
@@ -172,6 +186,7 @@ class TemplateHyperModel(kt.HyperModel, ABC):
             controls: the callbacks that `hp` describes; built afresh where they are not given.
             sample_weight: `(rows,)`: the weight of each row in the loss.
             class_weight: the weight of each label's rows in the loss; missing ones are 1.
+                `balanced` gives each class of `y` the same total: rows / (classes × its rows).
             stream: reads `x` and `y` batch by batch where they are, such as in mapped files,
                 instead of copying them into memory; see `EpochModel.fit_epochs`.
         """
@@ -204,10 +219,14 @@ class TemplateHyperModel(kt.HyperModel, ABC):
 def _row_weights(
     y: np.ndarray[Any, Any],
     sample_weight: np.ndarray[Any, Any] | None,
-    class_weight: Mapping[int, float] | None,
+    class_weight: Mapping[int, float] | Literal["balanced"] | None,
 ) -> np.ndarray[Any, Any] | None:
     if class_weight is None:
         return sample_weight
-    labels = y.reshape(-1).tolist()
-    weights = np.array([class_weight.get(label, 1.0) for label in labels], np.float32)
+    labels, codes, counts = np.unique(y.reshape(-1), return_inverse=True, return_counts=True)
+    if isinstance(class_weight, str):
+        own = len(codes) / (len(labels) * counts)
+    else:
+        own = np.array([class_weight.get(label, 1.0) for label in labels.tolist()])
+    weights = own.astype(np.float32)[codes]
     return weights if sample_weight is None else weights * sample_weight

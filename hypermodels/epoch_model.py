@@ -1,8 +1,10 @@
 """A Keras model that trains and validates a whole epoch in one graph call."""
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from hypermodels.streaming import RowStream, Streamed
@@ -10,6 +12,7 @@ from hypermodels.tunables import tunables_of
 
 EVALUATION_ROWS = 16_384  # rows of one forward pass in validation: bounds memory, costs nothing
 Arrays = tuple[Any, ...]  # (x, y) or (x, y, sample_weight), all rows of each
+WholeMetric = Callable[[np.ndarray[Any, Any], np.ndarray[Any, Any]], float]
 
 
 class EpochModel(keras.Model):
@@ -31,6 +34,10 @@ class EpochModel(keras.Model):
         step_rates: float32 variable of any length: the learning rate of each step of the next
             epoch, `epoch_steps()` of them. The optimizer holds its own rate again after the epoch.
             Empty, as at the beginning of each fit, every step has the optimizer's rate.
+        whole_metrics: metrics beside the compiled ones, by name, that cannot be put together from
+            those of batches: functions of NumPy arrays, the labels `(rows,)` and the predictions
+            `(rows, outputs)` of all rows. To be set before the first fit. `evaluate` leaves them
+            out. Where rows are streamed, their predictions are held all the same.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -38,6 +45,7 @@ class EpochModel(keras.Model):
         self.batch_size = tf.Variable(32, dtype=tf.int32, trainable=False)
         self.shuffle_seed = tf.Variable([0, 0], dtype=tf.int32, trainable=False)
         self.step_rates = tf.Variable(tf.zeros(0), shape=(None,), dtype=tf.float32, trainable=False)
+        self.whole_metrics: Mapping[str, WholeMetric] = {}
         self._rows = 0
         self._training_stream, self._validation_stream = RowStream(), RowStream()
         self._epoch_logs: dict[str, Any] | None = None
@@ -187,23 +195,23 @@ class EpochModel(keras.Model):
     ) -> dict[str, Any]:
         """Runs `step` on each batch; returns the mean loss over the rows, and the metrics.
 
-        Rows in memory let all predictions be collected, for one update of the metrics.
+        Rows in memory let all predictions be collected, for one update of the metrics. Of streamed
+        ones predictions and labels are collected if there are metrics that need them all.
         """
         rows = tf.size(order)
         total = tf.cast(rows, tf.float32)
         first: Any = tf.constant(0)
-        predictions: tuple[Any, ...] = ()
+        collected: list[Any] = []  # predictions, and of streamed rows labels
         if isinstance(data, Streamed):
             first = stream.begin(order, batch)
             self.reset_metrics()
-        else:
-            shape = (None, *self.output_shape[1:])
-            size = -(-rows // batch)
-            predictions = (
-                tf.TensorArray(tf.float32, size, infer_shape=False, element_shape=shape),
-            )
+        if not isinstance(data, Streamed) or self.whole_metrics:
+            collected.append(_array(-(-rows // batch), tf.float32, self.output_shape[1:]))
+        if isinstance(data, Streamed) and self.whole_metrics:
+            labels = data.like[1]
+            collected.append(_array(-(-rows // batch), labels.dtype, labels.shape[1:]))
 
-        def body(start: Any, loss: Any, *predictions: Any) -> list[Any]:
+        def body(start: Any, loss: Any, *collected: Any) -> list[Any]:
             if isinstance(data, Streamed):
                 parts = stream.next_batch(start, data.like)
             else:
@@ -216,20 +224,25 @@ class EpochModel(keras.Model):
                 self.compute_metrics(None, y, y_pred, sample_weight)
             # The share of an only batch is exactly 1, so that a loop of one gives the loss itself.
             share = tf.cast(tf.shape(x)[0], loss.dtype) / total
-            collected = [array.write(number, y_pred) for array in predictions]
-            return [start + batch, loss + batch_loss * share, *collected]
+            written = [
+                a.write(number, part) for a, part in zip(collected, (y_pred, y), strict=False)
+            ]
+            return [start + batch, loss + batch_loss * share, *written]
 
-        _, loss, *predictions = tf.while_loop(
+        _, loss, *collected = tf.while_loop(
             lambda start, *_: start < rows,
             body,
-            [first, tf.constant(0.0), *predictions],
+            [first, tf.constant(0.0), *collected],
             parallel_iterations=1,
         )
         if isinstance(data, Streamed):
-            return dict(self.get_metrics_result()) | {"loss": loss}
+            logs = dict(self.get_metrics_result()) | {"loss": loss}
+            if collected:
+                logs |= self._whole_logs(collected[1].concat(), collected[0].concat())
+            return logs
         _, y, sample_weight = _three(data)
         ordered = [None if a is None else tf.gather(a, order) for a in (y, sample_weight)]
-        return self._logs(loss, ordered[0], predictions[0].concat(), ordered[1])
+        return self._logs(loss, ordered[0], collected[0].concat(), ordered[1])
 
     def _logs(self, loss: Any, y: Any, y_pred: Any, sample_weight: Any) -> dict[str, Any]:
         """The mean loss over the rows, and the metrics of all predictions at once."""
@@ -240,7 +253,25 @@ class EpochModel(keras.Model):
                 state = metric.stateless_update_state(state, y, y_pred, sample_weight)
                 result = metric.stateless_result(state)
                 logs |= result if isinstance(result, dict) else {metric.name: result}
+        return logs | self._whole_logs(y, y_pred)
+
+    def _whole_logs(self, y: Any, y_pred: Any) -> dict[str, Any]:
+        logs = {}
+        for name, metric in self.whole_metrics.items():
+            logs[name] = tf.numpy_function(
+                _float32(metric), [tf.reshape(y, (-1,)), y_pred], tf.float32
+            )
+            logs[name].set_shape(())
         return logs
+
+
+def _float32(metric: WholeMetric) -> Callable[..., np.float32]:
+    return lambda labels, predictions: np.float32(metric(labels, predictions))
+
+
+def _array(size: Any, dtype: Any, shape: tuple[int, ...]) -> Any:
+    """Collects the parts of an array of rows, batch by batch."""
+    return tf.TensorArray(dtype, size, infer_shape=False, element_shape=(None, *shape))
 
 
 def _count(data: Arrays | Streamed) -> Any:

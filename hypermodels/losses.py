@@ -1,4 +1,4 @@
-"""Losses and metrics of each task, under the names that objectives, tables and charts use."""
+"""Losses of each task, and the hyperparameters that they have."""
 
 from typing import Any
 
@@ -36,30 +36,6 @@ def build_loss(hp: Any, problem: Problem) -> Any:
     if problem.task == "binary":
         return BinaryCrossentropy(smoothing)
     return SparseCrossentropy(problem.classes, smoothing)
-
-
-def build_metrics(problem: Problem) -> list[Any]:
-    """Returns fresh metrics: `accuracy` and `log_loss`, or `rmse`, `mae` and `r2`.
-
-    Those of regression are in the target's own units, although the model trains on a standardised
-    target. `log_loss` is the plain cross-entropy, without smoothing or penalties, so that it can be
-    compared between any two trials.
-    """
-    if problem.task == "regression":
-        return [
-            RootMeanSquaredErrorInUnits(problem.target_scale, name="rmse"),
-            MeanAbsoluteErrorInUnits(problem.target_scale, name="mae"),
-            keras.metrics.R2Score(name="r2"),
-        ]
-    if problem.task == "binary":
-        return [
-            keras.metrics.BinaryAccuracy(name="accuracy"),
-            keras.metrics.BinaryCrossentropy(name="log_loss"),
-        ]
-    return [
-        SparseAccuracy(name="accuracy"),
-        SparseLogLoss(name="log_loss"),
-    ]
 
 
 class BinaryCrossentropy(keras.losses.Loss):
@@ -102,51 +78,6 @@ class SparseCrossentropy(keras.losses.Loss):
         targets = tf.one_hot(labels, self.classes, 1.0 - smoothing + share, share)
         logits = _logits(y_pred)
         return tf.raw_ops.SoftmaxCrossEntropyWithLogits(features=logits, labels=targets).loss
-
-
-class SparseAccuracy(keras.metrics.Mean):
-    """The share of rows whose label has the highest probability."""
-
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Labels of shape `(rows,)` or `(rows, 1)` and probabilities `(rows, classes)`."""
-        labels = tf.cast(tf.reshape(y_true, (-1,)), tf.int64)
-        found = tf.equal(labels, tf.argmax(y_pred, axis=-1))
-        super().update_state(tf.cast(found, tf.float32), sample_weight)
-
-
-class SparseLogLoss(keras.metrics.Mean):
-    """The mean cross-entropy of the labels."""
-
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Labels of shape `(rows,)` or `(rows, 1)` and probabilities `(rows, classes)`."""
-        labels = tf.cast(tf.reshape(y_true, (-1,)), tf.int32)
-        logits = _logits(y_pred)
-        loss = tf.raw_ops.SparseSoftmaxCrossEntropyWithLogits(features=logits, labels=labels).loss
-        super().update_state(loss, sample_weight)
-
-
-class RootMeanSquaredErrorInUnits(keras.metrics.RootMeanSquaredError):
-    """Root mean squared error of a standardised target, times the target's standard deviation."""
-
-    def __init__(self, scale: float, name: str) -> None:
-        super().__init__(name=name)
-        self.scale = scale
-
-    def result(self) -> Any:
-        """The error in the target's own units."""
-        return super().result() * self.scale
-
-
-class MeanAbsoluteErrorInUnits(keras.metrics.MeanAbsoluteError):
-    """Mean absolute error of a standardised target, times the target's standard deviation."""
-
-    def __init__(self, scale: float, name: str) -> None:
-        super().__init__(name=name)
-        self.scale = scale
-
-    def result(self) -> Any:
-        """The error in the target's own units."""
-        return super().result() * self.scale
 
 
 def _logits(probabilities: Any) -> Any:

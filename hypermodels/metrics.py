@@ -1,0 +1,182 @@
+"""Metrics of each task, under the names that objectives, tables and charts use.
+
+Some are in the logs of every training. Those on request, which cost a little, are there where the
+training's plan monitors them.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from hypermodels.epoch_model import WholeMetric
+from hypermodels.problem import Problem
+from hypermodels.ranking import average_precision, roc_auc
+
+LEAST_PROBABILITY = float(np.finfo(np.float64).eps)  # as scikit-learn takes it in its log_loss
+
+
+def build_metrics(problem: Problem, requested: str = "") -> list[Any]:
+    """Returns fresh Keras metrics: `accuracy` and `log_loss`, or `rmse`, `mae` and `r2`.
+
+    Those of regression are in the target's own units, although the model trains on a standardised
+    target. `log_loss` is the plain cross-entropy, without smoothing, weights or penalties, so that
+    it can be compared between any two trials.
+
+    Args:
+        problem: decides which.
+        requested: one more, a name in `on_request`; others are passed over.
+    """
+    if problem.task == "regression":
+        return [
+            RootMeanSquaredErrorInUnits(problem.target_scale, name="rmse"),
+            MeanAbsoluteErrorInUnits(problem.target_scale, name="mae"),
+            keras.metrics.R2Score(name="r2"),
+        ]
+    binary = problem.task == "binary"
+    found = [
+        keras.metrics.BinaryAccuracy(name="accuracy")
+        if binary
+        else SparseAccuracy(name="accuracy"),
+        LogLoss(name="log_loss"),
+    ]
+    if requested in COUNTED:
+        found.append(COUNTED[requested](problem.classes, requested))
+    return found
+
+
+def build_whole_metrics(problem: Problem, requested: str) -> Mapping[str, WholeMetric]:
+    """Those that need the predictions of all rows at once, for `EpochModel.whole_metrics`.
+
+    Args:
+        problem: has such metrics if it is one of classes.
+        requested: a name in `on_request`; others are passed over.
+    """
+    fits = requested in WHOLE and problem.task != "regression"
+    return {requested: WHOLE[requested]} if fits else {}
+
+
+def on_request(problem: Problem) -> tuple[str, ...]:
+    """Names of the metrics that are in the logs only where they are asked for."""
+    return () if problem.task == "regression" else (*COUNTED, *WHOLE)
+
+
+class SparseAccuracy(keras.metrics.Mean):
+    """The share of rows whose label has the highest probability."""
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Labels of shape `(rows,)` or `(rows, 1)` and probabilities `(rows, classes)`."""
+        labels = tf.cast(tf.reshape(y_true, (-1,)), tf.int64)
+        found = tf.equal(labels, tf.argmax(y_pred, axis=-1))
+        super().update_state(tf.cast(found, tf.float32), sample_weight)
+
+
+class LogLoss(keras.metrics.Mean):
+    """The mean of the negative logarithms of the labels' probabilities.
+
+    As scikit-learn has it: of the probabilities as they are, which are at least 2.2e-16. Keras's
+    own takes 1e-7 for the least, which is kinder to a model that is sure and wrong.
+    """
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Labels of any shape, probabilities `(rows, 1)` of class 1 or `(rows, classes)`."""
+        labels = tf.cast(tf.reshape(y_true, (-1,)), tf.int32)
+        if y_pred.shape[-1] == 1:
+            own = y_pred[:, 0]
+            probability = tf.where(labels == 1, own, 1.0 - own)
+        else:
+            own = tf.gather(y_pred, labels, batch_dims=1)
+            probability = own / tf.reduce_sum(y_pred, axis=-1)
+        # Unlike a maximum, this keeps NaN.
+        bounded = tf.where(probability < LEAST_PROBABILITY, LEAST_PROBABILITY, probability)
+        super().update_state(-tf.math.log(bounded), sample_weight)
+
+
+class ClassCounts(keras.metrics.Metric):
+    """Counts, of each class, the rows that are rightly predicted, that have it as their label, and
+    that have it as their prediction: the one with the highest probability.
+
+    Args:
+        classes: how many there are, 2 for binary.
+        name: in the logs.
+    """
+
+    def __init__(self, classes: int, name: str) -> None:
+        super().__init__(name=name)
+        self.classes = classes
+        # float32 would stop counting at 16.7 million rows.
+        self.counts = self.add_variable((3, classes), "zeros", dtype="float64", name="counts")
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Labels of any shape, probabilities `(rows, 1)` of class 1 or `(rows, classes)`."""
+        labels = tf.cast(tf.reshape(y_true, (-1,)), tf.int32)
+        binary = y_pred.shape[-1] == 1
+        found = tf.cast(y_pred[:, 0] > 0.5, tf.int32) if binary else _argmax(y_pred)
+        weights = tf.ones(tf.shape(labels), tf.float64)
+        if sample_weight is not None:
+            weights = tf.cast(tf.reshape(sample_weight, (-1,)), tf.float64)
+        right = tf.where(labels == found, weights, 0.0)
+        counted = [
+            tf.math.unsorted_segment_sum(amounts, of, self.classes)
+            for amounts, of in ((right, labels), (weights, labels), (weights, found))
+        ]
+        self.counts.assign(self.counts + tf.stack(counted))
+
+
+class BalancedAccuracy(ClassCounts):
+    """The mean, over the classes that have rows, of the share that is rightly predicted."""
+
+    def result(self) -> Any:
+        """From 0 to 1."""
+        right, true, _ = tf.unstack(tf.convert_to_tensor(self.counts))
+        return _mean(right, true)
+
+
+class MacroF1(ClassCounts):
+    """The mean of F1 over the classes that have rows or predictions."""
+
+    def result(self) -> Any:
+        """From 0 to 1."""
+        right, true, predicted = tf.unstack(tf.convert_to_tensor(self.counts))
+        return _mean(2.0 * right, true + predicted)
+
+
+class RootMeanSquaredErrorInUnits(keras.metrics.RootMeanSquaredError):
+    """Root mean squared error of a standardised target, times the target's standard deviation."""
+
+    def __init__(self, scale: float, name: str) -> None:
+        super().__init__(name=name)
+        self.scale = scale
+
+    def result(self) -> Any:
+        """The error in the target's own units."""
+        return super().result() * self.scale
+
+
+class MeanAbsoluteErrorInUnits(keras.metrics.MeanAbsoluteError):
+    """Mean absolute error of a standardised target, times the target's standard deviation."""
+
+    def __init__(self, scale: float, name: str) -> None:
+        super().__init__(name=name)
+        self.scale = scale
+
+    def result(self) -> Any:
+        """The error in the target's own units."""
+        return super().result() * self.scale
+
+
+COUNTED: dict[str, type[ClassCounts]] = {"balanced_accuracy": BalancedAccuracy, "f1": MacroF1}
+WHOLE: dict[str, WholeMetric] = {"auc": roc_auc, "pr_auc": average_precision}
+
+
+def _argmax(probabilities: Any) -> Any:
+    return tf.argmax(probabilities, axis=-1, output_type=tf.int32)
+
+
+def _mean(parts: Any, wholes: Any) -> Any:
+    """The mean share, over the classes whose whole is not 0."""
+    shares = tf.math.divide_no_nan(parts, wholes)
+    classes = tf.math.count_nonzero(wholes, dtype=tf.float64)
+    return tf.cast(tf.math.divide_no_nan(tf.reduce_sum(shares), classes), tf.float32)
