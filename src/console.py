@@ -25,6 +25,7 @@ from src.commands import python_command, resume_command
 from src.run_directory import RunDirectory
 from src.search import space as spaces
 from src.search.events import SearchEnd, SearchListener, SearchProgress, TrialProgress
+from src.search.threshold import Threshold
 from src.search.trial import TrialRecord, TrialSpec
 from src.search.winner import Winner
 from src.search.workflow import PreparedSearch, SearchOutcome
@@ -48,6 +49,10 @@ def show_plan(console: Console, prepared: PreparedSearch, differing: Mapping[str
     _line(console, data.name, f"{data.x.shape[1]} features, {data.task}{classes}{inferred}")
     counts = (f"{len(data.train)} train", f"{len(data.validation)} validation")
     _line(console, "rows", " + ".join((*counts, f"{len(data.test)} test")))
+    if config.data.class_weight == "balanced":
+        _line(
+            console, "class weights", "rows / (classes × rows of the class), in the training loss"
+        )
     console.rule("[bold]Search space", align="left")
     _show_space(console, prepared.space)
     if prepared.passed_over:
@@ -304,6 +309,8 @@ def _show_failures(console: Console, progress: SearchProgress) -> None:
 def _show_metrics(console: Console, winner: Winner) -> None:
     if winner.epochs is not None:
         _line(console, "refitted", f"on train + validation rows for {winner.epochs} epochs")
+    if winner.threshold is not None:
+        _line(console, "threshold", _threshold(winner.threshold))
     table = Table(box=None, padding=(0, 2, 0, 0))
     table.add_column("", width=NAME_WIDTH)
     for split in ("validation", "test"):
@@ -312,6 +319,13 @@ def _show_metrics(console: Console, winner: Winner) -> None:
         test = winner.test.get(name) if winner.test else None
         table.add_row(f"  {name}", _number(value), _number(test))
     console.print(table)
+
+
+def _threshold(threshold: Threshold) -> str:
+    return (
+        f"{_number(threshold.value)}, tuned on the validation rows: {threshold.metric} "
+        f"{_number(threshold.score)} there, with 0.5 {_number(threshold.default_score)}"
+    )
 
 
 def _number(value: float | None) -> str:

@@ -1,5 +1,6 @@
 """What a finished model is judged by, computed by scikit-learn from its predictions."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,9 @@ from hypermodels.problem import Task
 Array = np.ndarray[Any, Any]
 
 
-def evaluate(task: Task, truth: Array, prediction: Array) -> dict[str, float | None]:
+def evaluate(
+    task: Task, truth: Array, prediction: Array, threshold: float | None = None
+) -> dict[str, float | None]:
     """Computes the metrics of a task.
 
     Args:
@@ -18,11 +21,13 @@ def evaluate(task: Task, truth: Array, prediction: Array) -> dict[str, float | N
         truth: `(rows,)`: labels 0 … classes − 1, or targets in their own units.
         prediction: what the model gives: `(rows, 1)` probabilities of class 1, `(rows, classes)`
             probabilities, or `(rows, 1)` values in the target's units.
+        threshold: as in `predicted_labels`.
 
     Returns:
         For classes accuracy, balanced_accuracy, precision, recall and f1 (macro averages),
-        roc_auc (one against the rest, macro) and log_loss; for regression rmse, mae and r2. None
-        where a metric is not defined, as roc_auc is when a class has no row.
+        roc_auc and pr_auc (average precision; both one against the rest, macro) and log_loss; for
+        regression rmse, mae and r2. None where a metric is not defined, as roc_auc and pr_auc are
+        when a class has no row.
     """
     if task == "regression":
         value = prediction.reshape(-1)
@@ -33,7 +38,7 @@ def evaluate(task: Task, truth: Array, prediction: Array) -> dict[str, float | N
         }
     probability = class_probabilities(task, prediction)
     classes = np.arange(probability.shape[1])
-    label = probability.argmax(axis=1)
+    label = predicted_labels(task, prediction, threshold)
     average = {"average": "macro", "zero_division": 0.0}
     return {
         "accuracy": float(metrics.accuracy_score(truth, label)),
@@ -43,9 +48,23 @@ def evaluate(task: Task, truth: Array, prediction: Array) -> dict[str, float | N
         "precision": float(metrics.precision_score(truth, label, **average)),
         "recall": float(metrics.recall_score(truth, label, **average)),
         "f1": float(metrics.f1_score(truth, label, **average)),
-        "roc_auc": _roc_auc(truth, probability),
+        "roc_auc": _mean_over_classes(metrics.roc_auc_score, truth, prediction),
+        "pr_auc": _mean_over_classes(metrics.average_precision_score, truth, prediction),
         "log_loss": float(metrics.log_loss(truth, probability, labels=classes)),
     }
+
+
+def predicted_labels(task: Task, prediction: Array, threshold: float | None = None) -> Array:
+    """The predicted classes `(rows,)`: those of the highest probability, the first of equal ones.
+
+    Args:
+        task: `binary` or `multiclass`.
+        prediction: as in `evaluate`.
+        threshold: class 1 of a binary task begins at this probability; None for above 0.5.
+    """
+    if threshold is not None:
+        return (prediction[:, 0] >= np.float32(threshold)).astype(np.int64)
+    return np.asarray(class_probabilities(task, prediction).argmax(axis=1))
 
 
 def class_probabilities(task: Task, prediction: Array) -> Array:
@@ -56,9 +75,15 @@ def class_probabilities(task: Task, prediction: Array) -> Array:
     return np.asarray(probability / probability.sum(axis=1, keepdims=True))
 
 
-def _roc_auc(truth: Array, probability: Array) -> float | None:
-    if len(np.unique(truth)) < probability.shape[1]:
+def _mean_over_classes(
+    area: Callable[[Array, Array], float], truth: Array, prediction: Array
+) -> float | None:
+    """The area of one class against the rest, of two of class 1 alone.
+
+    The probabilities are taken as they are: that they be made to sum to 1 would rank equal ones.
+    """
+    classes = [1] if prediction.shape[1] == 1 else range(prediction.shape[1])
+    if len(np.unique(truth)) < max(len(classes), 2):
         return None
-    if probability.shape[1] == 2:
-        return float(metrics.roc_auc_score(truth, probability[:, 1]))
-    return float(metrics.roc_auc_score(truth, probability, multi_class="ovr"))
+    pairs = zip(classes, prediction.T, strict=True)
+    return float(np.mean([area(truth == label, column) for label, column in pairs]))

@@ -20,9 +20,13 @@ from src.run_directory import RUN_NAME_RULE, is_run_name
 
 KNOWN_DIRECTIONS: dict[str, Literal["min", "max"]] = {
     "val_accuracy": "max",
+    "val_auc": "max",
+    "val_balanced_accuracy": "max",
+    "val_f1": "max",
     "val_log_loss": "min",
     "val_loss": "min",
     "val_mae": "min",
+    "val_pr_auc": "max",
     "val_r2": "max",
     "val_rmse": "min",
 }
@@ -97,6 +101,7 @@ class DataSettings(Section):
     scaling: Literal["auto", "standard", "none"] = "auto"
     validation_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
     test_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.2
+    class_weight: Literal["none", "balanced"] = "none"
     synthetic: SyntheticSettings = SyntheticSettings()
 
     @model_validator(mode="after")
@@ -162,6 +167,7 @@ class ObjectiveSettings(Section):
 
     name: Text = "auto"
     direction: Literal["auto", "min", "max"] = "auto"
+    threshold: Literal["default", "tuned"] = "default"
 
     @property
     def resolved_direction(self) -> Literal["min", "max"] | None:

@@ -26,7 +26,7 @@ def resolve_objective(
     Args:
         settings: the configuration's `objective`.
         task: decides what `auto` stands for.
-        metric_names: metrics of the HyperModel, without `val_`.
+        metric_names: metrics that the HyperModel can report, without `val_`.
         space: the narrowed space.
 
     Raises:
@@ -44,7 +44,7 @@ def resolve_objective(
     if name == "val_loss" and searched:
         raise UserError(
             f"objective.name: 'val_loss' cannot compare trials while {', '.join(searched)} "
-            f"change the loss; pin them, or use {' or '.join(valid[:-1])}"
+            f"change the loss; pin them, or use {', '.join(valid[:-2])} or {valid[-2]}"
         )
     direction = settings.resolved_direction or KNOWN_DIRECTIONS[name]
     return kt.Objective(name, direction)

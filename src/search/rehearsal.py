@@ -18,7 +18,12 @@ ROWS = 32
 
 
 def rehearse(
-    hypermodel_class: type, data: Data, space: kt.HyperParameters, plan: Any, owner: str
+    hypermodel_class: type,
+    data: Data,
+    space: kt.HyperParameters,
+    plan: Any,
+    owner: str,
+    **fit_arguments: Any,
 ) -> Any:
     """Builds the space's default model, trains it for one batch and validates it.
 
@@ -30,6 +35,7 @@ def rehearse(
         space: pinned and narrowed; its defaults are the configuration.
         plan: what the callbacks monitor.
         owner: how messages call the HyperModel.
+        fit_arguments: what `fit` is given beside the data.
 
     Returns:
         The model.
@@ -44,7 +50,7 @@ def rehearse(
     for seed in (None, 1, 2):
         hp = _values(space, seed)
         try:
-            model, logs = _train(hypermodel, hp, arrays, plan)
+            model, logs = _train(hypermodel, hp, arrays, plan, fit_arguments)
         except UserError:
             raise
         except Exception as error:  # a HyperModel or callback of any user's may raise anything
@@ -65,7 +71,11 @@ def rehearse(
 
 
 def _train(
-    hypermodel: Any, hp: kt.HyperParameters, arrays: FitArrays, plan: Any
+    hypermodel: Any,
+    hp: kt.HyperParameters,
+    arrays: FitArrays,
+    plan: Any,
+    fit_arguments: Mapping[str, Any],
 ) -> tuple[Any, list[str]]:
     """The model, and what it logged."""
     model = hypermodel.build(hp)
@@ -76,6 +86,7 @@ def _train(
         arrays.y,
         validation_data=(arrays.x_validation, arrays.y_validation),
         controls=callbacks.build_callbacks(hp, plan).values(),
+        **fit_arguments,
     )
     return model, list(history.history)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import keras_tuner as kt
@@ -53,6 +53,8 @@ class RunContext:
         run: the run's folder.
         stream: whether trials read their rows batch by batch, instead of holding them in memory.
         limits: when a trial is given up.
+        class_weight: the HyperModels' weights of classes in the loss; None for equal ones.
+        tune_threshold: whether the winner gets a decision threshold of its own.
     """
 
     seed: int
@@ -62,6 +64,8 @@ class RunContext:
     run: RunDirectory
     stream: bool = False
     limits: LimitSettings = field(default_factory=LimitSettings)
+    class_weight: Literal["balanced"] | None = None
+    tune_threshold: bool = False
 
     def arrays(self, train: Rows, validation: Rows) -> FitArrays:
         """What a fit on these rows takes, read when it is needed where trials stream."""
@@ -167,7 +171,7 @@ class TrialRunner:
         context, execution, fold = self.context, recorder.execution, recorder.fold
         seed = trial_seed(context.seed, int(spec.root_id), execution, fold, spec.attempt)
         recorder.batch_size = _batch_size(hp, len(arrays.x))
-        hypermodel = self._hypermodel_class(arrays.problem, seed=seed)
+        hypermodel = self._hypermodel_class(arrays.problem, seed=seed, plan=context.plan)
         model = self._traced.model(hypermodel, hp, seed)
         recorder.parameters = model.count_params()
         check_parameters(recorder.parameters, context.limits)
@@ -197,6 +201,7 @@ class TrialRunner:
                         validation_data=(arrays.x_validation, arrays.y_validation),
                         epochs=spec.epochs,
                         initial_epoch=spec.initial_epoch,
+                        class_weight=context.class_weight,
                         stream=context.stream,
                         verbose=0,
                         controls=controls.values(),

@@ -5,7 +5,7 @@ import math
 import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -28,6 +28,7 @@ from src.run_directory import RunDirectory
 from src.search import space as spaces
 from src.search.seeds import trial_seed
 from src.search.stopping import TrialInterruptedError
+from src.search.threshold import Threshold, tune_threshold, with_threshold
 from src.search.trial import TrialRecord
 from src.search.trial_runner import RunContext, Stopper, hyperparameters_of
 from src.search.weights import load_weights
@@ -53,12 +54,14 @@ class Winner:
             fold's model had not seen.
         test: metrics on the test rows; empty where there are none.
         epochs: epochs of a refit after cross-validation; None where the trial's own weights stand.
+        threshold: what decides between two classes, in both metrics; None for 0.5.
     """
 
     record: TrialRecord
     validation: Metrics
     test: Metrics
     epochs: int | None
+    threshold: Threshold | None = None
 
 
 def export_winner(
@@ -71,6 +74,9 @@ def export_winner(
     Without cross-validation, the exported weights are those of the trial's best fit at its best
     epoch. After it, the hyperparameters are trained anew on training and validation rows, for the
     mean best epoch of the folds.
+
+    A threshold is chosen on the same predictions of validation rows that `Winner.validation`
+    judges, and is used for the test rows.
 
     Args:
         context: what the trials shared.
@@ -124,10 +130,11 @@ def read_winner(
             return None
         scores = json.loads(run.metrics.read_text())
         validation, test = dict(scores["validation"]), dict(scores["test"])
+        threshold = Threshold(**scores["threshold"]) if "threshold" in scores else None
     except (DiskError, OSError, ValueError, KeyError, TypeError):
         return None
     epochs = None if record.spec.folds == 1 else record.result.best_epoch
-    return Winner(record, validation, test, epochs)
+    return Winner(record, validation, test, epochs, threshold)
 
 
 def _export(
@@ -163,20 +170,29 @@ def _export(
         pieces.append((validation, _predict(judge, ScaledRows(data.x, validation))))
     rows = np.concatenate([rows for rows, _ in pieces])
     prediction = np.concatenate([predicted for _, predicted in pieces])
-    validation_metrics = metrics.evaluate(data.task, data.y[rows], prediction)
-    tables = [_prediction_table(context, "validation", rows, prediction)]
+    threshold = value = None
+    if context.tune_threshold:
+        threshold = tune_threshold(data.y[rows], prediction, context.plan.monitor)
+        value = threshold.value
+        with_threshold(model, value).save(run.model)
+        sync(run.model)
+        model = _load(run.model)
+    validation_metrics = metrics.evaluate(data.task, data.y[rows], prediction, value)
+    tables = [_prediction_table(context, "validation", rows, prediction, value)]
     test_metrics: Metrics = {}
     if len(data.test):
         prediction = _predict(model, ScaledRows(data.x, data.test))
-        test_metrics = metrics.evaluate(data.task, data.y[data.test], prediction)
-        tables.append(_prediction_table(context, "test", data.test, prediction))
+        test_metrics = metrics.evaluate(data.task, data.y[data.test], prediction, value)
+        tables.append(_prediction_table(context, "test", data.test, prediction, value))
 
-    scores = {"validation": validation_metrics, "test": test_metrics}
+    scores: dict[str, Any] = {"validation": validation_metrics, "test": test_metrics}
+    if threshold is not None:
+        scores["threshold"] = asdict(threshold)
     write_atomically(run.metrics, json.dumps(scores, indent=2) + "\n")
     write_atomically(run.predictions, pd.concat(tables).to_csv(index=False))
     values = {name: spaces.exact_value(name, value) for name, value in spec.values.items()}
     write_atomically(run.hyperparameters, yaml.safe_dump(values, sort_keys=False))
-    return Winner(record, validation_metrics, test_metrics, epochs)
+    return Winner(record, validation_metrics, test_metrics, epochs, threshold)
 
 
 def raw_model(network: keras.Model, scaling: Scaling, problem: Problem) -> keras.Model:
@@ -293,6 +309,7 @@ def _refit(
             arrays.y,
             epochs=epochs,
             callbacks=[Stopper(stopping)],
+            class_weight=context.class_weight,
             stream=context.stream,
         )
     except TrialInterruptedError:
@@ -346,7 +363,11 @@ def _predict(model: keras.Model, x: ScaledRows) -> np.ndarray[Any, Any]:
 
 
 def _prediction_table(
-    context: RunContext, split: str, rows: np.ndarray[Any, Any], prediction: np.ndarray[Any, Any]
+    context: RunContext,
+    split: str,
+    rows: np.ndarray[Any, Any],
+    prediction: np.ndarray[Any, Any],
+    threshold: float | None,
 ) -> pd.DataFrame:
     """One row each: split, row (in the source, from 0), target, prediction, probabilities."""
     data = context.data
@@ -356,7 +377,8 @@ def _prediction_table(
         return pd.DataFrame(table)
     probability = metrics.class_probabilities(data.task, prediction)
     names = np.asarray(data.class_names, dtype=object)
-    table |= {"target": names[data.y[rows]], "prediction": names[probability.argmax(axis=1)]}
+    label = metrics.predicted_labels(data.task, prediction, threshold)
+    table |= {"target": names[data.y[rows]], "prediction": names[label]}
     for index, name in enumerate(data.class_names):
         table[f"probability_{name}"] = probability[:, index]
     return pd.DataFrame(table)

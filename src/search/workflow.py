@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import keras_tuner as kt
 
@@ -22,6 +22,7 @@ from src.run_lock import RunLock
 from src.search import EXECUTORS, TUNERS
 from src.search import space as spaces
 from src.search.events import SearchEnd, SearchListener, SearchProgress, TrialProgress
+from src.search.imbalance import check_task, check_validation_classes
 from src.search.narrowing import check_effect, check_schedule_unit, narrow
 from src.search.objective import resolve_objective
 from src.search.oracle import SearchOracle
@@ -150,10 +151,12 @@ def prepare(config: Config) -> PreparedSearch:
     """
     start_tensorflow()
     data = load_data(config.data, config.seed)
+    check_task(config, data.task)
     data.folds(config.tuner.folds)  # refuses folds that the rows cannot give
     name = config.hypermodel.name
     hypermodel_class = registry.load(HYPERMODELS, name, "hypermodel.name")
-    hypermodel = hypermodel_class(data.arrays(data.train, data.validation, stream=True).problem)
+    problem = data.arrays(data.train, data.validation, stream=True).problem
+    hypermodel = hypermodel_class(problem)
     owner = f"hypermodel.name={name} on {data.task} data"
     declared = spaces.discover(hypermodel, owner)
     own_names = [name for name in config.space if name not in config.inherited_space]
@@ -161,9 +164,13 @@ def prepare(config: Config) -> PreparedSearch:
     space = narrow(declared, config.space, hypermodel_class.limits())
     check_effect(space, own_names)
     check_schedule_unit(space, config.training.schedule_unit)
-    objective = resolve_objective(config.objective, data.task, hypermodel.metric_names, space)
+    objective = resolve_objective(config.objective, data.task, hypermodel.offered_metrics, space)
+    check_validation_classes(config, data, objective)
     plan = _plan(config, objective)
-    check_export(rehearse(hypermodel_class, data, space, plan, owner), hypermodel.problem, owner)
+    class_weight = _class_weight(config)
+    model = rehearse(hypermodel_class, data, space, plan, owner, class_weight=class_weight)
+    check_export(model, problem, owner)
+    hypermodel = hypermodel_class(problem, plan=plan)  # knows now what it is to report
     oracle = registry.load(TUNERS, config.tuner.name, "tuner.name").from_config(
         config,
         objective=objective,
@@ -225,6 +232,8 @@ def search(
                 run=run,
                 stream=config.training.batches == "stream",
                 limits=config.limits,
+                class_weight=_class_weight(config),
+                tune_threshold=config.objective.threshold == "tuned",
             )
             executor_class = registry.load(EXECUTORS, engine, "run.engine")
             executor = executor_class(
@@ -324,6 +333,10 @@ def _plan(config: Config, objective: kt.Objective) -> TrainingPlan:
         direction=objective.direction,
         schedule_unit=config.training.schedule_unit,
     )
+
+
+def _class_weight(config: Config) -> Literal["balanced"] | None:
+    return None if config.data.class_weight == "none" else config.data.class_weight
 
 
 def _engine(config: Config) -> str:
