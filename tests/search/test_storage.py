@@ -103,19 +103,27 @@ def test_a_folder_that_is_deleted_during_the_search(workers: int, tmp_path: Path
     assert len(outcome.progress.records) < 6
 
 
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run."""
+    return search(tmp_path_factory.mktemp("finished")).run.path
+
+
 @pytest.mark.parametrize("name", ["search.lock", "trials", "trials/0000", "history.csv", "best"])
-def test_links_in_a_run_are_refused_and_their_targets_untouched(name: str, tmp_path: Path) -> None:
-    outcome = search(tmp_path)
+def test_links_in_a_run_are_refused_and_their_targets_untouched(
+    name: str, finished: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(finished, tmp_path / "run")
     target = tmp_path / "precious"
     target.mkdir()
     (target / "0000").mkdir()
     (target / "0000" / "photo.weights.npz").write_text("precious")
-    link = outcome.run.path / name
+    link = folder / name
     if link.is_dir():
         shutil.rmtree(link)
     link.unlink(missing_ok=True)
     link.symlink_to(target, target_is_directory=True)
     with pytest.raises(UserError, match=rf"run/{name}: is a link"):
-        open_run(str(outcome.run.path))
+        open_run(str(folder))
     assert (target / "0000" / "photo.weights.npz").read_text() == "precious"
     assert [path.name for path in target.rglob("*")] == ["0000", "photo.weights.npz"]
