@@ -1,5 +1,6 @@
 """Real file systems that are full, folders that are gone, links that lead out of a run."""
 
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -84,6 +85,32 @@ def test_a_full_file_system_stops_the_search_which_goes_on_later(
     assert resumed.resumed_trials in (1, 2, 3)
     assert scores(resumed.run) == scores(whole.run)
     assert resumed.winner is not None
+
+
+def test_a_folder_that_becomes_read_only_stops_the_search_which_goes_on_later(
+    disk: SmallDisk,
+) -> None:
+    folder = disk.path / "run"
+
+    def protect() -> None:
+        for options in (["--bind", str(folder)], ["--options", "remount,bind,ro"]):
+            subprocess.run(["mount", *options, str(folder)], check=True, capture_output=True)
+
+    outcome = search(disk.path, After(2, protect))
+    subprocess.run(["umount", str(folder)], check=True)
+    assert outcome.end.kind == "failing"
+    assert re.search(rf"{folder}\S*: Read-only file system", outcome.end.reason)
+    kept = len(outcome.progress.records)
+    resumed = run(None, [], report_listeners(), resume=str(folder))
+    assert resumed.end.kind == "finished"
+    assert resumed.resumed_trials in (kept - 1, kept)
+    assert len(scores(resumed.run)) == 6
+
+
+def test_a_read_only_directory_is_named_before_the_search(disk: SmallDisk) -> None:
+    subprocess.run(["mount", "--options", "remount,ro", str(disk.path)], check=True)
+    with pytest.raises(UserError, match=rf"run\.directory: '{disk.path}' .*Read-only file system"):
+        search(disk.path)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
