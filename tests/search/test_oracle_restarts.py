@@ -1,6 +1,6 @@
 """Oracles in random spaces, with failures and restarts at random points: the same trials, always.
 
-The normal run takes a few examples of each. The long form, some minutes, and for bayesian about an hour:
+The normal run takes a few examples of each. The long form, minutes each, or an hour for bayesian:
 
     SEARCH_EXAMPLES=500 python -m pytest tests/search/test_oracle_restarts.py -k 'not bayesian'
     SEARCH_EXAMPLES=20 python -m pytest tests/search/test_oracle_restarts.py -k bayesian
