@@ -90,7 +90,7 @@ def _tune(options: argparse.Namespace, words: Sequence[str]) -> int:
         command = f"{python_command()} -m src.tune {shlex.join(words)}"
         if resumed is not None:
             command = resume_command(resumed.run.path)
-        print(f"stopped; no trial was run. Go on with: {command}", file=sys.stderr)
+        print(f"stopped; what was finished before is kept. Go on with: {command}", file=sys.stderr)
         return INTERRUPTED
     finally:
         if resumed is not None:

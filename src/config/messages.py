@@ -1,7 +1,7 @@
 """Turns pydantic's errors into a line each: the key, the value, what is valid, where it was set."""
 
 import types
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
@@ -32,10 +32,16 @@ def plain_messages(error: ValidationError, layers: Layers) -> list[str]:
 
 
 def unknown_key(path: KeyPath, section: type[Section]) -> str:
-    """Says that `path` is not a key of `section`, names the nearest and all that are."""
+    """Says that `path` is not a key of `section`, names the nearest and all that are.
+
+    A key that stands in another section, or might be a hyperparameter, is told its place.
+    """
     known = known_keys(section)
     under = f" under {dotted(path[:-1])}" if path[:-1] else ""
-    hint = nearest(path[-1], known)
+    elsewhere = [f"'{dotted(found)}'" for found in _paths(Config) if found[-1] == path[-1]]
+    hint = f" Did you mean {' or '.join(elsewhere)}?" if elsewhere else nearest(path[-1], known)
+    if not hint and len(path) == 1 and path[0].isidentifier():
+        hint = f" If it is a hyperparameter, write space.{path[0]}."
     if "." in path[-1]:
         hint = " Dotted keys are for the command line; in a file, nest the keys."
     return f"{dotted(path)}: unknown key.{hint} Known{under}: {', '.join(known)}"
@@ -44,6 +50,14 @@ def unknown_key(path: KeyPath, section: type[Section]) -> str:
 def known_keys(section: type[Section]) -> list[str]:
     """Returns the keys that a file may set in `section`."""
     return [key for key in section.model_fields if key not in PROVENANCE]
+
+
+def _paths(section: type[Section]) -> Iterator[KeyPath]:
+    for key in known_keys(section):
+        inner: Any = section.model_fields[key].annotation
+        yield (key,)
+        if _is_section(inner):
+            yield from ((key, *path) for path in _paths(inner))
 
 
 def _message(details: ErrorDetails, layers: Layers) -> tuple[KeyPath, str]:

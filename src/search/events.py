@@ -25,6 +25,7 @@ class TrialProgress:
         parameters: of the model that is trained.
         learning_rate: of the last epoch; None before the first.
         value: the objective after the last epoch; None before the first.
+        rows: of the trial's history, for the epochs since its last report.
     """
 
     worker: int
@@ -37,6 +38,7 @@ class TrialProgress:
     parameters: int = 0
     learning_rate: float | None = None
     value: float | None = None
+    rows: tuple[dict[str, float], ...] = field(default=(), repr=False)
 
 
 @dataclass

@@ -5,6 +5,7 @@ from concurrent.futures import Future
 from typing import Protocol
 
 from src.search.events import TrialProgress
+from src.search.progress_reports import at_intervals
 from src.search.trial import TrialResult, TrialSpec
 from src.search.trial_runner import RunContext, TrialRunner
 
@@ -55,7 +56,9 @@ class SerialExecutor:
         on_progress: Callable[[TrialProgress], None],
         stopping: Callable[[], bool],
     ) -> None:
-        self._runner = TrialRunner(context, on_progress=on_progress, stopping=stopping)
+        self._runner = TrialRunner(
+            context, on_progress=at_intervals(on_progress), stopping=stopping
+        )
 
     def submit(self, spec: TrialSpec) -> "Future[TrialResult]":
         """Runs the trial; the future is done."""

@@ -157,16 +157,24 @@ class ProcessExecutor:
             try:
                 result = worker.run(spec)
             except _TimeoutError:
-                return self._timed_out(started, worker)
+                reason = f"{too_slow(self._limits)}; its process was ended"
+                return self._failed(worker, reason, started)
             if isinstance(result, TrialResult):
                 return result
             if isinstance(result, DiskError):
                 raise result
             exit_code = result
-        return failure(_reason(exit_code, worker.last), started, worker.index)
+        return self._failed(worker, _reason(exit_code, worker.last), started)
 
-    def _timed_out(self, started: float, worker: "_Worker") -> TrialResult:
-        return failure(f"{too_slow(self._limits)}; its process was ended", started, worker.index)
+    def _failed(self, worker: "_Worker", reason: str, started: float) -> TrialResult:
+        """The result of a trial whose process ended, with what that had told of it."""
+        return failure(
+            reason,
+            started,
+            worker.index,
+            history=tuple(worker.rows),
+            parameters=0 if worker.last is None else worker.last.parameters,
+        )
 
 
 class _Worker:
@@ -187,6 +195,7 @@ class _Worker:
         self._connection: Connection | None = None
         self._trials = 0
         self.last: TrialProgress | None = None  # what its process last told of the trial
+        self.rows: list[dict[str, float]] = []  # all epochs of the trial that it told of
         self.traced: tuple[str, ...] = ()  # structures whose graphs its process keeps
 
     def start(self) -> None:
@@ -229,11 +238,12 @@ class _Worker:
         limit = self._setup.context.limits.trial_seconds
         # Before the first message the process may have to start, and to wait for its data.
         deadline = None if limit is None else time.monotonic() + limit + STARTUP_SECONDS
-        self.last = None
+        self.last, self.rows = None, []
         while isinstance(message := self._receive(deadline), TrialProgress):
             if self.last is None and limit is not None:
                 deadline = time.monotonic() + GRACE * limit + GRACE_SECONDS
             self.last = message
+            self.rows.extend(message.rows)
             self._on_progress(message)
         if message is None:
             return self.stop()

@@ -38,7 +38,6 @@ from src.search.trial import FitResult, TrialResult, TrialSpec
 from src.search.weights import save_weights
 
 TRACEBACK_LINES = 12
-PROGRESS_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,7 @@ class TrialRunner:
     Args:
         context: what the trials share.
         worker: number of the worker that this is.
-        on_progress: told of every fit as it begins, and then at most every fifth of a second.
+        on_progress: told of every fit as it begins, and of every epoch; it must be quick.
         stopping: asked after every epoch whether to give the trial up.
     """
 
@@ -238,7 +237,7 @@ class TrialRunner:
             parameters=recorder.parameters,
         )
         assert self.on_progress is not None
-        return _ProgressReporter(begin, self.context.plan.monitor, self.on_progress)
+        return _ProgressReporter(begin, recorder, self.context.plan.monitor, self.on_progress)
 
 
 def hyperparameters_of(spec: TrialSpec) -> kt.HyperParameters:
@@ -265,31 +264,30 @@ class Stopper(keras.callbacks.Callback):
 
 
 class _ProgressReporter(keras.callbacks.Callback):
-    """Reports when the fit begins, and then epochs, though not more often than one can read."""
+    """Reports when the fit begins and after every epoch, once that is recorded."""
 
     def __init__(
-        self, begin: TrialProgress, monitor: str, report: Callable[[TrialProgress], None]
+        self,
+        begin: TrialProgress,
+        recorder: EpochRecorder,
+        monitor: str,
+        report: Callable[[TrialProgress], None],
     ) -> None:
         super().__init__()
         self.begin = begin
+        self.recorder = recorder
         self.monitor = monitor
         self.report = report
-        self._reported = 0.0
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        self._reported = time.monotonic()
         self.report(self.begin)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        now = time.monotonic()
-        if now - self._reported < PROGRESS_SECONDS:
-            return
-        self._reported = now
-        rate, value = (
-            None if (logs or {}).get(name) is None else float((logs or {})[name])
-            for name in ("learning_rate", self.monitor)
+        row = self.recorder.rows[-1]
+        rate, value = row.get("learning_rate"), row.get(self.monitor)
+        self.report(
+            replace(self.begin, epoch=epoch + 1, learning_rate=rate, value=value, rows=(row,))
         )
-        self.report(replace(self.begin, epoch=epoch + 1, learning_rate=rate, value=value))
 
 
 def _batch_size(hp: kt.HyperParameters, rows: int) -> int:

@@ -19,7 +19,7 @@ from callbacks import SCHEDULES
 from callbacks.registry import CALLBACKS
 from hypermodels import HYPERMODELS
 from src.errors import DiskError
-from src.search.events import TrialProgress
+from src.search.progress_reports import ProgressSender
 from src.search.trial import TrialResult
 from src.search.trial_runner import TRACEBACK_LINES, RunContext, TrialRunner
 from src.startup import start_tensorflow
@@ -69,6 +69,7 @@ def work(connection: Connection, search: Connection, setup: WorkerSetup, index: 
     for name, entries in setup.registries.items():
         _REGISTRIES[name].update(entries)
     runner: TrialRunner | None = None
+    sender = ProgressSender(connection)
     while True:
         try:
             spec = connection.recv()
@@ -77,7 +78,7 @@ def work(connection: Connection, search: Connection, setup: WorkerSetup, index: 
         started = time.time()
         result: TrialResult | DiskError
         try:
-            runner = runner or TrialRunner(setup.context, index, _sender(connection))
+            runner = runner or TrialRunner(setup.context, index, sender.report)
             result = runner.run(spec)
         except DiskError as error:
             result = error
@@ -85,10 +86,17 @@ def work(connection: Connection, search: Connection, setup: WorkerSetup, index: 
             lines = traceback.format_exc().splitlines(True)[-TRACEBACK_LINES:]
             reason = f"{type(error).__name__}: {error}".splitlines()[0]
             result = failure(reason, started, index, traceback="".join(lines))
-        connection.send(result)
+        sender.answer(result)
 
 
-def failure(reason: str, started: float, worker: int, traceback: str = "") -> TrialResult:
+def failure(
+    reason: str,
+    started: float,
+    worker: int,
+    traceback: str = "",
+    history: tuple[dict[str, float], ...] = (),
+    parameters: int = 0,
+) -> TrialResult:
     """The result of a trial that gave none.
 
     Args:
@@ -96,28 +104,20 @@ def failure(reason: str, started: float, worker: int, traceback: str = "") -> Tr
         started: when it began, in seconds since 1970.
         worker: who ran it.
         traceback: the end of the traceback, if an exception was the reason.
+        history: its epochs, as far as they are known.
+        parameters: of its model; 0 if that is not known.
     """
     return TrialResult(
         status="FAILED",
         fits=(),
         reason=reason,
         traceback=traceback,
-        history=(),
-        parameters=0,
+        history=history,
+        parameters=parameters,
         started=started,
         seconds=time.time() - started,
         worker=str(worker),
     )
-
-
-def _sender(connection: Connection) -> Any:
-    def send(progress: TrialProgress) -> None:
-        try:
-            connection.send(progress)
-        except OSError:
-            os._exit(1)  # nobody waits for this trial any more
-
-    return send
 
 
 def _end_with_parent(search: Connection, folder: Path) -> None:

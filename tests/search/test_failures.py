@@ -5,6 +5,9 @@ import os
 import re
 import resource
 import threading
+import time
+import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -140,7 +143,7 @@ class Hanging(MLP):
     def fit(self, hp: Any, model: Any, *arguments: Any, **options: Any) -> Any:
         class Hang(keras.callbacks.Callback):
             def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-                if hp.get("units") == 5:
+                if hp.get("units") == 5 and epoch == 2:
                     threading.Event().wait(120)
 
         if "callbacks" in options:  # not in the rehearsal
@@ -162,6 +165,13 @@ def test_a_trial_that_hangs_in_an_epoch_is_ended_by_the_parent(
         4: "",
         5: "took longer than limits.trial_seconds=6; its process was ended",
     }
+    (hung,) = (r.result for r in outcome.progress.records if r.result.reason)
+    assert [row["epoch"] for row in hung.history] == [1, 2]
+    assert {"loss", "val_loss", "learning_rate", "batch_size"} <= set(hung.history[-1])
+    assert hung.parameters > 0
+    history = pd.read_csv(outcome.run.history_table, dtype=str)
+    trial = next(r.spec.trial_id for r in outcome.progress.records if r.result is hung)
+    assert history[history["trial_id"] == trial]["epoch"].tolist() == ["1", "2"]
 
 
 class Flaky(MLP):
@@ -251,16 +261,81 @@ def test_a_real_lack_of_memory_costs_one_trial(
     monkeypatch.setitem(HYPERMODELS, "starved", f"{__name__}:Starved")
     overrides = ("hypermodel.name=starved", "tuner.name=grid", "space.units=[4, 16]")
     outcome = search(
-        tiny, *overrides, "tuner.max_trials=4", "space.batch_size=32", "run.engine=process"
+        tiny, *overrides, "tuner.max_trials=2", "space.batch_size=32", "run.engine=process"
     )
     assert outcome.end.kind == "finished"
-    assert len(outcome.progress.records) == 4
+    assert len(outcome.progress.records) == 2
     for record in outcome.progress.records:
         if record.spec.values["units"] == 16:
             expected = r"out of memory, with batch size 32 and (131|195) parameters$"
             assert re.search(expected, record.result.reason), record.result.reason
         else:
             assert record.result.status == "COMPLETED"
+
+
+CGROUPS = Path("/sys/fs/cgroup")
+SMALL_MEMORY = (
+    # Version 1 of control groups has a tree for each resource, version 2 a single one.
+    (CGROUPS / "memory" if (CGROUPS / "memory").is_dir() else CGROUPS)
+    / f"small-memory-{zlib.crc32(__file__.encode()):x}"
+)
+
+
+class Hungry(MLP):
+    """One trial takes more memory than its group of processes may have, in its second epoch."""
+
+    def fit(self, hp: Any, model: Any, *arguments: Any, **options: Any) -> Any:
+        class Eat(keras.callbacks.Callback):
+            def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+                if epoch == 1:
+                    time.sleep(0.5)  # what was told of the first epoch is on its way
+                    (SMALL_MEMORY / "cgroup.procs").write_text(str(os.getpid()))
+                    bytearray(b"1") * 400_000_000
+
+        if hp.get("units") == 16 and "callbacks" in options:  # not in the rehearsal
+            options["callbacks"] = [*options["callbacks"], Eat()]
+        return super().fit(hp, model, *arguments, **options)
+
+
+@pytest.fixture
+def _small_memory() -> Iterator[None]:
+    """A control group whose processes may take 100 MB together."""
+    limits = [SMALL_MEMORY / "memory.limit_in_bytes", SMALL_MEMORY / "memory.max"]
+    try:
+        SMALL_MEMORY.mkdir(exist_ok=True)
+        limit = next(path for path in limits if path.exists())
+        limit.write_text("100000000")
+    except (OSError, StopIteration):
+        if SMALL_MEMORY.is_dir():
+            SMALL_MEMORY.rmdir()
+        pytest.skip("this user cannot limit the memory of a control group")
+    yield
+    SMALL_MEMORY.rmdir()
+
+
+@pytest.mark.usefixtures("_small_memory")
+def test_the_kernel_kills_a_worker_for_its_memory_and_the_search_goes_on(
+    tiny: MakeConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(HYPERMODELS, "hungry", f"{__name__}:Hungry")
+    overrides = ("hypermodel.name=hungry", "tuner.name=grid", "space.units=[4, 16]")
+    outcome = search(
+        tiny,
+        *overrides,
+        "tuner.max_trials=2",
+        "space.batch_size=32",
+        "run.engine=process",
+        "run.workers=1",
+    )
+    assert outcome.end.kind == "finished"
+    small, large = sorted(outcome.progress.records, key=lambda r: r.spec.values["units"])
+    assert small.result.status == "COMPLETED"
+    expected = (
+        r"its worker process was killed twice, last by SIGKILL, perhaps out of memory, with "
+        r"batch size 32 and (131|195) parameters$"
+    )
+    assert re.match(expected, large.result.reason), large.result.reason
+    assert [row["epoch"] for row in large.result.history] == [1]
 
 
 class Faulty(SearchOracle):

@@ -1,6 +1,6 @@
 """Oracles in random spaces, with failures and restarts at random points: the same trials, always.
 
-The normal run takes a few examples of each. The long form, some minutes each:
+The normal run takes a few examples of each. The long form, minutes each, or an hour for bayesian:
 
     SEARCH_EXAMPLES=500 python -m pytest tests/search/test_oracle_restarts.py -k 'not bayesian'
     SEARCH_EXAMPLES=20 python -m pytest tests/search/test_oracle_restarts.py -k bayesian
@@ -35,6 +35,7 @@ from tests.search.random_spaces import check_point, spaces
 
 EXAMPLES = int(os.environ.get("SEARCH_EXAMPLES", "0"))
 TRIALS = 30
+BAYESIAN_TRIALS = TRIALS if EXAMPLES else 9  # seconds a trial
 MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # snapshots are synced
 NAME = "val_accuracy"
 HEAD: dict[str, Any] = {
@@ -350,12 +351,12 @@ def test_a_budget_that_is_raised_later_is_as_one_that_was_large_from_the_start(
 
 
 @few(2)
-@given(space=spaces(2), script=scripts(1, trials=9), seed=st.integers(1, 2**32 - 1))
+@given(space=spaces(2), script=scripts(1, trials=BAYESIAN_TRIALS), seed=st.integers(1, 2**32 - 1))
 def test_bayesian_optimisation(space: kt.HyperParameters, script: Script, seed: int) -> None:
     assume(len(search_spaces.searched_names(space)) <= 3)
-    make = maker("bayesian", space, seed, max_trials=9)
-    whole = search(make, script, killed=False, trials=9)
-    check_same(whole, search(make, script, killed=True, trials=9))
+    make = maker("bayesian", space, seed, max_trials=BAYESIAN_TRIALS)
+    whole = search(make, script, killed=False, trials=BAYESIAN_TRIALS)
+    check_same(whole, search(make, script, killed=True, trials=BAYESIAN_TRIALS))
 
 
 def test_a_restored_oracle_shares_nothing_with_the_snapshot_it_came_from() -> None:

@@ -170,7 +170,7 @@ class Watcher(SearchListener):
 def test_listeners_are_told_how_far_each_trial_is(
     tiny: MakeConfig, monkeypatch: pytest.MonkeyPatch, engine: str
 ) -> None:
-    monkeypatch.setattr("src.search.trial_runner.PROGRESS_SECONDS", 0.0)
+    monkeypatch.setattr("src.search.progress_reports.INTERVAL_SECONDS", 0.0)
     watcher = Watcher()
     config = tiny("tuner.max_trials=2", "tuner.executions_per_trial=2", f"run.engine={engine}")
     outcome = run(config, listeners=[watcher])
@@ -350,8 +350,12 @@ def test_when_the_fork_server_is_killed_another_takes_over(tmp_path: Path) -> No
         assert executor.submit(short).result(timeout=60).status == "COMPLETED"
         server = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]
         os.kill(server, signal.SIGKILL)
-        assert executor.submit(short).result(timeout=60).status == "COMPLETED"
-        assert forkserver._forkserver._forkserver_pid != server  # type: ignore[attr-defined]
+        for _ in range(20):  # the worker may yet be quick enough to answer
+            assert executor.submit(short).result(timeout=60).status == "COMPLETED"
+            if forkserver._forkserver._forkserver_pid != server:  # type: ignore[attr-defined]
+                break
+        else:
+            pytest.fail("no other fork server after 20 trials")
     finally:
         executor.shutdown()
 

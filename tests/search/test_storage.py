@@ -1,5 +1,6 @@
 """Real file systems that are full, folders that are gone, links that lead out of a run."""
 
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -86,6 +87,32 @@ def test_a_full_file_system_stops_the_search_which_goes_on_later(
     assert resumed.winner is not None
 
 
+def test_a_folder_that_becomes_read_only_stops_the_search_which_goes_on_later(
+    disk: SmallDisk,
+) -> None:
+    folder = disk.path / "run"
+
+    def protect() -> None:
+        for options in (["--bind", str(folder)], ["--options", "remount,bind,ro"]):
+            subprocess.run(["mount", *options, str(folder)], check=True, capture_output=True)
+
+    outcome = search(disk.path, After(2, protect))
+    subprocess.run(["umount", str(folder)], check=True)
+    assert outcome.end.kind == "failing"
+    assert re.search(rf"{folder}\S*: Read-only file system", outcome.end.reason)
+    kept = len(outcome.progress.records)
+    resumed = run(None, [], report_listeners(), resume=str(folder))
+    assert resumed.end.kind == "finished"
+    assert resumed.resumed_trials in (kept - 1, kept)
+    assert len(scores(resumed.run)) == 6
+
+
+def test_a_read_only_directory_is_named_before_the_search(disk: SmallDisk) -> None:
+    subprocess.run(["mount", "--options", "remount,ro", str(disk.path)], check=True)
+    with pytest.raises(UserError, match=rf"run\.directory: '{disk.path}' .*Read-only file system"):
+        search(disk.path)
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_folder_that_is_deleted_during_the_search(workers: int, tmp_path: Path) -> None:
     folder = tmp_path / "run"
@@ -103,19 +130,27 @@ def test_a_folder_that_is_deleted_during_the_search(workers: int, tmp_path: Path
     assert len(outcome.progress.records) < 6
 
 
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run."""
+    return search(tmp_path_factory.mktemp("finished")).run.path
+
+
 @pytest.mark.parametrize("name", ["search.lock", "trials", "trials/0000", "history.csv", "best"])
-def test_links_in_a_run_are_refused_and_their_targets_untouched(name: str, tmp_path: Path) -> None:
-    outcome = search(tmp_path)
+def test_links_in_a_run_are_refused_and_their_targets_untouched(
+    name: str, finished: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(finished, tmp_path / "run")
     target = tmp_path / "precious"
     target.mkdir()
     (target / "0000").mkdir()
     (target / "0000" / "photo.weights.npz").write_text("precious")
-    link = outcome.run.path / name
+    link = folder / name
     if link.is_dir():
         shutil.rmtree(link)
     link.unlink(missing_ok=True)
     link.symlink_to(target, target_is_directory=True)
     with pytest.raises(UserError, match=rf"run/{name}: is a link"):
-        open_run(str(outcome.run.path))
+        open_run(str(folder))
     assert (target / "0000" / "photo.weights.npz").read_text() == "precious"
     assert [path.name for path in target.rglob("*")] == ["0000", "photo.weights.npz"]
