@@ -57,7 +57,11 @@ class TemplateHyperModel(kt.HyperModel, ABC):
     @classmethod
     def limits(cls) -> dict[str, tuple[float, float]]:
         """Hard limits of all numeric hyperparameters, the training's included."""
-        shared = {"batch_size": (0.0, 1e7), "embedding_size": (1, 1024)} | losses.LIMITS | optimizers.LIMITS
+        shared = (
+            {"batch_size": (0.0, 1e7), "embedding_size": (1, 1024)}
+            | losses.LIMITS
+            | optimizers.LIMITS
+        )
         return shared | callback_limits() | cls.LIMITS
 
     @property

@@ -142,12 +142,8 @@ class Data:
             UserError: if the target of a regression's training rows is constant, or no column of
                 a table tells these rows apart.
         """
-        scaling: Scaling | TableEncoding
         x: Any = ScaledRows(self.x, train_rows) if stream or self.table else self.x[train_rows]
-        if self.table is None:
-            scaling = fit_scaling(x, self.scaling, self.image_maximum)
-        else:
-            scaling = self._encoding(train_rows)
+        scaling = self._encoding(train_rows) if self.table else self._array_scaling(x)
         if stream or self.table:
             x_validation: Any = ScaledRows(self.x, validation_rows, scaling)
             x = ScaledRows(self.x, train_rows, scaling)
@@ -189,6 +185,9 @@ class Data:
             problem=problem,
         )
 
+    def _array_scaling(self, x: Any) -> Scaling:
+        assert self.scaling != "robust"  # `resolve_scaling` keeps it for tables
+        return fit_scaling(x, self.scaling, self.image_maximum)
 
     def _encoding(self, train_rows: Rows) -> TableEncoding:
         assert self.table is not None

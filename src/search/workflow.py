@@ -339,9 +339,7 @@ def _with_columns(config: Config, table: Table) -> Config:
         for column in table.columns
         if column.kind != "target" and column.name not in config.data.drop
     }
-    return config.model_copy(
-        update={"data": config.data.model_copy(update={"columns": columns})}
-    )
+    return config.model_copy(update={"data": config.data.model_copy(update={"columns": columns})})
 
 
 def _plan(config: Config, objective: kt.Objective) -> TrainingPlan:

@@ -85,7 +85,7 @@ def table_dataset(settings: DataSettings, open_file: OpenFile) -> Dataset:
             "takes one that was left out"
         )
     x = _features(inputs, cells, kept)
-    notices = [*opened.notices, *notices, *_left_out(columns, settings)]
+    notices = [*opened.notices, *notices, *_left_out(columns)]
     notices += _disguise_notices(inputs, x, y, settings)
     x_test: NDArray[np.float32] | None = None
     y_test: NDArray[Any] | None = None
@@ -225,9 +225,7 @@ def _labels(
     return y, kept, notices
 
 
-def _target_values(
-    goal: Cells, kept: NDArray[np.bool_], target: str, where: str
-) -> NDArray[Any]:
+def _target_values(goal: Cells, kept: NDArray[np.bool_], target: str, where: str) -> NDArray[Any]:
     if goal.strays:
         text = next(iter(goal.strays))
         raise UserError(
@@ -312,7 +310,7 @@ def _values(cells: Cells, column: Column) -> NDArray[np.float32]:
     return values
 
 
-def _left_out(columns: Sequence[Column], settings: DataSettings) -> list[str]:
+def _left_out(columns: Sequence[Column]) -> list[str]:
     """Says which columns were taken for identifiers."""
     names = [column.name for column in columns if column.kind == "identifier"]
     if not names:
@@ -385,9 +383,7 @@ def _test_rows(
     return _features(inputs, cells, kept), y, list(columns), notices
 
 
-def _row_numbers(
-    kept: NDArray[np.bool_], rows: int, test_rows: int
-) -> NDArray[np.int64] | None:
+def _row_numbers(kept: NDArray[np.bool_], rows: int, test_rows: int) -> NDArray[np.int64] | None:
     if kept.all():
         return None
     return np.concatenate([np.flatnonzero(kept), rows + np.arange(test_rows)]).astype(np.int64)

@@ -131,10 +131,11 @@ def raw_inputs(frame: pd.DataFrame, columns: Sequence[Column]) -> dict[str, NDAr
         )
     inputs: dict[str, NDArray[Any]] = {}
     for column in columns:
-        values = np.asarray(cell_texts(frame[column.name])) if column.is_text else None
-        if values is None:
-            numbers = cell_numbers(frame[column.name], column.format) - column.origin
-            values = to_finite_float32(numbers)
+        values: NDArray[Any] = (
+            cell_texts(frame[column.name])
+            if column.is_text
+            else to_finite_float32(cell_numbers(frame[column.name], column.format) - column.origin)
+        )
         inputs[column.input] = values.reshape(-1, 1)
     return inputs
 
@@ -142,14 +143,14 @@ def raw_inputs(frame: pd.DataFrame, columns: Sequence[Column]) -> dict[str, NDAr
 def cell_texts(series: "pd.Series[Any]") -> NDArray[np.object_]:
     """Returns stripped texts, empty for missing values; whole numbers have no decimal point."""
     if pd.api.types.is_float_dtype(series.dtype):
-        numbers = series.to_numpy(dtype=np.float64, na_value=np.nan)
-        texts = [
+        numbers = np.asarray(series.to_numpy(dtype=np.float64, na_value=np.nan))
+        of_numbers = [
             "" if np.isnan(v) else str(int(v)) if v.is_integer() else str(v)
             for v in numbers.tolist()
         ]
-        return np.array(texts, dtype=object)
-    codes, distinct = pd.factorize(series.to_numpy(dtype=object, na_value=None))
-    texts = np.array([str(value).strip() for value in distinct] + [""], dtype=object)
+        return np.array(of_numbers, dtype=object)
+    codes, distinct = pd.factorize(series.astype(object).where(series.notna(), None).to_numpy())
+    texts = np.array([*(str(value).strip() for value in distinct), ""], dtype=object)
     texts[is_missing(texts)] = ""
     return np.asarray(texts[codes])
 
@@ -160,7 +161,7 @@ def cell_numbers(series: "pd.Series[Any]", format_name: str) -> NDArray[np.float
         return to_days(series)
     is_number = pd.api.types.is_numeric_dtype(series.dtype)
     if is_number and not is_date_format(format_name):
-        return series.to_numpy(dtype=np.float64, na_value=np.nan)
+        return np.asarray(series.to_numpy(dtype=np.float64, na_value=np.nan))
     codes, distinct = pd.factorize(cell_texts(series))
     return parse(np.asarray(distinct, dtype=object), format_name)[codes]
 

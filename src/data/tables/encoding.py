@@ -218,9 +218,7 @@ def _fewest(rows: int) -> int:
     return min(10, max(2, rows // 1000))
 
 
-def _vocabulary(
-    codes: NDArray[np.float32], categories: tuple[str, ...], fewest: int
-) -> Vocabulary:
+def _vocabulary(codes: NDArray[np.float32], categories: tuple[str, ...], fewest: int) -> Vocabulary:
     whole = np.where(np.isnan(codes), len(categories), codes).astype(np.int64)
     counts = np.bincount(whole, minlength=len(categories) + 1)
     often = np.flatnonzero(counts >= fewest)

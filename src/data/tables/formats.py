@@ -28,7 +28,21 @@ DATE_FORMATS = (
 )
 COMPACT_DATES = ("%Y%m%d", "%Y%m%d%H%M%S", "%Y%m", "%Y")  # only where dates are asked for
 MISSING = frozenset(
-    ("", "?", "na", "n/a", "#n/a", "<na>", "nan", "-nan", "null", "none", "nat", "#null!", "#div/0!")
+    (
+        "",
+        "?",
+        "na",
+        "n/a",
+        "#n/a",
+        "<na>",
+        "nan",
+        "-nan",
+        "null",
+        "none",
+        "nat",
+        "#null!",
+        "#div/0!",
+    )
 )
 ENOUGH = 0.95  # the share of a column's texts that a format must read to be taken for it
 _SAMPLE = 100
@@ -118,4 +132,4 @@ def _may_be_dates(sample: Texts, name: str) -> bool:
         and 4 <= len(text) <= 40
         for text in sample
     )
-    return dates >= ENOUGH * len(sample)
+    return bool(dates >= ENOUGH * len(sample))

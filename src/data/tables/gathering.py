@@ -166,10 +166,8 @@ class _Growing:
         """All rows; nothing can be added after that."""
         if self._codes or (self._format == TEXT and not self._numbers):
             before = [np.full(len(n), -1, np.int32) for n in self._numbers]
-            codes = np.concatenate([*before, *self._codes]) if self._codes else np.empty(0, np.int32)
-            return Cells(
-                TEXT, codes=codes, categories=tuple(self._index), overflow=self._overflow
-            )
+            codes = np.concatenate([np.empty(0, np.int32), *before, *self._codes])
+            return Cells(TEXT, codes=codes, categories=tuple(self._index), overflow=self._overflow)
         numbers = np.concatenate(self._numbers) if self._numbers else np.empty(0)
         self._numbers.clear()
         return Cells(

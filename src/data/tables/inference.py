@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from src.data.tables.columns import Column, Kind
-from src.data.tables.formats import DECIMAL_COMMA, PLAIN, THOUSANDS
+from src.data.tables.formats import DECIMAL_COMMA, THOUSANDS
 from src.data.tables.gathering import Cells, is_dates
 from src.errors import UserError
 
