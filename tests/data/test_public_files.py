@@ -97,6 +97,6 @@ def test_horse_colic_has_missing_values_and_an_identifier() -> None:
     assert data.table is not None
     assert data.table.target.missing == 1
     assert len(data.x) == 299
-    assert "1 rows without a value of the target 'outcome' are left out" in data.table.notices[0]
+    assert "1 row without a value of the target 'outcome' left out" in data.table.notices[0]
     row = data.row_numbers(np.arange(299))
     assert row.tolist() == [number for number in range(300) if number != 132]

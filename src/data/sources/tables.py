@@ -176,7 +176,7 @@ def _described(
         if name == target:
             distinct = len(goal.categories) or len(pd.unique(goal.numbers[~goal.missing]))  # type: ignore[index]
             missing = int(goal.missing.sum())
-            done = f"{missing} rows left out" if missing else ""
+            done = f"{_rows(missing)} left out" if missing else ""
             columns.append(Column(name, "target", goal.format, missing, distinct, done))
             continue
         if name not in cells:
@@ -210,13 +210,13 @@ def _labels(
     if not kept.all():
         row = int(np.argmin(kept)) + 1
         notices.append(
-            f"{int((~kept).sum())} rows without a value of the target '{target}' are left out, "
-            f"the first is row {row}"
+            f"{_rows(int((~kept).sum()))} without a value of the target '{target}' left out, the "
+            f"first is row {row}"
         )
     y = _target_values(goal, kept, target, where)
     is_classes = settings.task != "regression" and (y.dtype.kind == "U" or _is_classes(y, settings))
     if is_classes:
-        few, text = _rare(y, target, settings, where)
+        few, text = _rare(y, np.flatnonzero(kept), target, settings, where)
         if few is not None:
             notices.append(text)
             kept = kept.copy()
@@ -268,7 +268,7 @@ def _is_classes(y: NDArray[Any], settings: DataSettings) -> bool:
 
 
 def _rare(
-    y: NDArray[Any], target: str, settings: DataSettings, where: str
+    y: NDArray[Any], rows: NDArray[np.intp], target: str, settings: DataSettings, where: str
 ) -> tuple[NDArray[np.bool_] | None, str]:
     """Which rows are of a class with fewer rows than there are parts, and how to say that."""
     parts = 2 + (settings.test_path is None and settings.test_fraction > 0)
@@ -277,18 +277,18 @@ def _rare(
     if not rare.any():
         return None, ""
     few = rare[codes]
-    first = int(np.argmax(few))
     names = listed(f"'{label}'" for label in labels[rare])
     said = (
-        f"{int(few.sum())} rows are of classes of '{target}' with fewer than {parts} rows: {names}"
+        f"{_rows(int(few.sum()))} of the target '{target}' in classes of fewer than {parts} rows "
+        f"({names}; the first is row {int(rows[np.argmax(few)]) + 1})"
     )
     if len(labels) - rare.sum() < 2:
         raise UserError(
             f"{where}: {said}, too few to share among {parts} parts, and fewer than two classes "
-            f"are left (label '{y[first]}'). Valid: two classes with {parts} rows each; for a "
-            "quantity set data.task=regression"
+            f"are left. Valid: two classes with {parts} rows each; for a quantity set "
+            "data.task=regression"
         )
-    return few, f"{said}; they are left out"
+    return few, f"{said} left out"
 
 
 def _features(
@@ -367,8 +367,8 @@ def _test_rows(
     y = _target_values(goal, kept, target, where) if kept.any() else np.empty(0)
     if not kept.all():
         notices.append(
-            f"{where}: {int((~kept).sum())} rows without a value of the target '{target}' are "
-            "left out"
+            f"{where}: {_rows(int((~kept).sum()))} without a value of the target '{target}' left "
+            "out"
         )
     if not len(y):
         raise UserError(f"{where}: no row has a value of the target '{target}'; valid: some rows")
@@ -387,6 +387,10 @@ def _row_numbers(kept: NDArray[np.bool_], rows: int, test_rows: int) -> NDArray[
     if kept.all():
         return None
     return np.concatenate([np.flatnonzero(kept), rows + np.arange(test_rows)]).astype(np.int64)
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count:,} rows"
 
 
 def _drop_hint(columns: list[str]) -> str:

@@ -92,8 +92,9 @@ def guess(texts: Texts, names: tuple[str, ...], enough: float = ENOUGH) -> str |
     """
     best, most = None, enough * len(texts)
     sample = texts[:_SAMPLE]
+    may_be_dates = _may_be_dates(sample)
     for name in names:
-        if is_date_format(name) and not _may_be_dates(sample, name):
+        if is_date_format(name) and not may_be_dates and name not in COMPACT_DATES:
             continue
         if np.isfinite(parse(sample, name)).sum() < enough * len(sample) * 0.9:
             continue
@@ -121,15 +122,13 @@ def _plain(texts: Texts, name: str) -> Texts:
     return np.asarray(series.where(fits.astype(bool), ""), dtype=object)
 
 
-def _may_be_dates(sample: Texts, name: str) -> bool:
+def _may_be_dates(sample: Texts) -> bool:
     """Cheap, before dates are parsed: pandas reads years and other oddities as ISO dates."""
-    if name in COMPACT_DATES:
-        return True
     dates = sum(
-        text[:1].isalnum()
+        4 <= len(text) <= 40
+        and text[:1].isalnum()
         and any(map(str.isdigit, text))
         and any(sign in text[1:-1] for sign in "-/.: ")
-        and 4 <= len(text) <= 40
         for text in sample
     )
     return bool(dates >= ENOUGH * len(sample))

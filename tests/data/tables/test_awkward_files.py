@@ -172,7 +172,7 @@ CASES = {
     "a target with missing values": Case(
         rows(number, whole, lambda r: "" if r % 10 == 4 else label(r)),
         shape=(ROWS - 6, 2),
-        notices=("6 rows without a value of the target 'y' are left out, the first is row 5",),
+        notices=("6 rows without a value of the target 'y' left out, the first is row 5",),
         check=lambda data: data.row_numbers(np.arange(6)).tolist() == [0, 1, 2, 3, 5, 6],
     ),
     "a target with infinity": Case(
@@ -183,7 +183,9 @@ CASES = {
     "a class with one row": Case(
         rows(number, whole, lambda r: "odd" if r == 50 else label(r)),
         shape=(ROWS - 1, 2),
-        notices=("1 rows are of classes of 'y' with fewer than 3 rows: 'odd'; they are left out",),
+        notices=(
+            "1 row of the target 'y' in classes of fewer than 3 rows ('odd'; the first is row 51)",
+        ),
         check=classes("no", "yes"),
     ),
     "a target far from unit scale": Case(
