@@ -58,7 +58,11 @@ class TemplateHyperModel(kt.HyperModel, ABC):
     @classmethod
     def limits(cls) -> dict[str, tuple[float, float]]:
         """Hard limits of all numeric hyperparameters, the training's included."""
-        shared = {"batch_size": (0.0, 1e7)} | losses.LIMITS | optimizers.LIMITS
+        shared = (
+            {"batch_size": (0.0, 1e7), "embedding_size": (1, 1024)}
+            | losses.LIMITS
+            | optimizers.LIMITS
+        )
         return shared | callback_limits() | cls.LIMITS
 
     @property
@@ -81,6 +85,8 @@ class TemplateHyperModel(kt.HyperModel, ABC):
     def declare_hyperparameters(self, hp: kt.HyperParameters) -> None:
         """Declares every hyperparameter; Keras Tuner's hook for spaces known in advance."""
         self.declare_network(hp)
+        if self.problem.embedded:
+            hp.Int("embedding_size", 2, 32, sampling="log", default=8)
         optimizers.declare_optimizer(hp)
         hp.Choice("batch_size", list(BATCH_SIZES), default=32)
         losses.declare_loss(hp, self.problem)
@@ -94,7 +100,7 @@ class TemplateHyperModel(kt.HyperModel, ABC):
         self.declare_hyperparameters(declared)
         hp.merge(declared, overwrite=False)
         inputs = keras.Input((self.problem.features,))
-        hidden = self.network(hp, inputs)
+        hidden = self.network(hp, self._embedded(hp, inputs))
         activation = {"binary": "sigmoid", "multiclass": "softmax", "regression": "linear"}
         outputs = keras.layers.Dense(
             self.problem.outputs, activation=activation[self.problem.task], name="output"
@@ -150,6 +156,18 @@ class TemplateHyperModel(kt.HyperModel, ABC):
                 )
             for variable in found.get(name, ()):
                 variable.assign(hp.get(name))
+
+    def _embedded(self, hp: kt.HyperParameters, inputs: Any) -> Any:
+        """The inputs with `embedding_size` numbers in place of each index of a category."""
+        count = self.problem.embedded
+        if not count:
+            return inputs
+        plain = self.problem.features - count
+        vectors = keras.layers.Embedding(
+            self.problem.embedded_categories, hp.get("embedding_size"), name="embedding"
+        )(inputs[:, plain:])
+        vectors = keras.layers.Flatten()(vectors)
+        return keras.layers.Concatenate()([inputs[:, :plain], vectors]) if plain else vectors
 
     @classmethod
     def _tunables(cls) -> frozenset[str]:

@@ -18,6 +18,8 @@ class Problem:
         target_mean: mean of the training target in its own units; 0 for classes.
         target_scale: standard deviation of the training target in its own units; 1 for classes.
             Regression trains on `(target − target_mean) / target_scale`.
+        embedded: how many input columns, the last ones, hold indices of categories to embed.
+        embedded_categories: the indices of all of them together are 0 … this − 1.
     """
 
     task: Task
@@ -26,6 +28,8 @@ class Problem:
     training_rows: int
     target_mean: float = 0.0
     target_scale: float = 1.0
+    embedded: int = 0
+    embedded_categories: int = 0
 
     @property
     def outputs(self) -> int:

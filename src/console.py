@@ -29,16 +29,22 @@ from src.search.threshold import Threshold
 from src.search.trial import TrialRecord, TrialSpec
 from src.search.winner import Winner
 from src.search.workflow import PreparedSearch, SearchOutcome
+from src.table_view import columns_grid
 
 LEADERBOARD_COLUMNS = 5
 LEADERBOARD_COLUMN_WIDTH = 13  # two blanks included
 NAME_WIDTH = 26
+MOST_COLUMN_SETTINGS = 10
 
 
 def show_plan(console: Console, prepared: PreparedSearch, differing: Mapping[str, Any]) -> None:
     """Prints the settings that differ from the defaults, the data, the space and the plan."""
     data, config = prepared.data, prepared.config
     console.rule("[bold]Settings", align="left")
+    columns = [key for key in differing if key.startswith("data.columns.")]
+    if len(columns) > MOST_COLUMN_SETTINGS:  # a rerun of a run's own file sets them all
+        differing = {key: value for key, value in differing.items() if key not in columns}
+        differing |= {"data.columns": f"{len(columns)} columns"}
     for key, value in differing.items():
         _line(console, key, _setting(value), width=max(map(len, differing)) + 2)
     if not differing:
@@ -49,6 +55,10 @@ def show_plan(console: Console, prepared: PreparedSearch, differing: Mapping[str
     _line(console, data.name, f"{data.x.shape[1]} features, {data.task}{classes}{inferred}")
     counts = (f"{len(data.train)} train", f"{len(data.validation)} validation")
     _line(console, "rows", " + ".join((*counts, f"{len(data.test)} test")))
+    if data.table is not None:
+        console.print(columns_grid(data.table.columns))
+        for notice in data.table.notices:
+            show_notice(console, notice)
     if config.data.class_weight == "balanced":
         _line(
             console, "class weights", "rows / (classes × rows of the class), in the training loss"

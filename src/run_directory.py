@@ -107,6 +107,11 @@ class RunDirectory:
         return self.path.name
 
     @property
+    def columns(self) -> Path:
+        """What the columns are that the exported model takes; only of a table."""
+        return self.best / "columns.yaml"
+
+    @property
     def config(self) -> Path:
         """Everything needed to repeat the run."""
         return self.path / "config.yaml"

@@ -89,8 +89,8 @@ def _located(
         if key_field is None or not _is_section(key_field.annotation):
             break
         section = key_field.annotation  # type: ignore[assignment]
-    if path == ("space",):
-        path = (*path, *(str(part) for part in location[1:2]))
+    if path in (("space",), ("data", "columns")):
+        path = (*path, *(str(part) for part in location[len(path) : len(path) + 1]))
     return path, section, key_field
 
 

@@ -81,12 +81,36 @@ class Section(BaseModel):
     )
 
 
+COLUMN_KINDS = ("numeric", "boolean", "categorical", "date", "drop")
+"""What `data.columns` may say of a column."""
+
+
 class SyntheticSettings(Section):
     """Shape of `data.source: synthetic` (scikit-learn's `make_classification`)."""
 
     rows: Annotated[int, Field(ge=20)] = 1000
     features: Annotated[int, Field(ge=2)] = 10
     classes: Annotated[int, Field(ge=2)] = 2
+
+
+def _columns(given: object) -> object:
+    """Names of columns may have dots, which overrides take for further keys."""
+    if not isinstance(given, dict):
+        return given
+    flat: dict[object, object] = {}
+    for name, kind in given.items():
+        if isinstance(kind, dict):
+            flat |= {f"{name}.{rest}": inner for rest, inner in dict(_columns(kind)).items()}  # type: ignore[call-overload]
+        else:
+            flat[name] = kind
+    return flat
+
+
+Columns = Annotated[
+    Mapping[Text, Literal["numeric", "boolean", "categorical", "date", "drop"]],
+    BeforeValidator(_columns),
+    Field(description=f"a mapping from names of columns to one of {', '.join(COLUMN_KINDS)}"),
+]
 
 
 class DataSettings(Section):
@@ -97,8 +121,10 @@ class DataSettings(Section):
     test_path: Text | None = None
     target: Text | None = None
     drop: Annotated[tuple[Text, ...], Field(strict=False)] = ()  # YAML has lists, not tuples
+    columns: Columns = Field(default_factory=dict)
+    header: Literal["auto", True, False] = "auto"
     task: Literal["auto", "binary", "multiclass", "regression"] = "auto"
-    scaling: Literal["auto", "standard", "none"] = "auto"
+    scaling: Literal["auto", "standard", "robust", "none"] = "auto"
     validation_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
     test_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.2
     class_weight: Literal["none", "balanced"] = "none"

@@ -13,6 +13,7 @@ SOURCES: dict[str, str] = {
     "iris": "src.data.sources.builtin:iris",
     "mnist": "src.data.sources.images:mnist",
     "npz": "src.data.sources.npz_file:npz",
+    "parquet": "src.data.sources.parquet_file:parquet",
     "synthetic": "src.data.sources.synthetic:synthetic",
     "wine": "src.data.sources.builtin:wine",
 }

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hypermodels.problem import Task
+from src.data.tables.columns import Table
 
 
 @dataclass(frozen=True, eq=False)
@@ -15,13 +16,15 @@ class Dataset:
 
     Attributes:
         name: what the rows are called in messages and reports.
-        x: float32 `(rows, features)` in raw units, all finite.
+        x: float32 `(rows, features)` in raw units, all finite; of a table, also the codes of
+            texts, and NaN for missing values.
         y: `(rows,)` labels as delivered: strings, booleans, integers or finite floats.
         feature_names: one a column of `x`.
         x_test: separate test rows with the columns of `x`, or None: a part of `x` is held out.
         y_test: the labels of `x_test`.
         task: the task, where the source knows it; None to infer it from the labels.
         image_maximum: where rows are flattened images, the value of a full pixel, such as 255.
+        table: of a table, what its columns are; its inputs are the columns of `x`.
     """
 
     name: str
@@ -32,6 +35,7 @@ class Dataset:
     y_test: NDArray[Any] | None = None
     task: Task | None = None
     image_maximum: float | None = None
+    table: Table | None = None
 
 
 def pixel_names(shape: tuple[int, ...]) -> tuple[str, ...]:

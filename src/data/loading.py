@@ -16,6 +16,8 @@ from src.data.dataset import Dataset
 from src.data.preprocessing import Scaling, ScalingKind, fit_scaling, resolve_scaling
 from src.data.scaled_rows import ScaledRows
 from src.data.splits import Rows, fold_rows, split_rows
+from src.data.tables.columns import Table
+from src.data.tables.encoding import RawTableRows, TableEncoding, fit_encoding
 from src.data.task import encode_target
 from src.errors import UserError
 from src.registry import load
@@ -30,7 +32,8 @@ class FitArrays:
         y: int32 class codes, or the float32 target `(target − target_mean) / target_scale`.
         x_validation: as `x`, for the validation rows.
         y_validation: as `y`, for the validation rows.
-        scaling: what was applied to the inputs, fitted on the training rows.
+        scaling: what was applied to the inputs, fitted on the training rows: for a table, its
+            encoding.
         target_mean: mean of the training target in its own units; 0 for classes.
         target_scale: its standard deviation; 1 for classes.
         problem: what a HyperModel must know.
@@ -40,7 +43,7 @@ class FitArrays:
     y: NDArray[Any]
     x_validation: Any
     y_validation: NDArray[Any]
-    scaling: Scaling
+    scaling: Scaling | TableEncoding
     target_mean: float
     target_scale: float
     problem: Problem
@@ -56,14 +59,16 @@ class Data:
         task_inferred: whether the labels alone decided the task.
         class_names: the original labels as text, in the order of the codes; empty for regression.
         feature_names: one a column.
-        x: float32 `(rows, features)` in raw units; separate test rows come last.
+        x: float32 `(rows, features)` in raw units; separate test rows come last. Of a table also
+            the codes of texts, and NaN for missing values.
         y: int32 class codes `(rows,)`, or the float64 raw target.
         train: sorted int64 row numbers.
         validation: sorted int64 row numbers.
         test: sorted int64 row numbers; may be empty.
-        scaling: `standard` or `none`: what `data.scaling: auto` came to.
+        scaling: `standard`, `robust` or `none`: what `data.scaling: auto` came to.
         image_maximum: the value of a full pixel where rows are flattened images, else None.
         seed: the seed of the split and the folds.
+        table: of a table, what its columns are; its inputs are the columns of `x`.
     """
 
     name: str
@@ -79,6 +84,7 @@ class Data:
     scaling: ScalingKind
     image_maximum: float | None
     seed: int
+    table: Table | None = None
 
     @cached_property
     def fingerprint(self) -> str:
@@ -86,10 +92,25 @@ class Data:
         digest = hashlib.blake2b(digest_size=16)
         plain = [self.task, self.class_names, self.feature_names, self.scaling, self.image_maximum]
         digest.update(repr(plain).encode())
+        for column in () if self.table is None else self.table.inputs:
+            facts = [column.kind, column.format, column.input, column.origin, column.categories]
+            digest.update(repr(facts).encode("utf-8", "surrogatepass"))
         for array in (self.x, self.y, self.train, self.validation, self.test):
             digest.update(f"{array.dtype.str}{array.shape}".encode())
             digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()
+
+    def raw_rows(self, rows: Rows) -> ScaledRows | RawTableRows:
+        """Returns rows as an exported model takes them, made piece by piece when asked for."""
+        if self.table is None:
+            return ScaledRows(self.x, rows)
+        return RawTableRows(self.x, rows, self.table.inputs)
+
+    def row_numbers(self, rows: Rows) -> Rows:
+        """Returns the numbers that rows have in their source, from 0."""
+        if self.table is None or self.table.row_numbers is None:
+            return rows
+        return self.table.row_numbers[rows]
 
     @property
     def development(self) -> Rows:
@@ -118,13 +139,16 @@ class Data:
             stream: leaves the rows where they are and scales them when they are read.
 
         Raises:
-            UserError: if the target of a regression's training rows is constant.
+            UserError: if the target of a regression's training rows is constant, or no column of
+                a table tells these rows apart.
         """
-        x: Any = ScaledRows(self.x, train_rows) if stream else self.x[train_rows]
-        scaling = fit_scaling(x, self.scaling, self.image_maximum)
-        if stream:
+        x: Any = ScaledRows(self.x, train_rows) if stream or self.table else self.x[train_rows]
+        scaling = self._encoding(train_rows) if self.table else self._array_scaling(x)
+        if stream or self.table:
             x_validation: Any = ScaledRows(self.x, validation_rows, scaling)
             x = ScaledRows(self.x, train_rows, scaling)
+            if not stream:
+                x, x_validation = x[:], x_validation[:]
         else:
             x, x_validation = scaling.apply(x), scaling.apply(self.x[validation_rows])
         y, y_validation = self.y[train_rows], self.y[validation_rows]
@@ -140,11 +164,15 @@ class Data:
             y_validation = ((y_validation - target_mean) / target_scale).astype(np.float32)
         problem = Problem(
             task=self.task,
-            features=self.x.shape[1],
+            features=scaling.features,
             classes=len(self.class_names),
             training_rows=len(train_rows),
             target_mean=target_mean,
             target_scale=target_scale,
+            embedded=len(scaling.embedded) if isinstance(scaling, TableEncoding) else 0,
+            embedded_categories=(
+                scaling.embedded_categories if isinstance(scaling, TableEncoding) else 0
+            ),
         )
         return FitArrays(
             x=x,
@@ -156,6 +184,21 @@ class Data:
             target_scale=target_scale,
             problem=problem,
         )
+
+    def _array_scaling(self, x: Any) -> Scaling:
+        assert self.scaling != "robust"  # `resolve_scaling` keeps it for tables
+        return fit_scaling(x, self.scaling, self.image_maximum)
+
+    def _encoding(self, train_rows: Rows) -> TableEncoding:
+        assert self.table is not None
+        encoding = fit_encoding(self.x, train_rows, self.table.inputs, self.scaling)
+        if not encoding.features:
+            names = ", ".join(column.name for column in self.table.inputs[:20])
+            raise UserError(
+                f"data: no category of the columns {names} comes often enough in the training "
+                "rows to learn from. Valid: a number, or categories that repeat"
+            )
+        return encoding
 
 
 def load_data(settings: DataSettings, seed: int) -> Data:
@@ -196,9 +239,12 @@ def load_data(settings: DataSettings, seed: int) -> Data:
         train=split.train,
         validation=split.validation,
         test=test,
-        scaling=resolve_scaling(settings.scaling, dataset.image_maximum),
+        scaling=resolve_scaling(
+            settings.scaling, dataset.image_maximum, is_table=dataset.table is not None
+        ),
         image_maximum=dataset.image_maximum,
         seed=seed,
+        table=dataset.table,
     )
 
 

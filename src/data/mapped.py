@@ -9,7 +9,7 @@ import numpy as np
 from src.data.loading import Data
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class MappedData(Data):
     """`Data` with read-only memory-mapped arrays; pickled, it is a reference to their folder.
 

@@ -6,7 +6,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-ScalingKind = Literal["standard", "none"]
+from src.errors import UserError
+
+ScalingKind = Literal["standard", "robust", "none"]
 _CHUNK_ROWS = 1024  # float64 copies are made of this many rows at a time
 
 
@@ -25,6 +27,11 @@ class Scaling:
     mean: NDArray[np.float32]
     scale: NDArray[np.float32]
 
+    @property
+    def features(self) -> int:
+        """Columns of what `apply` returns."""
+        return len(self.mean)
+
     def apply(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
         """Returns float32 `(x − mean) / scale` in new memory, C-contiguous."""
         scaled = np.empty(x.shape, np.float32)
@@ -34,11 +41,24 @@ class Scaling:
 
 
 def resolve_scaling(
-    kind: Literal["auto", "standard", "none"], image_maximum: float | None
+    kind: Literal["auto", "standard", "robust", "none"],
+    image_maximum: float | None,
+    *,
+    is_table: bool = False,
 ) -> ScalingKind:
-    """Returns what `auto` stands for: `none` for images, `standard` for everything else."""
+    """Returns what `auto` stands for: `none` for images, `robust` for tables with columns of any
+    kind, `standard` for everything else.
+
+    Raises:
+        UserError: if `robust` is asked for arrays.
+    """
     if kind == "auto":
-        return "standard" if image_maximum is None else "none"
+        return "robust" if is_table else "standard" if image_maximum is None else "none"
+    if kind == "robust" and not is_table:
+        raise UserError(
+            "data.scaling: 'robust' is for the tables of data.source=csv and parquet; valid here: "
+            "auto, standard, none"
+        )
     return kind
 
 

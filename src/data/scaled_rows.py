@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from src.data.preprocessing import Scaling
 from src.data.splits import Rows
+from src.data.tables.encoding import TableEncoding
 
 
 class ScaledRows:
@@ -15,14 +16,19 @@ class ScaledRows:
     Args:
         x: float32 `(all rows, features)`, left where it is.
         rows: row numbers.
-        scaling: None leaves the rows as they are.
+        scaling: of the rows, or the encoding of a table; None leaves the rows as they are.
     """
 
-    def __init__(self, x: NDArray[np.float32], rows: Rows, scaling: Scaling | None = None) -> None:
+    def __init__(
+        self,
+        x: NDArray[np.float32],
+        rows: Rows,
+        scaling: Scaling | TableEncoding | None = None,
+    ) -> None:
         self._x = x
         self._rows = rows
         self._scaling = scaling
-        self.shape = (len(rows), x.shape[1])
+        self.shape = (len(rows), x.shape[1] if scaling is None else scaling.features)
         self.dtype = x.dtype
 
     def __len__(self) -> int:

@@ -24,7 +24,7 @@ def rehearse(
     plan: Any,
     owner: str,
     **fit_arguments: Any,
-) -> Any:
+) -> tuple[Any, FitArrays]:
     """Builds the space's default model, trains it for one batch and validates it.
 
     Where that raises, two other configurations are tried: if one of them works, so may a search.
@@ -38,7 +38,7 @@ def rehearse(
         fit_arguments: what `fit` is given beside the data.
 
     Returns:
-        The model.
+        The model, and what it was trained on.
 
     Raises:
         UserError: if each of them raises, with the user's own line, or if the logs of the epoch
@@ -61,7 +61,7 @@ def rehearse(
                 f"objective.name: '{plan.monitor}' is not among what {owner} reports after an "
                 f"epoch: {', '.join(logs)}"
             )
-        return model
+        return model, arrays
     assert first is not None
     raise UserError(
         f"{owner} fails on its first batch, as every trial would: "

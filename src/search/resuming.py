@@ -21,7 +21,7 @@ from src.search.snapshot import SavedSearch, read_snapshot, settle, versions
 
 CHANGEABLE = (
     *("tuner.max_trials", "tuner.hyperband_iterations", "limits.", "run."),
-    *("data.path", "data.test_path"),  # the rows themselves are compared
+    *("data.path", "data.test_path", "data.columns."),  # the rows themselves are compared
 )
 """Settings that a resumed search may change; those that end in a dot stand for a section."""
 

@@ -3,7 +3,7 @@
 import json
 import math
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,6 +22,9 @@ from src import metrics, registry
 from src.data.loading import FitArrays
 from src.data.preprocessing import Scaling
 from src.data.scaled_rows import ScaledRows
+from src.data.tables.columns import Column, columns_yaml
+from src.data.tables.encoding import RawTableRows, TableEncoding
+from src.data.tables.model_inputs import encoded_inputs
 from src.errors import DiskError, UserError
 from src.files import checksum, disk_errors, remove, sync, write_atomically
 from src.run_directory import RunDirectory
@@ -34,6 +37,7 @@ from src.search.trial_runner import RunContext, Stopper, hyperparameters_of
 from src.search.weights import load_weights
 
 PREDICTION_ROWS = 4096  # rows of one forward pass
+EXPORT_ROWS = 4  # on which the export is tried before the search
 TOLERANCE = 1e-4  # of a probability or a standardised target: rounding stays far below
 EXPORT_PROBLEM = """\
 {owner}: its model cannot be exported to a file that loads with safe_mode=True:
@@ -111,7 +115,8 @@ def export_checksums(run: RunDirectory) -> dict[str, int]:
     Raises:
         DiskError: if one cannot be read.
     """
-    files = (run.model, run.metrics, run.predictions, run.hyperparameters)
+    files = [run.model, run.metrics, run.predictions, run.hyperparameters]
+    files += [run.columns] if run.columns.exists() else []
     return {path.name: checksum(path) for path in files}
 
 
@@ -150,9 +155,10 @@ def _export(
     else:
         epochs = record.result.best_epoch or 1
         network, arrays = _refit(context, record, epochs, stopping)
+    inputs = () if data.table is None else data.table.inputs
     run.best.mkdir(parents=True)
     try:
-        raw_model(network, arrays.scaling, arrays.problem).save(run.model)
+        raw_model(network, arrays.scaling, arrays.problem, inputs).save(run.model)
         sync(run.model)
         model = _load(run.model)
     except (TypeError, ValueError) as error:  # Keras's, for layers that it cannot load safely
@@ -166,8 +172,8 @@ def _export(
         judge = model
         if spec.folds > 1:
             own, arrays = _trained(context, record, 0, fold, context.arrays(train, validation))
-            judge = raw_model(own, arrays.scaling, arrays.problem)
-        pieces.append((validation, _predict(judge, ScaledRows(data.x, validation))))
+            judge = raw_model(own, arrays.scaling, arrays.problem, inputs)
+        pieces.append((validation, _predict(judge, data.raw_rows(validation))))
     rows = np.concatenate([rows for rows, _ in pieces])
     prediction = np.concatenate([predicted for _, predicted in pieces])
     threshold = value = None
@@ -181,7 +187,7 @@ def _export(
     tables = [_prediction_table(context, "validation", rows, prediction, value)]
     test_metrics: Metrics = {}
     if len(data.test):
-        prediction = _predict(model, ScaledRows(data.x, data.test))
+        prediction = _predict(model, data.raw_rows(data.test))
         test_metrics = metrics.evaluate(data.task, data.y[data.test], prediction, value)
         tables.append(_prediction_table(context, "test", data.test, prediction, value))
 
@@ -191,11 +197,18 @@ def _export(
     write_atomically(run.metrics, json.dumps(scores, indent=2) + "\n")
     write_atomically(run.predictions, pd.concat(tables).to_csv(index=False))
     values = {name: spaces.exact_value(name, value) for name, value in spec.values.items()}
+    if data.table is not None:
+        write_atomically(run.columns, columns_yaml(data.table, data.task, data.class_names))
     write_atomically(run.hyperparameters, yaml.safe_dump(values, sort_keys=False))
     return Winner(record, validation_metrics, test_metrics, epochs, threshold)
 
 
-def raw_model(network: keras.Model, scaling: Scaling, problem: Problem) -> keras.Model:
+def raw_model(
+    network: keras.Model,
+    scaling: Scaling | TableEncoding,
+    problem: Problem,
+    columns: Sequence[Column] = (),
+) -> keras.Model:
     """Wraps a trained network so that it takes raw rows and gives the target's own units.
 
     What is added are Keras's own layers and operations, so that the result loads without this
@@ -207,9 +220,14 @@ def raw_model(network: keras.Model, scaling: Scaling, problem: Problem) -> keras
         network: trained on scaled rows and, for regression, on a standardised target.
         scaling: of the rows it was trained on.
         problem: of the same.
+        columns: of a table, the columns of the raw rows; the model takes a dict of them.
     """
-    inputs = keras.Input((problem.features,), name="features")
-    x = (inputs - scaling.mean) / scaling.scale
+    inputs: Any
+    if isinstance(scaling, TableEncoding):
+        inputs, x = encoded_inputs(scaling, columns)
+    else:
+        inputs = keras.Input((problem.features,), name="features")
+        x = (inputs - scaling.mean) / scaling.scale
     outputs = plain_network(network)(x)
     if isinstance(outputs, list):
         outputs = outputs[0]
@@ -218,7 +236,13 @@ def raw_model(network: keras.Model, scaling: Scaling, problem: Problem) -> keras
     return keras.Model(inputs, outputs, name="model")
 
 
-def check_export(network: Any, problem: Problem, owner: str = "the HyperModel") -> None:
+def check_export(
+    network: Any,
+    problem: Problem,
+    owner: str = "the HyperModel",
+    encoding: TableEncoding | None = None,
+    columns: Sequence[Column] = (),
+) -> None:
     """Exports a model to a temporary folder and loads it as users will.
 
     Otherwise layers that cannot be loaded would come to light after the whole search.
@@ -227,22 +251,37 @@ def check_export(network: Any, problem: Problem, owner: str = "the HyperModel") 
         network: a HyperModel's.
         problem: that it was built for.
         owner: how messages call the HyperModel.
+        encoding: of a table, that of the rows that it was built for.
+        columns: of a table, those of its raw rows.
 
     Raises:
         UserError: if the model cannot be saved or loaded in Keras's safe mode, or if it predicts
             something else once loaded.
     """
-    scaling = Scaling(np.ones(problem.features, np.float32), np.ones(problem.features, np.float32))
-    model = raw_model(network, scaling, problem)
-    rows = np.random.default_rng(0).normal(size=(4, problem.features)).astype(np.float32)
+    scaling: Scaling | TableEncoding
+    rows: Any
+    if encoding is None:
+        ones = np.ones(problem.features, np.float32)
+        scaling = Scaling(ones, ones)
+        shape = (EXPORT_ROWS, problem.features)
+        rows = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    else:
+        scaling = encoding
+        nothing = np.full((EXPORT_ROWS, len(columns)), np.nan, np.float32)
+        rows = RawTableRows(nothing, np.arange(EXPORT_ROWS), columns)[:]
     try:
+        model = raw_model(network, scaling, problem, columns)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "model.keras"
             model.save(path)
             loaded = _load(path)
         # Huge values in the data may have made NaNs of the weights; that is for the trials to say.
         same = np.allclose(
-            loaded(rows), model(rows), rtol=TOLERANCE, atol=TOLERANCE, equal_nan=True
+            loaded.predict_on_batch(rows),
+            model.predict_on_batch(rows),
+            rtol=TOLERANCE,
+            atol=TOLERANCE,
+            equal_nan=True,
         )
     except Exception as error:  # layers of any user's may raise anything
         reason = _reason(error)
@@ -346,7 +385,7 @@ def _check_predictions(
     allowed = np.full(own.shape, TOLERANCE)
     if problem.task == "regression":  # relative, and float32 rounds a mean far from 0
         allowed = TOLERANCE * problem.target_scale * (1 + np.abs(own)) + 1e-6 * np.abs(expected)
-    difference = np.abs(_predict(model, ScaledRows(data.x, data.validation)) - expected)
+    difference = np.abs(_predict(model, data.raw_rows(data.validation)) - expected)
     if not np.all(difference <= allowed):  # NaN is never at most something
         raise UserError(
             "the exported file is not the model that was trained: on the validation rows its "
@@ -357,7 +396,7 @@ def _check_predictions(
         )
 
 
-def _predict(model: keras.Model, x: ScaledRows) -> np.ndarray[Any, Any]:
+def _predict(model: keras.Model, x: ScaledRows | RawTableRows) -> np.ndarray[Any, Any]:
     parts = (x[start : start + PREDICTION_ROWS] for start in range(0, len(x), PREDICTION_ROWS))
     return np.concatenate([np.asarray(model.predict_on_batch(part)) for part in parts])
 
@@ -371,7 +410,7 @@ def _prediction_table(
 ) -> pd.DataFrame:
     """One row each: split, row (in the source, from 0), target, prediction, probabilities."""
     data = context.data
-    table: dict[str, Any] = {"split": split, "row": rows}
+    table: dict[str, Any] = {"split": split, "row": data.row_numbers(rows)}
     if data.task == "regression":
         table |= {"target": data.y[rows], "prediction": prediction.reshape(-1)}
         return pd.DataFrame(table)

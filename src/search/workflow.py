@@ -15,6 +15,8 @@ from hypermodels.losses import LOSS_HYPERPARAMETERS
 from src import registry
 from src.config import Config, dump_config, load_config
 from src.data.loading import Data, load_data
+from src.data.tables.columns import Table
+from src.data.tables.encoding import TableEncoding
 from src.errors import DiskError, UserError
 from src.files import write_atomically
 from src.run_directory import RunDirectory
@@ -117,11 +119,19 @@ class PreparedSearch:
                 "task": data.task,
                 "classes": list(data.class_names),
                 "features": list(data.feature_names),
+                **_table_facts(data),
                 "rows": {"train": len(data.train), "validation": len(data.validation)}
                 | {"test": len(data.test)},
             },
             "objective": {"name": self.objective.name, "direction": self.objective.direction},
         }
+
+
+def _table_facts(data: Data) -> dict[str, Any]:
+    if data.table is None:
+        return {}
+    columns = [column.facts for column in data.table.columns]
+    return {"columns": columns, "notices": list(data.table.notices)}
 
 
 @dataclass(frozen=True)
@@ -151,6 +161,8 @@ def prepare(config: Config) -> PreparedSearch:
     """
     start_tensorflow()
     data = load_data(config.data, config.seed)
+    if data.table is not None:
+        config = _with_columns(config, data.table)
     check_task(config, data.task)
     data.folds(config.tuner.folds)  # refuses folds that the rows cannot give
     name = config.hypermodel.name
@@ -168,8 +180,12 @@ def prepare(config: Config) -> PreparedSearch:
     check_validation_classes(config, data, objective)
     plan = _plan(config, objective)
     class_weight = _class_weight(config)
-    model = rehearse(hypermodel_class, data, space, plan, owner, class_weight=class_weight)
-    check_export(model, problem, owner)
+    network, arrays = rehearse(
+        hypermodel_class, data, space, plan, owner, class_weight=class_weight
+    )
+    columns = () if data.table is None else data.table.inputs
+    encoding = arrays.scaling if isinstance(arrays.scaling, TableEncoding) else None
+    check_export(network, arrays.problem, owner, encoding, columns)
     hypermodel = hypermodel_class(problem, plan=plan)  # knows now what it is to report
     oracle = registry.load(TUNERS, config.tuner.name, "tuner.name").from_config(
         config,
@@ -324,6 +340,16 @@ def run(
     finally:
         if resumed is not None:
             resumed.lock.release()
+
+
+def _with_columns(config: Config, table: Table) -> Config:
+    """The configuration with what was inferred of the columns, so that its run can be repeated."""
+    columns = {
+        column.name: column.kind if column.is_input else "drop"
+        for column in table.columns
+        if column.kind != "target" and column.name not in config.data.drop
+    }
+    return config.model_copy(update={"data": config.data.model_copy(update={"columns": columns})})
 
 
 def _plan(config: Config, objective: kt.Objective) -> TrainingPlan:

@@ -82,7 +82,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_csv(folder: Path, changes: list[tuple[str, float, bytes]]) -> None:
     data = load(folder / "table.csv", damaged(CSV, changes))
     if data is not None:
-        assert np.isfinite(data.x).all()
+        arrays = data.arrays(data.train, data.validation)
+        assert np.isfinite(arrays.x).all()
+        assert np.isfinite(arrays.x_validation).all()
 
 
 @pytest.mark.parametrize("content", [NPZ, NPZ_COMPRESSED], ids=["stored", "compressed"])

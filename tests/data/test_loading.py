@@ -14,6 +14,7 @@ from src.config.schema import DataSettings
 from src.data import SOURCES
 from src.data.dataset import Dataset
 from src.data.loading import Data, load_data
+from src.data.preprocessing import Scaling
 from src.errors import UserError
 
 
@@ -110,13 +111,16 @@ def test_rows_that_are_not_trained_on_do_not_change_the_preprocessing(tmp_path: 
     data.x[np.concatenate([data.validation, data.test])] *= 1000
     data.y[np.concatenate([data.validation, data.test])] *= 1000
     after = data.arrays(data.train, data.validation)
+    other = data.arrays(*data.folds(3)[0])
+    assert isinstance(before.scaling, Scaling)
+    assert isinstance(after.scaling, Scaling)
+    assert isinstance(other.scaling, Scaling)
     np.testing.assert_array_equal(before.scaling.mean, after.scaling.mean)
     np.testing.assert_array_equal(before.scaling.scale, after.scaling.scale)
     assert (before.target_mean, before.target_scale) == (after.target_mean, after.target_scale)
     np.testing.assert_array_equal(before.x, after.x)
     assert np.abs(after.x_validation).max() > 100
-    train, validation = data.folds(3)[0]
-    assert data.arrays(train, validation).scaling.mean.tolist() != before.scaling.mean.tolist()
+    assert other.scaling.mean.tolist() != before.scaling.mean.tolist()
 
 
 def test_all_development_rows_can_be_trained_on_without_validation() -> None:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from src.config.schema import DataSettings
 from src.data.loading import load_data
 from src.data.mapped import map_data
-from src.data.preprocessing import fit_scaling
+from src.data.preprocessing import Scaling, fit_scaling
 from src.data.scaled_rows import ScaledRows
 
 
@@ -40,6 +40,8 @@ def test_what_a_fit_streams_is_what_it_would_hold(tmp_path: Path, source: str) -
     np.testing.assert_array_equal(streamed.x_validation[:], held.x_validation)
     np.testing.assert_array_equal(streamed.y, held.y)
     np.testing.assert_array_equal(streamed.y_validation, held.y_validation)
+    assert isinstance(streamed.scaling, Scaling)
+    assert isinstance(held.scaling, Scaling)
     np.testing.assert_array_equal(streamed.scaling.mean, held.scaling.mean)
     np.testing.assert_array_equal(streamed.scaling.scale, held.scaling.scale)
     assert streamed.problem == held.problem

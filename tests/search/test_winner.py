@@ -125,7 +125,7 @@ def test_a_loaded_model_is_scaling_and_network_in_the_units_of_the_target(
 ) -> None:
     x = rows_of_all_units()
     scaling = fit_scaling(x, "standard")
-    units = {"target_mean": 70.0, "target_scale": 8.0} if task == "regression" else {}
+    units: Any = {"target_mean": 70.0, "target_scale": 8.0} if task == "regression" else {}
     problem = Problem(task, 4, {"binary": 2, "multiclass": 3, "regression": 0}[task], 200, **units)
     hypermodel = MLP(problem)
     network = hypermodel.build(hyperparameters_of_defaults(hypermodel))

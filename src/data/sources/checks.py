@@ -1,6 +1,6 @@
 """What several sources check: settings that they do not use, values that are not finite."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,10 +10,11 @@ from src.config.schema import DataSettings, SyntheticSettings
 from src.errors import UserError
 
 USED_BY = {
-    "path": ("csv", "npz"),
-    "test_path": ("csv",),
-    "target": ("csv",),
-    "drop": ("csv",),
+    "path": ("csv", "npz", "parquet"),
+    "test_path": ("csv", "parquet"),
+    "target": ("csv", "parquet"),
+    "drop": ("csv", "parquet"),
+    "columns": ("csv", "parquet"),
 }
 
 
@@ -25,8 +26,8 @@ def refuse_unused(settings: DataSettings, used: Collection[str] = ()) -> None:
         )
     for key, sources in USED_BY.items():
         value = getattr(settings, key)
-        if key not in used and value not in (None, ()):
-            shown = list(value) if isinstance(value, tuple) else f"'{value}'"
+        if key not in used and value not in (None, (), {}):
+            shown = list(value) if isinstance(value, tuple | Mapping) else f"'{value}'"
             raise UserError(
                 f"data.{key}: {shown} is not used by data.source={settings.source}; "
                 f"valid for {', '.join(sources)}"

@@ -1,7 +1,8 @@
-"""From a table with named columns to features and a target; shared by the file formats."""
+"""From a file with named columns to features and a target; shared by the file formats."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,62 +12,109 @@ from numpy.typing import NDArray
 
 from src.config.schema import DataSettings
 from src.data.dataset import Dataset
-from src.data.sources.checks import check_finite_target, to_float32
+from src.data.sources.checks import refuse_unused
+from src.data.tables.columns import Column, Table, to_finite_float32
+from src.data.tables.formats import COMPACT_DATES, NUMBER_FORMATS
+from src.data.tables.gathering import Cells, Forced, formats_for, gather
+from src.data.tables.inference import describe, disguises, shown
+from src.data.task import MOST_INFERRED_CLASSES
 from src.errors import UserError, nearest
 
+LONGEST_LABEL = 200  # characters
 _SHOWN = 20
-
-# (path, key and path for messages, the column to read as text or None) -> table
-ReadTable = Callable[[Path, str, str | None], pd.DataFrame]
+_OUT_OF_PLACE = 0.5  # of a text target's labels may differ from each other; with more it is none
 
 
-def table_dataset(settings: DataSettings, read: ReadTable) -> Dataset:
+@dataclass(frozen=True)
+class OpenTable:
+    """A file that is open for reading.
+
+    Attributes:
+        names: its columns, distinct.
+        chunks: gives the rows in pieces, of the columns that it is asked for.
+        notices: what was done about its form, a sentence each.
+    """
+
+    names: tuple[str, ...]
+    chunks: Callable[[Sequence[str] | None], Iterator[pd.DataFrame]]
+    notices: tuple[str, ...] = ()
+
+
+# (path, key and path for messages) -> table
+OpenFile = Callable[[Path, str], OpenTable]
+
+
+def table_dataset(settings: DataSettings, open_file: OpenFile) -> Dataset:
     """Reads `data.path`, and `data.test_path` where there are separate test rows.
 
     `data.target` (the last column by default) is the target, `data.drop` is left out, and every
-    other column is a feature of numbers. Rows in messages count from 1 below the header.
+    other column is what `data.columns` says, or what it looks like. Rows in messages count from 1
+    below the header. Rows without a target, or of a class with too few rows to share, are left out.
 
     Raises:
         UserError: naming the key, the file, the columns, what was found and what is valid.
     """
+    refuse_unused(settings, used=("path", "test_path", "target", "drop", "columns", "header"))
     path = _path(settings, "path")
     where = f"data.path: {path}"
-    frame = read(path, where, None)
-    target = _target(frame, settings)
-    frame = _without_dropped(frame, settings.drop, where)
-    features = [column for column in frame.columns if column != target]
-    if not features:
+    opened = open_file(path, where)
+    target = _target(opened.names, settings)
+    _check_named(opened.names, settings, target)
+    names = [name for name in opened.names if name not in settings.drop]
+    if len(names) < 2:
         raise UserError(
             f"{where}: no column is left beside the target '{target}'; valid: at least one "
             "feature, and separators that the file's format knows"
         )
-    y = _labels(frame[target], where)
+    forced: dict[str, Forced] = {}
+    for name, kind in settings.columns.items():
+        formats = formats_for(kind, COMPACT_DATES)
+        if formats is not None:
+            forced[name] = formats
+    wanted = [name for name in names if settings.columns.get(name) != "drop"]
+    cells = gather(lambda some: opened.chunks(wanted if some is None else some), forced, {})
+    goal = cells.pop(target)
+    y, kept, notices = _labels(goal, target, settings, where)
+    columns = _described(opened.names, cells, goal, target, settings, where)
+    inputs = [column for column in columns if column.is_input]
+    if not inputs:
+        raise UserError(
+            f"{where}: no column is left to learn from beside the target '{target}': "
+            + listed(f"{c.name} ({c.done})" for c in columns if c.kind != "target")
+            + ". Valid: at least one feature; data.columns.NAME=categorical, numeric or date "
+            "takes one that was left out"
+        )
+    x = _features(inputs, cells, kept)
+    notices = [*opened.notices, *notices, *_left_out(columns)]
+    notices += _disguise_notices(inputs, x, y, settings)
     x_test: NDArray[np.float32] | None = None
     y_test: NDArray[Any] | None = None
     if settings.test_path is not None:
-        test_path = _path(settings, "test_path")
-        test_where = f"data.test_path: {test_path}"
-        # the training file decides whether labels are text: '1' stays text where 'a' is a label
-        test_frame = read(test_path, test_where, target if y.dtype.kind == "U" else None)
-        test_frame = test_frame.drop(columns=list(settings.drop), errors="ignore")
-        _check_columns(test_frame, frame, test_where, path)
-        x_test = _inputs(test_frame[features], test_where)
-        y_test = _labels(test_frame[target], test_where)
+        x_test, y_test, columns, more = _test_rows(
+            settings, open_file, columns, y.dtype.kind == "U", path
+        )
+        notices += more
+    rows = len(goal.missing)
     return Dataset(
-        name=path.stem,
-        x=_inputs(frame[features], where),
+        name=path.stem.removesuffix(".csv"),
+        x=x,
         y=y,
-        feature_names=tuple(features),
+        feature_names=tuple(column.name for column in inputs),
         x_test=x_test,
         y_test=y_test,
+        table=Table(
+            columns=tuple(columns),
+            notices=tuple(notices),
+            row_numbers=_row_numbers(kept, rows, 0 if y_test is None else len(y_test)),
+        ),
     )
 
 
 def listed(names: Iterable[str]) -> str:
     """Returns names separated by commas, the first twenty where there are more."""
-    shown = list(names)
-    more = f", … {len(shown) - _SHOWN} more" if len(shown) > _SHOWN else ""
-    return ", ".join(shown[:_SHOWN]) + more
+    shown_names = list(names)
+    more = f", … {len(shown_names) - _SHOWN} more" if len(shown_names) > _SHOWN else ""
+    return ", ".join(shown_names[:_SHOWN]) + more
 
 
 def _path(settings: DataSettings, key: Literal["path", "test_path"]) -> Path:
@@ -78,8 +126,7 @@ def _path(settings: DataSettings, key: Literal["path", "test_path"]) -> Path:
     return Path(value).expanduser()
 
 
-def _target(frame: pd.DataFrame, settings: DataSettings) -> str:
-    columns = list(frame.columns)
+def _target(columns: Sequence[str], settings: DataSettings) -> str:
     if settings.target is None:
         if columns[-1] in settings.drop:
             raise UserError(
@@ -99,77 +146,251 @@ def _target(frame: pd.DataFrame, settings: DataSettings) -> str:
     return settings.target
 
 
-def _without_dropped(frame: pd.DataFrame, drop: tuple[str, ...], where: str) -> pd.DataFrame:
-    columns = list(frame.columns)
-    for name in drop:
-        if name not in columns:
+def _check_named(columns: Sequence[str], settings: DataSettings, target: str) -> None:
+    """Refuses settings of columns that are not there, and of the target."""
+    for key, names in (("data.drop", settings.drop), ("data.columns", tuple(settings.columns))):
+        for name in names:
+            if name not in columns:
+                raise UserError(
+                    f"{key}: there is no column '{name}'.{nearest(name, columns)} "
+                    f"Columns: {listed(columns)}"
+                )
+    if target in settings.columns:
+        raise UserError(
+            f"data.columns.{target}: is the target, which data.task is for; valid: other columns"
+        )
+
+
+def _described(
+    names: Sequence[str],
+    cells: dict[str, Cells],
+    goal: Cells,
+    target: str,
+    settings: DataSettings,
+    where: str,
+) -> list[Column]:
+    """All columns in the file's order, those of the model with names for its inputs."""
+    columns: list[Column] = []
+    taken: set[str] = set()
+    for name in names:
+        if name == target:
+            distinct = len(goal.categories) or len(pd.unique(goal.numbers[~goal.missing]))  # type: ignore[index]
+            missing = int(goal.missing.sum())
+            done = f"{_rows(missing)} left out" if missing else ""
+            columns.append(Column(name, "target", goal.format, missing, distinct, done))
+            continue
+        if name not in cells:
+            key = "data.drop" if name in settings.drop else "data.columns"
+            columns.append(Column(name, "dropped", done=f"left out: {key}"))
+            continue
+        column = describe(name, cells[name], settings.columns.get(name), where)
+        if column.is_input:
+            safe = name.replace("/", "_")
+            while safe in taken or (safe != name and safe in names):
+                safe += "_"
+            taken.add(safe)
+            column = replace(column, input=safe)
+        columns.append(column)
+    return columns
+
+
+def _labels(
+    goal: Cells, target: str, settings: DataSettings, where: str
+) -> tuple[NDArray[Any], NDArray[np.bool_], list[str]]:
+    """The target of the rows that are kept, which they are, and what is to be said."""
+    if goal.numbers is not None:
+        goal.numbers[np.isinf(goal.numbers)] = np.nan
+    kept = ~goal.missing
+    notices = []
+    if not kept.any():
+        raise UserError(
+            f"{where}: the target '{target}' has no value in any row. Valid: a label or a number "
+            "in most rows; data.target names another column"
+        )
+    if not kept.all():
+        row = int(np.argmin(kept)) + 1
+        notices.append(
+            f"{_rows(int((~kept).sum()))} without a value of the target '{target}' left out, the "
+            f"first is row {row}"
+        )
+    y = _target_values(goal, kept, target, where)
+    is_classes = settings.task != "regression" and (y.dtype.kind == "U" or _is_classes(y, settings))
+    if is_classes:
+        few, text = _rare(y, np.flatnonzero(kept), target, settings, where)
+        if few is not None:
+            notices.append(text)
+            kept = kept.copy()
+            kept[np.flatnonzero(kept)[few]] = False
+            y = y[~few]
+    return y, kept, notices
+
+
+def _target_values(goal: Cells, kept: NDArray[np.bool_], target: str, where: str) -> NDArray[Any]:
+    if goal.strays:
+        text = next(iter(goal.strays))
+        raise UserError(
+            f"{where}: the target '{target}' holds numbers, and {sum(goal.strays.values())} "
+            f"cells that are none, the first {shown(text)} in row {goal.first_stray + 1}. "
+            "Valid: numbers or labels; empty cells are left out"
+        )
+    if goal.numbers is not None:
+        if goal.format not in NUMBER_FORMATS:
             raise UserError(
-                f"data.drop: there is no column '{name}'.{nearest(name, columns)} "
-                f"Columns: {listed(columns)}"
+                f"{where}: the target '{target}' holds dates. Valid: labels or numbers; "
+                "data.target names another column"
             )
-    frame = frame.drop(columns=list(drop))
-    unnamed = [column for column in frame.columns if column.startswith("Unnamed: ")]
-    if unnamed:  # row numbers that pandas wrote: they would tell the order of the file
+        y = goal.numbers[kept]
+        whole = np.all(y == np.round(y)) and np.abs(y).max() < 2**53
+        return y.astype(np.int64) if whole else y
+    assert goal.codes is not None
+    longest = max(goal.categories, key=len)
+    distinct, count = len(goal.categories), int(kept.sum())
+    if len(longest) > LONGEST_LABEL:
+        row = int(np.argmax(goal.codes == goal.categories.index(longest))) + 1
         raise UserError(
-            f"{where}: columns without a name: {listed(unnamed)}. Name them, or leave "
-            f"them out: {_drop_hint(unnamed)}"
+            f"{where}: the target '{target}' has a label of {len(longest):,} characters in row "
+            f"{row}: {shown(longest)}. Valid: at most {LONGEST_LABEL}; data.target names another "
+            "column"
         )
-    return frame
-
-
-def _check_columns(test: pd.DataFrame, train: pd.DataFrame, where: str, path: Path) -> None:
-    missing = [column for column in train.columns if column not in test.columns]
-    surplus = [column for column in test.columns if column not in train.columns]
-    if missing or surplus:
-        found = [f"lacks {listed(missing)}"] if missing else []
-        found += [f"has also {listed(surplus)}"] if surplus else []
+    if goal.overflow or (distinct > MOST_INFERRED_CLASSES and distinct > _OUT_OF_PLACE * count):
         raise UserError(
-            f"{where}: {' and '.join(found)}. Valid: the columns of {path}: "
-            f"{listed(list(train.columns))}"
+            f"{where}: the target '{target}' has {distinct:,} different texts in {count:,} rows, "
+            f"such as {shown(goal.categories[0])}, too many to be classes. Valid: labels that "
+            "repeat, or numbers; data.target names another column"
         )
+    return np.array(goal.categories)[goal.codes[kept]]
 
 
-def _labels(column: pd.Series, where: str) -> NDArray[Any]:
-    """Returns the target as numbers, booleans or fixed-width text."""
-    _check_present(column.to_frame(), f"{where}: target")
-    if pd.api.types.is_numeric_dtype(column.dtype):  # booleans too
-        y: NDArray[Any] = column.to_numpy()
-        check_finite_target(y, f"{where}: target '{column.name}'")
-        return y
-    return column.to_numpy(dtype=str)
+def _is_classes(y: NDArray[Any], settings: DataSettings) -> bool:
+    if settings.task != "auto":
+        return True
+    return y.dtype.kind == "i" and len(pd.unique(y)) <= MOST_INFERRED_CLASSES
 
 
-def _inputs(frame: pd.DataFrame, where: str) -> NDArray[np.float32]:
-    """Returns the feature columns as float32 `(rows, features)`."""
-    names = [str(name) for name in frame.columns]
-    text = [name for name in names if not pd.api.types.is_numeric_dtype(frame[name].dtype)]
-    found: dict[str, str] = {}
-    for name in text:
-        numbers = pd.to_numeric(frame[name], errors="coerce")
-        not_numbers = frame[name][numbers.isna() & frame[name].notna()]
-        if len(not_numbers):
-            found[name] = f"{name} (row {not_numbers.index[0] + 1}: '{not_numbers.iloc[0]}')"
-        frame = frame.assign(**{name: numbers})  # numbers with a missing value may come as text
-    if found:
+def _rare(
+    y: NDArray[Any], rows: NDArray[np.intp], target: str, settings: DataSettings, where: str
+) -> tuple[NDArray[np.bool_] | None, str]:
+    """Which rows are of a class with fewer rows than there are parts, and how to say that."""
+    parts = 2 + (settings.test_path is None and settings.test_fraction > 0)
+    labels, codes, counts = np.unique(y, return_inverse=True, return_counts=True)
+    rare = counts < parts
+    if not rare.any():
+        return None, ""
+    few = rare[codes]
+    names = listed(f"'{label}'" for label in labels[rare])
+    said = (
+        f"{_rows(int(few.sum()))} of the target '{target}' in classes of fewer than {parts} rows "
+        f"({names}; the first is row {int(rows[np.argmax(few)]) + 1})"
+    )
+    if len(labels) - rare.sum() < 2:
         raise UserError(
-            f"{where}: non-numeric columns: {listed(list(found.values()))}. Valid: numbers in "
-            f"every feature; to leave these columns out: {_drop_hint(list(found))}"
+            f"{where}: {said}, too few to share among {parts} parts, and fewer than two classes "
+            f"are left. Valid: two classes with {parts} rows each; for a quantity set "
+            "data.task=regression"
         )
-    _check_present(frame, where)
-    return to_float32(frame.to_numpy(), names, where)
+    return few, f"{said} left out"
 
 
-def _check_present(frame: pd.DataFrame, where: str) -> None:
-    missing = frame.isna()
-    columns = [str(name) for name in frame.columns if missing[name].any()]
-    if columns:
-        first = missing[columns[0]].to_numpy()
-        raise UserError(
-            f"{where}: column '{columns[0]}' lacks {int(first.sum())} of {len(first)} values, the "
-            f"first in row {int(first.argmax()) + 1} (empty, NA, NaN and the like). Columns with "
-            f"missing values: {listed(columns)}. Valid: a value in every row; fill them or leave "
-            "out the rows"
+def _features(
+    columns: Sequence[Column], cells: dict[str, Cells], kept: NDArray[np.bool_]
+) -> NDArray[np.float32]:
+    """Raw numbers and codes, `(rows, columns)`; the cells are given free one by one."""
+    x = np.empty((int(kept.sum()), len(columns)), np.float32)
+    for place, column in enumerate(columns):
+        x[:, place] = _values(cells.pop(column.name), column)[kept]
+    return x
+
+
+def _values(cells: Cells, column: Column) -> NDArray[np.float32]:
+    if cells.numbers is not None:
+        return to_finite_float32(cells.numbers - column.origin)
+    assert cells.codes is not None
+    values = cells.codes.astype(np.float32)
+    values[cells.codes < 0] = np.nan
+    return values
+
+
+def _left_out(columns: Sequence[Column]) -> list[str]:
+    """Says which columns were taken for identifiers."""
+    names = [column.name for column in columns if column.kind == "identifier"]
+    if not names:
+        return []
+    example = f"'data.columns={json.dumps({names[0]: 'categorical'}, ensure_ascii=False)}'"
+    return [f"taken for identifiers and left out: {listed(names)}; {example} takes it"]
+
+
+def _disguise_notices(
+    columns: Sequence[Column], x: NDArray[np.float32], y: NDArray[Any], settings: DataSettings
+) -> list[str]:
+    is_regression = y.dtype.kind != "U" and (
+        settings.task == "regression" or (settings.task == "auto" and not _is_classes(y, settings))
+    )
+    target = y if is_regression else pd.factorize(y)[0]
+    named = {column.name: x[:, place] for place, column in enumerate(columns)}
+    found = disguises(named, target, is_regression)
+    if not found:
+        return []
+    return [
+        f"{listed(found)}: tells the target exactly, as if it were the target in disguise; if it "
+        f"is not known when predicting, leave it out: {_drop_hint(found)}"
+    ]
+
+
+def _test_rows(
+    settings: DataSettings,
+    open_file: OpenFile,
+    columns: Sequence[Column],
+    is_text: bool,
+    path: Path,
+) -> tuple[NDArray[np.float32], NDArray[Any], list[Column], list[str]]:
+    """Features and target of the test file, read as the training file was."""
+    test_path = _path(settings, "test_path")
+    where = f"data.test_path: {test_path}"
+    opened = open_file(test_path, where)
+    needed = [column for column in columns if column.is_input or column.kind == "target"]
+    missing = [column.name for column in needed if column.name not in opened.names]
+    if missing:
+        known = listed(column.name for column in columns)
+        raise UserError(f"{where}: lacks {listed(missing)}. Valid: the columns of {path}: {known}")
+    names = [column.name for column in needed]
+    formats: dict[str, Forced] = {c.name: c.format for c in needed}
+    known_texts = {column.name: column.categories for column in needed if column.categories}
+    cells = gather(
+        lambda some: opened.chunks(names if some is None else some), formats, known_texts
+    )
+    goal = cells.pop(next(column.name for column in needed if column.kind == "target"))
+    notices = list(opened.notices)
+    if goal.numbers is not None:
+        goal.numbers[np.isinf(goal.numbers)] = np.nan
+    kept = ~goal.missing
+    target = next(column.name for column in needed if column.kind == "target")
+    y = _target_values(goal, kept, target, where) if kept.any() else np.empty(0)
+    if not kept.all():
+        notices.append(
+            f"{where}: {_rows(int((~kept).sum()))} without a value of the target '{target}' left "
+            "out"
         )
+    if not len(y):
+        raise UserError(f"{where}: no row has a value of the target '{target}'; valid: some rows")
+    if is_text and y.dtype.kind != "U":
+        y = y.astype(str)
+    # texts that only the test rows have get codes that no training row has
+    columns = [
+        replace(c, categories=cells[c.name].categories) if c.is_text and c.is_input else c
+        for c in columns
+    ]
+    inputs = [column for column in columns if column.is_input]
+    return _features(inputs, cells, kept), y, list(columns), notices
+
+
+def _row_numbers(kept: NDArray[np.bool_], rows: int, test_rows: int) -> NDArray[np.int64] | None:
+    if kept.all():
+        return None
+    return np.concatenate([np.flatnonzero(kept), rows + np.arange(test_rows)]).astype(np.int64)
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count:,} rows"
 
 
 def _drop_hint(columns: list[str]) -> str:

@@ -1,0 +1,266 @@
+"""Opens a CSV file as it comes: compression, encoding, separator, header; gives it in pieces."""
+
+import codecs
+import csv as csv_format
+import gzip
+import io
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TextIO
+
+import numpy as np
+import pandas as pd
+
+from src.data.tables.formats import PLAIN, is_missing, parse
+from src.errors import UserError
+
+SEPARATORS = {"\t": "tab", ";": "semicolon", "|": "bar", ",": "comma"}
+CHUNK_CELLS = 500_000  # read at a time: as Python texts some 60 bytes each
+_BLOCK = 2**20
+_SAMPLE_LINES, _SAMPLE_CHARACTERS = 50, 2**22
+_SAMPLE_ROWS = 200
+_FOREIGN = {  # how files begin that are often mistaken for CSV
+    b"PAR1": "a Parquet file; set data.source=parquet",
+    b"PK\x03\x04": "a zip archive or an Excel file; unpack it, or save the sheet as CSV",
+    b"\xd0\xcf\x11\xe0": "an Excel file; save the sheet as CSV",
+    b"%PDF": "a PDF file",
+    b"BZh": "compressed with bzip2; unpack it, or use gzip",
+    b"\xfd7zXZ": "compressed with xz; unpack it, or use gzip",
+    b"\x93NUMPY": "a NumPy array; save it with numpy.savez and set data.source=npz",
+}
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_UNREADABLE = (OSError, EOFError, zlib.error, UnicodeError, pd.errors.ParserError)
+
+
+@dataclass(frozen=True)
+class TextTable:
+    """A CSV file that can be read.
+
+    Attributes:
+        path: the file.
+        where: how messages call it.
+        encoding: of its text.
+        separator: between fields.
+        names: of the columns, distinct.
+        has_header: whether its first line holds the names.
+        notices: what was done about its form, a sentence each.
+    """
+
+    path: Path
+    where: str
+    encoding: str
+    separator: str
+    names: tuple[str, ...]
+    has_header: bool
+    notices: tuple[str, ...]
+
+    def chunks(self, wanted: Sequence[str] | None = None) -> Iterator[pd.DataFrame]:
+        """Gives the rows in pieces, every cell a text, empty where a line is too short.
+
+        Args:
+            wanted: the columns to read; None for all.
+
+        Raises:
+            UserError: naming the file, the line and what is valid.
+        """
+        chosen = None if wanted is None else [self.names.index(name) for name in wanted]
+        rows = max(1_000, CHUNK_CELLS // max(1, len(self.names if chosen is None else chosen)))
+        with _problems(self.where), _opened(self.path, self.encoding) as file:
+            first = True
+            for frame in _parser(file, self.separator, chunksize=rows, usecols=chosen):
+                frame.columns = [self.names[index] for index in frame.columns]
+                yield frame.iloc[1:] if first and self.has_header else frame
+                first = False
+
+
+def open_text(path: Path, where: str, header: bool | Literal["auto"] = "auto") -> TextTable:
+    """Looks at a CSV file's form.
+
+    Args:
+        path: the file; gzip is recognised.
+        where: the key and the path, for messages.
+        header: whether the first line names the columns; `auto` compares it with the others.
+
+    Raises:
+        UserError: naming the file, what was found and what is valid.
+    """
+    if not path.is_file():
+        found = "is a folder" if path.is_dir() else "there is no such file"
+        raise UserError(
+            f"{where}: {found}; valid: a CSV file, separated by {', '.join(SEPARATORS.values())}"
+        )
+    with _problems(where):
+        encoding, notices = _encoding(path, where)
+        with _opened(path, encoding) as file:
+            sample = file.read(_SAMPLE_CHARACTERS)
+        lines = [line for line in sample.split("\n")[:_SAMPLE_LINES] if line.strip()]
+        if not lines:
+            raise UserError(f"{where}: is empty; valid: a header line and rows")
+        separator = _separator(lines)
+        with _opened(path, encoding) as file:
+            rows = _parser(file, separator, nrows=_SAMPLE_ROWS).to_numpy(dtype=object)
+    rows = np.array([[str(cell).strip() for cell in row] for row in rows], dtype=object)
+    has_header = _has_header(rows) if header == "auto" else header
+    if has_header:
+        if len(rows) == 1:
+            raise UserError(f"{where}: has a header and no rows; valid: at least one row")
+        names, renamed = _distinct(rows[0])
+        if renamed:
+            notices.append(f"columns without a name of their own: {', '.join(renamed[:20])}")
+    else:
+        names = tuple(f"column_{number}" for number in range(1, rows.shape[1] + 1))
+        if header == "auto":
+            notices.append(
+                f"the first line is taken for a row: the columns are called {names[0]} to "
+                f"{names[-1]}; data.header=true takes it for their names"
+            )
+    return TextTable(path, where, encoding, separator, names, has_header, tuple(notices))
+
+
+@contextmanager
+def _problems(where: str) -> Iterator[None]:
+    """Says what is wrong with a file that cannot be read."""
+    try:
+        yield
+    except pd.errors.EmptyDataError as error:
+        raise UserError(f"{where}: is empty; valid: a header line and rows") from error
+    except _UNREADABLE as error:
+        reason = str(error).strip().removeprefix("Error tokenizing data. C error: ")
+        raise UserError(
+            f"{where}: is not readable as CSV ({reason}). Valid: text, or text packed by gzip, "
+            "with no more fields in a line than in the first one, and closed quotes; mend that "
+            "line, or take it out"
+        ) from error
+
+
+@contextmanager
+def _opened(path: Path, encoding: str) -> Iterator[TextIO]:
+    with path.open("rb") as raw:
+        unpacked: Any = gzip.GzipFile(fileobj=raw) if _is_gzip(path) else raw
+        with io.TextIOWrapper(unpacked, encoding=encoding, newline="") as file:
+            yield file
+
+
+def _parser(file: TextIO, separator: str, **options: Any) -> Any:
+    return pd.read_csv(
+        file,
+        sep=separator,
+        header=None,
+        dtype=object,
+        na_filter=False,
+        skipinitialspace=True,
+        engine="c",
+        **options,
+    )
+
+
+def _is_gzip(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(2) == b"\x1f\x8b"
+
+
+def _encoding(path: Path, where: str) -> tuple[str, list[str]]:
+    """The encoding, and a notice if it is a guess. Looks through the whole file."""
+    with path.open("rb") as raw:
+        file: Any = gzip.GzipFile(fileobj=raw) if _is_gzip(path) else raw
+        block = file.read(_BLOCK)
+        for start, found in _FOREIGN.items():
+            if block.startswith(start):
+                raise UserError(f"{where}: is {found}")
+        encoding = next((name for mark, name in _MARKS if block.startswith(mark)), "utf-8")
+        if encoding == "utf-8" and b"\0" in block:
+            zeros = np.frombuffer(block[: len(block) // 2 * 2], np.uint8).reshape(-1, 2) == 0
+            share = zeros.mean(axis=0)
+            if max(share) < 0.4 or min(share) > 0.1:
+                raise UserError(
+                    f"{where}: holds bytes that no text has, the first at {block.index(0)}; "
+                    "valid: a CSV file"
+                )
+            encoding = "utf-16-le" if share[1] > share[0] else "utf-16-be"
+        decoder = codecs.getincrementaldecoder(encoding)()
+        position = 0
+        try:
+            while block:
+                decoder.decode(block)
+                if encoding.startswith("utf-8") and b"\0" in block:
+                    raise UserError(
+                        f"{where}: holds a zero byte at {position + block.index(0)}, which no "
+                        "text has; valid: a CSV file"
+                    )
+                position += len(block)
+                block = file.read(_BLOCK)
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError as error:
+            if encoding != "utf-8":
+                raise
+            return "latin-1", [
+                f"the text is not UTF-8 (near byte {position + error.start}) and was read as "
+                "Latin-1; if letters are wrong, save it as UTF-8"
+            ]
+    return encoding, []
+
+
+def _separator(lines: Sequence[str]) -> str:
+    """The first that divides every line into as many fields, else the one with most in line 1.
+
+    The comma comes last: with another separator it may be a decimal comma in every field.
+    """
+    counts: dict[str, list[int]] = {}
+    for separator in SEPARATORS:
+        try:
+            counts[separator] = [
+                len(row) for row in csv_format.reader(lines, delimiter=separator) if row
+            ]
+        except csv_format.Error:  # a field of more than its limit
+            counts[separator] = [line.count(separator) + 1 for line in lines]
+    for separator, found in counts.items():
+        if len(set(found[: max(1, len(found) - 1)])) == 1 and found[0] > 1:
+            return separator
+    return max(counts, key=lambda separator: (counts[separator][0], separator == ","))
+
+
+def _has_header(rows: np.ndarray[Any, Any]) -> bool:
+    """Whether the first row differs in kind from those below it."""
+    first, below = rows[0], rows[1:]
+    counted = [str(number) for number in range(len(first))]
+    if list(first) == counted or len(below) == 0:  # numbered by a program
+        return True
+    named = numbered = same = texts = 0
+    for name, column in zip(first, below.T, strict=True):
+        values = column[~is_missing(column)]
+        if not len(values):
+            continue
+        if not np.isnan(parse(values, PLAIN)).any():
+            is_number = bool(is_missing(np.array([name], object))[0]) or not np.isnan(
+                parse(np.array([name], object), PLAIN)[0]
+            )
+            named, numbered = named + (not is_number), numbered + is_number
+        else:
+            texts, same = texts + 1, same + bool((values == name).any())
+    if named or numbered:
+        # an index without a name over numbers is no row of numbers
+        return named > 0
+    return same * 2 < max(texts, 1)
+
+
+def _distinct(header: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:
+    """Names that differ, and which were made up."""
+    given = {name for name in header if name}
+    names: list[str] = []
+    renamed: list[str] = []
+    for place, name in enumerate(header, start=1):
+        new, number = name or f"column_{place}", 1
+        while new in names or (new != name and new in given):
+            number += 1
+            new = f"{name or f'column_{place}'}_{number}"
+        if new != name:
+            renamed.append(f"{new} ({f'another {name!r}' if name else 'no name'})")
+        names.append(new)
+    return tuple(names), renamed
