@@ -12,6 +12,7 @@ class Stream(IntEnum):
     TEST_SPLIT = 1
     VALIDATION_SPLIT = 2
     FOLDS = 3
+    BASELINE = 4
 
 
 def derived_seed(seed: int, stream: Stream) -> int:
