@@ -117,8 +117,8 @@ def raw_inputs(frame: pd.DataFrame, columns: Sequence[Column]) -> dict[str, NDAr
         columns: the model's inputs.
 
     Returns:
-        For each input an array `(rows, 1)`: float32 with NaN for missing values (dates by
-        `DATE_RULE`), or texts with empty ones.
+        For each input an array `(rows,)`: float32 with NaN for missing values (dates by
+        `DATE_RULE`), or texts with empty ones. Keras's `predict` takes texts in this shape alone.
 
     Raises:
         UserError: naming the columns that the table lacks.
@@ -136,7 +136,7 @@ def raw_inputs(frame: pd.DataFrame, columns: Sequence[Column]) -> dict[str, NDAr
             if column.is_text
             else to_finite_float32(cell_numbers(frame[column.name], column.format) - column.origin)
         )
-        inputs[column.input] = values.reshape(-1, 1)
+        inputs[column.input] = values
     return inputs
 
 

@@ -2,12 +2,14 @@
 
 Numbers are centred, scaled and drawn in by `z / √(1 + (z/3)²)` (Holzmüller et al. 2024), which
 keeps outliers within ±3; missing ones become the median, with a flag beside them. Integers with few
-values get a column each beside the number, dates the place in their day, week and year. Texts
-become one column a category or, where there are many, codes for an embedding.
+values get a column each beside the number, dates the place in their day, week and year. Where
+there are few columns of numbers, each is also encoded piecewise linearly between quantiles
+(Gorishniy et al. 2022), which lets small networks bend. Texts become one column a category or,
+where there are many, codes for an embedding.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -22,6 +24,10 @@ FARTHEST = 1e6  # scaled numbers are cut here before: float32 cannot square much
 MOST_ONE_HOT = 32  # categories of a column; with more it is embedded
 MOST_EMBEDDED = 1000  # categories; the rarer ones are taken together
 HARMONICS = (1, 2)
+MOST_PIECED = 20  # columns of numbers that are encoded in pieces; with more they drown the others
+MOST_PIECES = 16  # of a number
+ROWS_A_PIECE = 100  # training rows for each piece of a number
+EXTRA_CELLS = 16_000_000  # that encoded rows may have beyond one a column of the table: 64 MB
 NORMAL_QUARTILES = 1.349  # their distance in a normal distribution of deviation 1
 DAY, WEEK, YEAR = 1.0, 7.0, 365.2425  # days
 _CHUNK_CELLS = 1_000_000
@@ -50,7 +56,7 @@ class TableEncoding:
     """How raw rows become a network's input. Fields about numbers have an entry a number column.
 
     The encoded columns are, in this order: the numbers; flags of missing numbers; cycles; levels;
-    categories; and indices for the embedding, counted through all embedded columns.
+    pieces; categories; and indices for the embedding, counted through all embedded columns.
 
     Attributes:
         places: int64: the columns of the raw rows that hold numbers.
@@ -61,6 +67,8 @@ class TableEncoding:
         flags: int64: which numbers have a flag, as indices of `places`.
         cycles: (index of `places`, days, harmonic) of pairs of a sine and a cosine.
         levels: (index of `places`, float32 values) of integers with few values.
+        pieces: (index of `places`, float32 lower ends, float32 widths above 0): how far through
+            each piece a number is, from 0 to 1.
         texts: (column of the raw rows, vocabulary), those with an embedding last.
     """
 
@@ -72,6 +80,7 @@ class TableEncoding:
     flags: NDArray[np.int64]
     cycles: tuple[tuple[int, float, int], ...]
     levels: tuple[tuple[int, NDArray[np.float32]], ...]
+    pieces: tuple[tuple[int, NDArray[np.float32], NDArray[np.float32]], ...]
     texts: tuple[tuple[int, Vocabulary], ...]
 
     @property
@@ -88,6 +97,7 @@ class TableEncoding:
     def features(self) -> int:
         """Encoded columns."""
         of_levels = sum(len(values) for _, values in self.levels)
+        of_levels += sum(len(lows) for _, lows, _ in self.pieces)
         of_texts = sum(1 if v.is_embedded else len(v.texts) for _, v in self.texts)
         return len(self.places) + len(self.flags) + 2 * len(self.cycles) + of_levels + of_texts
 
@@ -119,6 +129,10 @@ class TableEncoding:
         for place, values in self.levels:
             out[:, end : end + len(values)] = raw[:, place, None] == values
             end += len(values)
+        for place, lows, widths in self.pieces:
+            pieces = (raw[:, place, None] - lows) / widths
+            out[:, end : end + len(lows)] = np.clip(pieces, 0, 1)
+            end += len(lows)
         offset = 0
         for column, vocabulary in self.texts:
             codes = x[:, column]
@@ -152,7 +166,9 @@ def fit_encoding(
     flags: list[int] = []
     cycles: list[tuple[int, float, int]] = []
     found: list[tuple[int, NDArray[np.float32]]] = []
+    pieces: list[tuple[int, NDArray[np.float32], NDArray[np.float32]]] = []
     fewest = _fewest(len(rows))
+    texts, spare = _texts(x, rows, columns, fewest)
     for index, place in enumerate(places):
         values = x[rows, place]
         present = values[~np.isnan(values)]
@@ -167,13 +183,19 @@ def fit_encoding(
         elif columns[place].kind == "numeric":
             distinct = levels(present)
             often = [value for value in distinct if (present == value).sum() >= fewest]
-            if often:
+            if often and len(often) <= spare:
                 found.append((index, np.array(often, np.float32)))
-    texts = [
-        (place, _vocabulary(x[rows, place], column.categories, fewest))
-        for place, column in enumerate(columns)
-        if column.is_text
-    ]
+                spare -= len(often)
+    whole = {index for index, _ in found} | {index for index, _, _ in cycles}
+    fluent = [i for i, place in enumerate(places) if columns[place].kind == "numeric"]
+    fluent = [index for index in fluent if index not in whole]
+    count = min(MOST_PIECES, len(rows) // ROWS_A_PIECE, spare // max(1, len(fluent)))
+    if scaling != "none" and len(fluent) <= MOST_PIECED and count > 1:
+        for index in fluent:
+            values = x[rows, places[index]]
+            ends = _quantiles(values[~np.isnan(values)], count)
+            if len(ends) > 2:
+                pieces.append((index, ends[:-1], np.diff(ends)))
     return TableEncoding(
         places=np.array(places, np.int64),
         fill=fill,
@@ -183,8 +205,46 @@ def fit_encoding(
         flags=np.array(flags, np.int64),
         cycles=tuple(cycles),
         levels=tuple(found),
-        texts=tuple(sorted(texts, key=lambda item: item[1].is_embedded)),
+        pieces=tuple(pieces),
+        texts=tuple(texts),
     )
+
+
+def _quantiles(present: NDArray[np.float32], count: int) -> NDArray[np.float32]:
+    """The ends of `count` pieces with about as many values each; fewer where values repeat.
+
+    None if float32 cannot hold the width of a piece.
+    """
+    if not len(present):
+        return present
+    ends = np.unique(np.quantile(present, np.linspace(0, 1, count + 1)).astype(np.float32))
+    with np.errstate(over="ignore"):
+        widths = np.diff(ends)
+    fits = np.isfinite(widths) & (widths > np.finfo(np.float32).tiny)
+    return ends if fits.all() else ends[:0]
+
+
+def _texts(
+    x: NDArray[np.float32], rows: Rows, columns: Sequence[Column], fewest: int
+) -> tuple[list[tuple[int, Vocabulary]], int]:
+    """The vocabularies of the columns of texts, and how many encoded columns may be added yet.
+
+    Those with the fewest categories come first to a column for each of them; the other columns of
+    texts are embedded, as is one with more than `MOST_ONE_HOT`.
+    """
+    spare = EXTRA_CELLS // len(rows)
+    texts = [
+        (place, _vocabulary(x[rows, place], column.categories, fewest))
+        for place, column in enumerate(columns)
+        if column.is_text
+    ]
+    chosen: list[tuple[int, Vocabulary]] = []
+    for place, vocabulary in sorted(texts, key=lambda item: len(item[1].texts)):
+        count = len(vocabulary.texts)
+        is_embedded = count > min(MOST_ONE_HOT, spare + 1)
+        spare -= 0 if is_embedded else max(0, count - 1)
+        chosen.append((place, replace(vocabulary, is_embedded=is_embedded)))
+    return sorted(chosen, key=lambda item: (item[1].is_embedded, item[0])), spare
 
 
 def _fitted(present: NDArray[np.float32], scaling: ColumnScaling) -> tuple[float, float]:
@@ -229,7 +289,7 @@ def _vocabulary(codes: NDArray[np.float32], categories: tuple[str, ...], fewest:
     return Vocabulary(
         texts=tuple(names[code] for code in often),
         indices=indices,
-        is_embedded=len(often) > MOST_ONE_HOT,
+        is_embedded=False,
     )
 
 
@@ -257,7 +317,7 @@ class RawTableRows:
         return len(self._rows)
 
     def __getitem__(self, key: slice) -> dict[str, NDArray[Any]]:
-        """Returns arrays `(rows, 1)` of a slice, by the names of the model's inputs."""
+        """Returns arrays `(rows,)` of a slice, by the names of the model's inputs."""
         x = self._x[self._rows[key]]
         arrays: dict[str, NDArray[Any]] = {}
         for place, column in enumerate(self._columns):
@@ -265,5 +325,5 @@ class RawTableRows:
             if column.is_text:
                 texts = self._texts[column.input]
                 values = texts[np.where(np.isnan(values), len(texts) - 1, values).astype(int)]
-            arrays[column.input] = values.reshape(-1, 1)
+            arrays[column.input] = values
         return arrays
