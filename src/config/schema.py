@@ -121,6 +121,7 @@ class DataSettings(Section):
     test_path: Text | None = None
     target: Text | None = None
     drop: Annotated[tuple[Text, ...], Field(strict=False)] = ()  # YAML has lists, not tuples
+    group: Text | None = None
     columns: Columns = Field(default_factory=dict)
     header: Literal["auto", True, False] = "auto"
     task: Literal["auto", "binary", "multiclass", "regression"] = "auto"

@@ -347,7 +347,7 @@ def _with_columns(config: Config, table: Table) -> Config:
     columns = {
         column.name: column.kind if column.is_input else "drop"
         for column in table.columns
-        if column.kind != "target" and column.name not in config.data.drop
+        if column.kind != "target" and column.name not in (*config.data.drop, config.data.group)
     }
     return config.model_copy(update={"data": config.data.model_copy(update={"columns": columns})})
 
