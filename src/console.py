@@ -25,11 +25,10 @@ from src.commands import python_command, resume_command
 from src.run_directory import RunDirectory
 from src.search import space as spaces
 from src.search.events import SearchEnd, SearchListener, SearchProgress, TrialProgress
-from src.search.threshold import Threshold
 from src.search.trial import TrialRecord, TrialSpec
-from src.search.winner import Winner
 from src.search.workflow import PreparedSearch, SearchOutcome
 from src.table_view import columns_grid
+from src.winner_view import number, winner_facts, winner_table
 
 LEADERBOARD_COLUMNS = 5
 LEADERBOARD_COLUMN_WIDTH = 13  # two blanks included
@@ -219,7 +218,9 @@ def show_outcome(
             _line(console, name, spaces.format_value(name, value))
     if outcome.winner is not None:
         console.rule("[bold]Best model", align="left")
-        _show_metrics(console, outcome.winner)
+        for name, text in winner_facts(outcome.winner, progress):
+            _line(console, name, text)
+        console.print(winner_table(outcome.winner))
     console.rule("[bold]Files", align="left")
     files = [("trials", run.trials_table), ("epochs", run.history_table)]
     if outcome.winner is not None:
@@ -254,7 +255,7 @@ def _worker_line(running: TrialProgress, objective: str) -> Text:
     if running.learning_rate is not None:
         line.append(f"  rate {running.learning_rate:.2g}")
     if running.value is not None:
-        line.append(f"  {objective} {_number(running.value)}")
+        line.append(f"  {objective} {number(running.value)}")
     return line
 
 
@@ -316,35 +317,6 @@ def _show_failures(console: Console, progress: SearchProgress) -> None:
         console.print(Text(last.result.traceback, style="dim"))
 
 
-def _show_metrics(console: Console, winner: Winner) -> None:
-    if winner.epochs is not None:
-        _line(console, "refitted", f"on train + validation rows for {winner.epochs} epochs")
-    if winner.threshold is not None:
-        _line(console, "threshold", _threshold(winner.threshold))
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    table.add_column("", width=NAME_WIDTH)
-    for split in ("validation", "test"):
-        table.add_column(split, justify="right")
-    for name, value in winner.validation.items():
-        test = winner.test.get(name) if winner.test else None
-        table.add_row(f"  {name}", _number(value), _number(test))
-    console.print(table)
-
-
-def _threshold(threshold: Threshold) -> str:
-    return (
-        f"{_number(threshold.value)}, tuned on the validation rows: {threshold.metric} "
-        f"{_number(threshold.score)} there, with 0.5 {_number(threshold.default_score)}"
-    )
-
-
-def _number(value: float | None) -> str:
-    """Five digits, and never an exponent for a large number, such as an error in dollars."""
-    if value is None:
-        return "–"
-    return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.5g}"
-
-
 def _next_commands(
     outcome: SearchOutcome, prepared: PreparedSearch, arguments: Sequence[str]
 ) -> list[tuple[str, str]]:
@@ -379,8 +351,8 @@ def _next_commands(
 
 def _score(record: TrialRecord) -> str:
     result = record.result
-    spread = "" if result.score_std is None else f" ± {_number(float(f'{result.score_std:.2g}'))}"
-    return f"{_number(result.score)}{spread}"
+    spread = "" if result.score_std is None else f" ± {number(float(f'{result.score_std:.2g}'))}"
+    return f"{number(result.score)}{spread}"
 
 
 def _best(progress: SearchProgress) -> str:

@@ -253,6 +253,7 @@ class RunSettings(Section):
     engine: Literal["auto", "serial", "process"] = "auto"
     workers: Count | Literal["auto"] = "auto"
     keep_top: Count = 10
+    baselines: bool = True
 
     @property
     def worker_count(self) -> int:

@@ -54,6 +54,7 @@ class RunContext:
         limits: when a trial is given up.
         class_weight: the HyperModels' weights of classes in the loss; None for equal ones.
         tune_threshold: whether the winner gets a decision threshold of its own.
+        baselines: whether a dumb guess and a linear model are scored beside the winner.
     """
 
     seed: int
@@ -65,6 +66,7 @@ class RunContext:
     limits: LimitSettings = field(default_factory=LimitSettings)
     class_weight: Literal["balanced"] | None = None
     tune_threshold: bool = False
+    baselines: bool = True
 
     def arrays(self, train: Rows, validation: Rows) -> FitArrays:
         """What a fit on these rows takes, read when it is needed where trials stream."""

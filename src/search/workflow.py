@@ -250,6 +250,7 @@ def search(
                 limits=config.limits,
                 class_weight=_class_weight(config),
                 tune_threshold=config.objective.threshold == "tuned",
+                baselines=config.run.baselines,
             )
             executor_class = registry.load(EXECUTORS, engine, "run.engine")
             executor = executor_class(
