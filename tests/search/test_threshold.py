@@ -39,26 +39,39 @@ def draw(seed: int) -> tuple[Any, Any]:
     return truth, probability.round(2 - seed % 2).astype("float32")[:, None]
 
 
+def score(name: str, truth: Any, found: Any) -> float:
+    """The metric by its definition; fast enough for many thresholds."""
+    if name == "accuracy":
+        return float((truth == found).mean())
+    if name == "balanced_accuracy":
+        return float(np.mean([(found[truth == label] == label).mean() for label in (0, 1)]))
+    shares = [
+        2
+        * ((truth == label) & (found == label)).sum()
+        / ((truth == label).sum() + (found == label).sum())
+        for label in (0, 1)
+    ]
+    return float(np.mean(shares))
+
+
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_no_threshold_is_better(objective: str) -> None:
     name = objective.removeprefix("val_")
     for seed in range(40):
         truth, prediction = draw(seed)
         tuned = tune_threshold(truth, prediction, objective)
-
-        def score(value: float | None, truth: Any = truth, prediction: Any = prediction) -> Any:
-            return metrics.evaluate("binary", truth, prediction, value)[name]
-
         assert tuned.metric == name
-        assert tuned.score == pytest.approx(score(tuned.value), abs=1e-12)
-        assert tuned.default_score == pytest.approx(score(None), abs=1e-12)
-        others = [score(value) for value in np.linspace(0.0005, 0.9995, 400)]
+        decided = metrics.predicted_labels("binary", prediction, tuned.value)
+        default = metrics.predicted_labels("binary", prediction)
+        assert tuned.score == pytest.approx(score(name, truth, decided), abs=1e-12)
+        assert tuned.default_score == pytest.approx(score(name, truth, default), abs=1e-12)
+        others = [score(name, truth, prediction[:, 0] >= t) for t in np.linspace(0.005, 0.995, 100)]
         assert tuned.score >= max(others) - 1e-12
         assert tuned.score >= tuned.default_score
         if tuned.score == tuned.default_score:
-            assert metrics.predicted_labels("binary", prediction, tuned.value).tolist() == (
-                metrics.predicted_labels("binary", prediction).tolist()
-            )
+            assert decided.tolist() == default.tolist()
+    expected = metrics.evaluate("binary", truth, prediction, tuned.value)[name]
+    assert tuned.score == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("objective", ["val_auc", "val_pr_auc", "val_log_loss", "val_loss"])
@@ -91,8 +104,10 @@ def test_the_file_alone_tells_the_threshold_and_predicts_what_it_did(tmp_path: P
     model = keras.Model(inputs, keras.layers.Dense(1, activation="sigmoid")(inputs), name="model")
     rows = np.random.default_rng(0).normal(size=(50, 3)).astype("float32")
     expected = model.predict(rows, verbose=0)
-    threshold = float(np.sort(expected[:, 0])[20])  # a row that is class 1, but just
-    with_threshold(model, threshold).save(tmp_path / "model.keras")
+    threshold = float(np.sort(expected[:, 0])[19:21].mean())
+    decided = with_threshold(model, threshold)
+    np.testing.assert_array_equal(decided.predict(rows, verbose=0), expected)
+    decided.save(tmp_path / "model.keras")
     np.save(tmp_path / "rows.npy", rows)
     done = subprocess.run(
         [sys.executable, "-I", "-c", READ, "model.keras", "rows.npy"],
@@ -103,9 +118,18 @@ def test_the_file_alone_tells_the_threshold_and_predicts_what_it_did(tmp_path: P
     )
     found, probability, of_layer, labels = json.loads(done.stdout.splitlines()[-1])
     assert found == threshold
-    np.testing.assert_array_equal(np.float32(probability), expected)
+    np.testing.assert_allclose(probability, expected, rtol=1e-6)
     assert sum(map(sum, labels)) == 30
     own = metrics.predicted_labels("binary", expected, threshold)
     np.testing.assert_array_equal(np.ravel(labels), own)
     np.testing.assert_array_equal(np.ravel(of_layer), own)
     assert LAYER in READ
+
+
+def test_a_probability_of_just_the_threshold_is_class_1() -> None:
+    inputs = keras.Input((1,))
+    model = with_threshold(keras.Model(inputs, keras.layers.Identity()(inputs)), 0.3)
+    threshold = np.float32(0.3)
+    rows = np.array([[np.nextafter(threshold, np.float32(0))], [threshold]], np.float32)
+    assert np.ravel(model.get_layer(LAYER)(model(rows))).tolist() == [0, 1]
+    assert metrics.predicted_labels("binary", rows, 0.3).tolist() == [0, 1]
