@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from hypermodels import HYPERMODELS
 from src.commands import python_command, resume_command
+from src.config.objectives import KNOWN_DIRECTIONS
 from src.config.presets import preset_names
 from src.data import SOURCES
 from src.errors import DiskError, UserError
@@ -157,6 +158,7 @@ presets (--config):
 data.source:      {", ".join(SOURCES)}
 hypermodel.name:  {", ".join(HYPERMODELS)}
 tuner.name:       {", ".join(TUNERS)}
+objective.name:   {", ".join(KNOWN_DIRECTIONS)}
 
 overrides are dotted paths into the configuration with YAML values; the last one wins:
   tuner.name=hyperband          training.epochs=27

@@ -14,23 +14,10 @@ from pydantic import (
     model_validator,
 )
 
+from src.config.objectives import KNOWN_DIRECTIONS
 from src.config.space import SpaceValue, full_batch_to_zero, space_name, space_value
 from src.errors import nearest
 from src.run_directory import RUN_NAME_RULE, is_run_name
-
-KNOWN_DIRECTIONS: dict[str, Literal["min", "max"]] = {
-    "val_accuracy": "max",
-    "val_auc": "max",
-    "val_balanced_accuracy": "max",
-    "val_f1": "max",
-    "val_log_loss": "min",
-    "val_loss": "min",
-    "val_mae": "min",
-    "val_pr_auc": "max",
-    "val_r2": "max",
-    "val_rmse": "min",
-}
-"""Metrics whose better direction is common knowledge; any other needs `objective.direction`."""
 
 HYPERBAND = ("factor", "hyperband_iterations")
 """Settings of `tuner` that only Hyperband has."""

@@ -206,6 +206,45 @@ def test_class_weights_scale_the_loss_of_each_class() -> None:
     assert history["log_loss"] == [pytest.approx(loss.mean(), rel=1e-4)]  # comparable all the same
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_balanced_class_weights_are_those_of_the_rows_that_train(stream: bool) -> None:
+    hypermodel, hp = linear_space("multiclass")
+    hp.values["batch_size"] = 0
+    x, y = arrays("multiclass", rows=60)
+    y = np.where(np.arange(60) < 45, 0, y)
+    counts = np.bincount(y)
+    assert counts.min() > 0
+    model = hypermodel.build(hp)
+    loss = -np.log(model(x).numpy()[np.arange(60), y])
+    history = hypermodel.fit(
+        hp, model, x, y, validation_data=(x, y), class_weight="balanced", stream=stream
+    ).history
+    of_classes = [loss[y == label].mean() for label in range(3)]  # of the same weight
+    assert history["loss"] == [pytest.approx(np.mean(of_classes), rel=1e-5)]
+    assert history["log_loss"] == [pytest.approx(loss.mean(), rel=1e-5)]
+    assert history["val_loss"] == [pytest.approx(history["val_log_loss"][0], rel=1e-5)]
+    again = hypermodel.build(hp)
+    again.set_weights(model.get_weights())
+    explicit = dict(enumerate(60 / (3 * counts)))
+    one = hypermodel.fit(hp, model, x, y, class_weight="balanced").history
+    other = hypermodel.fit(hp, again, x, y, class_weight=explicit).history
+    assert one == other
+
+
+def test_class_weights_multiply_those_of_rows() -> None:
+    hypermodel, hp = linear_space("binary")
+    hp.values["batch_size"] = 0
+    x, y = arrays("binary")
+    model = hypermodel.build(hp)
+    probability = model(x).numpy()[:, 0]
+    loss = -np.where(y == 1, np.log(probability), np.log(1 - probability))
+    own = np.linspace(0, 2, len(y)).astype("float32")
+    history = hypermodel.fit(hp, model, x, y, sample_weight=own, class_weight={1: 3.0}).history[
+        "loss"
+    ]
+    assert history == [pytest.approx((loss * own * np.where(y == 1, 3.0, 1.0)).mean(), rel=1e-4)]
+
+
 def test_weights_follow_the_global_seed() -> None:
     hypermodel, hp = linear_space()
     kernels = []
