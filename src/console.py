@@ -24,6 +24,7 @@ from rich.text import Text
 from src.commands import python_command, resume_command
 from src.run_directory import RunDirectory
 from src.search import space as spaces
+from src.search.comparison import lead_of_the_first
 from src.search.events import SearchEnd, SearchListener, SearchProgress, TrialProgress
 from src.search.trial import TrialRecord, TrialSpec
 from src.search.workflow import PreparedSearch, SearchOutcome
@@ -213,6 +214,8 @@ def show_outcome(
         _show_failures(console, progress)
     if progress.best is not None:
         console.print(_leaderboard(progress, console.width))
+        if (lead := lead_of_the_first(progress)) is not None:
+            _line(console, "first and second", lead.text)
         console.rule("[bold]Best hyperparameters", align="left")
         for name, value in progress.best.spec.values.items():
             _line(console, name, spaces.format_value(name, value))
@@ -351,7 +354,8 @@ def _next_commands(
 
 def _score(record: TrialRecord) -> str:
     result = record.result
-    spread = "" if result.score_std is None else f" ± {number(float(f'{result.score_std:.2g}'))}"
+    error = result.score_error
+    spread = "" if error is None else f" ± {number(float(f'{error:.2g}'))}"
     return f"{number(result.score)}{spread}"
 
 

@@ -143,6 +143,11 @@ class RunDirectory:
         return self.path / "trials.csv"
 
     @property
+    def fits_table(self) -> Path:
+        """One row per fit, where trials have several."""
+        return self.path / "fits.csv"
+
+    @property
     def history_table(self) -> Path:
         """One row per epoch of each fit."""
         return self.path / "history.csv"

@@ -145,6 +145,10 @@ def test_folds_and_executions_average_and_the_winner_is_refitted(tiny: MakeConfi
         assert len(bests) == 6
         assert row.score == pytest.approx(bests.mean())
         assert row.score_std == pytest.approx(bests.std())
+        fits = pd.read_csv(outcome.run.fits_table, dtype={"trial_id": str})
+        own_fits = fits[fits["trial_id"] == row.trial_id].set_index(["execution", "fold"])
+        assert own_fits["score"].to_dict() == pytest.approx(bests.to_dict())
+        assert row.val_log_loss_error == pytest.approx(own_fits["val_log_loss"].sem())
     winner = outcome.winner
     assert winner is not None
     assert winner.epochs == winner.record.result.best_epoch
