@@ -27,6 +27,7 @@ from callbacks.reduce_lr_on_plateau import ReduceLROnPlateau
 from callbacks.registry import CALLBACKS, build_callbacks, declare_all, limits
 from callbacks.schedules import SCHEDULES, Range, get_schedule, parameters_of
 from callbacks.tensorboard import TensorBoard
+from callbacks.warm_up import WarmUp
 
 __all__ = [
     "CALLBACKS",
@@ -45,6 +46,7 @@ __all__ = [
     "Stagnation",
     "TensorBoard",
     "TrainingPlan",
+    "WarmUp",
     "build_callbacks",
     "declare_all",
     "get_schedule",

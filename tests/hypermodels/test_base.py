@@ -26,8 +26,11 @@ CALLBACKS = [
     "schedule_every",
     "schedule_rate",
     "schedule_final",
-    "schedule_boundary",
-    "schedule_value",
+    *("schedule_cuts", "schedule_boundary", "schedule_boundary_2", "schedule_boundary_3"),
+    *("schedule_value", "schedule_value_2", "schedule_value_3"),
+    *("schedule_power", "schedule_cycles", "schedule_stretch", "schedule_peak"),
+    *("schedule_start", "schedule_rise"),
+    *("warmup", "warmup_unit", "warmup_epochs", "warmup_steps", "warmup_start"),
     "plateau",
     "plateau_factor",
     "plateau_patience",
@@ -42,6 +45,9 @@ CHOICES = {
     "optimizer",
     "loss_function",
     "schedule",
+    "schedule_cuts",
+    "warmup",
+    "warmup_unit",
     "plateau",
 }
 
