@@ -14,15 +14,17 @@ from callbacks import (
     EarlyStopping,
     LearningRateScheduler,
     ReduceLROnPlateau,
+    RegularizationScheduler,
     TrainingPlan,
     build_callbacks,
     declare_all,
     limits,
     parameters_of,
 )
+from callbacks.batch_size_scheduler import BatchSizeScheduler
 from tests.callbacks.helpers import RateTrace, plain_model
 
-PLAN = TrainingPlan(epochs=20, monitor="val_accuracy", direction="max")
+PLAN = TrainingPlan(epochs=20, monitor="val_accuracy", direction="max", baseline=0.25)
 NUMERIC = {
     "schedule_factor",
     "schedule_every",
@@ -46,9 +48,26 @@ NUMERIC = {
     "plateau_factor",
     "plateau_patience",
     "plateau_floor",
+    "plateau_cooldown",
+    "plateau_min_delta",
     "early_stopping_patience",
+    "early_stopping_start",
+    "early_stopping_min_delta",
+    "batch_schedule_min",
+    "batch_schedule_max",
+    "batch_schedule_factor",
+    "batch_schedule_every",
+    "batch_schedule_patience",
+    "batch_schedule_cap",
+    "regularization_final",
+    "regularization_factor",
+    "regularization_patience",
+    "regularization_cap",
 }
-CHOICES = {"schedule", "schedule_cuts", "plateau", "warmup", "warmup_unit"}
+CHOICES = {"schedule", "schedule_cuts", "plateau", "warmup", "warmup_unit"} | {
+    "batch_schedule",
+    "regularization_schedule",
+}
 
 
 def declared(**values: Any) -> kt.HyperParameters:
@@ -85,7 +104,8 @@ def test_declaring_twice_changes_nothing() -> None:
 
 def test_the_order_of_the_classes_does_not_matter() -> None:
     hp = kt.HyperParameters()
-    for cls in (EarlyStopping, ReduceLROnPlateau, LearningRateScheduler):
+    others = (RegularizationScheduler, BatchSizeScheduler)
+    for cls in (EarlyStopping, *others, ReduceLROnPlateau, LearningRateScheduler):
         cls.declare(hp)
     assert {h.name: h.get_config() for h in hp.space} == {
         h.name: h.get_config() for h in declared().space
@@ -99,6 +119,10 @@ def test_by_default_everything_is_off() -> None:
         "warmup": "none",
         "plateau": False,
         "early_stopping_patience": 0,
+        "early_stopping_start": 0,
+        "early_stopping_min_delta": 0.0,
+        "batch_schedule": "none",
+        "regularization_schedule": "none",
     }
     assert build_callbacks(hp, PLAN) == {}
 
@@ -159,14 +183,22 @@ def test_random_values_build_the_callbacks_that_they_describe() -> None:
         plateau: Any = built.get("reduce_lr_on_plateau")
         if hp.get("plateau"):
             assert plateau.factor == hp.get("plateau_factor")
-            assert plateau.patience == hp.get("plateau_patience")
             assert plateau.floor == hp.get("plateau_floor")
-            assert plateau.stagnation.monitor == callbacks.Monitor("val_accuracy", "max")
+            plateaus, min_delta = plateau.plateaus, hp.get("plateau_min_delta")
+            assert plateaus.patience == hp.get("plateau_patience")
+            assert plateaus.cooldown == hp.get("plateau_cooldown")
+            monitor = callbacks.Monitor("val_accuracy", "max", min_delta)
+            assert plateaus.stagnation.monitor == monitor
         else:
             assert plateau is None
             assert "plateau_factor" not in hp
         stopping = built.get("early_stopping")
         assert getattr(stopping, "patience", 0) == hp.get("early_stopping_patience")
+        if stopping is not None:
+            assert stopping.start_epoch == hp.get("early_stopping_start")
+            assert stopping.stagnation.baseline == 0.25
+            monitor = stopping.stagnation.monitor
+            assert monitor.min_delta == hp.get("early_stopping_min_delta")
     assert seen == set(SCHEDULES)
 
 
@@ -191,7 +223,8 @@ def test_several_cuts_reach_the_schedule_whatever_their_order() -> None:
 
 
 def test_callbacks_are_fresh_each_time() -> None:
-    hp = declared(schedule="cosine", plateau=True, early_stopping_patience=3)
+    others = {"batch_schedule": "step", "regularization_schedule": "gap"}
+    hp = declared(schedule="cosine", plateau=True, early_stopping_patience=3, **others)
     first, second = build_callbacks(hp, PLAN), build_callbacks(hp, PLAN)
     assert list(first) == list(second) == list(CALLBACKS)
     assert all(first[name] is not second[name] for name in first)
@@ -227,14 +260,14 @@ def test_a_callback_of_ones_own_takes_one_line(monkeypatch: pytest.MonkeyPatch) 
 def test_everything_together_in_kerass_tuner(tmp_path: Any) -> None:
     class Space(kt.HyperModel):  # type: ignore[misc, unused-ignore]
         def build(self, hp: kt.HyperParameters) -> Any:
-            declare_all(hp)
+            declare_all(hp, plain_model=True)
             model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
             model.compile("sgd", "mse", run_eagerly=True)
             return model
 
         def fit(self, hp: kt.HyperParameters, model: Any, *args: Any, **kwargs: Any) -> Any:
             plan = TrainingPlan(3, "val_loss", "min")
-            kwargs["callbacks"] += build_callbacks(hp, plan).values()
+            kwargs["callbacks"] += build_callbacks(hp, plan, plain_model=True).values()
             kwargs["callbacks"].append(callbacks.RecordLearningRate())
             return model.fit(*args, **kwargs)
 
@@ -254,7 +287,7 @@ def test_everything_together_in_kerass_tuner(tmp_path: Any) -> None:
     for trial in trials:
         [best_epoch] = trial.metrics.get_history("learning_rate")
         plan = TrainingPlan(3, "val_loss", "min")
-        built = build_callbacks(trial.hyperparameters, plan)
+        built = build_callbacks(trial.hyperparameters, plan, plain_model=True)
         scheduler: Any = built.get("learning_rate_scheduler")
         factor = 1.0
         if scheduler:

@@ -19,7 +19,9 @@ NETWORKS: dict[type[TemplateHyperModel], list[str]] = {
     ResidualMLP: ["blocks", "units"],
 }
 BLOCK = ["activation", "normalization", "dropout", "initializer", "regularizer", "l1", "l2"]
+BLOCK += ["regularizer_scale"]
 TRAINING = ["optimizer", "momentum", "weight_decay", "learning_rate", "batch_size"]
+TRAINING += ["ema", "ema_momentum"]
 CALLBACKS = [
     "schedule",
     "schedule_factor",
@@ -35,7 +37,12 @@ CALLBACKS = [
     "plateau_factor",
     "plateau_patience",
     "plateau_floor",
-    "early_stopping_patience",
+    *("plateau_cooldown", "plateau_min_delta"),
+    *("early_stopping_patience", "early_stopping_start", "early_stopping_min_delta"),
+    *("batch_schedule", "batch_schedule_min", "batch_schedule_max", "batch_schedule_factor"),
+    *("batch_schedule_every", "batch_schedule_patience", "batch_schedule_cap"),
+    *("regularization_schedule", "regularization_final", "regularization_factor"),
+    *("regularization_patience", "regularization_cap"),
 ]
 CHOICES = {
     "activation",
@@ -46,6 +53,9 @@ CHOICES = {
     "loss_function",
     "schedule",
     "schedule_cuts",
+    "batch_schedule",
+    "regularization_schedule",
+    "ema",
     "warmup",
     "warmup_unit",
     "plateau",
