@@ -123,7 +123,7 @@ def _search(
         if resumed is not None:
             resuming.check_identity(resumed, prepared.identity)
         show_plan(console, prepared, differing(config))
-        for notice in [] if resumed is None else resumed.notices:
+        for notice in [*prepared.notices, *([] if resumed is None else resumed.notices)]:
             show_notice(console, notice)
         if options.dry_run:
             return DONE

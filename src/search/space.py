@@ -8,6 +8,7 @@ from typing import Any
 import keras_tuner as kt
 from keras_tuner.engine.hyperparameters import Boolean, Choice, Fixed, Float, Int
 
+from src.config.space import batch_word
 from src.errors import UserError, nearest
 from src.search.blame import own_line
 from src.search.enumeration import Enumeration
@@ -175,17 +176,17 @@ def has_value(hp: Any, value: Any) -> bool:
 
 
 def format_value(name: str, value: Any) -> str:
-    """A value as tables show it: six digits, `full` for a batch of the whole training set."""
-    if name == "batch_size" and value == 0:
-        return "full"
+    """A value as tables show it: six digits, a word for a batch size that has one."""
+    if word := batch_word(name, value):
+        return word
     if isinstance(value, bool):
         return str(value).lower()
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def exact_value(name: str, value: Any) -> Any:
-    """A value as files keep it: itself, but `full` for a batch of the whole training set."""
-    return "full" if name == "batch_size" and value == 0 else value
+    """A value as files keep it: itself, but a word for a batch size that has one."""
+    return batch_word(name, value) or value
 
 
 def without_values(space: kt.HyperParameters) -> kt.HyperParameters:

@@ -19,20 +19,30 @@ NETWORKS: dict[type[TemplateHyperModel], list[str]] = {
     ResidualMLP: ["blocks", "units"],
 }
 BLOCK = ["activation", "normalization", "dropout", "initializer", "regularizer", "l1", "l2"]
+BLOCK += ["regularizer_scale"]
 TRAINING = ["optimizer", "momentum", "weight_decay", "learning_rate", "batch_size"]
+TRAINING += ["ema", "ema_momentum"]
 CALLBACKS = [
     "schedule",
     "schedule_factor",
     "schedule_every",
     "schedule_rate",
     "schedule_final",
-    "schedule_boundary",
-    "schedule_value",
+    *("schedule_cuts", "schedule_boundary", "schedule_boundary_2", "schedule_boundary_3"),
+    *("schedule_value", "schedule_value_2", "schedule_value_3"),
+    *("schedule_power", "schedule_cycles", "schedule_stretch", "schedule_peak"),
+    *("schedule_start", "schedule_rise"),
+    *("warmup", "warmup_unit", "warmup_epochs", "warmup_steps", "warmup_start"),
     "plateau",
     "plateau_factor",
     "plateau_patience",
     "plateau_floor",
-    "early_stopping_patience",
+    *("plateau_cooldown", "plateau_min_delta"),
+    *("early_stopping_patience", "early_stopping_start", "early_stopping_min_delta"),
+    *("batch_schedule", "batch_schedule_min", "batch_schedule_max", "batch_schedule_factor"),
+    *("batch_schedule_every", "batch_schedule_patience", "batch_schedule_cap"),
+    *("regularization_schedule", "regularization_final", "regularization_factor"),
+    *("regularization_patience", "regularization_cap"),
 ]
 CHOICES = {
     "activation",
@@ -42,6 +52,12 @@ CHOICES = {
     "optimizer",
     "loss_function",
     "schedule",
+    "schedule_cuts",
+    "batch_schedule",
+    "regularization_schedule",
+    "ema",
+    "warmup",
+    "warmup_unit",
     "plateau",
 }
 
