@@ -165,7 +165,7 @@ def clamping(
     network: keras.Model, scaling: Scaling, problem: Problem, columns: Any = ()
 ) -> keras.Model:
     """As `raw_model` would be with another scaling."""
-    return raw_model(network, Scaling(scaling.mean, scaling.scale * 2), problem)
+    return raw_model(network, Scaling(scaling.mean, scaling.scale * 2), problem, columns)
 
 
 @pytest.mark.parametrize("folds", [1, 2])
