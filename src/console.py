@@ -22,6 +22,7 @@ from rich.table import Table
 from rich.text import Text
 
 from src.commands import python_command, resume_command
+from src.commands import short_number as _number
 from src.run_directory import RunDirectory
 from src.search import space as spaces
 from src.search.events import SearchEnd, SearchListener, SearchProgress, TrialProgress
@@ -336,13 +337,6 @@ def _threshold(threshold: Threshold) -> str:
         f"{_number(threshold.value)}, tuned on the validation rows: {threshold.metric} "
         f"{_number(threshold.score)} there, with 0.5 {_number(threshold.default_score)}"
     )
-
-
-def _number(value: float | None) -> str:
-    """Five digits, and never an exponent for a large number, such as an error in dollars."""
-    if value is None:
-        return "–"
-    return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.5g}"
 
 
 def _next_commands(

@@ -169,6 +169,11 @@ class RunDirectory:
         )
 
     @property
+    def is_there(self) -> bool:
+        """Whether the folder is a run's."""
+        return _is_run(self.path)
+
+    @property
     def name(self) -> str:
         """The run's name: the folder's."""
         return self.path.name
