@@ -87,6 +87,28 @@ def weighted_metrics(
         )
 
 
+def of_confusion(confusion: Array) -> dict[str, Array]:
+    """The metrics of `src.metrics.evaluate` that are functions of a confusion matrix.
+
+    Args:
+        confusion: `(replicates, classes, classes)`: rows of each class, by the predicted one.
+    """
+    hits = np.diagonal(confusion, axis1=1, axis2=2)
+    actual, predicted = confusion.sum(axis=2), confusion.sum(axis=1)
+    occurs = actual + predicted > 0
+    recall = np.where(actual > 0, hits / actual, 0.0)
+    precision = np.where(predicted > 0, hits / predicted, 0.0)
+    f1 = np.where(occurs, 2 * hits / (actual + predicted), 0.0)
+    macro = occurs.sum(axis=1)
+    return {
+        "accuracy": hits.sum(axis=1) / actual.sum(axis=1),
+        "balanced_accuracy": recall.sum(axis=1) / (actual > 0).sum(axis=1),
+        "precision": precision.sum(axis=1) / macro,
+        "recall": recall.sum(axis=1) / macro,
+        "f1": f1.sum(axis=1) / macro,
+    }
+
+
 def _draws(rows: int, replicates: int, seed: int) -> Iterator[Array]:
     generator = np.random.default_rng(seed)
     share = np.full(rows, 1.0 / rows)
@@ -115,21 +137,7 @@ def _of_labels(truth: Array, label: Array, classes: int, weights: Array) -> dict
     """Those of the confusion matrix; a class counts in a replicate where it occurs in it."""
     cells = np.zeros((len(truth), classes * classes))
     cells[np.arange(len(truth)), truth * classes + label] = 1.0
-    confusion = (weights @ cells).reshape(-1, classes, classes)
-    hits = np.diagonal(confusion, axis1=1, axis2=2)
-    actual, predicted = confusion.sum(axis=2), confusion.sum(axis=1)
-    occurs = actual + predicted > 0
-    recall = np.where(actual > 0, hits / actual, 0.0)
-    precision = np.where(predicted > 0, hits / predicted, 0.0)
-    f1 = np.where(occurs, 2 * hits / (actual + predicted), 0.0)
-    macro = occurs.sum(axis=1)
-    return {
-        "accuracy": hits.sum(axis=1) / weights.sum(axis=1),
-        "balanced_accuracy": recall.sum(axis=1) / (actual > 0).sum(axis=1),
-        "precision": precision.sum(axis=1) / macro,
-        "recall": recall.sum(axis=1) / macro,
-        "f1": f1.sum(axis=1) / macro,
-    }
+    return of_confusion((weights @ cells).reshape(-1, classes, classes))
 
 
 def _log_loss(truth: Array, probability: Array, weights: Array) -> Array:

@@ -22,6 +22,7 @@ from rich.table import Table
 from rich.text import Text
 
 from src.commands import python_command, resume_command
+from src.commands import short_number as number
 from src.run_directory import RunDirectory
 from src.search import space as spaces
 from src.search.comparison import lead_of_the_first
@@ -29,7 +30,7 @@ from src.search.events import SearchEnd, SearchListener, SearchProgress, TrialPr
 from src.search.trial import TrialRecord, TrialSpec
 from src.search.workflow import PreparedSearch, SearchOutcome
 from src.table_view import columns_grid
-from src.winner_view import number, winner_facts, winner_table
+from src.winner_view import winner_facts, winner_table
 
 LEADERBOARD_COLUMNS = 5
 LEADERBOARD_COLUMN_WIDTH = 13  # two blanks included

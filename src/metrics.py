@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from sklearn import metrics
 
 from hypermodels.problem import Task
 
@@ -29,6 +28,8 @@ def evaluate(
         regression rmse, mae and r2. None where a metric is not defined, as roc_auc and pr_auc are
         when a class has no row.
     """
+    from sklearn import metrics  # half a second, which predictions do without
+
     if task == "regression":
         value = prediction.reshape(-1)
         return {
@@ -48,9 +49,18 @@ def evaluate(
         "precision": float(metrics.precision_score(truth, label, **average)),
         "recall": float(metrics.recall_score(truth, label, **average)),
         "f1": float(metrics.f1_score(truth, label, **average)),
+        **areas(truth, prediction),
+        "log_loss": float(metrics.log_loss(truth, probability, labels=classes)),
+    }
+
+
+def areas(truth: Array, prediction: Array) -> dict[str, float | None]:
+    """Returns roc_auc and pr_auc, which need all rows at once; arguments as in `evaluate`."""
+    from sklearn import metrics
+
+    return {
         "roc_auc": _mean_over_classes(metrics.roc_auc_score, truth, prediction),
         "pr_auc": _mean_over_classes(metrics.average_precision_score, truth, prediction),
-        "log_loss": float(metrics.log_loss(truth, probability, labels=classes)),
     }
 
 

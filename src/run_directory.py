@@ -34,6 +34,73 @@ def is_run_name(name: str) -> bool:
 
 
 @dataclass(frozen=True)
+class ExportDirectory:
+    """A folder with an exported model, and what is to be known of it.
+
+    Attributes:
+        path: the folder.
+    """
+
+    path: Path
+
+    @property
+    def model(self) -> Path:
+        """The model."""
+        return self.path / "model.keras"
+
+    @property
+    def columns(self) -> Path:
+        """What the columns are that it takes; only of a table."""
+        return self.path / "columns.yaml"
+
+    @property
+    def hyperparameters(self) -> Path:
+        """Those that it was trained with."""
+        return self.path / "hyperparameters.yaml"
+
+    @property
+    def metrics(self) -> Path:
+        """Its validation and test metrics."""
+        return self.path / "metrics.json"
+
+    @property
+    def predictions(self) -> Path:
+        """Its predictions on the validation and test rows; only of a search's winner."""
+        return self.path / "predictions.csv"
+
+
+@dataclass(frozen=True)
+class Retrained:
+    """What one call of `src.retrain` leaves: a folder for each model.
+
+    Attributes:
+        path: the folder, `<run>/retrained/<trial>`, or with a number behind it.
+    """
+
+    path: Path
+
+    @property
+    def summary(self) -> Path:
+        """The test metrics of all models, their mean and standard deviation."""
+        return self.path / "summary.json"
+
+    @property
+    def ensemble(self) -> ExportDirectory:
+        """The average of all models."""
+        return ExportDirectory(self.path / "ensemble")
+
+    def seed(self, number: int) -> ExportDirectory:
+        """The model of one seed, from 1."""
+        return ExportDirectory(self.path / f"seed{number}")
+
+    @property
+    def seeds(self) -> list[ExportDirectory]:
+        """The models of all seeds that are there, in order."""
+        numbers = sorted(int(path.name[4:]) for path in self.path.glob("seed[1-9]*"))
+        return [self.seed(number) for number in numbers]
+
+
+@dataclass(frozen=True)
 class RunDirectory:
     """A run's folder.
 
@@ -102,14 +169,14 @@ class RunDirectory:
         )
 
     @property
+    def is_there(self) -> bool:
+        """Whether the folder is a run's."""
+        return _is_run(self.path)
+
+    @property
     def name(self) -> str:
         """The run's name: the folder's."""
         return self.path.name
-
-    @property
-    def columns(self) -> Path:
-        """What the columns are that the exported model takes; only of a table."""
-        return self.best / "columns.yaml"
 
     @property
     def config(self) -> Path:
@@ -188,6 +255,11 @@ class RunDirectory:
         return self.path / "best"
 
     @property
+    def exported(self) -> ExportDirectory:
+        """The same folder, which has what any exported model has."""
+        return ExportDirectory(self.best)
+
+    @property
     def export(self) -> Path:
         """Where the winner's folder is made before it takes its place."""
         return self.path / ".export"
@@ -195,22 +267,47 @@ class RunDirectory:
     @property
     def model(self) -> Path:
         """The exported model."""
-        return self.best / "model.keras"
+        return self.exported.model
+
+    @property
+    def columns(self) -> Path:
+        """What the columns are that the exported model takes; only of a table."""
+        return self.exported.columns
 
     @property
     def hyperparameters(self) -> Path:
         """The winner's hyperparameters."""
-        return self.best / "hyperparameters.yaml"
+        return self.exported.hyperparameters
 
     @property
     def metrics(self) -> Path:
         """The winner's validation and test metrics."""
-        return self.best / "metrics.json"
+        return self.exported.metrics
 
     @property
     def predictions(self) -> Path:
         """The winner's predictions on the validation and test rows."""
-        return self.best / "predictions.csv"
+        return self.exported.predictions
+
+    @property
+    def retrained(self) -> Path:
+        """The folder of all models that were trained after the search."""
+        return self.path / "retrained"
+
+    def new_retrained(self, trial_id: str, staged: Path) -> Retrained:
+        """Gives what a call of `src.retrain` has made its place, which nothing has had before.
+
+        Args:
+            trial_id: the trial.
+            staged: a folder below `retrained`, which is renamed.
+
+        Raises:
+            DiskError: if it cannot be renamed.
+        """
+        with disk_errors(self.retrained):
+            path = _new_folder(self.retrained, trial_id, numbered=True)
+            staged.rename(path)  # over an empty folder
+            return Retrained(path)
 
 
 def _new_folder(directory: Path, stem: str, *, numbered: bool) -> Path:

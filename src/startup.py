@@ -15,14 +15,21 @@ from typing import Any
 FORK_SERVER_PARENT = "SEARCH_FORK_SERVER_PARENT"  # environment variable: the parent's process id
 
 
-def import_tensorflow() -> None:
-    """Imports TensorFlow and Keras Tuner without starting any device, so that a fork can follow."""
+def import_keras() -> None:
+    """Imports TensorFlow and Keras, holding back what they print."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    first = "tensorflow" not in sys.modules
-    with _held_stderr():
-        import keras_tuner  # noqa: F401
+    with held_stderr():
+        import keras  # noqa: F401
         import tensorflow  # noqa: F401
+
+
+def import_tensorflow() -> None:
+    """Imports TensorFlow and Keras Tuner without starting any device, so that a fork can follow."""
+    first = "tensorflow" not in sys.modules
+    import_keras()
+    with held_stderr():
+        import keras_tuner  # noqa: F401
     if first:
         gc.freeze()  # modules stay, and every collection would look through all of them
 
@@ -41,7 +48,7 @@ def start_tensorflow(worker: int | None = None) -> None:
     import keras
     import tensorflow as tf
 
-    with _held_stderr():
+    with held_stderr():
         try:
             tf.config.threading.set_intra_op_parallelism_threads(1)
             tf.config.threading.set_inter_op_parallelism_threads(1)
@@ -96,7 +103,7 @@ def _share_gpus(tf: Any, worker: int | None) -> None:
 
 
 @contextmanager
-def _held_stderr() -> Iterator[None]:
+def held_stderr() -> Iterator[None]:
     """Holds back the process's standard error, and shows it if what runs meanwhile raises.
 
     TensorFlow writes there before its own log level applies, so the file descriptor itself goes to

@@ -3,21 +3,18 @@
 import argparse
 import atexit
 import shlex
-import signal
 import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib.util import find_spec
-from types import FrameType
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from hypermodels import HYPERMODELS
-from src.commands import python_command, resume_command
+from src.commands import DONE, FAILED, INTERRUPTED, exit_status, python_command, resume_command
 from src.config.objectives import KNOWN_DIRECTIONS
 from src.config.presets import preset_names
 from src.data import SOURCES
-from src.errors import DiskError, UserError
 from src.scratch import ScratchFolder
 from src.search import TUNERS
 from src.search.stopping import Interruption, StopRequest
@@ -28,13 +25,6 @@ if TYPE_CHECKING:
 
 LONGEST_TMPDIR = 50  # of the 107 bytes of a socket's path, multiprocessing and the folder take 54
 LATEST = ""  # of --resume: no run is named
-DONE, FAILED, USER_ERROR, INTERRUPTED = 0, 1, 2, 130
-PACKAGES = frozenset(
-    (
-        *("keras", "keras_tuner", "numpy", "pandas", "pydantic", "rich", "scipy", "sklearn"),
-        *("tensorboard", "tensorflow", "yaml"),
-    )
-)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -48,26 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.resume and "=" in options.resume:  # an override that follows a bare --resume
         options.overrides.insert(0, options.resume)
         options.resume = LATEST
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) != signal.SIG_IGN:  # as after `nohup`
-            signal.signal(number, _interrupt)
-    try:
-        return _tune(options, words)
-    except (UserError, DiskError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return USER_ERROR if isinstance(error, UserError) else FAILED
-    except KeyboardInterrupt:
-        print("stopped before the first trial; nothing was searched", file=sys.stderr)
-        return INTERRUPTED
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.partition(".")[0] not in PACKAGES:
-            raise
-        print(
-            f"error: the package {error.name} is not installed; use `make tune`, or "
-            "`pip install -r requirements.txt` in the environment of this Python",
-            file=sys.stderr,
-        )
-        return USER_ERROR
+    stopped = "stopped before the first trial; nothing was searched"
+    return exit_status(lambda: _tune(options, words), stopped)
 
 
 def _tune(options: argparse.Namespace, words: Sequence[str]) -> int:
@@ -209,10 +181,6 @@ def _gather_temporary_files() -> None:
     folder = ScratchFolder()
     tempfile.tempdir = str(folder.path)
     atexit.register(folder.cleanup)
-
-
-def _interrupt(signal_number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

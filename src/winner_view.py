@@ -5,19 +5,13 @@ from typing import Any
 
 from rich.table import Table
 
+from src.commands import short_number as number
 from src.search.baselines import Baseline
 from src.search.events import SearchProgress
 from src.search.winner import Metrics, Winner
 
 METRICS: Mapping[str, str] = {"auc": "roc_auc"}
 """Metrics whose name as an objective, without `val_`, is not the one in metrics.json."""
-
-
-def number(value: float | None) -> str:
-    """Five digits, and never an exponent for a large number, such as an error in dollars."""
-    if value is None:
-        return "–"
-    return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.5g}"
 
 
 def winner_facts(winner: Winner, progress: SearchProgress) -> list[tuple[str, str]]:

@@ -25,6 +25,7 @@ from src.run_lock import RunLock
 from src.search import EXECUTORS, TUNERS
 from src.search import space as spaces
 from src.search.events import SearchEnd, SearchListener, SearchProgress, TrialProgress
+from src.search.export import check_export
 from src.search.imbalance import check_task, check_validation_classes
 from src.search.narrowing import check_effect, check_schedule_unit, narrow
 from src.search.objective import resolve_objective
@@ -37,13 +38,7 @@ from src.search.snapshot import versions
 from src.search.stopping import StopRequest, TrialInterruptedError
 from src.search.trial_runner import RunContext
 from src.search.tuner import SearchTuner
-from src.search.winner import (
-    Winner,
-    check_export,
-    export_checksums,
-    export_winner,
-    read_winner,
-)
+from src.search.winner import Winner, export_checksums, export_winner, read_winner
 from src.startup import start_fork_server, start_tensorflow
 
 

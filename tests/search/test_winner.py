@@ -21,12 +21,13 @@ from src import metrics
 from src.data.preprocessing import Scaling, fit_scaling
 from src.errors import UserError
 from src.run_directory import RunDirectory
-from src.search import winner
+from src.search import export
+from src.search.export import check_export, raw_model
 from src.search.seeds import trial_seed
 from src.search.trial import TrialRecord, TrialSpec
 from src.search.trial_runner import RunContext, TrialRunner, hyperparameters_of
 from src.search.weights import load_weights
-from src.search.winner import check_export, export_winner, raw_model
+from src.search.winner import export_winner
 from src.search.workflow import prepare
 from tests.conftest import MakeConfig
 
@@ -160,9 +161,11 @@ def test_the_exported_objective_is_the_score_of_the_trial_for_any_units(
     assert_same_weights(keras.models.load_model(context.run.model), network)
 
 
-def clamping(network: keras.Model, scaling: Scaling, problem: Problem) -> keras.Model:
+def clamping(
+    network: keras.Model, scaling: Scaling, problem: Problem, columns: Any = ()
+) -> keras.Model:
     """As `raw_model` would be with another scaling."""
-    return raw_model(network, Scaling(scaling.mean, scaling.scale * 2), problem)
+    return raw_model(network, Scaling(scaling.mean, scaling.scale * 2), problem, columns)
 
 
 @pytest.mark.parametrize("folds", [1, 2])
@@ -172,7 +175,7 @@ def test_a_file_that_predicts_something_else_is_not_reported(
 ) -> None:
     context, spec = context_of(tiny, tmp_path, f"data.source={source}", f"tuner.folds={folds}")
     record = trained(context, spec)
-    monkeypatch.setattr(winner, "raw_model", clamping)
+    monkeypatch.setattr(export, "raw_model", clamping)
     with pytest.raises(UserError, match=r"the exported file is not the model that was trained"):
         export_winner(context, record)
     assert not context.run.best.exists()

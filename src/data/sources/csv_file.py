@@ -21,6 +21,6 @@ def csv(settings: DataSettings, seed: int) -> Dataset:  # noqa: ARG001 (one sign
 
     def open_file(path: Path, where: str) -> OpenTable:
         text = open_text(path, where, settings.header)
-        return OpenTable(text.names, text.chunks, text.notices)
+        return OpenTable(text.names, text.chunks, text.notices, text.form)
 
     return table_dataset(settings, open_file)

@@ -16,11 +16,11 @@ from src.data.sources.checks import check_finite_target, refuse_unused, to_float
 from src.errors import UserError
 
 _VALID_KEYS = "x_train and y_train, and x_test and y_test for separate test rows"
-# What damaged archives and headers raise; RuntimeError for encrypted ones.
-_UNREADABLE = (
+UNREADABLE = (
     *(OSError, ValueError, EOFError, OverflowError, MemoryError, RecursionError, RuntimeError),
     *(SyntaxError, KeyError, struct.error, zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error),
 )
+"""What damaged archives and headers raise; RuntimeError for encrypted ones."""
 
 
 def npz(settings: DataSettings, seed: int) -> Dataset:  # noqa: ARG001 (one signature for all)
@@ -102,7 +102,7 @@ def _read(path: Path, where: str, group: str | None) -> dict[str, NDArray[Any]]:
             used = ("x_train", "y_train", "x_test", "y_test", group)
             wanted = [key for key in keys if key in used]
             return {key: _read_array(archive, key, where) for key in wanted}
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise UserError(
             f"{where}: is not a complete npz file ({error or type(error).__name__}). "
             "Valid: a file written by numpy.savez or numpy.savez_compressed"

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from src.config.schema import DataSettings
 from src.data.dataset import Dataset
 from src.data.sources.checks import refuse_unused
-from src.data.tables.columns import Column, Table, to_finite_float32
+from src.data.tables.columns import Column, Table, TextForm, to_finite_float32
 from src.data.tables.formats import COMPACT_DATES, NUMBER_FORMATS
 from src.data.tables.gathering import Cells, Forced, formats_for, gather
 from src.data.tables.inference import describe, disguises, shown
@@ -33,11 +33,13 @@ class OpenTable:
         names: its columns, distinct.
         chunks: gives the rows in pieces, of the columns that it is asked for.
         notices: what was done about its form, a sentence each.
+        form: of a CSV file.
     """
 
     names: tuple[str, ...]
     chunks: Callable[[Sequence[str] | None], Iterator[pd.DataFrame]]
     notices: tuple[str, ...] = ()
+    form: TextForm | None = None
 
 
 # (path, key and path for messages) -> table
@@ -109,6 +111,7 @@ def table_dataset(settings: DataSettings, open_file: OpenFile) -> Dataset:
             columns=tuple(columns),
             notices=tuple(notices),
             row_numbers=_row_numbers(kept, rows, 0 if y_test is None else len(y_test)),
+            form=opened.form,
         ),
         groups=None if group is None else _groups(group)[kept],
     )

@@ -65,6 +65,19 @@ class Column:
         return {name: getattr(self, name) for name in names}
 
 
+@dataclass(frozen=True)
+class TextForm:
+    """The form of a CSV file.
+
+    Attributes:
+        separator: between fields.
+        has_header: whether the first line names the columns; else they are `column_1` and so on.
+    """
+
+    separator: str
+    has_header: bool
+
+
 @dataclass(frozen=True, eq=False)
 class Table:
     """What a source knows of a table beyond the rows.
@@ -74,11 +87,13 @@ class Table:
         notices: what was done that a user should know, a sentence each.
         row_numbers: of each row of the data, its number in the file, from 0; None where those are
             the same.
+        form: of a CSV file; None of others.
     """
 
     columns: tuple[Column, ...]
     notices: tuple[str, ...] = ()
     row_numbers: NDArray[np.int64] | None = None
+    form: TextForm | None = None
 
     @property
     def inputs(self) -> tuple[Column, ...]:
@@ -97,15 +112,19 @@ class ModelColumns:
 
     Attributes:
         columns: the model's inputs.
-        target: the name of the column that it predicts.
+        target: the column that it predicts.
         task: what it predicts.
         class_names: the labels of its outputs, in order; empty for regression.
+        file_columns: how many columns the file had that it was trained on.
+        form: of that file, if it was a CSV file.
     """
 
     columns: tuple[Column, ...]
-    target: str
+    target: Column
     task: Task
     class_names: tuple[str, ...]
+    file_columns: int
+    form: TextForm | None = None
 
 
 def raw_inputs(frame: pd.DataFrame, columns: Sequence[Column]) -> dict[str, NDArray[Any]]:
@@ -123,11 +142,11 @@ def raw_inputs(frame: pd.DataFrame, columns: Sequence[Column]) -> dict[str, NDAr
     Raises:
         UserError: naming the columns that the table lacks.
     """
-    lacking = [column.name for column in columns if column.name not in frame.columns]
-    if lacking:
+    missing = lacking(columns, list(frame.columns))
+    if missing:
         raise UserError(
-            f"the table lacks {len(lacking)} of the {len(columns)} columns that the model takes: "
-            + ", ".join(lacking[:20])
+            f"the table lacks {len(missing)} of the {len(columns)} columns that the model takes: "
+            + ", ".join(missing[:20])
         )
     inputs: dict[str, NDArray[Any]] = {}
     for column in columns:
@@ -138,6 +157,12 @@ def raw_inputs(frame: pd.DataFrame, columns: Sequence[Column]) -> dict[str, NDAr
         )
         inputs[column.input] = values
     return inputs
+
+
+def lacking(columns: Sequence[Column], names: Sequence[str]) -> list[str]:
+    """Returns the names of the columns that are not among those of a table."""
+    known = set(names)
+    return [column.name for column in columns if column.name not in known]
 
 
 def cell_texts(series: "pd.Series[Any]") -> NDArray[np.object_]:
@@ -180,9 +205,13 @@ def columns_yaml(table: Table, task: Task, class_names: Sequence[str]) -> str:
     columns = [{name: asdict(c)[name] for name in names} for c in table.inputs]
     values = {
         "rule": DATE_RULE,
-        "target": table.target.name,
+        "target": {"name": table.target.name, "format": table.target.format},
         "task": task,
         "classes": list(class_names),
+        "file": {
+            "columns": len(table.columns),
+            "form": None if table.form is None else asdict(table.form),
+        },
         "columns": columns,
     }
     return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
@@ -198,9 +227,11 @@ def read_columns(path: Path) -> ModelColumns:
         values: Mapping[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
         return ModelColumns(
             columns=tuple(Column(**column) for column in values["columns"]),
-            target=str(values["target"]),
+            target=Column(kind="target", **values["target"]),
             task=values["task"],
             class_names=tuple(map(str, values["classes"])),
+            file_columns=int(values["file"]["columns"]),
+            form=None if values["file"]["form"] is None else TextForm(**values["file"]["form"]),
         )
     except (OSError, ValueError, TypeError, KeyError, yaml.YAMLError) as error:
         raise UserError(f"{path}: does not tell of a model's columns: {error}") from error

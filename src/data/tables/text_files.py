@@ -14,6 +14,7 @@ from typing import Any, Literal, TextIO
 import numpy as np
 import pandas as pd
 
+from src.data.tables.columns import TextForm
 from src.data.tables.formats import PLAIN, is_missing, parse
 from src.errors import UserError
 
@@ -47,18 +48,16 @@ class TextTable:
         path: the file.
         where: how messages call it.
         encoding: of its text.
-        separator: between fields.
+        form: separator and header.
         names: of the columns, distinct.
-        has_header: whether its first line holds the names.
         notices: what was done about its form, a sentence each.
     """
 
     path: Path
     where: str
     encoding: str
-    separator: str
+    form: TextForm
     names: tuple[str, ...]
-    has_header: bool
     notices: tuple[str, ...]
 
     def chunks(self, wanted: Sequence[str] | None = None) -> Iterator[pd.DataFrame]:
@@ -74,19 +73,25 @@ class TextTable:
         rows = max(1_000, CHUNK_CELLS // max(1, len(self.names if chosen is None else chosen)))
         with _problems(self.where), _opened(self.path, self.encoding) as file:
             first = True
-            for frame in _parser(file, self.separator, chunksize=rows, usecols=chosen):
+            for frame in _parser(file, self.form.separator, chunksize=rows, usecols=chosen):
                 frame.columns = [self.names[index] for index in frame.columns]
-                yield frame.iloc[1:] if first and self.has_header else frame
+                yield frame.iloc[1:] if first and self.form.has_header else frame
                 first = False
 
 
-def open_text(path: Path, where: str, header: bool | Literal["auto"] = "auto") -> TextTable:
+def open_text(
+    path: Path,
+    where: str,
+    header: bool | Literal["auto"] = "auto",
+    separator: str | None = None,
+) -> TextTable:
     """Looks at a CSV file's form.
 
     Args:
         path: the file; gzip is recognised.
         where: the key and the path, for messages.
         header: whether the first line names the columns; `auto` compares it with the others.
+        separator: between fields; None to find it out.
 
     Raises:
         UserError: naming the file, what was found and what is valid.
@@ -103,7 +108,7 @@ def open_text(path: Path, where: str, header: bool | Literal["auto"] = "auto") -
         lines = [line for line in sample.split("\n")[:_SAMPLE_LINES] if line.strip()]
         if not lines:
             raise UserError(f"{where}: is empty; valid: a header line and rows")
-        separator = _separator(lines)
+        separator = separator or _separator(lines)
         with _opened(path, encoding) as file:
             rows = _parser(file, separator, nrows=_SAMPLE_ROWS).to_numpy(dtype=object)
     rows = np.array([[str(cell).strip() for cell in row] for row in rows], dtype=object)
@@ -121,7 +126,7 @@ def open_text(path: Path, where: str, header: bool | Literal["auto"] = "auto") -
                 f"the first line is taken for a row: the columns are called {names[0]} to "
                 f"{names[-1]}; data.header=true takes it for their names"
             )
-    return TextTable(path, where, encoding, separator, names, has_header, tuple(notices))
+    return TextTable(path, where, encoding, TextForm(separator, has_header), names, tuple(notices))
 
 
 @contextmanager
