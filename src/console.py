@@ -209,7 +209,7 @@ def show_outcome(
             _line(console, name, spaces.format_value(name, value))
     if outcome.winner is not None:
         console.rule("[bold]Best model", align="left")
-        _show_metrics(console, outcome.winner)
+        _show_metrics(console, outcome.winner, prepared.data.class_names)
     console.rule("[bold]Files", align="left")
     files = [("trials", run.trials_table), ("epochs", run.history_table)]
     if outcome.winner is not None:
@@ -306,11 +306,11 @@ def _show_failures(console: Console, progress: SearchProgress) -> None:
         console.print(Text(last.result.traceback, style="dim"))
 
 
-def _show_metrics(console: Console, winner: Winner) -> None:
+def _show_metrics(console: Console, winner: Winner, class_names: Sequence[str]) -> None:
     if winner.epochs is not None:
         _line(console, "refitted", f"on train + validation rows for {winner.epochs} epochs")
     if winner.threshold is not None:
-        _line(console, "threshold", _threshold(winner.threshold))
+        _line(console, "threshold", _threshold(winner.threshold, class_names[1]))
     table = Table(box=None, padding=(0, 2, 0, 0))
     table.add_column("", width=NAME_WIDTH)
     for split in ("validation", "test"):
@@ -321,10 +321,11 @@ def _show_metrics(console: Console, winner: Winner) -> None:
     console.print(table)
 
 
-def _threshold(threshold: Threshold) -> str:
+def _threshold(threshold: Threshold, name: str) -> str:
     return (
-        f"{_number(threshold.value)}, tuned on the validation rows: {threshold.metric} "
-        f"{_number(threshold.score)} there, with 0.5 {_number(threshold.default_score)}"
+        f"'{name}' from a probability of {_number(threshold.value)} on, which is best on the "
+        f"validation rows: {threshold.metric} {_number(threshold.score)}, with 0.5 "
+        f"{_number(threshold.default_score)}"
     )
 
 
