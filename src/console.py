@@ -222,7 +222,7 @@ def show_outcome(
             _line(console, name, spaces.format_value(name, value))
     if outcome.winner is not None:
         console.rule("[bold]Best model", align="left")
-        for name, text in winner_facts(outcome.winner, progress):
+        for name, text in winner_facts(outcome.winner, progress, prepared.data.class_names):
             _line(console, name, text)
         console.print(winner_table(outcome.winner))
     console.rule("[bold]Files", align="left")

@@ -1,6 +1,6 @@
 """What the console shows of the winner: its metrics, how sure they are, and those untuned."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.table import Table
@@ -14,14 +14,20 @@ METRICS: Mapping[str, str] = {"auc": "roc_auc"}
 """Metrics whose name as an objective, without `val_`, is not the one in metrics.json."""
 
 
-def winner_facts(winner: Winner, progress: SearchProgress) -> list[tuple[str, str]]:
+def winner_facts(
+    winner: Winner, progress: SearchProgress, class_names: Sequence[str]
+) -> list[tuple[str, str]]:
     """Returns names and sentences."""
     facts = []
     if winner.epochs is not None:
         facts.append(("refitted", f"on train + validation rows for {winner.epochs} epochs"))
     if (tuned := winner.threshold) is not None:
-        at = f"{tuned.metric} {number(tuned.score)} there, with 0.5 {number(tuned.default_score)}"
-        facts.append(("threshold", f"{number(tuned.value)}, tuned on the validation rows: {at}"))
+        text = (
+            f"'{class_names[1]}' from a probability of {number(tuned.value)} on, which is best on "
+            f"the validation rows: {tuned.metric} {number(tuned.score)}, with 0.5 "
+            f"{number(tuned.default_score)}"
+        )
+        facts.append(("threshold", text))
     return facts + _selection(winner, progress)
 
 

@@ -1,5 +1,6 @@
 """Objectives, class weights and thresholds for classes of unequal size, in whole searches."""
 
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -8,10 +9,12 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+from rich.console import Console
 from sklearn import metrics as judge
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from src.config import load_config
+from src.console import show_outcome, show_plan
 from src.errors import UserError
 from src.reporting import report_listeners
 from src.search import run
@@ -151,6 +154,9 @@ def test_class_weights_raise_balanced_accuracy(rare_config: MakeConfig) -> None:
         assert winner is not None
         found[weight] = winner
         losses[weight] = winner.record.result.fits[0].metrics
+    text = io.StringIO()
+    show_plan(Console(file=text, width=200), prepare(config), {})
+    assert "class weights" in text.getvalue()
     plain, weighted = found["none"], found["balanced"]
     for metrics in ("validation", "test"):  # of the folds, and of the refit
         gain = [getattr(winner, metrics)["balanced_accuracy"] for winner in (plain, weighted)]
@@ -171,7 +177,8 @@ def test_a_tuned_threshold_decides_on_the_test_rows_and_is_in_the_model(
         *("training.epochs=20", "space.early_stopping_patience=0"),
     )
     outcome = run(config)
-    data, winner = prepare(config).data, outcome.winner
+    prepared, winner = prepare(config), outcome.winner
+    data = prepared.data
     assert winner is not None
     tuned = winner.threshold
     assert tuned is not None
@@ -200,6 +207,10 @@ def test_a_tuned_threshold_decides_on_the_test_rows_and_is_in_the_model(
     table = pd.read_csv(outcome.run.predictions)
     names = np.where(table["probability_yes"].astype("float32") >= tuned.value, "yes", "no")
     assert table["prediction"].tolist() == names.tolist()
+    text = io.StringIO()
+    show_outcome(Console(file=text, width=200), prepared, outcome, [])
+    assert f"'yes' from a probability of {tuned.value:.5g} on" in text.getvalue()
+    assert f"f1 {tuned.score:.5g}, with 0.5 {tuned.default_score:.5g}" in text.getvalue()
     resumed = run(resume=str(outcome.run.path), overrides=["run.directory=" + config.run.directory])
     assert resumed.winner is not None
     assert resumed.winner.threshold == tuned

@@ -126,6 +126,15 @@ def test_the_file_alone_tells_the_threshold_and_predicts_what_it_did(tmp_path: P
     assert LAYER in READ
 
 
+def test_inputs_keep_their_names() -> None:
+    inputs = {name: keras.Input((1,), name=name) for name in ("probability", "identity")}
+    total = keras.layers.Add()(list(inputs.values()))
+    model = with_threshold(keras.Model(inputs, keras.layers.Activation("sigmoid")(total)), 0.25)
+    rows = {name: np.array([[-2.0], [3.0]], np.float32) for name in inputs}
+    np.testing.assert_allclose(model(rows), 1 / (1 + np.exp([[4.0], [-6.0]])), rtol=1e-5)
+    assert np.ravel(model.get_layer(LAYER)(model(rows))).tolist() == [0, 1]
+
+
 def test_a_probability_of_just_the_threshold_is_class_1() -> None:
     inputs = keras.Input((1,))
     model = with_threshold(keras.Model(inputs, keras.layers.Identity()(inputs)), 0.3)
