@@ -160,7 +160,7 @@ def test_the_exported_objective_is_the_score_of_the_trial_for_any_units(
     assert_same_weights(keras.models.load_model(context.run.model), network)
 
 
-def clamping(network: keras.Model, scaling: Scaling, problem: Problem) -> keras.Model:
+def clamping(network: keras.Model, scaling: Scaling, problem: Problem, _: Any) -> keras.Model:
     """As `raw_model` would be with another scaling."""
     return raw_model(network, Scaling(scaling.mean, scaling.scale * 2), problem)
 
