@@ -76,7 +76,7 @@ def table_dataset(settings: DataSettings, open_file: OpenFile) -> Dataset:
         if formats is not None:
             forced[name] = formats
     wanted = [name for name in names if settings.columns.get(name) != "drop"]
-    cells = gather(lambda some: opened.chunks(wanted if some is None else some), forced, {})
+    cells = gather(lambda some: opened.chunks(wanted if some is None else some), forced, {}, target)
     goal = cells.pop(target)
     group = None if settings.group is None else cells.pop(settings.group)
     y, kept, notices = _labels(goal, target, settings, where)
@@ -326,7 +326,7 @@ def _features(
 
 def _values(cells: Cells, column: Column) -> NDArray[np.float32]:
     if cells.numbers is not None:
-        return to_finite_float32(cells.numbers - column.origin)
+        return to_finite_float32(cells.numbers - column.origin if column.origin else cells.numbers)
     assert cells.codes is not None
     values = cells.codes.astype(np.float32)
     values[cells.codes < 0] = np.nan
@@ -376,17 +376,17 @@ def _test_rows(
         known = listed(column.name for column in columns)
         raise UserError(f"{where}: lacks {listed(missing)}. Valid: the columns of {path}: {known}")
     names = [column.name for column in needed]
+    target = next(column.name for column in needed if column.kind == "target")
     formats: dict[str, Forced] = {c.name: c.format for c in needed}
     known_texts = {column.name: column.categories for column in needed if column.categories}
     cells = gather(
-        lambda some: opened.chunks(names if some is None else some), formats, known_texts
+        lambda some: opened.chunks(names if some is None else some), formats, known_texts, target
     )
-    goal = cells.pop(next(column.name for column in needed if column.kind == "target"))
+    goal = cells.pop(target)
     notices = list(opened.notices)
     if goal.numbers is not None:
         goal.numbers[np.isinf(goal.numbers)] = np.nan
     kept = ~goal.missing
-    target = next(column.name for column in needed if column.kind == "target")
     y = _target_values(goal, kept, target, where) if kept.any() else np.empty(0)
     if not kept.all():
         notices.append(

@@ -191,7 +191,7 @@ def cell_numbers(series: "pd.Series[Any]", format_name: str) -> NDArray[np.float
     return parse(np.asarray(distinct, dtype=object), format_name)[codes]
 
 
-def to_finite_float32(numbers: NDArray[np.float64]) -> NDArray[np.float32]:
+def to_finite_float32(numbers: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
     """Returns float32; NaN for infinities and what float32 cannot hold."""
     with np.errstate(over="ignore"):
         x = numbers.astype(np.float32)
