@@ -22,7 +22,7 @@ from src.run_lock import RunLock
 from src.search import EXECUTORS, TUNERS
 from src.search import space as spaces
 from src.search.events import SearchEnd, SearchListener, SearchProgress, TrialProgress
-from src.search.narrowing import check_effect, check_schedule_unit, narrow
+from src.search.narrowing import check_effect, check_training, narrow
 from src.search.objective import resolve_objective
 from src.search.oracle import SearchOracle
 from src.search.patience import patience_notices
@@ -163,7 +163,7 @@ def prepare(config: Config) -> PreparedSearch:
     spaces.check_names(declared, [*own_names, *sorted(config.opened_space)], owner)
     space = narrow(declared, config.space, hypermodel_class.limits())
     check_effect(space, own_names)
-    check_schedule_unit(space, config.training.schedule_unit)
+    check_training(space, config.training)
     objective = resolve_objective(config.objective, data.task, hypermodel.metric_names, space)
     plan = _plan(config, objective)
     check_export(rehearse(hypermodel_class, data, space, plan, owner), hypermodel.problem, owner)
