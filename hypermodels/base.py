@@ -10,12 +10,12 @@ import numpy as np
 
 from callbacks import TrainingPlan, build_callbacks, declare_all
 from callbacks import limits as callback_limits
-from hypermodels import batch_size, losses, metrics, optimizers, regularizers
+from hypermodels import batch_sizes, losses, metrics, optimizers, regularizers
 from hypermodels.epoch_model import EpochModel
 from hypermodels.problem import Problem
 
 # Full is plain gradient descent; AUTO may be pinned or listed too.
-BATCH_SIZES = (16, 32, 64, 128, 256, batch_size.FULL)
+BATCH_SIZES = (16, 32, 64, 128, 256, batch_sizes.FULL)
 ALWAYS_TUNABLE = frozenset({"learning_rate", "batch_size", "regularizer_scale"})
 TUNABLE = optimizers.TUNABLES | losses.TUNABLES
 
@@ -60,7 +60,7 @@ class TemplateHyperModel(kt.HyperModel, ABC):
     def limits(cls) -> dict[str, tuple[float, float]]:
         """Hard limits of all numeric hyperparameters, the training's included."""
         shared = (
-            {"batch_size": (float(batch_size.AUTO), 1e7), "embedding_size": (1, 1024)}
+            {"batch_size": (float(batch_sizes.AUTO), 1e7), "embedding_size": (1, 1024)}
             | losses.LIMITS
             | optimizers.LIMITS
         )
@@ -189,10 +189,10 @@ class TemplateHyperModel(kt.HyperModel, ABC):
     def batch_size(self, hp: kt.HyperParameters, model: keras.Model, rows: int) -> int:
         """The rows of a step as the values in `hp` say; 0 for all `rows`."""
         size: int = hp.get("batch_size")
-        if size != batch_size.AUTO:
+        if size != batch_sizes.AUTO:
             return size
         plan = self.plan or TrainingPlan(1, "val_loss", "min")
-        return batch_size.automatic(model, rows, plan.batch_memory, plan.batch_share)
+        return batch_sizes.automatic(model, rows, plan.batch_memory, plan.batch_share)
 
     def fit(
         self,

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 
 from hypermodels.fused_optimizers import FusedAdam, FusedSGD, TunableLion
+from hypermodels.tunables import tunable
 
 # Each takes the hyperparameters, and what all share: the learning rate and weight averaging. The
 # learning rate is always a plain number: schedules and plateaus are the callbacks' business.
@@ -22,7 +23,7 @@ OPTIMIZERS: dict[str, Callable[..., Any]] = {
     "nadam": lambda _, **shared: keras.optimizers.Nadam(**shared),
     "lion": lambda hp, **shared: TunableLion(weight_decay=hp.get("weight_decay"), **shared),
 }
-TUNABLES = frozenset({"momentum", "weight_decay"})  # beside the learning rate
+TUNABLES = frozenset({"momentum", "weight_decay", "ema_momentum"})  # beside the learning rate
 LIMITS = {
     "learning_rate": (1e-9, 10.0),
     "momentum": (0.0, 0.9999),
@@ -52,4 +53,10 @@ def declare_optimizer(hp: Any) -> None:
 def build_optimizer(hp: Any) -> Any:
     """Returns a fresh Keras optimizer from the values in `hp`."""
     averaging = {"use_ema": True, "ema_momentum": hp.get("ema_momentum")} if hp.get("ema") else {}
-    return OPTIMIZERS[hp.get("optimizer")](hp, learning_rate=hp.get("learning_rate"), **averaging)
+    rate = hp.get("learning_rate")
+    optimizer = OPTIMIZERS[hp.get("optimizer")](hp, learning_rate=rate, **averaging)
+    if averaging:
+        optimizer.ema_momentum = tunable("ema_momentum", hp.get("ema_momentum"))
+        own = getattr(optimizer, "tunables", {})
+        optimizer.tunables = {**own, "ema_momentum": optimizer.ema_momentum}
+    return optimizer

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import keras_tuner as kt
 
 from src.config.schema import Config
-from src.search.space import finite_values, is_continuous, reachable
+from src.search.space import possible_values
 
 # What waits for so many epochs without improvement of the objective, and what it then does.
 PLATEAUS = {
@@ -32,8 +32,8 @@ def _notices(space: kt.HyperParameters, epochs: int, config: Config) -> Iterator
     hyperband = config.tuner.name == "hyperband"
     longest = f"the longest rung trains {epochs}" if hyperband else f"a trial trains {epochs}"
     longest += f" epoch{'' if epochs == 1 else 's'} (training.epochs)"
-    stopping = _values(space, "early_stopping_patience")
-    starts = _values(space, "early_stopping_start") or [0]
+    stopping = possible_values(space, "early_stopping_patience")
+    starts = possible_values(space, "early_stopping_start") or [0]
     on = [value for value in stopping if value > 0]
     baseline = config.training.early_stopping_baseline is not None
     if on and (first := min(starts) + min(on) + (0 if baseline else 1)) >= epochs:
@@ -42,7 +42,7 @@ def _notices(space: kt.HyperParameters, epochs: int, config: Config) -> Iterator
             f"{first} epochs, and more to be spared, but {longest}"
         )
     for name, does in PLATEAUS.items():
-        values = _values(space, name)
+        values = possible_values(space, name)
         if not values:
             continue
         least = min(values)
@@ -58,29 +58,18 @@ def _notices(space: kt.HyperParameters, epochs: int, config: Config) -> Iterator
                 f"first, after {max(on):g} epochs without improvement{after} "
                 "(space.early_stopping_patience)"
             )
-    growth = _values(space, "regularization_patience")
+    growth = possible_values(space, "regularization_patience")
     if growth and min(growth) + 2 > epochs:
         yield (
             f"space.regularization_patience: with {_all(growth)} no trial ever raises its "
             f"strengths: that shows in epoch {min(growth) + 2:g} at the earliest, but {longest}"
         )
-    warm = _values(space, "warmup_epochs")
+    warm = possible_values(space, "warmup_epochs")
     if warm and min(warm) >= epochs:
         yield (
             f"space.warmup_epochs: with {_all(warm)} the learning rate never reaches its base: "
             f"{longest}"
         )
-
-
-def _values(space: kt.HyperParameters, name: str) -> list[float]:
-    """The values that a hyperparameter can have, of a continuum the ends; none if never active."""
-    found: list[float] = []
-    for hp in reachable(space.space):
-        if hp.name == name and is_continuous(hp):
-            found += [hp.min_value, hp.max_value]
-        elif hp.name == name:
-            found += finite_values(hp)
-    return sorted(found)
 
 
 def _all(values: list[float]) -> str:

@@ -163,6 +163,18 @@ def finite_values(hp: Any) -> Sequence[Any]:
     return tuple(hp.values)
 
 
+def possible_values(space: kt.HyperParameters, name: str) -> list[Any]:
+    """The values that a hyperparameter can have, in order; of a continuum its ends.
+
+    There are none where it is never active, or not there.
+    """
+    found: list[Any] = []
+    for hp in reachable(space.space):
+        if hp.name == name:
+            found += [hp.min_value, hp.max_value] if is_continuous(hp) else finite_values(hp)
+    return sorted(found)
+
+
 def has_value(hp: Any, value: Any) -> bool:
     """Whether a hyperparameter may have a value, but for rounding; steps are not looked at."""
     if isinstance(hp, Boolean):

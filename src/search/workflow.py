@@ -27,7 +27,7 @@ from src.search import space as spaces
 from src.search.events import SearchEnd, SearchListener, SearchProgress, TrialProgress
 from src.search.export import check_export
 from src.search.imbalance import check_task, check_validation_classes
-from src.search.narrowing import check_effect, check_schedule_unit, narrow
+from src.search.narrowing import check_effect, check_training, narrow
 from src.search.objective import resolve_objective
 from src.search.oracle import SearchOracle
 from src.search.patience import patience_notices
@@ -174,7 +174,7 @@ def prepare(config: Config) -> PreparedSearch:
     spaces.check_names(declared, [*own_names, *sorted(config.opened_space)], owner)
     space = narrow(declared, config.space, hypermodel_class.limits())
     check_effect(space, own_names)
-    check_schedule_unit(space, config.training.schedule_unit)
+    check_training(space, config.training)
     objective = resolve_objective(config.objective, data.task, hypermodel.offered_metrics, space)
     check_validation_classes(config, data, objective)
     plan = _plan(config, objective)

@@ -14,6 +14,8 @@ from src.config import load_config
 from src.errors import UserError
 from src.run_directory import RunDirectory
 from src.search import checkpoint, run
+from src.search.resuming import remove_remains
+from src.search.snapshot import SavedSearch
 from src.search.stopping import TrialInterruptedError
 from src.search.trial import TrialResult, TrialSpec
 from src.search.trial_runner import RunContext, TrialRunner
@@ -209,6 +211,25 @@ def test_a_stopped_search_goes_on_within_its_trial(
     assert resumed.winner is not None
     assert whole.winner is not None
     assert resumed.winner.test == whole.winner.test
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_what_a_killed_trial_saved_stays_only_where_it_is_used(tmp_path: Path, kept: bool) -> None:
+    directory = RunDirectory(tmp_path)
+    for trial_id in ("0000", "0001", "0002"):
+        directory.trial(trial_id).mkdir(parents=True)
+        directory.running_state(trial_id).touch()
+    leftover = directory.trial("0001") / ".running.state.npz.1.tmp"
+    leftover.touch()
+    trials = [{"trial_id": trial_id} for trial_id in ("0000", "0001")]
+    records = [{"trial_id": "0000"}]
+    directory.snapshot.write_text("{}")
+    saved = SavedSearch({}, {}, None, {}, trials, records)
+    remove_remains(directory, saved, keep_running=kept)
+    # The first had ended, the second ran, the third is not in the state that is gone on from.
+    assert directory.running_state("0001").exists() == kept
+    assert not directory.trial("0002").exists()
+    assert not leftover.exists()
 
 
 def test_a_resumed_search_may_change_how_often_is_saved(tiny: MakeConfig) -> None:

@@ -5,22 +5,28 @@ from typing import Any
 import pytest
 
 from hypermodels.mlp import MLP
+from src import tune
 from src.config import load_config
+from src.errors import UserError
 from src.search import space as spaces
-from src.search.narrowing import narrow
+from src.search.narrowing import check_training, narrow
 from src.search.patience import patience_notices
 from tests.hypermodels.helpers import PROBLEMS
 
 _declared: list[Any] = []
 
 
+def narrowed(config: Any) -> Any:
+    if not _declared:
+        _declared.append(spaces.discover(MLP(PROBLEMS["binary"])))
+    return narrow(_declared[0], config.space, MLP.limits())
+
+
 def notices(*overrides: str, epochs: int = 20, tuner: str = "random") -> list[str]:
     config = load_config(
         "default", [f"training.epochs={epochs}", f"tuner.name={tuner}", *overrides]
     )
-    if not _declared:
-        _declared.append(spaces.discover(MLP(PROBLEMS["binary"])))
-    return patience_notices(narrow(_declared[0], config.space, MLP.limits()), config)
+    return patience_notices(narrowed(config), config)
 
 
 OFF = "space.early_stopping_patience=0"
@@ -101,3 +107,47 @@ def test_batch_sizes_strengths_and_warm_up() -> None:
     [found] = notices(*warm, "space.warmup_unit=epoch", epochs=10)
     assert "with 10 to 12 the learning rate never reaches its base" in found
     assert notices(*growth, epochs=12) == notices(*gap, epochs=11) == []
+
+
+def test_the_command_tells_it_before_the_search(capsys: pytest.CaptureFixture[str]) -> None:
+    pins = ["space.plateau=true", "space.plateau_patience=7", "space.early_stopping_patience=3"]
+    assert tune.main(["--dry-run", "--config", "quick", "data.source=iris", *pins]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert told.count("notice") == 1
+    assert "space.plateau_patience: with 7 no trial ever lowers its learning rate" in told
+
+
+@pytest.mark.parametrize(
+    ("setting", "off", "on", "message"),
+    [
+        (
+            "training.schedule_unit=step",
+            ("space.schedule=constant",),
+            ("space.schedule=constant", "space.warmup=[none, linear]"),
+            "training.schedule_unit: 'step' has no effect with space.schedule: 'constant'",
+        ),
+        (
+            "training.batch_memory=64.0",
+            ("space.batch_size=full",),
+            ("space.batch_size=[auto, 32]",),
+            "training.batch_memory: 64.0 has no effect with this space.batch_size; set .* auto",
+        ),
+        ("training.batch_share=0.5", (), ("space.batch_size=auto",), "training.batch_share: 0.5"),
+        (
+            "training.early_stopping_baseline=0.5",
+            (OFF,),
+            (),
+            "training.early_stopping_baseline: 0.5 has no effect with .*patience: 0",
+        ),
+    ],
+)
+def test_settings_that_no_trial_can_feel_are_mistakes(
+    setting: str, off: tuple[str, ...], on: tuple[str, ...], message: str
+) -> None:
+    for overrides in (off, on):
+        config = load_config("default", [setting, *overrides])
+        if overrides is on:
+            check_training(narrowed(config), config.training)
+        else:
+            with pytest.raises(UserError, match=message):
+                check_training(narrowed(config), config.training)
