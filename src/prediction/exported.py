@@ -12,7 +12,8 @@ from src.commands import resume_command, retrain_command
 from src.data.tables.columns import ModelColumns, read_columns
 from src.errors import UserError
 from src.run_directory import ExportDirectory, Retrained, RunDirectory
-from src.search.snapshot import completed_trials, read_snapshot
+from src.search.choosing import completed_trials
+from src.search.snapshot import read_snapshot
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,13 @@
 from zipfile import BadZipFile
 
 import keras
+import numpy as np
 
 from src.data.loading import FitArrays
+from src.data.splits import Rows
 from src.errors import DiskError, UserError
 from src.files import checksum
-from src.search.export import first_line
+from src.search.export import Array, first_line, predict, raw_model
 from src.search.refit import build
 from src.search.seeds import trial_seed
 from src.search.trial import TrialRecord
@@ -23,7 +25,7 @@ def best_execution(context: RunContext, record: TrialRecord) -> int:
 
 def trained_network(
     context: RunContext, record: TrialRecord, execution: int, fold: int, arrays: FitArrays
-) -> tuple[keras.Model, FitArrays]:
+) -> keras.Model:
     """The network of one fit at its best epoch.
 
     Raises:
@@ -44,4 +46,27 @@ def trained_network(
             f"{first_line(error)}. Resume the run: it trains a trial again whose weights are "
             "damaged"
         ) from error
-    return network, arrays
+    return network
+
+
+def held_out_predictions(context: RunContext, record: TrialRecord) -> tuple[Rows, Array]:
+    """Returns row numbers and what the fits of a trial predict for those that they have not seen.
+
+    After cross-validation, each row is predicted by the fold that validated on it, of the first
+    execution; without it, by the execution with the best score.
+
+    Raises:
+        UserError: if their weights cannot be read.
+    """
+    data = context.data
+    inputs = () if data.table is None else data.table.inputs
+    folds = data.folds(record.spec.folds)
+    execution = best_execution(context, record) if len(folds) == 1 else 0
+    pieces = []
+    for fold, (train, validation) in enumerate(folds):
+        arrays = context.arrays(train, validation)
+        network = trained_network(context, record, execution, fold, arrays)
+        model = raw_model(network, arrays.scaling, arrays.problem, inputs)
+        pieces.append((validation, predict(model, data.raw_rows(validation))))
+    rows, predictions = zip(*pieces, strict=True)
+    return np.concatenate(rows), np.concatenate(predictions)

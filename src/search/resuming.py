@@ -121,18 +121,33 @@ def check_identity(resumed: ResumedRun, identity: Mapping[str, Any]) -> None:
     """Raises `UserError` unless rows, space and objective are what they were."""
     if resumed.saved is None:
         return
-    then: dict[str, Any] = resumed.saved.head["identity"]
-    problems = [
-        f"  {name}: {_difference(then.get(name), now)}"
-        for name, now in _plain(identity).items()
-        if then.get(name) != now
-    ]
+    problems = identity_problems(resumed.saved, identity)
     if problems:
         raise UserError(
             f"{resumed.run.path}: this is not the search that it was:\n"
             + "\n".join(problems)
             + "\nBring that back, or start a new run without --resume"
         )
+
+
+def identity_problems(saved: SavedSearch, identity: Mapping[str, Any]) -> list[str]:
+    """Returns a line for each of rows, space and objective that is not what it was."""
+    then: dict[str, Any] = saved.head["identity"]
+    return [
+        f"  {name}: {_difference(then.get(name), now)}"
+        for name, now in _plain(identity).items()
+        if then.get(name) != now
+    ]
+
+
+def changed_settings(saved: SavedSearch, config: Config) -> list[str]:
+    """Returns a line for each setting that would make it another search."""
+    then, now = saved.head["config"], _plain(flat(config))
+    return [
+        f"  {key}: {_difference(then.get(key), now.get(key))}"
+        for key in dict.fromkeys([*now, *then])
+        if then.get(key) != now.get(key) and not _may_change(key)
+    ]
 
 
 def remove_remains(
@@ -184,12 +199,7 @@ def _config(
         if source is not None or not _changed(run, saved):
             raise
         raise UserError(f"{error}\n{_hint(run)}") from error
-    then, now = saved.head["config"], _plain(flat(config))
-    changed = [
-        f"  {key}: {_difference(then.get(key), now.get(key))}"
-        for key in dict.fromkeys([*now, *then])
-        if then.get(key) != now.get(key) and not _may_change(key)
-    ]
+    changed = changed_settings(saved, config)
     if changed:
         allowed = ", ".join(f"{key}*" if key.endswith(".") else key for key in CHANGEABLE)
         raise UserError(

@@ -169,15 +169,6 @@ def read_snapshot(run: RunDirectory) -> SavedSearch:
     )
 
 
-def completed_trials(saved: SavedSearch) -> list[str]:
-    """Returns the ids of the trials that completed, best first; of equal scores, the earlier."""
-    sign = -1.0 if saved.head["identity"]["objective"]["direction"] == "max" else 1.0
-    results = {r["trial_id"]: restore_result(r, ()) for r in saved.records}
-    scores = {trial_id: result.score for trial_id, result in results.items()}
-    found = [(sign * score, trial_id) for trial_id, score in scores.items() if score is not None]
-    return [trial_id for _, trial_id in sorted(found)]
-
-
 def settle(run: RunDirectory, saved: SavedSearch) -> None:
     """Gives the state that was read its place, so that it is not the one to be replaced next.
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import keras_tuner as kt
-import numpy as np
 
 from src.config.schema import Config
 from src.errors import DiskError, UserError
@@ -25,7 +24,8 @@ from src.search.repair import check_repaired, find_damage, whole_training
 from src.search.run_files import RunFiles
 from src.search.snapshot import SavedSearch, restore_result
 from src.search.stopping import StopRequest, TrialInterruptedError
-from src.search.trial import TrialRecord, TrialResult, TrialSpec, structure_key
+from src.search.trial import TrialRecord, TrialResult, TrialSpec
+from src.search.trial_specs import trial_spec
 
 POLL_SECONDS = 0.2  # how long a signal may wait to be seen
 
@@ -358,32 +358,7 @@ class SearchTuner(kt.Tuner):
             self._write_state()
 
     def _spec(self, trial: Any) -> TrialSpec:
-        hyperparameters = trial.hyperparameters.get_config()
-        # Bayesian optimisation proposes NumPy numbers, which YAML and others cannot write.
-        values = {
-            name: value.item() if isinstance(value, np.generic) else value
-            for name, value in hyperparameters["values"].items()
-        }
-        parent_id = values.get("tuner/trial_id")
-        bracket = values.get("tuner/bracket")
-        if parent_id:  # Keras Tuner notes the newest bracket, though an older one may be running
-            bracket = self._specs[parent_id].bracket
-        settings = self.config.tuner
-        return TrialSpec(
-            trial_id=trial.trial_id,
-            root_id=self._specs[parent_id].root_id if parent_id else trial.trial_id,
-            parent_id=parent_id,
-            hyperparameters=hyperparameters | {"values": values},
-            initial_epoch=values.get("tuner/initial_epoch", 0),
-            epochs=values.get("tuner/epochs", self.config.training.epochs),
-            executions=settings.executions_per_trial,
-            folds=settings.folds,
-            keep_state=self.oracle.continues_trials,
-            attempt=self._specs[parent_id].attempt if parent_id else 0,
-            bracket=bracket,
-            rung=values.get("tuner/round"),
-            structure=structure_key(self.hypermodel.structure(trial.hyperparameters)),
-        )
+        return trial_spec(trial, self._specs, self.config, self.oracle, self.hypermodel)
 
     def _write_state(self) -> None:
         self._files.write_state(self.oracle, self.progress, self._end)

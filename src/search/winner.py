@@ -19,11 +19,10 @@ from src.search.export import (
     export_network,
     load_export,
     predict,
-    raw_model,
     write_facts,
 )
 from src.search.failures import TrialFailedError
-from src.search.fitted import best_execution, trained_network
+from src.search.fitted import best_execution, held_out_predictions, trained_network
 from src.search.refit import development_arrays, refit, refit_seed
 from src.search.stopping import TrialInterruptedError
 from src.search.threshold import Threshold, tune_threshold, with_threshold
@@ -138,11 +137,11 @@ def _export(
 ) -> Winner:
     """Exports into the folder `run.best`, which is not there yet."""
     data, spec = context.data, record.spec
-    folds = data.folds(spec.folds)
     if spec.folds == 1:
         epochs = None
         execution = best_execution(context, record)
-        network, arrays = trained_network(context, record, execution, 0, context.arrays(*folds[0]))
+        arrays = context.arrays(data.train, data.validation)
+        network = trained_network(context, record, execution, 0, arrays)
     else:
         epochs = record.result.best_epoch
         arrays = development_arrays(context)
@@ -155,18 +154,10 @@ def _export(
         run.model, network, arrays, data, f"hypermodel.name={context.hypermodel}"
     )
 
-    pieces = []
-    for fold, (train, validation) in enumerate(folds):
-        judge = model
-        if spec.folds > 1:
-            own, arrays = trained_network(
-                context, record, 0, fold, context.arrays(train, validation)
-            )
-            inputs = () if data.table is None else data.table.inputs
-            judge = raw_model(own, arrays.scaling, arrays.problem, inputs)
-        pieces.append((validation, predict(judge, data.raw_rows(validation))))
-    rows = np.concatenate([rows for rows, _ in pieces])
-    prediction = np.concatenate([predicted for _, predicted in pieces])
+    if spec.folds == 1:
+        rows, prediction = data.validation, predict(model, data.raw_rows(data.validation))
+    else:
+        rows, prediction = held_out_predictions(context, record)
     threshold = value = None
     if context.tune_threshold:
         threshold = tune_threshold(data.y[rows], prediction, context.plan.monitor)

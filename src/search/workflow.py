@@ -87,6 +87,27 @@ class PreparedSearch:
         """How long a trial trains, and what its callbacks monitor."""
         return _plan(self.config, self.objective)
 
+    def context(self, run: RunDirectory) -> RunContext:
+        """What all trials share.
+
+        Args:
+            run: the run's folder.
+        """
+        config = self.config
+        return RunContext(
+            seed=config.seed,
+            hypermodel=config.hypermodel.name,
+            data=self.data,
+            plan=self.plan,
+            run=run,
+            stream=config.training.batches == "stream",
+            limits=config.limits,
+            class_weight=_class_weight(config),
+            tune_threshold=config.objective.threshold == "tuned",
+            baselines=config.run.baselines,
+            save_interval=config.training.save_interval,
+        )
+
     @property
     def identity(self) -> dict[str, Any]:
         """What makes it this search, beside its configuration; plain data."""
@@ -241,19 +262,7 @@ def search(
                 remove_remains(run, saved, keep_running=saves)
             text = dump_config(config, prepared.recorded, run.config)
             write_atomically(run.config, text)
-            context = RunContext(
-                seed=config.seed,
-                hypermodel=config.hypermodel.name,
-                data=prepared.data,
-                plan=prepared.plan,
-                run=run,
-                stream=config.training.batches == "stream",
-                limits=config.limits,
-                class_weight=_class_weight(config),
-                tune_threshold=config.objective.threshold == "tuned",
-                baselines=config.run.baselines,
-                save_interval=config.training.save_interval,
-            )
+            context = prepared.context(run)
             executor_class = registry.load(EXECUTORS, engine, "run.engine")
             executor = executor_class(
                 context, prepared.workers, on_progress, lambda: stop.requested

@@ -100,7 +100,7 @@ def test_the_exported_model_takes_the_rows_of_the_file(
 ) -> None:
     columns = read_columns(outcome.run.columns)
     assert [c.name for c in columns.columns] == ["size", "rooms", "color", "town", "owned"]
-    assert (columns.target, columns.task) == ("dear", "binary")
+    assert (columns.target.name, columns.task) == ("dear", "binary")
     assert columns.class_names == ("cheap", "dear")
     model = keras.models.load_model(outcome.run.model, safe_mode=True)
     written = predictions(outcome)

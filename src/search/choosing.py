@@ -1,0 +1,56 @@
+"""Which trial of a run is meant, from its snapshot alone."""
+
+from src.commands import resume_command, retrain_command
+from src.errors import UserError
+from src.run_directory import RunDirectory
+from src.search.snapshot import SavedSearch, restore_result
+
+
+def completed_trials(saved: SavedSearch) -> list[str]:
+    """Returns the ids of the trials that completed, best first; of equal scores, the earlier."""
+    sign = -1.0 if saved.head["identity"]["objective"]["direction"] == "max" else 1.0
+    results = {r["trial_id"]: restore_result(r, ()) for r in saved.records}
+    scores = {trial_id: result.score for trial_id, result in results.items()}
+    found = [(sign * score, trial_id) for trial_id, score in scores.items() if score is not None]
+    return [trial_id for _, trial_id in sorted(found)]
+
+
+def choose_trial(run: RunDirectory, saved: SavedSearch, trial: str | None) -> str:
+    """Returns the id of a trial that has completed.
+
+    Args:
+        run: the run's folder.
+        saved: the state of its search.
+        trial: the number of the trial; None for the one that the search has exported.
+
+    Raises:
+        UserError: if there is no such trial, it has not completed, or nothing is exported yet.
+    """
+    completed = completed_trials(saved)
+    if trial is None and saved.exported is not None and run.model.is_file():
+        return str(saved.exported["trial_id"])
+    if not completed:
+        raise UserError(
+            f"{run.path}: none of its trials has completed. If the search runs, wait for one; else "
+            f"go on with it: {resume_command(run.path)}"
+        )
+    if trial is None:
+        raise UserError(
+            f"{run.path}: its search has not ended with a best trial yet. Wait for its end or go "
+            f"on with it, {resume_command(run.path)}; or train the best trial so far: "
+            f"{retrain_command(run.path, completed[0])}"
+        )
+    number = trial.lstrip("0") or "0"
+    known = {r["trial_id"]: r["result"]["status"] for r in saved.records}
+    for trial_id in completed:
+        if (trial_id.lstrip("0") or "0") == number:
+            return trial_id
+    what = "is no trial of this run that has ended"
+    for trial_id, status in known.items():
+        if (trial_id.lstrip("0") or "0") == number:
+            what = f"has {status}, so there is nothing to train for"
+    shown = ", ".join(completed[:5]) + (", …" if len(completed) > 5 else "")
+    raise UserError(
+        f"--trial: '{trial}' {what}. Valid: one of the {len(completed)} completed ones, best "
+        f"first: {shown}"
+    )

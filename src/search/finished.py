@@ -1,0 +1,73 @@
+"""Opens a trial that has completed, to train it anew: reads the run, locks and changes nothing."""
+
+from dataclasses import dataclass
+
+from src.config import load_config
+from src.errors import UserError
+from src.run_directory import RunDirectory
+from src.search.resuming import changed_settings, identity_problems
+from src.search.snapshot import SavedSearch, restore_result
+from src.search.trial import TrialRecord, TrialSpec
+from src.search.trial_runner import RunContext
+from src.search.trial_specs import trial_spec
+from src.search.winner import Winner, read_winner
+from src.search.workflow import prepare
+
+
+@dataclass(frozen=True)
+class FinishedTrial:
+    """A trial that has completed, and what its search shared.
+
+    Attributes:
+        context: what the trials shared.
+        record: the trial.
+        winner: what the search has exported, of this trial or another; None before.
+    """
+
+    context: RunContext
+    record: TrialRecord
+    winner: Winner | None
+
+
+def open_trial(run: RunDirectory, saved: SavedSearch, trial_id: str) -> FinishedTrial:
+    """Loads the rows of a run and takes over one of its trials.
+
+    Args:
+        run: the run's folder.
+        saved: the state of its search.
+        trial_id: of a trial that has completed.
+
+    Raises:
+        UserError: if settings, rows, space or objective are not those of the search.
+    """
+    config = load_config(run.config)
+    changed = changed_settings(saved, config)
+    if changed:
+        raise UserError(
+            f"{run.config}: is not as the search left it:\n" + "\n".join(changed) + "\nBring that "
+            "back, or delete the file and resume the run, which writes it again"
+        )
+    prepared = prepare(config)
+    problems = identity_problems(saved, prepared.identity)
+    if problems:
+        raise UserError(
+            f"{run.path}: this is not what its trials were trained on:\n"
+            + "\n".join(problems)
+            + "\nBring that back, or search anew: python -m src.tune --config "
+            + f"{run.config} run.name=auto"
+        )
+    prepared.oracle.restore(saved.oracle, saved.trials)
+    specs: dict[str, TrialSpec] = {}
+    for identifier, trial in prepared.oracle.trials.items():
+        specs[identifier] = trial_spec(
+            trial, specs, prepared.config, prepared.oracle, prepared.hypermodel
+        )
+    records = {
+        state["trial_id"]: TrialRecord(specs[state["trial_id"]], restore_result(state, ()))
+        for state in saved.records
+    }
+    winner = None
+    if saved.exported is not None:
+        exported = records[saved.exported["trial_id"]]
+        winner = read_winner(run, exported, saved.exported["files"])
+    return FinishedTrial(prepared.context(run), records[trial_id], winner)
