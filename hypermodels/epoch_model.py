@@ -1,5 +1,6 @@
 """A Keras model that trains and validates a whole epoch in one graph call."""
 
+import itertools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ from hypermodels.streaming import RowStream, Streamed
 from hypermodels.tunables import tunables_of
 
 EVALUATION_ROWS = 16_384  # rows of one forward pass in validation: bounds memory, costs nothing
+LARGE_BYTES = 2**26  # of arrays that are too large to be copied into a dataset
 Arrays = tuple[Any, ...]  # (x, y) or (x, y, sample_weight), all rows of each
 WholeMetric = Callable[[np.ndarray[Any, Any], np.ndarray[Any, Any]], float]
 
@@ -85,7 +87,7 @@ class EpochModel(keras.Model):
         if stream:
             streams = (self._training_stream, self._validation_stream)
             element = tuple(s.open(arrays) for s, arrays in zip(streams, element, strict=False))
-        epochs = tf.data.Dataset.from_tensors(element).repeat()
+        epochs = _repeated(element, stream=stream)
         self._keeps_metrics = stream
         try:
             return self.fit(epochs, steps_per_epoch=1, shuffle=False, **fit_arguments)
@@ -308,6 +310,21 @@ def _float32(metric: WholeMetric) -> Callable[..., np.float32]:
 def _array(size: Any, dtype: Any, shape: tuple[int, ...]) -> Any:
     """Collects the parts of an array of rows, batch by batch."""
     return tf.TensorArray(dtype, size, infer_shape=False, element_shape=(None, *shape))
+
+
+def _repeated(element: tuple[Any, ...], *, stream: bool) -> Any:
+    """A dataset of the same arrays over and over.
+
+    `from_tensors` copies them three times, which is quick for small ones. Large NumPy arrays are
+    handed over in every epoch instead: where they lie at a multiple of 64 bytes, without a copy.
+    """
+    arrays = [array for part in element for array in part]
+    if stream or sum(getattr(array, "nbytes", 0) for array in arrays) < LARGE_BYTES:
+        return tf.data.Dataset.from_tensors(element).repeat()
+    signature = tuple(tuple(tf.TensorSpec(a.shape, a.dtype) for a in part) for part in element)
+    return tf.data.Dataset.from_generator(
+        lambda: itertools.repeat(element), output_signature=signature
+    )
 
 
 def _count(data: Arrays | Streamed) -> Any:

@@ -57,7 +57,7 @@ def test_a_search_leaves_every_file_and_they_agree(tiny: MakeConfig) -> None:
     np.testing.assert_allclose(best, trials["score"])
 
     scores = json.loads(run_directory.metrics.read_text())
-    assert set(scores) == {"validation", "test"}
+    assert set(scores) == {"validation", "test", "test_interval", "baselines"}
     assert scores["validation"]["accuracy"] == pytest.approx(winner.record.result.score)
     table = pd.read_csv(run_directory.predictions, dtype=str)
     test = table[table["split"] == "test"]

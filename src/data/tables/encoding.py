@@ -15,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from src.data.preprocessing import aligned_empty
 from src.data.splits import Rows
 from src.data.tables.columns import Column
 from src.data.tables.inference import levels
@@ -64,7 +65,8 @@ class TableEncoding:
         center: float32, in raw units.
         scale: float32, in raw units, never 0.
         is_bounded: whether scaled numbers are drawn in.
-        flags: int64: which numbers have a flag, as indices of `places`.
+        flags: int64: which numbers have a flag, as indices of `places`: those that the training
+            rows lack; of a table too large for all flags, those that they lack most often.
         cycles: (index of `places`, days, harmonic) of pairs of a sine and a cosine.
         levels: (index of `places`, float32 values) of integers with few values.
         pieces: (index of `places`, float32 lower ends, float32 widths above 0): how far through
@@ -103,7 +105,7 @@ class TableEncoding:
 
     def apply(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
         """Returns float32 `(rows, features)` in new memory, C-contiguous."""
-        encoded = np.empty((len(x), self.features), np.float32)
+        encoded = aligned_empty((len(x), self.features))
         rows = max(1, _CHUNK_CELLS // max(1, encoded.shape[1] + x.shape[1]))
         for start in range(0, len(x), rows):
             self._encode(x[start : start + rows], encoded[start : start + rows])
@@ -163,17 +165,16 @@ def fit_encoding(
     """
     places = [place for place, column in enumerate(columns) if not column.is_text]
     fill, center, scale = (np.zeros(len(places), np.float32) for _ in range(3))
-    flags: list[int] = []
+    gaps: dict[int, int] = {}
     cycles: list[tuple[int, float, int]] = []
     found: list[tuple[int, NDArray[np.float32]]] = []
     pieces: list[tuple[int, NDArray[np.float32], NDArray[np.float32]]] = []
     fewest = _fewest(len(rows))
-    texts, spare = _texts(x, rows, columns, fewest)
     for index, place in enumerate(places):
         values = x[rows, place]
         present = values[~np.isnan(values)]
         if len(present) < len(values):
-            flags.append(index)
+            gaps[index] = len(values) - len(present)
         if not len(present):  # in these rows, though not in others
             present = np.zeros(1, np.float32)
         fill[index] = np.median(present)
@@ -183,10 +184,17 @@ def fit_encoding(
         elif columns[place].kind == "numeric":
             distinct = levels(present)
             often = [value for value in distinct if (present == value).sum() >= fewest]
-            if often and len(often) <= spare:
+            if often:
                 found.append((index, np.array(often, np.float32)))
-                spare -= len(often)
-    whole = {index for index, _ in found} | {index for index, _, _ in cycles}
+    spare = EXTRA_CELLS // len(rows)
+    flags = sorted(sorted(gaps, key=lambda index: -gaps[index])[:spare])
+    texts, spare = _texts(x, rows, columns, fewest, spare - len(flags))
+    fitting: list[tuple[int, NDArray[np.float32]]] = []
+    for index, values in found:
+        if len(values) <= spare:
+            fitting.append((index, values))
+            spare -= len(values)
+    whole = {index for index, _ in fitting} | {index for index, _, _ in cycles}
     fluent = [i for i, place in enumerate(places) if columns[place].kind == "numeric"]
     fluent = [index for index in fluent if index not in whole]
     count = min(MOST_PIECES, len(rows) // ROWS_A_PIECE, spare // max(1, len(fluent)))
@@ -204,7 +212,7 @@ def fit_encoding(
         is_bounded=scaling != "none",
         flags=np.array(flags, np.int64),
         cycles=tuple(cycles),
-        levels=tuple(found),
+        levels=tuple(fitting),
         pieces=tuple(pieces),
         texts=tuple(texts),
     )
@@ -225,14 +233,13 @@ def _quantiles(present: NDArray[np.float32], count: int) -> NDArray[np.float32]:
 
 
 def _texts(
-    x: NDArray[np.float32], rows: Rows, columns: Sequence[Column], fewest: int
+    x: NDArray[np.float32], rows: Rows, columns: Sequence[Column], fewest: int, spare: int
 ) -> tuple[list[tuple[int, Vocabulary]], int]:
     """The vocabularies of the columns of texts, and how many encoded columns may be added yet.
 
     Those with the fewest categories come first to a column for each of them; the other columns of
     texts are embedded, as is one with more than `MOST_ONE_HOT`.
     """
-    spare = EXTRA_CELLS // len(rows)
     texts = [
         (place, _vocabulary(x[rows, place], column.categories, fewest))
         for place, column in enumerate(columns)

@@ -26,6 +26,7 @@ from src.data.tables.formats import (
 
 MOST_CATEGORIES = 100_000  # texts kept of a column; with more it is no category anyway
 FEW_NUMBERS = 20  # a column with a stray text and so few numbers is one of codes
+MOST_SMALL = 32  # pieces of a column
 FEWER_TEXTS = 1 - ENOUGH
 
 ReadChunks = Callable[[Sequence[str] | None], Iterator[pd.DataFrame]]
@@ -220,8 +221,15 @@ class _Growing:
         assert self._format is not None
         is_date = is_date_format(self._format)
         self._numbers.append(numbers if self._is_exact or is_date else _narrowed(numbers))
+        self._join(self._numbers)
         self._rows += len(numbers)
         self._values += int((~np.isnan(numbers)).sum())
+
+    @staticmethod
+    def _join(pieces: list[Any]) -> None:
+        """Makes one array of many small ones, which would leave holes in the memory."""
+        if len(pieces) > MOST_SMALL:
+            pieces[-MOST_SMALL:] = [np.concatenate(pieces[-MOST_SMALL:])]
 
     def _add_texts(self, codes: NDArray[Any], distinct: NDArray[np.object_]) -> None:
         index = self._index
@@ -234,6 +242,7 @@ class _Growing:
             else:
                 places[place], self._overflow = -1, True
         self._codes.append(places[codes])
+        self._join(self._codes)
         self._rows += len(codes)
 
 
