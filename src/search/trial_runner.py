@@ -138,6 +138,9 @@ class TrialRunner:
             reason, rejected = str(error), isinstance(error, RejectedError)
         except (TrialInterruptedError, DiskError):
             raise
+        except _UnfitCheckpointError:
+            remove(self.context.run.running_state(spec.trial_id))
+            return self.run(spec)
         except Exception as error:
             if self.stopping is not None and self.stopping():
                 # Out of an extension module, a signal's KeyboardInterrupt may come as any other.
@@ -219,6 +222,7 @@ class TrialRunner:
         context, execution, fold = self.context, recorder.execution, recorder.fold
         seed = trial_seed(context.seed, int(spec.root_id), execution, fold, spec.attempt)
         rows = len(arrays.x)
+        # What is said if there is not even memory for the model, which `auto` would look at.
         recorder.batch_size = min(max(hp.values.get("batch_size", 0), 0) or rows, rows)
         hypermodel = self._hypermodel_class(arrays.problem, seed=seed, plan=context.plan)
         model = self._traced.model(hypermodel, hp, seed)
@@ -229,7 +233,10 @@ class TrialRunner:
         best = callbacks.BestEpoch(callbacks.Monitor(context.plan.monitor, context.plan.direction))
         reached, stopped, initial_epoch = 0, False, spec.initial_epoch
         if saved is not None:
-            initial_epoch, _ = training_state.put(saved.training, model, controls, best)
+            try:
+                initial_epoch, _ = training_state.put(saved.training, model, controls, best)
+            except (LookupError, TypeError, ValueError) as error:
+                raise _UnfitCheckpointError from error
         elif spec.parent_id is not None:
             state = context.run.training_state(spec.parent_id, execution)
             reached, stopped = training_state.restore(state, model, controls, best)
@@ -247,7 +254,7 @@ class TrialRunner:
                     )
                     watchers.append(saver)
                 if self.on_progress is not None:
-                    watchers.append(self._reporter(spec, recorder))
+                    watchers.append(self._reporter(spec, recorder, initial_epoch))
                 if self.stopping is not None:
                     watchers.append(Stopper(self.stopping))
                 try:
@@ -284,19 +291,25 @@ class TrialRunner:
             state=checksum(state) if spec.keep_state else None,
         )
 
-    def _reporter(self, spec: TrialSpec, recorder: EpochRecorder) -> "_ProgressReporter":
+    def _reporter(
+        self, spec: TrialSpec, recorder: EpochRecorder, initial_epoch: int
+    ) -> "_ProgressReporter":
         begin = TrialProgress(
             worker=self.worker,
             trial_id=spec.trial_id,
             fit=recorder.execution * spec.folds + recorder.fold + 1,
             fits=spec.executions * spec.folds,
-            epoch=spec.initial_epoch,
+            epoch=initial_epoch,
             epochs=spec.epochs,
             batch_size=recorder.batch_size,
             parameters=recorder.parameters,
         )
         assert self.on_progress is not None
         return _ProgressReporter(begin, recorder, self.context.plan.monitor, self.on_progress)
+
+
+class _UnfitCheckpointError(Exception):
+    """What a killed trial saved is not of such a model, as after a change of the HyperModel."""
 
 
 def hyperparameters_of(spec: TrialSpec) -> kt.HyperParameters:
