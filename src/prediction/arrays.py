@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from src.data.sources.npz_file import UNREADABLE
+from src.data.archives import UNREADABLE
 from src.errors import UserError
 
 _HEADERS = {
