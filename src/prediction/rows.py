@@ -149,14 +149,13 @@ def _open_text(
             f"{form.separator!r}"
         )
     notices = found.notices
-    if open_text(path, where, "auto", form.separator).form.has_header:
+    if found.looks_headed:
         notices = (
             *notices,
             "the first line is taken for a row, as in the file that the model was trained on, "
             "though it looks like a header; if it is one, take it out",
         )
-    found = replace(found, names=tuple(names))
-    return OpenTable(found.names, found.chunks, notices)
+    return OpenTable(tuple(names), replace(found, names=tuple(names)).chunks, notices)
 
 
 def _array_rows(path: Path, where: str, model: ExportedModel) -> InputFile:
