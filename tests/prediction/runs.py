@@ -9,7 +9,7 @@ from src.run_directory import RunDirectory
 from src.search import run as search
 
 SMALL = (
-    *("run.workers=1", "tuner.max_trials=2", "training.epochs=3", "space.layers=1"),
+    *("run.workers=1", "tuner.max_trials=1", "training.epochs=3", "space.layers=1"),
     *("space.units=8", "space.batch_size=16", "space.schedule=cosine"),
 )
 COLOURS = ("red", "green", "blue")
@@ -53,7 +53,7 @@ def headless_run(folder: Path) -> RunDirectory:
     table = pd.DataFrame({"a": x[:, 0].round(3), "y": y.round(2), "b": x[:, 1].round(3)})
     table.to_csv(path, index=False, header=False)
     return _searched(
-        *("data.source=csv", f"data.path={path}", "data.target=column_2", "tuner.max_trials=1"),
+        *("data.source=csv", f"data.path={path}", "data.target=column_2"),
         *(f"run.directory={folder}", "run.name=headless"),
     )
 
@@ -67,7 +67,7 @@ def array_run(folder: Path) -> RunDirectory:
     np.savez(path, x_train=x, y_train=y)
     return _searched(
         *("data.source=npz", f"data.path={path}", "data.test_fraction=0.4"),
-        *("tuner.max_trials=1", "space.early_stopping_patience=0"),
+        "space.early_stopping_patience=0",
         *(f"run.directory={folder}", "run.name=images"),
     )
 
