@@ -3,6 +3,8 @@
 import difflib
 from collections.abc import Iterable
 
+MOST_LISTED = 20
+
 
 class UserError(Exception):
     """A mistake in the configuration, the data or the command line.
@@ -22,3 +24,10 @@ def nearest(name: str, valid: Iterable[str]) -> str:
     """Returns ` Did you mean '…'?` for the closest of `valid`, or an empty string."""
     matches = difflib.get_close_matches(name, list(valid), n=1, cutoff=0.6)
     return f" Did you mean '{matches[0]}'?" if matches else ""
+
+
+def listed(names: Iterable[str]) -> str:
+    """Returns names separated by commas, the first twenty where there are more."""
+    shown_names = list(names)
+    more = f", … {len(shown_names) - MOST_LISTED} more" if len(shown_names) > MOST_LISTED else ""
+    return ", ".join(shown_names[:MOST_LISTED]) + more

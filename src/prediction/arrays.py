@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from src.data.sources.npz_file import UNREADABLE
+from src.data.archives import UNREADABLE
 from src.errors import UserError
 
 _HEADERS = {
@@ -59,7 +59,7 @@ class ArrayFile:
                 f"{where}: {self._name} has shape {shape} of type {dtype}; valid: numbers, "
                 f"(rows, {features}) or images of as many values"
             )
-        if labels[0:1] != shape[0:1] or int(np.prod(labels[1:])) != 1:
+        if self.has_target and (labels[:1] != shape[:1] or int(np.prod(labels[1:])) != 1):
             raise UserError(
                 f"{where}: {label} has shape {labels}, and {self._name} has {shape[0]} rows; "
                 "valid: a label a row"

@@ -12,8 +12,6 @@ from src.commands import resume_command, retrain_command
 from src.data.tables.columns import ModelColumns, read_columns
 from src.errors import UserError
 from src.run_directory import ExportDirectory, Retrained, RunDirectory
-from src.search.choosing import completed_trials
-from src.search.snapshot import read_snapshot
 
 
 @dataclass(frozen=True)
@@ -94,6 +92,10 @@ def _named(run: str) -> RunDirectory:
 
 def _not_exported(run: RunDirectory) -> str:
     """Why a run has no model, and what to do."""
+    # For a model that is there, nothing that these import is needed.
+    from src.search.choosing import completed_trials
+    from src.search.snapshot import read_snapshot
+
     saved = read_snapshot(run)  # raises if there was no trial yet
     completed = completed_trials(saved)
     if completed:

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from src.data.sources.tables import OpenTable, listed
 from src.data.tables.columns import (
     Column,
     ModelColumns,
@@ -20,8 +19,10 @@ from src.data.tables.columns import (
     to_finite_float32,
 )
 from src.data.tables.formats import PLAIN, TEXT
+from src.data.tables.open_table import OpenTable
+from src.data.tables.parquet_files import open_parquet
 from src.data.tables.text_files import CHUNK_CELLS, open_text
-from src.errors import UserError
+from src.errors import UserError, listed
 from src.prediction.arrays import ArrayFile
 from src.prediction.exported import ExportedModel
 
@@ -78,8 +79,6 @@ def open_rows(path: Path, model: ExportedModel) -> InputFile:
         return _array_rows(path, where, model)
     columns, target = _columns(model)
     if start.startswith(b"PAR1"):
-        from src.data.sources.parquet_file import open_parquet
-
         table = open_parquet(path, where)
     else:
         table = _open_text(path, where, model.table, columns)
@@ -150,14 +149,13 @@ def _open_text(
             f"{form.separator!r}"
         )
     notices = found.notices
-    if open_text(path, where, "auto", form.separator).form.has_header:
+    if found.looks_headed:
         notices = (
             *notices,
             "the first line is taken for a row, as in the file that the model was trained on, "
             "though it looks like a header; if it is one, take it out",
         )
-    found = replace(found, names=tuple(names))
-    return OpenTable(found.names, found.chunks, notices)
+    return OpenTable(tuple(names), replace(found, names=tuple(names)).chunks, notices)
 
 
 def _array_rows(path: Path, where: str, model: ExportedModel) -> InputFile:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from src.config.schema import DataSettings
 from src.data.dataset import Dataset
-from src.data.sources.tables import OpenTable, table_dataset
+from src.data.sources.tables import table_dataset
+from src.data.tables.open_table import OpenTable
 from src.data.tables.text_files import open_text
 
 

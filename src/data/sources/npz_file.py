@@ -1,9 +1,7 @@
 """Arrays of your own in a numpy `.npz` file: tables or images, with or without test rows."""
 
 import os
-import struct
 import zipfile
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from src.config.schema import DataSettings
+from src.data.archives import UNREADABLE
 from src.data.dataset import Dataset, pixel_names
 from src.data.sources.checks import check_finite_target, refuse_unused, to_float32
 from src.errors import UserError
 
 _VALID_KEYS = "x_train and y_train, and x_test and y_test for separate test rows"
-UNREADABLE = (
-    *(OSError, ValueError, EOFError, OverflowError, MemoryError, RecursionError, RuntimeError),
-    *(SyntaxError, KeyError, struct.error, zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error),
-)
-"""What damaged archives and headers raise; RuntimeError for encrypted ones."""
 
 
 def npz(settings: DataSettings, seed: int) -> Dataset:  # noqa: ARG001 (one signature for all)

@@ -1,16 +1,9 @@
 """Tables of your own in Parquet files; needs the package pyarrow."""
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Any
-
-import pandas as pd
-
 from src.config.schema import DataSettings
 from src.data.dataset import Dataset
-from src.data.sources.tables import OpenTable, table_dataset
-from src.data.tables.text_files import CHUNK_CELLS
-from src.errors import UserError
+from src.data.sources.tables import table_dataset
+from src.data.tables.parquet_files import open_parquet
 
 
 def parquet(settings: DataSettings, seed: int) -> Dataset:  # noqa: ARG001 (one signature for all)
@@ -24,43 +17,3 @@ def parquet(settings: DataSettings, seed: int) -> Dataset:  # noqa: ARG001 (one 
             what is valid.
     """
     return table_dataset(settings, open_parquet)
-
-
-def open_parquet(path: Path, where: str) -> OpenTable:
-    """Opens a Parquet file.
-
-    Args:
-        path: the file.
-        where: the key and the path, for messages.
-
-    Raises:
-        UserError: if pyarrow is not installed, or naming the file and what is wrong with it.
-    """
-    try:
-        import pyarrow.parquet as format_
-    except ModuleNotFoundError as error:
-        raise UserError(
-            f"{where}: a Parquet file needs the package pyarrow, which is not installed: "
-            "pip install pyarrow; or save the table as CSV, for data.source=csv"
-        ) from error
-    if not path.is_file():
-        found = "is a folder" if path.is_dir() else "there is no such file"
-        raise UserError(f"{where}: {found}; valid: a Parquet file")
-    try:
-        file: Any = format_.ParquetFile(path)
-        names = tuple(map(str, file.schema_arrow.names))
-    except (OSError, ValueError) as error:  # pyarrow's ArrowInvalid is a ValueError
-        raise UserError(f"{where}: is not readable as Parquet ({error})") from error
-    if not file.metadata.num_rows:
-        raise UserError(f"{where}: has no rows; valid: at least one row")
-
-    def chunks(wanted: Sequence[str] | None) -> Iterator[pd.DataFrame]:
-        rows = max(1_000, CHUNK_CELLS // max(1, len(names if wanted is None else wanted)))
-        columns = None if wanted is None else list(wanted)
-        try:
-            for batch in file.iter_batches(batch_size=rows, columns=columns):
-                yield batch.to_pandas()
-        except (OSError, ValueError) as error:
-            raise UserError(f"{where}: is not readable as Parquet ({error})") from error
-
-    return OpenTable(names, chunks)

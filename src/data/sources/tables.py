@@ -1,8 +1,8 @@
 """From a file with named columns to features and a target; shared by the file formats."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,33 +13,16 @@ from numpy.typing import NDArray
 from src.config.schema import DataSettings
 from src.data.dataset import Dataset
 from src.data.sources.checks import refuse_unused
-from src.data.tables.columns import Column, Table, TextForm, to_finite_float32
+from src.data.tables.columns import Column, Table, to_finite_float32
 from src.data.tables.formats import COMPACT_DATES, NUMBER_FORMATS
 from src.data.tables.gathering import Cells, Forced, formats_for, gather
 from src.data.tables.inference import describe, disguises, shown
+from src.data.tables.open_table import OpenTable
 from src.data.task import MOST_INFERRED_CLASSES
-from src.errors import UserError, nearest
+from src.errors import UserError, listed, nearest
 
 LONGEST_LABEL = 200  # characters
-_SHOWN = 20
 _OUT_OF_PLACE = 0.5  # of a text target's labels may differ from each other; with more it is none
-
-
-@dataclass(frozen=True)
-class OpenTable:
-    """A file that is open for reading.
-
-    Attributes:
-        names: its columns, distinct.
-        chunks: gives the rows in pieces, of the columns that it is asked for.
-        notices: what was done about its form, a sentence each.
-        form: of a CSV file.
-    """
-
-    names: tuple[str, ...]
-    chunks: Callable[[Sequence[str] | None], Iterator[pd.DataFrame]]
-    notices: tuple[str, ...] = ()
-    form: TextForm | None = None
 
 
 # (path, key and path for messages) -> table
@@ -115,13 +98,6 @@ def table_dataset(settings: DataSettings, open_file: OpenFile) -> Dataset:
         ),
         groups=None if group is None else _groups(group)[kept],
     )
-
-
-def listed(names: Iterable[str]) -> str:
-    """Returns names separated by commas, the first twenty where there are more."""
-    shown_names = list(names)
-    more = f", … {len(shown_names) - _SHOWN} more" if len(shown_names) > _SHOWN else ""
-    return ", ".join(shown_names[:_SHOWN]) + more
 
 
 def _path(settings: DataSettings, key: Literal["path", "test_path"]) -> Path:

@@ -50,6 +50,7 @@ class TextTable:
         where: how messages call it.
         encoding: of its text.
         form: separator and header.
+        looks_headed: whether the first line differs in kind from those below it.
         names: of the columns, distinct.
         notices: what was done about its form, a sentence each.
     """
@@ -58,6 +59,7 @@ class TextTable:
     where: str
     encoding: str
     form: TextForm
+    looks_headed: bool
     names: tuple[str, ...]
     notices: tuple[str, ...]
 
@@ -113,7 +115,8 @@ def open_text(
         with _opened(path, encoding) as file:
             rows = _parser(file, separator, nrows=_SAMPLE_ROWS).to_numpy(dtype=object)
     rows = np.array([[str(cell).strip() for cell in row] for row in rows], dtype=object)
-    has_header = _has_header(rows) if header == "auto" else header
+    looks_headed = _has_header(rows)
+    has_header = looks_headed if header == "auto" else header
     if has_header:
         if len(rows) == 1:
             raise UserError(f"{where}: has a header and no rows; valid: at least one row")
@@ -127,7 +130,9 @@ def open_text(
                 f"the first line is taken for a row: the columns are called {names[0]} to "
                 f"{names[-1]}; data.header=true takes it for their names"
             )
-    return TextTable(path, where, encoding, TextForm(separator, has_header), names, tuple(notices))
+    form = TextForm(separator, has_header)
+    looks_headed = looks_headed and len(rows) > 1
+    return TextTable(path, where, encoding, form, looks_headed, names, tuple(notices))
 
 
 @contextmanager
