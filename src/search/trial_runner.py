@@ -56,6 +56,8 @@ class RunContext:
         limits: when a trial is given up.
         class_weight: the HyperModels' weights of classes in the loss; None for equal ones.
         tune_threshold: whether the winner gets a decision threshold of its own.
+        average: whether, after cross-validation, the models of the folds are exported together
+            instead of one that is trained anew on all of their rows.
         baselines: whether a dumb guess and a linear model are scored beside the winner.
         save_interval: epochs or else seconds after which a running trial is saved, to go on from
             there if it is killed; neither for never.
@@ -70,6 +72,7 @@ class RunContext:
     limits: LimitSettings = field(default_factory=LimitSettings)
     class_weight: Literal["balanced"] | None = None
     tune_threshold: bool = False
+    average: bool = False
     baselines: bool = True
     save_interval: tuple[int | None, float | None] = (None, None)
 

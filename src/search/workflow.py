@@ -104,6 +104,7 @@ class PreparedSearch:
             limits=config.limits,
             class_weight=_class_weight(config),
             tune_threshold=config.objective.threshold == "tuned",
+            average=config.tuner.export == "average",
             baselines=config.run.baselines,
             save_interval=config.training.save_interval,
         )
