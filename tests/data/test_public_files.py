@@ -87,7 +87,7 @@ def test_abalone_has_one_column_of_text() -> None:
     data = loaded("abalone.csv")
     assert (data.task, data.x.shape) == ("regression", (4177, 8))
     assert kinds(data)["sex"] == "categorical"
-    assert data.arrays(data.train, data.validation).x.shape == (2507, 10)
+    assert data.arrays(data.train, data.validation).x.shape == (2507, 7 + 7 * 16 + 3)
 
 
 def test_horse_colic_has_missing_values_and_an_identifier() -> None:
