@@ -16,8 +16,9 @@ from src.data.loading import Data, FitArrays
 from src.data.preprocessing import Scaling
 from src.data.scaled_rows import ScaledRows
 from src.data.tables.columns import Column, columns_yaml
-from src.data.tables.encoding import RawTableRows, TableEncoding
+from src.data.tables.encoding import TableEncoding
 from src.data.tables.model_inputs import encoded_inputs
+from src.data.tables.raw_rows import RawTableRows
 from src.errors import UserError
 from src.files import sync, write_atomically
 from src.run_directory import ExportDirectory
