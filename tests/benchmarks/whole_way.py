@@ -189,13 +189,14 @@ def _line(found: Comparison) -> str:
         return f"{value:,.0f}" if abs(value) > 100 else f"{value:.4f}"
 
     low, high = found.interval
+    verdict = "inside" if found.inside else "outside"
+    expected = "as" if found.as_expected else "NOT as"
+    mean, deviation = shown(found.retrained_test), shown(found.retrained_deviation)
     return (
         f"{found.table}: {found.metric} of the test rows {shown(found.test)} ({shown(low)} to "
-        f"{shown(high)}), of the rows held back {shown(found.held_back)}, "
-        f"{'inside' if found.inside else 'outside'}, "
-        f"{'as' if found.as_expected else 'NOT as'} expected; retrained "
-        f"{shown(found.retrained_test)} ± {shown(found.retrained_deviation)}, ensemble {shown(found.ensemble_test)}, on the rows "
-        f"held back {shown(found.ensemble_held_back)}; seconds "
+        f"{shown(high)}), of the rows held back {shown(found.held_back)}, {verdict}, {expected} "
+        f"expected; retrained {mean} ± {deviation}, ensemble {shown(found.ensemble_test)}, on the "
+        f"rows held back {shown(found.ensemble_held_back)}; seconds "
         + " + ".join(f"{seconds:.0f}" for seconds in found.seconds)
     )
 
