@@ -1,4 +1,4 @@
-"""Keras callbacks for tuning: learning rate, early stopping, TensorBoard. One file each.
+"""Keras callbacks that control a training from inside, and TensorBoard.
 
 `callbacks/` stands on Keras and TensorFlow alone: copy the folder into a project of your own and
 use it with plain Keras models. At every step the rate is base × schedule × plateau factor, in
@@ -16,21 +16,28 @@ Example:
     ```
 """
 
+from callbacks.batch_size_scheduler import BatchGrowth, BatchGrowthOnPlateau, RandomBatchSize
 from callbacks.best_epoch import BestEpoch
 from callbacks.early_stopping import EarlyStopping
 from callbacks.learning_rate import LearningRate
 from callbacks.learning_rate_scheduler import LearningRateScheduler
-from callbacks.monitor import Direction, MissingMetricError, Monitor, Stagnation
+from callbacks.monitor import Direction, MissingMetricError, Monitor, Plateaus, Stagnation
 from callbacks.plan import ScheduleUnit, TrainingPlan
+from callbacks.record_controls import CONTROLS, RecordControls
 from callbacks.record_learning_rate import RecordLearningRate
 from callbacks.reduce_lr_on_plateau import ReduceLROnPlateau
 from callbacks.registry import CALLBACKS, build_callbacks, declare_all, limits
+from callbacks.regularization_scheduler import RegularizationOnGap, RegularizationScheduler
 from callbacks.schedules import SCHEDULES, Range, get_schedule, parameters_of
 from callbacks.tensorboard import TensorBoard
+from callbacks.warm_up import WarmUp
 
 __all__ = [
     "CALLBACKS",
+    "CONTROLS",
     "SCHEDULES",
+    "BatchGrowth",
+    "BatchGrowthOnPlateau",
     "BestEpoch",
     "Direction",
     "EarlyStopping",
@@ -38,13 +45,19 @@ __all__ = [
     "LearningRateScheduler",
     "MissingMetricError",
     "Monitor",
+    "Plateaus",
+    "RandomBatchSize",
     "Range",
+    "RecordControls",
     "RecordLearningRate",
     "ReduceLROnPlateau",
+    "RegularizationOnGap",
+    "RegularizationScheduler",
     "ScheduleUnit",
     "Stagnation",
     "TensorBoard",
     "TrainingPlan",
+    "WarmUp",
     "build_callbacks",
     "declare_all",
     "get_schedule",

@@ -65,18 +65,25 @@ class Monitor:
 class Stagnation:
     """Counts the epochs since a metric last improved.
 
+    Args:
+        monitor: the metric.
+        baseline: what the first improvement must improve on; None for any finite value.
+
     Attributes:
-        best: best value so far.
+        best: best value so far, or the baseline.
         epochs: epochs since then.
     """
 
-    def __init__(self, monitor: Monitor) -> None:
+    def __init__(self, monitor: Monitor, baseline: float | None = None) -> None:
+        if baseline is not None and not math.isfinite(baseline):
+            raise ValueError(f"baseline must be finite, but got {baseline}")
         self.monitor = monitor
+        self.baseline = baseline
         self.reset()
 
     def reset(self) -> None:
         """Forgets everything seen."""
-        self.best = self.monitor.worst
+        self.best = self.monitor.worst if self.baseline is None else self.baseline
         self.epochs = 0
 
     def update(self, logs: Mapping[str, Any] | None) -> None:
@@ -96,3 +103,61 @@ class Stagnation:
         """Continues from what `get_state` returned."""
         self.best = self.monitor.worst if state["best"] is None else state["best"]
         self.epochs = state["epochs"]
+
+
+class Plateaus:
+    """Counts how often a metric has stopped improving: after `patience` epochs without, once more.
+
+    Args:
+        monitor: the metric.
+        patience: epochs without improvement that make a plateau, at least 1.
+        cooldown: epochs after a plateau that do not count, as in PyTorch.
+
+    Attributes:
+        count: plateaus so far.
+    """
+
+    def __init__(self, monitor: Monitor, patience: int, cooldown: int = 0) -> None:
+        if patience < 1:
+            raise ValueError(f"patience must be at least 1, but got {patience}")
+        if cooldown < 0:
+            raise ValueError(f"cooldown must be at least 0, but got {cooldown}")
+        self.patience = patience
+        self.cooldown = cooldown
+        self.stagnation = Stagnation(monitor)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forgets everything seen."""
+        self.stagnation.reset()
+        self.count = 0
+        self.cooldown_left = 0
+
+    def update(self, logs: Mapping[str, Any] | None) -> None:
+        """Takes in the logs of one more epoch.
+
+        Raises:
+            MissingMetricError: if the logs lack the metric.
+        """
+        self.stagnation.update(logs)
+        if self.cooldown_left > 0:
+            self.cooldown_left -= 1
+            self.stagnation.epochs = 0
+        if self.stagnation.epochs >= self.patience:
+            self.count += 1
+            self.cooldown_left = self.cooldown
+            self.stagnation.epochs = 0
+
+    def get_state(self) -> dict[str, Any]:
+        """Returns plain JSON data."""
+        return {
+            "stagnation": self.stagnation.get_state(),
+            "count": self.count,
+            "cooldown_left": self.cooldown_left,
+        }
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Continues from what `get_state` returned."""
+        self.stagnation.set_state(state["stagnation"])
+        self.count = state["count"]
+        self.cooldown_left = state["cooldown_left"]

@@ -17,9 +17,15 @@ class TrainingPlan:
         monitor: metric to watch, as it is named in the logs of an epoch.
         direction: whether the metric is to be minimised or maximised.
         schedule_unit: whether a schedule changes the learning rate at each epoch or at each step.
+        baseline: value of the metric that early stopping wants improved on; None for none.
+        batch_memory: MB that a step may take where the batch size comes from the resources.
+        batch_share: the largest share of the training rows in such a batch.
     """
 
     epochs: int
     monitor: str
     direction: Direction
     schedule_unit: ScheduleUnit = "epoch"
+    baseline: float | None = None
+    batch_memory: float = 256.0
+    batch_share: float = 0.1

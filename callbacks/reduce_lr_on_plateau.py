@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import keras
 
 from callbacks.learning_rate import LearningRate
-from callbacks.monitor import Direction, Monitor, Stagnation
+from callbacks.monitor import Direction, Monitor, Plateaus
 from callbacks.plan import TrainingPlan
 
 
@@ -27,7 +27,7 @@ class ReduceLROnPlateau(keras.callbacks.Callback):
         cooldown: epochs after a cut that do not count, as in PyTorch.
 
     Attributes:
-        cuts: cuts made so far.
+        plateaus: counts them; so many cuts were made.
     """
 
     needs_validation: ClassVar[bool] = True  # left out of a training without validation rows
@@ -45,19 +45,12 @@ class ReduceLROnPlateau(keras.callbacks.Callback):
         super().__init__()
         if not 0 < factor < 1:
             raise ValueError(f"factor must be between 0 and 1, both excluded, but got {factor}")
-        if patience < 1:
-            raise ValueError(f"patience must be at least 1, but got {patience}")
         if not floor >= 0:
             raise ValueError(f"floor must be at least 0, but got {floor}")
-        if cooldown < 0:
-            raise ValueError(f"cooldown must be at least 0, but got {cooldown}")
         self.factor = factor
-        self.patience = patience
         self.floor = floor
-        self.cooldown = cooldown
-        self.stagnation = Stagnation(Monitor(monitor, direction, min_delta))
+        self.plateaus = Plateaus(Monitor(monitor, direction, min_delta), patience, cooldown)
         self._resumed = False
-        self._reset()
 
     @classmethod
     def limits(cls) -> dict[str, tuple[float, float]]:
@@ -66,16 +59,20 @@ class ReduceLROnPlateau(keras.callbacks.Callback):
             "plateau_factor": (1e-6, 0.999999),
             "plateau_patience": (1, 10**6),
             "plateau_floor": (0.0, 10.0),
+            "plateau_cooldown": (0, 10**6),
+            "plateau_min_delta": (0.0, 1e6),
         }
 
     @classmethod
     def declare(cls, hp: Any) -> None:
-        """Declares `plateau`, and where it is on its factor, patience and floor."""
+        """Declares `plateau`, and where it is on `plateau_<argument>` for each one."""
         hp.Boolean("plateau", default=False)
         with hp.conditional_scope("plateau", [True]):
             hp.Float("plateau_factor", 0.1, 0.8, sampling="log", default=0.5)
             hp.Int("plateau_patience", 2, 20, default=5)
             hp.Float("plateau_floor", 1e-7, 1e-3, sampling="log", default=1e-6)
+            hp.Int("plateau_cooldown", 0, 5, default=0)
+            hp.Float("plateau_min_delta", 0.0, 0.01, default=0.0)
 
     @classmethod
     def from_hyperparameters(cls, hp: Any, plan: TrainingPlan) -> "ReduceLROnPlateau | None":
@@ -88,35 +85,31 @@ class ReduceLROnPlateau(keras.callbacks.Callback):
             factor=hp.get("plateau_factor"),
             patience=hp.get("plateau_patience"),
             floor=hp.get("plateau_floor"),
+            min_delta=hp.get("plateau_min_delta"),
+            cooldown=hp.get("plateau_cooldown"),
         )
 
     def get_state(self) -> dict[str, Any]:
         """Returns the counters as plain JSON data."""
-        return {
-            "stagnation": self.stagnation.get_state(),
-            "cuts": self.cuts,
-            "cooldown_left": self.cooldown_left,
-        }
+        return self.plateaus.get_state()
 
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Lets the next fit continue from what `get_state` returned."""
-        self.stagnation.set_state(state["stagnation"])
-        self.cuts = state["cuts"]
-        self.cooldown_left = state["cooldown_left"]
+        self.plateaus.set_state(state)
         self._resumed = True
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Settles the base rate, and starts afresh unless a state was set."""
         LearningRate.of(self.model).begin()
         if not self._resumed:
-            self._reset()
+            self.plateaus.reset()
         self._resumed = False
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Writes the rate of the epoch."""
         rate = LearningRate.of(self.model)
         lowest = self.floor / rate.base if rate.base > self.floor else 1.0
-        rate.set_factor("plateau", max(self.factor**self.cuts, lowest))
+        rate.set_factor("plateau", max(self.factor**self.plateaus.count, lowest))
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Counts the epoch, and makes a cut where patience has run out.
@@ -124,20 +117,8 @@ class ReduceLROnPlateau(keras.callbacks.Callback):
         Raises:
             MissingMetricError: if the logs lack the metric.
         """
-        self.stagnation.update(logs)
-        if self.cooldown_left > 0:
-            self.cooldown_left -= 1
-            self.stagnation.epochs = 0
-        if self.stagnation.epochs >= self.patience:
-            self.cuts += 1
-            self.cooldown_left = self.cooldown
-            self.stagnation.epochs = 0
+        self.plateaus.update(logs)
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Gives the base rate back."""
         LearningRate.of(self.model).remove_factor("plateau")
-
-    def _reset(self) -> None:
-        self.stagnation.reset()
-        self.cuts = 0
-        self.cooldown_left = 0

@@ -9,9 +9,10 @@ import inspect
 import math
 import numbers
 import typing
-from collections.abc import Callable, Mapping
+from bisect import bisect_right
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from callbacks import names
 
@@ -22,8 +23,11 @@ SCHEDULES: dict[str, str] = {
     "inverse_time": "callbacks.schedules:inverse_time",
     "inverse_sqrt": "callbacks.schedules:inverse_sqrt",
     "linear": "callbacks.schedules:linear",
+    "polynomial": "callbacks.schedules:polynomial",
     "piecewise_constant": "callbacks.schedules:piecewise_constant",
     "cosine": "callbacks.schedules:cosine",
+    "cosine_restarts": "callbacks.cyclic_schedules:cosine_restarts",
+    "one_cycle": "callbacks.cyclic_schedules:one_cycle",
 }
 
 
@@ -38,6 +42,9 @@ class Range:
         log: whether the search samples on a logarithmic scale; `min` is then above 0.
         valid: closed interval of the values that the schedule is defined for; it contains the
             search range, and a user may pin any value within. None for the search range itself.
+        integer: whether only whole numbers make sense.
+        more: where the parameter may be several numbers, the defaults of a search's second, third
+            and further ones; a search tries 1 to 1 + len(more) of them, and others may be given.
     """
 
     min: float
@@ -45,6 +52,8 @@ class Range:
     default: float
     log: bool = False
     valid: tuple[float, float] | None = None
+    integer: bool = False
+    more: tuple[float, ...] = ()
 
     @property
     def limits(self) -> tuple[float, float]:
@@ -57,8 +66,10 @@ Factor = Annotated[float, Range(0.1, 0.9, 0.5, log=True, valid=(1e-6, 1.0))]
 Every = Annotated[float, Range(0.05, 0.5, 0.2, valid=(1e-6, 1.0))]
 Rate = Annotated[float, Range(0.1, 10.0, 3.0, log=True, valid=(0.0, 1e6))]
 Final = Annotated[float, Range(1e-3, 0.5, 0.01, log=True, valid=(0.0, 1.0))]
-Boundary = Annotated[float, Range(0.2, 0.9, 0.5, valid=(0.0, 1.0))]
-Value = Annotated[float, Range(0.01, 0.5, 0.1, log=True, valid=(1e-6, 1.0))]
+Power = Annotated[float, Range(0.5, 4.0, 2.0, log=True, valid=(1e-3, 100.0))]
+Numbers = float | Sequence[float]
+Boundary = Annotated[Numbers, Range(0.2, 0.9, 0.5, valid=(0.0, 1.0), more=(0.75, 0.9))]
+Value = Annotated[Numbers, Range(0.01, 0.5, 0.1, log=True, valid=(1e-6, 1.0), more=(0.03, 0.01))]
 
 
 def constant(progress: float) -> float:  # noqa: ARG001 - every schedule takes the progress
@@ -102,13 +113,25 @@ def linear(progress: float, *, final: Final) -> float:
     return 1 + (final - 1) * progress
 
 
-def piecewise_constant(progress: float, *, boundary: Boundary, value: Value) -> float:
-    """`1` before `boundary`, `value` from it on.
+def polynomial(progress: float, *, power: Power, final: Final) -> float:
+    """`final + (1 - final) × (1 - progress) ** power`, as Keras's `PolynomialDecay`."""
+    return float(final + (1 - final) * (1 - progress) ** power)
 
-    As `keras.optimizers.schedules.PiecewiseConstantDecay`, which however makes the cut one step
-    after its boundary.
+
+def piecewise_constant(progress: float, *, boundary: Boundary, value: Value) -> float:
+    """`1` before the first boundary, then the first value, from the second boundary on the second…
+
+    Boundaries count in ascending order; there are as many as values. As Keras's
+    `keras.optimizers.schedules.PiecewiseConstantDecay`, which however makes each cut one step after
+    its boundary.
     """
-    return value if progress >= boundary else 1.0
+    boundaries, values = _several(boundary), _several(value)
+    if len(boundaries) != len(values):
+        raise ValueError(
+            f"schedule 'piecewise_constant': there must be as many values as boundaries, but got "
+            f"{len(values)} and {len(boundaries)}"
+        )
+    return (1.0, *values)[bisect_right(sorted(boundaries), progress)]
 
 
 def cosine(progress: float, *, final: Final) -> float:
@@ -120,12 +143,14 @@ def cosine(progress: float, *, final: Final) -> float:
     return final + (1 - final) * (1 + math.cos(math.pi * progress)) / 2
 
 
-def get_schedule(name: str, parameters: Mapping[str, float]) -> Callable[[float], float]:
+def get_schedule(name: str, parameters: Mapping[str, Any]) -> Callable[[float], float]:
     """Returns the schedule `name` as a function of progress alone.
 
     Example:
         >>> get_schedule("linear", {"final": 0.5})(0.5)
         0.75
+        >>> get_schedule("piecewise_constant", {"boundary": (0.5, 0.8), "value": (0.1, 0.01)})(0.9)
+        0.01
 
     Raises:
         ValueError: if the name is unknown, a parameter is missing or not one of the schedule's, or
@@ -138,13 +163,10 @@ def get_schedule(name: str, parameters: Mapping[str, float]) -> Callable[[float]
     if extra := [parameter for parameter in parameters if parameter not in ranges]:
         raise ValueError(f"{takes}; got {', '.join(extra)} too.{names.nearest(extra[0], ranges)}")
     for parameter, value in parameters.items():
-        lowest, highest = ranges[parameter].limits
-        if not isinstance(value, numbers.Real) or not lowest <= value <= highest:
-            raise ValueError(
-                f"schedule '{name}': {parameter} must be a number from {lowest:g} to {highest:g}, "
-                f"but got {value!r}"
-            )
-    return functools.partial(names.load(SCHEDULES, name, "schedule"), **parameters)
+        _check(name, parameter, value, ranges[parameter])
+    schedule = functools.partial(names.load(SCHEDULES, name, "schedule"), **parameters)
+    schedule(0.0)  # refuses values that do not go together
+    return schedule
 
 
 def parameters_of(name: str) -> dict[str, Range]:
@@ -185,3 +207,21 @@ def all_parameters() -> dict[str, tuple[Range, list[str]]]:
                 )
             users.append(schedule)
     return found
+
+
+def _check(name: str, parameter: str, value: Any, search: Range) -> None:
+    lowest, highest = search.limits
+    many = bool(search.more) and isinstance(value, Sequence) and not isinstance(value, str)
+    for number in value if many and len(value) else [value]:
+        fits = isinstance(number, numbers.Integral if search.integer else numbers.Real)
+        if not fits or not lowest <= number <= highest:
+            kind = "an integer" if search.integer else "a number"
+            several = ", or several," if search.more else ""
+            raise ValueError(
+                f"schedule '{name}': {parameter} must be {kind}{several} from {lowest:g} to "
+                f"{highest:g}, but got {value!r}"
+            )
+
+
+def _several(given: Numbers) -> Sequence[float]:
+    return given if isinstance(given, Sequence) else (given,)

@@ -3,11 +3,13 @@
 import numbers
 import os
 import time
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import keras
 
 from callbacks.event_file import EventFile, import_tensorboard
+from callbacks.record_controls import CONTROLS
 
 FLUSH_SECONDS = 2.0  # scalars reach the disk at the first epoch's end after so long
 
@@ -16,23 +18,30 @@ class TensorBoard(keras.callbacks.Callback):
     """Writes the logs of each epoch as scalars, one event file a fit.
 
     A metric `m` is the scalar `m/train` and `val_m` is `m/validation`, so that TensorBoard groups
-    the two; `learning_rate` is itself. The step is the number of epochs trained, from 1. Logs that
-    are no numbers are left out.
+    the two; `learning_rate` and the other `CONTROLS` are themselves. The step is the number of
+    epochs trained, from 1. Logs that are no numbers are left out.
 
     Args:
         directory: folder of the event files; made where it is missing.
         filename_suffix: ends the name of each event file, to tell whose it is.
+        earlier: the epoch, from 0, and the logs of epochs of another fit that go before.
 
     Raises:
         ImportError: if the package `tensorboard` is not installed.
         OSError: while it trains, if the file cannot be written.
     """
 
-    def __init__(self, directory: str | os.PathLike[str], filename_suffix: str = "") -> None:
+    def __init__(
+        self,
+        directory: str | os.PathLike[str],
+        filename_suffix: str = "",
+        earlier: Iterable[tuple[int, Mapping[str, Any]]] = (),
+    ) -> None:
         super().__init__()
         import_tensorboard()  # now rather than in the middle of a search
         self.directory = os.fspath(directory)
         self.filename_suffix = filename_suffix
+        self.earlier = tuple(earlier)
         self._file: EventFile | None = None
         self._flushed = 0.0
 
@@ -46,19 +55,14 @@ class TensorBoard(keras.callbacks.Callback):
         """Opens a new event file."""
         self.close()
         self._file = EventFile(self.directory, self.filename_suffix)
+        for epoch, earlier in self.earlier:
+            self._write(epoch, earlier)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Writes the scalars of the epoch as one event."""
-        assert self._file is not None
-        _, summary, _ = import_tensorboard()
-        values = [
-            summary.Value(tag=tag(name), simple_value=float(value))
-            for name, value in (logs or {}).items()
-            if isinstance(value, numbers.Real)
-        ]
-        self._file.add(summary(value=values), step=epoch + 1)
+        self._write(epoch, logs or {})
         now = time.monotonic()
-        if now - self._flushed >= FLUSH_SECONDS:
+        if self._file is not None and now - self._flushed >= FLUSH_SECONDS:
             self._file.flush()
             self._flushed = now
 
@@ -66,10 +70,20 @@ class TensorBoard(keras.callbacks.Callback):
         """Closes the event file."""
         self.close()
 
+    def _write(self, epoch: int, logs: Mapping[str, Any]) -> None:
+        assert self._file is not None
+        _, summary, _ = import_tensorboard()
+        values = [
+            summary.Value(tag=tag(name), simple_value=float(value))
+            for name, value in logs.items()
+            if isinstance(value, numbers.Real)
+        ]
+        self._file.add(summary(value=values), step=epoch + 1)
+
 
 def tag(name: str) -> str:
     """Returns the scalar's tag for a name in the logs."""
-    if name == "learning_rate":
+    if name in CONTROLS:
         return name
     if name.startswith("val_"):
         return f"{name.removeprefix('val_')}/validation"

@@ -10,12 +10,13 @@ import numpy as np
 
 from callbacks import TrainingPlan, build_callbacks, declare_all
 from callbacks import limits as callback_limits
-from hypermodels import losses, metrics, optimizers
+from hypermodels import batch_sizes, losses, metrics, optimizers, regularizers
 from hypermodels.epoch_model import EpochModel
 from hypermodels.problem import Problem
 
-BATCH_SIZES = (16, 32, 64, 128, 256, 0)  # 0 is the whole training set: plain gradient descent
-ALWAYS_TUNABLE = frozenset({"learning_rate", "batch_size"})
+# Full is plain gradient descent; AUTO may be pinned or listed too.
+BATCH_SIZES = (16, 32, 64, 128, 256, batch_sizes.FULL)
+ALWAYS_TUNABLE = frozenset({"learning_rate", "batch_size", "regularizer_scale"})
 TUNABLE = optimizers.TUNABLES | losses.TUNABLES
 
 
@@ -59,7 +60,7 @@ class TemplateHyperModel(kt.HyperModel, ABC):
     def limits(cls) -> dict[str, tuple[float, float]]:
         """Hard limits of all numeric hyperparameters, the training's included."""
         shared = (
-            {"batch_size": (0.0, 1e7), "embedding_size": (1, 1024)}
+            {"batch_size": (float(batch_sizes.AUTO), 1e7), "embedding_size": (1, 1024)}
             | losses.LIMITS
             | optimizers.LIMITS
         )
@@ -115,6 +116,7 @@ class TemplateHyperModel(kt.HyperModel, ABC):
         model.whole_metrics = metrics.build_whole_metrics(self.problem, self._requested)
         # Created now, so that the training graph is traced once and state can be restored into it.
         model.optimizer.build(model.trainable_variables)
+        self._scale_penalties(model, hp)
         return model
 
     def structure(self, hp: kt.HyperParameters) -> Hashable | None:
@@ -156,6 +158,15 @@ class TemplateHyperModel(kt.HyperModel, ABC):
                 )
             for variable in found.get(name, ()):
                 variable.assign(hp.get(name))
+        self._scale_penalties(model, hp)
+
+    @staticmethod
+    def _scale_penalties(model: keras.Model, hp: kt.HyperParameters) -> None:
+        factor = regularizers.size_factor(hp, model.count_params())
+        found = model.tunables if factor != 1 else {}
+        for name in ("l1", "l2"):
+            for variable in found.get(name, ()):
+                variable.assign(hp.get(name) * factor)
 
     def _embedded(self, hp: kt.HyperParameters, inputs: Any) -> Any:
         """The inputs with `embedding_size` numbers in place of each index of a category."""
@@ -174,6 +185,14 @@ class TemplateHyperModel(kt.HyperModel, ABC):
         owner = next(base for base in cls.__mro__ if "network" in vars(base))
         own: frozenset[str] = vars(owner).get("TUNABLES", frozenset())
         return TUNABLE | own
+
+    def batch_size(self, hp: kt.HyperParameters, model: keras.Model, rows: int) -> int:
+        """The rows of a step as the values in `hp` say; 0 for all `rows`."""
+        size: int = hp.get("batch_size")
+        if size != batch_sizes.AUTO:
+            return size
+        plan = self.plan or TrainingPlan(1, "val_loss", "min")
+        return batch_sizes.automatic(model, rows, plan.batch_memory, plan.batch_share)
 
     def fit(
         self,
@@ -208,7 +227,7 @@ class TemplateHyperModel(kt.HyperModel, ABC):
             stream: reads `x` and `y` batch by batch where they are, such as in mapped files,
                 instead of copying them into memory; see `EpochModel.fit_epochs`.
         """
-        model.batch_size.assign(hp.get("batch_size"))
+        model.batch_size.assign(self.batch_size(hp, model, len(x)))
         model.shuffle_seed.assign([self.seed % 2**31, initial_epoch])
         if controls is None:
             controls = self._controls(hp, epochs, validated=validation_data is not None)

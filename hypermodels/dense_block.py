@@ -15,7 +15,7 @@ TUNABLES = frozenset({"dropout", "l1", "l2"})  # what the block keeps in variabl
 
 
 def declare_dense_block(hp: Any) -> None:
-    """Declares `activation`, `normalization`, `dropout`, `initializer` and `regularizer`."""
+    """Declares `activation`, `normalization`, `dropout`, `initializer` and what penalties have."""
     hp.Choice("activation", list(ACTIVATIONS))
     hp.Choice("normalization", list(NORMALIZATIONS))
     hp.Float("dropout", 0.0, 0.5)

@@ -1,5 +1,6 @@
 """A Keras model that trains and validates a whole epoch in one graph call."""
 
+import itertools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ from hypermodels.streaming import RowStream, Streamed
 from hypermodels.tunables import tunables_of
 
 EVALUATION_ROWS = 16_384  # rows of one forward pass in validation: bounds memory, costs nothing
+LARGE_BYTES = 2**26  # of arrays that are too large to be copied into a dataset
 Arrays = tuple[Any, ...]  # (x, y) or (x, y, sample_weight), all rows of each
 WholeMetric = Callable[[np.ndarray[Any, Any], np.ndarray[Any, Any]], float]
 
@@ -24,6 +26,11 @@ class EpochModel(keras.Model):
     than `fit` on batches, whose time goes into handing over each of them; losses, metrics,
     callbacks and `History` are those of plain `fit` on the same batches. `fit_epochs` is how to
     call it; `evaluate` and `predict` are Keras's.
+
+    Where the optimizer averages weights (`use_ema`), an epoch ends with the averages in the model,
+    as `keras.callbacks.SwapEMAWeights` has it with `swap_on_epoch=True`: validation and callbacks
+    see them, and after `fit` they stay, as Keras has it. The next epoch goes on with the weights
+    that were trained. Statistics of batch normalisation are not averaged, as in Keras.
 
     Attributes:
         batch_size: integer variable; rows of one step, 0 for the whole training set. The last
@@ -50,6 +57,8 @@ class EpochModel(keras.Model):
         self._training_stream, self._validation_stream = RowStream(), RowStream()
         self._epoch_logs: dict[str, Any] | None = None
         self._keeps_metrics = True  # whether what runs uses the variables of the metrics
+        self._trained: list[Any] = []  # the weights as trained, while the averages are in the model
+        self._shows_averages = False
 
     def fit_epochs(
         self,
@@ -70,6 +79,7 @@ class EpochModel(keras.Model):
             fit_arguments: `epochs`, `initial_epoch`, `callbacks` and `verbose`, as for `fit`.
         """
         self._rows = int(training[0].shape[0])
+        self._shows_averages = False
         self.step_rates.assign(tf.zeros(0))
         element: tuple[Any, ...] = (training,) if validation is None else (training, validation)
         if self.train_function is None:
@@ -77,7 +87,7 @@ class EpochModel(keras.Model):
         if stream:
             streams = (self._training_stream, self._validation_stream)
             element = tuple(s.open(arrays) for s, arrays in zip(streams, element, strict=False))
-        epochs = tf.data.Dataset.from_tensors(element).repeat()
+        epochs = _repeated(element, stream=stream)
         self._keeps_metrics = stream
         try:
             return self.fit(epochs, steps_per_epoch=1, shuffle=False, **fit_arguments)
@@ -88,7 +98,20 @@ class EpochModel(keras.Model):
 
     def epoch_steps(self) -> int:
         """Steps of the next epoch of the fit that runs, with the batch size as it is now."""
-        return -(-self._rows // (int(self.batch_size) or self._rows))
+        return -(-self._rows // self.epoch_batch_size())
+
+    def epoch_batch_size(self) -> int:
+        """Rows of one step of that epoch: at most all."""
+        return min(int(self.batch_size) or self._rows, self._rows)
+
+    def trained_weights(self) -> list[Any]:
+        """The trainable weights as they were trained, also where the model has their averages.
+
+        Returns:
+            Tensors, in the order of `trainable_variables`.
+        """
+        shown = self._trained if self._shows_averages else self.trainable_variables
+        return [tf.convert_to_tensor(weight) for weight in shown]
 
     @property
     def tunables(self) -> dict[str, tuple[Any, ...]]:
@@ -111,10 +134,14 @@ class EpochModel(keras.Model):
         """Makes what `fit` calls once an epoch; the documented place to replace Keras's steps."""
         if self.train_function is None or force:
             epoch = self._epoch if self.run_eagerly else tf.function(self._epoch, autograph=False)
+            if self.optimizer.use_ema and not self._trained:
+                self._trained = [tf.Variable(w, trainable=False) for w in self.trainable_weights]
 
             def train_function(iterator: Any) -> dict[str, Any]:
+                self._show_trained()
                 logs = epoch(*next(iterator))
                 self._epoch_logs = {name: value.numpy() for name, value in logs.items()}
+                self._shows_averages = bool(self.optimizer.use_ema)
                 return self._epoch_logs
 
             self.train_function: Any = train_function
@@ -140,9 +167,20 @@ class EpochModel(keras.Model):
 
     def _epoch(self, training: Any, validation: Any = None) -> dict[str, Any]:
         logs = self._train_epoch(training)
+        if self.optimizer.use_ema:
+            for kept, weight in zip(self._trained, self.trainable_weights, strict=True):
+                kept.assign(weight.value)
+            self.optimizer.finalize_variable_values(self.trainable_weights)
         if validation is not None:
             logs |= {f"val_{name}": value for name, value in self._validate(validation).items()}
         return logs
+
+    def _show_trained(self) -> None:
+        """Puts the weights as they were trained back, where the model has their averages."""
+        if self._shows_averages:
+            for kept, weight in zip(self._trained, self.trainable_weights, strict=True):
+                weight.assign(kept)
+            self._shows_averages = False
 
     def _train_epoch(self, data: Arrays | Streamed) -> dict[str, Any]:
         rows = _count(data)
@@ -272,6 +310,21 @@ def _float32(metric: WholeMetric) -> Callable[..., np.float32]:
 def _array(size: Any, dtype: Any, shape: tuple[int, ...]) -> Any:
     """Collects the parts of an array of rows, batch by batch."""
     return tf.TensorArray(dtype, size, infer_shape=False, element_shape=(None, *shape))
+
+
+def _repeated(element: tuple[Any, ...], *, stream: bool) -> Any:
+    """A dataset of the same arrays over and over.
+
+    `from_tensors` copies them three times, which is quick for small ones. Large NumPy arrays are
+    handed over in every epoch instead: where they lie at a multiple of 64 bytes, without a copy.
+    """
+    arrays = [array for part in element for array in part]
+    if stream or sum(getattr(array, "nbytes", 0) for array in arrays) < LARGE_BYTES:
+        return tf.data.Dataset.from_tensors(element).repeat()
+    signature = tuple(tuple(tf.TensorSpec(a.shape, a.dtype) for a in part) for part in element)
+    return tf.data.Dataset.from_generator(
+        lambda: itertools.repeat(element), output_signature=signature
+    )
 
 
 def _count(data: Arrays | Streamed) -> Any:

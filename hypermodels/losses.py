@@ -13,7 +13,10 @@ LIMITS = {"label_smoothing": (0.0, 0.9)}
 TUNABLES = frozenset({"label_smoothing"})
 # Hyperparameters that change what the loss means: where one of them is searched, the losses of two
 # trials cannot be compared.
-LOSS_HYPERPARAMETERS = frozenset({"loss_function", "label_smoothing", "regularizer", "l1", "l2"})
+LOSS_HYPERPARAMETERS = frozenset(
+    {"loss_function", "label_smoothing", "regularizer", "l1", "l2", "regularizer_scale"}
+    | {"regularization_schedule"}
+)
 
 
 def declare_loss(hp: Any, problem: Problem) -> None:

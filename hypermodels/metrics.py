@@ -82,11 +82,11 @@ class LogLoss(keras.metrics.Mean):
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Labels of any shape, probabilities `(rows, 1)` of class 1 or `(rows, classes)`."""
-        labels = tf.cast(tf.reshape(y_true, (-1,)), tf.int32)
         if y_pred.shape[-1] == 1:
-            own = y_pred[:, 0]
-            probability = tf.where(labels == 1, own, 1.0 - own)
+            positive = tf.reshape(y_true, (-1, 1)) == 1
+            probability = tf.reshape(tf.where(positive, y_pred, 1.0 - y_pred), (-1,))
         else:
+            labels = tf.cast(tf.reshape(y_true, (-1,)), tf.int32)
             own = tf.gather(y_pred, labels, batch_dims=1)
             probability = own / tf.reduce_sum(y_pred, axis=-1)
         # Unlike a maximum, this keeps NaN.

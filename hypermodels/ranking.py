@@ -47,7 +47,8 @@ def _mean_over_classes(
 def _roc_auc(positives: Array, negatives: Array) -> float:
     pairs = float(positives.sum()) * float(negatives.sum())
     below = np.cumsum(negatives) - negatives
-    return float(np.dot(positives, below + 0.5 * negatives)) / pairs if pairs else np.nan
+    # Not a dot product, for which NumPy starts threads that wait for those of other workers.
+    return float((positives * (below + 0.5 * negatives)).sum()) / pairs if pairs else np.nan
 
 
 def _average_precision(positives: Array, negatives: Array) -> float:
@@ -56,7 +57,7 @@ def _average_precision(positives: Array, negatives: Array) -> float:
         return np.nan
     found = np.cumsum(positives)
     precision = found / (found + np.cumsum(negatives))
-    return float(np.dot(positives, precision)) / float(found[-1])
+    return float((positives * precision).sum()) / float(found[-1])
 
 
 def _counts(positive: Array, score: Array) -> tuple[Array, Array]:

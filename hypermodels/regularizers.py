@@ -8,12 +8,15 @@ import tensorflow as tf
 from hypermodels.tunables import tunable
 
 REGULARIZERS = ("none", "l1", "l2", "elastic_net")
-LIMITS = {"l1": (0.0, 10.0), "l2": (0.0, 10.0)}
+LIMITS = {"l1": (0.0, 10.0), "l2": (0.0, 10.0), "regularizer_scale": (-4.0, 4.0)}
+USUAL_PARAMETERS = 10_000  # of a model whose strengths `regularizer_scale` leaves as they are
 
 
 def declare_regularizer(hp: Any) -> None:
-    """Declares `regularizer` and its strengths `l1` and `l2` (log scale)."""
+    """Declares `regularizer`, its strengths `l1` and `l2` (log scale), and `regularizer_scale`."""
     hp.Choice("regularizer", list(REGULARIZERS))
+    with hp.conditional_scope("regularizer", list(REGULARIZERS[1:])):
+        hp.Float("regularizer_scale", -1.0, 1.0, default=0.0)
     with hp.conditional_scope("regularizer", ["l1", "elastic_net"]):
         hp.Float("l1", 1e-7, 1e-2, sampling="log", default=1e-5)
     with hp.conditional_scope("regularizer", ["l2", "elastic_net"]):
@@ -29,6 +32,20 @@ def build_regularizer(hp: Any) -> Any:
         l1=hp.get("l1") if kind in ("l1", "elastic_net") else None,
         l2=hp.get("l2") if kind in ("l2", "elastic_net") else None,
     )
+
+
+def size_factor(hp: Any, parameters: int) -> float:
+    """What the size of a model multiplies the strengths by: `(parameters / 10,000) ** scale`.
+
+    A `regularizer_scale` above 0 penalises larger models more, one below 0 less; −1 makes of the
+    sum over the weights a kind of mean, and 0 leaves the strengths as they are.
+
+    Args:
+        hp: the trial's values.
+        parameters: of the model.
+    """
+    scale = hp.values.get("regularizer_scale", 0.0) if hp.is_active("regularizer_scale") else 0.0
+    return float((parameters / USUAL_PARAMETERS) ** scale)
 
 
 class Penalty(keras.regularizers.Regularizer):

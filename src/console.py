@@ -22,15 +22,15 @@ from rich.table import Table
 from rich.text import Text
 
 from src.commands import python_command, resume_command
-from src.commands import short_number as _number
+from src.commands import short_number as number
 from src.run_directory import RunDirectory
 from src.search import space as spaces
+from src.search.comparison import lead_of_the_first
 from src.search.events import SearchEnd, SearchListener, SearchProgress, TrialProgress
-from src.search.threshold import Threshold
 from src.search.trial import TrialRecord, TrialSpec
-from src.search.winner import Winner
 from src.search.workflow import PreparedSearch, SearchOutcome
 from src.table_view import columns_grid
+from src.winner_view import winner_facts, winner_table
 
 LEADERBOARD_COLUMNS = 5
 LEADERBOARD_COLUMN_WIDTH = 13  # two blanks included
@@ -215,12 +215,16 @@ def show_outcome(
         _show_failures(console, progress)
     if progress.best is not None:
         console.print(_leaderboard(progress, console.width))
+        if (lead := lead_of_the_first(progress)) is not None:
+            _line(console, "first and second", lead.text)
         console.rule("[bold]Best hyperparameters", align="left")
         for name, value in progress.best.spec.values.items():
             _line(console, name, spaces.format_value(name, value))
     if outcome.winner is not None:
         console.rule("[bold]Best model", align="left")
-        _show_metrics(console, outcome.winner)
+        for name, text in winner_facts(outcome.winner, progress, prepared.data.class_names):
+            _line(console, name, text)
+        console.print(winner_table(outcome.winner))
     console.rule("[bold]Files", align="left")
     files = [("trials", run.trials_table), ("epochs", run.history_table)]
     if outcome.winner is not None:
@@ -255,7 +259,7 @@ def _worker_line(running: TrialProgress, objective: str) -> Text:
     if running.learning_rate is not None:
         line.append(f"  rate {running.learning_rate:.2g}")
     if running.value is not None:
-        line.append(f"  {objective} {_number(running.value)}")
+        line.append(f"  {objective} {number(running.value)}")
     return line
 
 
@@ -317,28 +321,6 @@ def _show_failures(console: Console, progress: SearchProgress) -> None:
         console.print(Text(last.result.traceback, style="dim"))
 
 
-def _show_metrics(console: Console, winner: Winner) -> None:
-    if winner.epochs is not None:
-        _line(console, "refitted", f"on train + validation rows for {winner.epochs} epochs")
-    if winner.threshold is not None:
-        _line(console, "threshold", _threshold(winner.threshold))
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    table.add_column("", width=NAME_WIDTH)
-    for split in ("validation", "test"):
-        table.add_column(split, justify="right")
-    for name, value in winner.validation.items():
-        test = winner.test.get(name) if winner.test else None
-        table.add_row(f"  {name}", _number(value), _number(test))
-    console.print(table)
-
-
-def _threshold(threshold: Threshold) -> str:
-    return (
-        f"{_number(threshold.value)}, tuned on the validation rows: {threshold.metric} "
-        f"{_number(threshold.score)} there, with 0.5 {_number(threshold.default_score)}"
-    )
-
-
 def _next_commands(
     outcome: SearchOutcome, prepared: PreparedSearch, arguments: Sequence[str]
 ) -> list[tuple[str, str]]:
@@ -373,8 +355,9 @@ def _next_commands(
 
 def _score(record: TrialRecord) -> str:
     result = record.result
-    spread = "" if result.score_std is None else f" ± {_number(float(f'{result.score_std:.2g}'))}"
-    return f"{_number(result.score)}{spread}"
+    error = result.score_error
+    spread = "" if error is None else f" ± {number(float(f'{error:.2g}'))}"
+    return f"{number(result.score)}{spread}"
 
 
 def _best(progress: SearchProgress) -> str:

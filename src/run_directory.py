@@ -210,6 +210,11 @@ class RunDirectory:
         return self.path / "trials.csv"
 
     @property
+    def fits_table(self) -> Path:
+        """One row per fit, where trials have several."""
+        return self.path / "fits.csv"
+
+    @property
     def history_table(self) -> Path:
         """One row per epoch of each fit."""
         return self.path / "history.csv"
@@ -227,14 +232,17 @@ class RunDirectory:
         """The weights of the best epoch of one fit, as src/search/weights.py writes them."""
         return self.trial(trial_id) / f"execution{execution}-fold{fold}.weights.npz"
 
-    def attempt(self, trial_id: str, root_id: str) -> list[Path]:
-        """Everything that running a trial has written so far: its folder, its event files."""
-        files = (self.tensorboard / root_id).rglob(f"*{event_suffix(trial_id)}")
-        return [path for path in (self.trial(trial_id), *files) if path.exists()]
+    def events(self, trial_id: str, root_id: str) -> list[Path]:
+        """The event files that running a trial has written so far."""
+        return list((self.tensorboard / root_id).rglob(f"*{event_suffix(trial_id)}"))
 
     def training_state(self, trial_id: str, execution: int) -> Path:
         """What a promotion continues from."""
         return self.trial(trial_id) / f"execution{execution}{_STATE_SUFFIX}"
+
+    def running_state(self, trial_id: str) -> Path:
+        """What a trial goes on from whose process is killed; there only while it runs."""
+        return self.trial(trial_id) / f"running{_STATE_SUFFIX}"
 
     @property
     def tensorboard(self) -> Path:

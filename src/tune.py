@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from hypermodels import HYPERMODELS
 from src.commands import DONE, FAILED, INTERRUPTED, exit_status, python_command, resume_command
+from src.config.objectives import KNOWN_DIRECTIONS
 from src.config.presets import preset_names
 from src.data import SOURCES
 from src.scratch import ScratchFolder
@@ -94,7 +95,7 @@ def _search(
         if resumed is not None:
             resuming.check_identity(resumed, prepared.identity)
         show_plan(console, prepared, differing(config))
-        for notice in [] if resumed is None else resumed.notices:
+        for notice in [*prepared.notices, *([] if resumed is None else resumed.notices)]:
             show_notice(console, notice)
         if options.dry_run:
             return DONE
@@ -129,6 +130,7 @@ presets (--config):
 data.source:      {", ".join(SOURCES)}
 hypermodel.name:  {", ".join(HYPERMODELS)}
 tuner.name:       {", ".join(TUNERS)}
+objective.name:   {", ".join(KNOWN_DIRECTIONS)}
 
 overrides are dotted paths into the configuration with YAML values; the last one wins:
   tuner.name=hyperband          training.epochs=27

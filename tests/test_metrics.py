@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from src.metrics import class_probabilities, evaluate
+from src.metrics import class_probabilities, evaluate, predicted_labels
 
 
 def test_binary_against_counts() -> None:
@@ -25,6 +25,8 @@ def test_binary_against_counts() -> None:
             "recall": (4 / 5 + 2 / 3) / 2,
             "f1": (4 / 5 + 2 / 3) / 2,
             "roc_auc": np.mean([p > n for p, n in pairs]),
+            # At each row of class 1, the share of class 1 among it and those above it.
+            "pr_auc": (1 + 1 + 1 + 4 / 5 + 5 / 6) / 5,
             "log_loss": -np.mean(np.log(np.where(truth == 1, right, 1 - right))),
         }
     )
@@ -32,6 +34,30 @@ def test_binary_against_counts() -> None:
 
 def test_a_probability_of_one_half_is_class_0() -> None:
     assert evaluate("binary", np.array([0, 1]), np.array([[0.5], [0.51]]))["accuracy"] == 1.0
+
+
+def test_a_threshold_decides_and_changes_nothing_of_the_probabilities() -> None:
+    truth = np.array([0, 0, 1, 1])
+    prediction = np.array([[0.1], [0.3], [0.25], [0.3]], np.float32)
+    assert predicted_labels("binary", prediction, 0.25).tolist() == [0, 1, 1, 1]
+    assert predicted_labels("binary", prediction, 0.3).tolist() == [0, 1, 0, 1]  # in float32
+    plain, decided = (
+        evaluate("binary", truth, prediction),
+        evaluate("binary", truth, prediction, 0.25),
+    )
+    assert (plain["accuracy"], decided["accuracy"]) == (0.5, 0.75)
+    assert plain["f1"] == pytest.approx(1 / 3)
+    assert decided["f1"] == pytest.approx((2 / 3 + 4 / 5) / 2)
+    for name in ("roc_auc", "pr_auc", "log_loss"):
+        assert plain[name] == decided[name]
+
+
+def test_probabilities_that_are_equal_stay_so() -> None:
+    """Rows of float32 sum to 1 but for rounding, which must not rank them."""
+    rows = [[1.0, 3e-8, 0.0], [1.0, 0.0, 0.0], [0.0, 0.5, 0.5], [0.0, 0.5, 0.5]]
+    certain = np.array(rows, np.float32)
+    found = evaluate("multiclass", np.array([1, 0, 1, 2]), certain)
+    assert found["roc_auc"] == pytest.approx((2.5 / 3 + 2.5 / 4 + 2.5 / 3) / 3)
 
 
 def test_multiclass_against_scikit_learn() -> None:
@@ -45,6 +71,7 @@ def test_multiclass_against_scikit_learn() -> None:
         truth, label, average="macro"
     )
     areas = [metrics.roc_auc_score(truth == c, prediction[:, c]) for c in range(4)]
+    precisions = [metrics.average_precision_score(truth == c, prediction[:, c]) for c in range(4)]
     expected = {
         "accuracy": np.mean(truth == label),
         "balanced_accuracy": metrics.balanced_accuracy_score(truth, label),
@@ -52,6 +79,7 @@ def test_multiclass_against_scikit_learn() -> None:
         "recall": recall,
         "f1": f1,
         "roc_auc": np.mean(areas),
+        "pr_auc": np.mean(precisions),
         "log_loss": -np.mean(np.log(prediction[np.arange(200), truth])),
     }
     assert evaluate("multiclass", truth, prediction) == pytest.approx(expected, rel=1e-5)
@@ -64,6 +92,7 @@ def test_a_class_without_rows_has_no_roc_auc_and_counts_where_it_is_predicted() 
         warnings.simplefilter("error")
         found = evaluate("multiclass", truth, prediction)
     assert found["roc_auc"] is None
+    assert found["pr_auc"] is None
     assert found["balanced_accuracy"] == pytest.approx((0.5 + 1) / 2)  # of the classes there are
     assert found["recall"] == pytest.approx((0.5 + 1 + 0) / 3)
     assert found["precision"] == pytest.approx((1 + 1 + 0) / 3)
@@ -73,6 +102,7 @@ def test_a_class_without_rows_has_no_roc_auc_and_counts_where_it_is_predicted() 
 def test_rows_of_a_single_class() -> None:
     found = evaluate("binary", np.array([1, 1]), np.array([[0.9], [0.4]]))
     assert found["roc_auc"] is None
+    assert found["pr_auc"] is None
     assert found["accuracy"] == 0.5
     assert found["log_loss"] == pytest.approx(-(math.log(0.9) + math.log(0.4)) / 2)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from src.config.loading import default_config
 from src.config.schema import Config
-from src.config.space import OPEN, zero_to_full_batch
+from src.config.space import OPEN, batch_numbers_to_words
 from src.config.yaml_text import write_yaml
 
 
@@ -61,7 +61,7 @@ def _whole_space(config: Config) -> dict[str, Any]:
     names = list(
         dict.fromkeys([*default_config().space, *config.space, *sorted(config.opened_space)])
     )
-    space = zero_to_full_batch(dict(config.space))
+    space = batch_numbers_to_words(dict(config.space))
     return {name: space.get(name, OPEN) for name in names}
 
 

@@ -14,23 +14,10 @@ from pydantic import (
     model_validator,
 )
 
-from src.config.space import SpaceValue, full_batch_to_zero, space_name, space_value
+from src.config.objectives import KNOWN_DIRECTIONS
+from src.config.space import SpaceValue, batch_words_to_numbers, space_name, space_value
 from src.errors import nearest
 from src.run_directory import RUN_NAME_RULE, is_run_name
-
-KNOWN_DIRECTIONS: dict[str, Literal["min", "max"]] = {
-    "val_accuracy": "max",
-    "val_auc": "max",
-    "val_balanced_accuracy": "max",
-    "val_f1": "max",
-    "val_log_loss": "min",
-    "val_loss": "min",
-    "val_mae": "min",
-    "val_pr_auc": "max",
-    "val_r2": "max",
-    "val_rmse": "min",
-}
-"""Metrics whose better direction is common knowledge; any other needs `objective.direction`."""
 
 HYPERBAND = ("factor", "hyperband_iterations")
 """Settings of `tuner` that only Hyperband has."""
@@ -58,6 +45,10 @@ def _run_name(name: str) -> str:
 
 Text = Annotated[str, Field(min_length=1)]
 Count = Annotated[int, Field(ge=1)]
+Interval = Annotated[
+    Count | Annotated[str, Field(pattern=r"^\d{1,9}(\.\d{1,9})?s$")] | None,
+    Field(description="a number of epochs of at least 1, seconds such as 30s, or null"),
+]
 RunName = Annotated[
     str,
     AfterValidator(_run_name),
@@ -68,7 +59,7 @@ Space = Annotated[
         Annotated[str, AfterValidator(space_name)],
         Annotated[SpaceValue, PlainValidator(space_value)],
     ],
-    BeforeValidator(full_batch_to_zero),
+    BeforeValidator(batch_words_to_numbers),
     Field(description="a mapping from the names of hyperparameters to their values, or open"),
 ]
 
@@ -121,6 +112,7 @@ class DataSettings(Section):
     test_path: Text | None = None
     target: Text | None = None
     drop: Annotated[tuple[Text, ...], Field(strict=False)] = ()  # YAML has lists, not tuples
+    group: Text | None = None
     columns: Columns = Field(default_factory=dict)
     header: Literal["auto", True, False] = "auto"
     task: Literal["auto", "binary", "multiclass", "regression"] = "auto"
@@ -232,6 +224,17 @@ class TrainingSettings(Section):
     epochs: Count = 50
     schedule_unit: Literal["epoch", "step"] = "epoch"
     batches: Literal["memory", "stream"] = "memory"
+    batch_memory: Annotated[float, Field(gt=0)] = 256.0
+    batch_share: Annotated[float, Field(gt=0, le=1)] = 0.1
+    early_stopping_baseline: float | None = None
+    save_every: Interval = None
+
+    @property
+    def save_interval(self) -> tuple[int | None, float | None]:
+        """After how many epochs, or seconds, the state of a running trial is saved."""
+        if not isinstance(self.save_every, str):
+            return self.save_every, None
+        return None, float(self.save_every.removesuffix("s"))
 
 
 class LimitSettings(Section):
@@ -252,6 +255,7 @@ class RunSettings(Section):
     engine: Literal["auto", "serial", "process"] = "auto"
     workers: Count | Literal["auto"] = "auto"
     keep_top: Count = 10
+    baselines: bool = True
 
     @property
     def worker_count(self) -> int:

@@ -1,6 +1,7 @@
 """What may stand under `space.<name>`: a pinned value, a list of choices, or a range."""
 
 import math
+from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 from src.config.text import shown
@@ -13,8 +14,9 @@ SpaceValue: TypeAlias = Scalar | list[Scalar] | dict[str, int | float]
 OPEN = "open"
 """The value that takes back what was inherited for a hyperparameter or for the whole space."""
 
-FULL_BATCH = "full"
-"""How a batch of the whole training set is written; it is stored as 0."""
+BATCH_SIZES = {"full": 0, "auto": -1}
+"""Batch sizes that are written as words, and the numbers that stand for them: the whole training
+set, and what the resources allow."""
 
 _RANGE_KEYS = ("min", "max", "step")
 
@@ -39,18 +41,30 @@ def space_value(value: object) -> SpaceValue:
     return _scalar(value)
 
 
-def full_batch_to_zero(space: Any) -> Any:
-    """Returns `space` with `batch_size: full` as 0, in lists too; anything else is left alone."""
+def batch_words_to_numbers(space: Any) -> Any:
+    """Returns `space` with words for `batch_size` as numbers, in lists too; all else left alone."""
+    return _with_batch_size(space, BATCH_SIZES)
+
+
+def batch_numbers_to_words(space: dict[str, Any]) -> dict[str, Any]:
+    """Undoes `batch_words_to_numbers`."""
+    result: dict[str, Any] = _with_batch_size(space, {n: word for word, n in BATCH_SIZES.items()})
+    return result
+
+
+def batch_word(name: str, value: Any) -> str | None:
+    """The word for a hyperparameter's value, where it is a batch size that has one."""
+    words = {number: word for word, number in BATCH_SIZES.items()}
+    return words.get(value) if name == "batch_size" and isinstance(value, int) else None
+
+
+def _with_batch_size(space: Any, replaced: Mapping[Any, Any]) -> Any:
     if not isinstance(space, dict) or "batch_size" not in space:
         return space
-    return {**space, "batch_size": _replaced(space["batch_size"], FULL_BATCH, 0)}
-
-
-def zero_to_full_batch(space: dict[str, Any]) -> dict[str, Any]:
-    """Undoes `full_batch_to_zero`."""
-    if "batch_size" not in space:
-        return space
-    return {**space, "batch_size": _replaced(space["batch_size"], 0, FULL_BATCH)}
+    value = space["batch_size"]
+    for old, new in replaced.items():
+        value = _replaced(value, old, new)
+    return {**space, "batch_size": value}
 
 
 def _replaced(value: Any, old: Any, new: Any) -> Any:

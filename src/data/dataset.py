@@ -25,6 +25,8 @@ class Dataset:
         task: the task, where the source knows it; None to infer it from the labels.
         image_maximum: where rows are flattened images, the value of a full pixel, such as 255.
         table: of a table, what its columns are; its inputs are the columns of `x`.
+        groups: int64 `(rows,)`: rows with the same number never part, and stand in one split; None
+            where each row stands alone.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Dataset:
     task: Task | None = None
     image_maximum: float | None = None
     table: Table | None = None
+    groups: NDArray[np.int64] | None = None
 
 
 def pixel_names(shape: tuple[int, ...]) -> tuple[str, ...]:

@@ -69,6 +69,7 @@ class Data:
         image_maximum: the value of a full pixel where rows are flattened images, else None.
         seed: the seed of the split and the folds.
         table: of a table, what its columns are; its inputs are the columns of `x`.
+        groups: int64 `(rows,)`: rows with the same number never part; None where each stands alone.
     """
 
     name: str
@@ -85,6 +86,7 @@ class Data:
     image_maximum: float | None
     seed: int
     table: Table | None = None
+    groups: NDArray[np.int64] | None = None
 
     @cached_property
     def fingerprint(self) -> str:
@@ -128,7 +130,7 @@ class Data:
         """
         if count == 1:
             return ((self.train, self.validation),)
-        return fold_rows(self.y, self.development, self.class_names, count, self.seed)
+        return fold_rows(self.y, self.development, self.class_names, count, self.seed, self.groups)
 
     def arrays(self, train_rows: Rows, validation_rows: Rows, *, stream: bool = False) -> FitArrays:
         """Preprocesses the rows of one fit, fitted on `train_rows` alone.
@@ -222,6 +224,7 @@ def load_data(settings: DataSettings, seed: int) -> Data:
         settings.validation_fraction,
         settings.test_fraction if dataset.x_test is None else 0.0,
         seed,
+        dataset.groups,
     )
     x, y, test = dataset.x, target.y, split.test
     if dataset.x_test is not None:
@@ -245,6 +248,7 @@ def load_data(settings: DataSettings, seed: int) -> Data:
         image_maximum=dataset.image_maximum,
         seed=seed,
         table=dataset.table,
+        groups=dataset.groups,
     )
 
 

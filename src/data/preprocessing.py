@@ -1,5 +1,6 @@
 """Scaling of the input columns, fitted on training rows alone."""
 
+import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 from src.errors import UserError
 
 ScalingKind = Literal["standard", "robust", "none"]
+_ALIGNMENT = 64  # bytes
 _CHUNK_ROWS = 1024  # float64 copies are made of this many rows at a time
 
 
@@ -34,10 +36,18 @@ class Scaling:
 
     def apply(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
         """Returns float32 `(x − mean) / scale` in new memory, C-contiguous."""
-        scaled = np.empty(x.shape, np.float32)
+        scaled = aligned_empty(x.shape)
         np.subtract(x, self.mean, out=scaled)
         np.divide(scaled, self.scale, out=scaled)
         return scaled
+
+
+def aligned_empty(shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Returns an uninitialised float32 array whose memory TensorFlow can use without a copy."""
+    size = 4 * math.prod(shape)
+    memory = np.empty(size + _ALIGNMENT, np.uint8)
+    start = -memory.ctypes.data % _ALIGNMENT
+    return memory[start : start + size].view(np.float32).reshape(shape)
 
 
 def resolve_scaling(

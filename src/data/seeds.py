@@ -13,6 +13,7 @@ class Stream(IntEnum):
     VALIDATION_SPLIT = 2
     FOLDS = 3
     BASELINE = 4
+    LEAKS = 5
 
 
 def derived_seed(seed: int, stream: Stream) -> int:

@@ -1,16 +1,29 @@
-"""Seeded splits into training, validation and test rows, and folds; stratified for classes."""
+"""Seeded splits into training, validation and test rows, and folds; stratified for classes.
+
+Where rows belong to groups, such as the visits of one patient, no group stands on two sides.
+"""
 
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import KFold, StratifiedKFold, train_test_split
+from sklearn.model_selection import (
+    GroupKFold,
+    GroupShuffleSplit,
+    KFold,
+    StratifiedGroupKFold,
+    StratifiedKFold,
+    train_test_split,
+)
 
 from src.data.seeds import Stream, derived_seed
 from src.errors import UserError
 
 Rows = NDArray[np.int64]
+Groups = NDArray[np.int64]
+
+GROUP_DRAWS = 50  # of which the one is taken that comes closest to the sizes and proportions
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,8 +41,11 @@ def split_rows(
     validation_fraction: float,
     test_fraction: float,
     seed: int,
+    groups: Groups | None = None,
 ) -> Split:
     """Splits the rows of `y` at random. The test rows do not depend on the validation fraction.
+
+    Of groups, the parts have about the sizes and proportions that the fractions say.
 
     Args:
         y: `(rows,)` class codes, or raw values for regression.
@@ -37,9 +53,11 @@ def split_rows(
         validation_fraction: of all rows, above 0 and below 1; at least one row.
         test_fraction: of all rows, below 1; 0 leaves `test` empty.
         seed: the configuration's seed.
+        groups: `(rows,)`: rows with the same number stay together; None for rows that stand alone.
 
     Raises:
-        UserError: if the fractions leave nothing to train on, or a class has too few rows.
+        UserError: if the fractions leave nothing to train on, a class has too few rows, or there
+            are fewer groups than parts.
     """
     if validation_fraction + test_fraction >= 1:
         raise UserError(
@@ -52,6 +70,8 @@ def split_rows(
     }
     sizes = {"train": len(y) - sum(sizes.values()), **sizes}
     _check_sizes(sizes, y, class_names)
+    if groups is not None:
+        return _split_groups(y, class_names, sizes, seed, groups)
 
     development, test = np.arange(len(y), dtype=np.int64), np.empty(0, np.int64)
     if sizes["test"]:
@@ -74,7 +94,12 @@ def split_rows(
 
 
 def fold_rows(
-    y: NDArray[Any], rows: Rows, class_names: tuple[str, ...], count: int, seed: int
+    y: NDArray[Any],
+    rows: Rows,
+    class_names: tuple[str, ...],
+    count: int,
+    seed: int,
+    groups: Groups | None = None,
 ) -> tuple[tuple[Rows, Rows], ...]:
     """Returns `count` ≥ 2 pairs of training and validation rows; each row validates once.
 
@@ -84,9 +109,10 @@ def fold_rows(
         class_names: as in `split_rows`.
         count: the number of folds.
         seed: the configuration's seed.
+        groups: of all rows, as in `split_rows`.
 
     Raises:
-        UserError: if there are fewer rows than folds, in all or of one class.
+        UserError: if there are fewer rows than folds, in all or of one class, or fewer groups.
     """
     if len(rows) < count:
         raise UserError(
@@ -101,12 +127,81 @@ def fold_rows(
                 f"validation together, and every fold needs one. Valid here: at most {most}"
                 f"{' (no cross-validation)' if most == 1 else ''}"
             )
-    splitter = (StratifiedKFold if class_names else KFold)(
+    kinds = (StratifiedKFold, KFold) if groups is None else (StratifiedGroupKFold, GroupKFold)
+    own_groups = None if groups is None else groups[rows]
+    if own_groups is not None and len(np.unique(own_groups)) < count:
+        raise UserError(
+            f"tuner.folds={count}: data.group has {len(np.unique(own_groups))} groups in training "
+            "and validation together; valid: at most as many folds"
+        )
+    splitter = kinds[0 if class_names else 1](
         count, shuffle=True, random_state=derived_seed(seed, Stream.FOLDS)
     )
-    return tuple(
-        (rows[train], rows[validation]) for train, validation in splitter.split(rows, y[rows])
+    folds = tuple(
+        (rows[train], rows[validation])
+        for train, validation in splitter.split(rows, y[rows], own_groups)
     )
+    if groups is not None:
+        for train, _ in folds:
+            _check_grouped(train, y, class_names, f"tuner.folds={count}: a fold")
+    return folds
+
+
+def _split_groups(
+    y: NDArray[Any],
+    class_names: tuple[str, ...],
+    sizes: dict[str, int],
+    seed: int,
+    groups: Groups,
+) -> Split:
+    parts = sum(size > 0 for size in sizes.values())
+    if (count := len(np.unique(groups))) < parts:
+        raise UserError(f"data.group: there are {count} groups to share among {parts} parts")
+    rest, test = np.arange(len(y), dtype=np.int64), np.empty(0, np.int64)
+    if sizes["test"]:
+        test_seed = derived_seed(seed, Stream.TEST_SPLIT)
+        rest, test = _closest_draw(rest, sizes["test"], y, class_names, test_seed, groups)
+    validation_seed = derived_seed(seed, Stream.VALIDATION_SPLIT)
+    train, validation = _closest_draw(
+        rest, sizes["validation"], y, class_names, validation_seed, groups
+    )
+    _check_grouped(train, y, class_names, "data.group: the training part")
+    return Split(train, validation, test)
+
+
+def _closest_draw(
+    rows: Rows,
+    size: int,
+    y: NDArray[Any],
+    class_names: tuple[str, ...],
+    seed: int,
+    groups: Groups,
+) -> tuple[Rows, Rows]:
+    """Parts `rows` in two; the second has about `size` rows and the proportions of all."""
+    if len(np.unique(groups[rows])) < 2:
+        raise UserError("data.group: one group holds all rows that are left to share; valid: more")
+    wanted = np.bincount(y[rows]) * size / len(rows) if class_names else np.array([float(size)])
+    draws = GroupShuffleSplit(GROUP_DRAWS, test_size=size / len(rows), random_state=seed)
+
+    def distance(part: Rows) -> float:
+        found = np.bincount(y[rows[part]], minlength=len(wanted)) if class_names else [len(part)]
+        return float(np.abs(wanted - found).sum())
+
+    # What GroupShuffleSplit draws is a share of the groups, however many rows each has.
+    rest, part = min(draws.split(rows, groups=groups[rows]), key=lambda pair: distance(pair[1]))
+    return np.sort(rows[rest]), np.sort(rows[part])
+
+
+def _check_grouped(train: Rows, y: NDArray[Any], class_names: tuple[str, ...], place: str) -> None:
+    """Raises `UserError` if a class has no row to train on, as all stand in groups elsewhere."""
+    if not class_names:
+        return
+    missing = np.flatnonzero(np.bincount(y[train], minlength=len(class_names)) == 0)
+    if len(missing):
+        raise UserError(
+            f"{place} has no row of class '{class_names[missing[0]]}': all of them stand in a few "
+            "groups. Valid: more groups with each class, other fractions, or another seed"
+        )
 
 
 def _check_sizes(sizes: dict[str, int], y: NDArray[Any], class_names: tuple[str, ...]) -> None:

@@ -1,4 +1,4 @@
-"""Writes trials.csv, a row a trial."""
+"""Writes trials.csv, a row a trial, and with repeats fits.csv, a row a fit."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -14,6 +14,7 @@ from src.search.events import SearchListener, SearchProgress
 from src.search.trial import TrialRecord
 
 SCORE_KEYS = ("trial_id", "status", "score", "score_std")
+FIT_KEYS = ("trial_id", "execution", "fold", "score", "best_epoch", "epochs")
 TRIAL_KEYS = (
     *("epochs", "best_epoch", "seconds", "started", "ended", "worker", "reason"),
     *("parent", "bracket", "rung"),
@@ -43,12 +44,19 @@ class TrialsTableListener(SearchListener):
         self._write(progress)
 
     def _write(self, progress: SearchProgress) -> None:
-        rows = [_trial_row(ended, self._names) for ended in _in_order(progress.records)]
-        columns = [*SCORE_KEYS, *self._metrics, *TRIAL_KEYS, *self._names]
+        records = _in_order(progress.records)
+        repeated = [r for r in records if r.spec.executions * r.spec.folds > 1]
+        rows = [_trial_row(ended, self._names) for ended in records]
+        errors = [_error_key(name) for name in self._metrics] if repeated else []
+        columns = [*SCORE_KEYS, *self._metrics, *errors, *TRIAL_KEYS, *self._names]
         table = pd.DataFrame(rows, columns=columns)
         whole = dict.fromkeys(("epochs", "best_epoch", "bracket", "rung"), "Int64")
         table = table.astype(whole)  # else a missing one would turn 3 into 3.0
         write_atomically(self._run.trials_table, table.to_csv(index=False))
+        if repeated:
+            fits = [row for record in repeated for row in _fit_rows(record)]
+            table = pd.DataFrame(fits, columns=[*FIT_KEYS, *self._metrics])
+            write_atomically(self._run.fits_table, table.to_csv(index=False))
 
 
 def _in_order(records: Sequence[TrialRecord]) -> list[TrialRecord]:
@@ -67,6 +75,7 @@ def _trial_row(record: TrialRecord, names: list[str]) -> dict[str, Any]:
             "score_std": result.score_std,
         }
         | (result.metrics if result.status == "COMPLETED" else {})
+        | {_error_key(name): error for name, error in result.errors.items()}
         | {
             "epochs": result.epochs,
             "best_epoch": result.best_epoch,
@@ -81,6 +90,20 @@ def _trial_row(record: TrialRecord, names: list[str]) -> dict[str, Any]:
         }
         | {name: spaces.exact_value(name, values[name]) for name in names if name in values}
     )
+
+
+def _error_key(metric: str) -> str:
+    """The column of the metric's standard error over the fits of a trial."""
+    return f"{metric}_error"
+
+
+def _fit_rows(record: TrialRecord) -> list[dict[str, Any]]:
+    return [
+        {key: getattr(fit, key) for key in FIT_KEYS[1:]}
+        | {"trial_id": record.spec.trial_id}
+        | fit.metrics
+        for fit in record.result.fits
+    ]
 
 
 def _time(seconds: float) -> str:

@@ -64,15 +64,18 @@ def score_baselines(
     found = []
     for name, make in _models(data, class_weight).items():
 
-        def judge(train: Rows, rows: Rows, name: str = name, make: Any = make) -> Metrics:
+        def judge(train: Rows, rows: Sequence[Rows], make: Any = make) -> list[Metrics]:
             if stopping():
                 raise TrialInterruptedError
-            return _judged(data, make(), train, rows, whole=name == "guess")
+            return _judged(data, make(), train, rows)
 
-        parts = [judge(train, validation) for train, validation in data.folds(folds)]
-        train = data.train if folds == 1 else data.development
-        test = judge(train, data.test) if len(data.test) else {}
-        found.append(Baseline(_described(name, data.task, len(train)), _means(parts), test))
+        if folds == 1:
+            validation, test = judge(data.train, [data.validation, data.test])
+        else:
+            validation = _means([judge(train, [rows])[0] for train, rows in data.folds(folds)])
+            (test,) = judge(data.development, [data.test])
+        fitted = len(data.train if folds == 1 else data.development)
+        found.append(Baseline(_described(name, data.task, fitted), validation, test))
     return tuple(found)
 
 
@@ -92,11 +95,12 @@ def _described(name: str, task: str, rows: int) -> str:
     return f"{model} on {MOST_ROWS} rows" if rows > MOST_ROWS else model
 
 
-def _judged(data: Data, model: Any, train: Rows, rows: Rows, *, whole: bool) -> Metrics:
-    """Fits on `train`, or a sample of it, and judges on `rows`."""
-    if not whole and len(train) > MOST_ROWS:
+def _judged(data: Data, model: Any, train: Rows, parts: Sequence[Rows]) -> list[Metrics]:
+    """Fits on `train`, or a sample of it, and judges on each part; one without rows has none."""
+    if len(train) > MOST_ROWS:
         generator = np.random.default_rng(derived_seed(data.seed, Stream.BASELINE))
         train = np.sort(generator.choice(train, MOST_ROWS, replace=False))
+    rows = np.concatenate(parts)
     arrays = data.arrays(train, rows)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # good enough to compare with
@@ -104,11 +108,16 @@ def _judged(data: Data, model: Any, train: Rows, rows: Rows, *, whole: bool) -> 
     inputs = _inputs(arrays.x_validation, arrays.problem)
     if data.task == "regression":
         prediction = model.predict(inputs) * arrays.target_scale + arrays.target_mean
-        return metrics.evaluate(data.task, data.y[rows], prediction)
-    probability = np.zeros((len(rows), len(data.class_names)))
-    probability[:, model.classes_] = model.predict_proba(inputs)  # a fold may lack a class
-    prediction = probability[:, 1:] if data.task == "binary" else probability
-    return metrics.evaluate(data.task, data.y[rows], prediction)
+    else:
+        probability = np.zeros((len(rows), len(data.class_names)))
+        probability[:, model.classes_] = model.predict_proba(inputs)  # a fold may lack a class
+        prediction = probability[:, 1:] if data.task == "binary" else probability
+    ends = np.cumsum([len(part) for part in parts])[:-1]
+    pairs = zip(parts, np.split(prediction, ends), strict=True)
+    return [
+        metrics.evaluate(data.task, data.y[part], predicted) if len(part) else {}
+        for part, predicted in pairs
+    ]
 
 
 def _inputs(x: Array, problem: Problem) -> Any:

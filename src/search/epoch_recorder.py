@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -22,29 +23,41 @@ class EpochRecorder(keras.callbacks.Callback):
         monitor: the objective.
         limits: of the trial.
         started: when the trial began, by `time.perf_counter()`.
+        rows: the epochs that it had trained before its process was killed.
 
     Attributes:
-        rows: execution, fold, epoch (from 1), batch_size and every log.
+        rows: execution, fold, epoch (from 1) and every log, the batch size and the rate included.
         parameters: of the model; for whoever reports them.
-        batch_size: rows of a step.
+        batch_size: rows of a step, in the last epoch.
         epochs: the epoch reached.
     """
 
-    def __init__(self, monitor: str, limits: LimitSettings, started: float) -> None:
+    def __init__(
+        self,
+        monitor: str,
+        limits: LimitSettings,
+        started: float,
+        rows: Sequence[dict[str, float]] = (),
+    ) -> None:
         super().__init__()
         self.watched = ("loss", "val_loss", monitor)
         self.limits = limits
         self.started = started
-        self.rows: list[dict[str, float]] = []
+        self.rows: list[dict[str, float]] = list(rows)
         self.parameters = self.batch_size = 0
         self.execution = self.fold = self.epochs = 0
         self._first_loss: float | None = None
         self._problem = ""
 
     def begin(self, execution: int, fold: int) -> None:
-        """Starts the rows of another fit."""
+        """Starts the rows of another fit, or goes on with them."""
         self.execution, self.fold = execution, fold
-        self._problem, self._first_loss = "", None
+        self._problem = ""
+        self._first_loss = next((row["loss"] for row in self.rows_of(execution, fold)), None)
+
+    def rows_of(self, execution: int, fold: int) -> list[dict[str, float]]:
+        """The rows of one fit."""
+        return [row for row in self.rows if (row["execution"], row["fold"]) == (execution, fold)]
 
     def check(self) -> None:
         """Raises `TrialFailedError` if the last fit should fail."""
@@ -55,14 +68,15 @@ class EpochRecorder(keras.callbacks.Callback):
         """Keeps the logs, and looks whether to go on."""
         logs = logs or {}
         self.epochs = epoch + 1
+        self.batch_size = int(logs.get("batch_size", self.batch_size))
         self.rows.append(
-            {
+            {name: float(value) for name, value in logs.items() if np.ndim(value) == 0}
+            | {
                 "execution": self.execution,
                 "fold": self.fold,
                 "epoch": self.epochs,
                 "batch_size": self.batch_size,
             }
-            | {name: float(value) for name, value in logs.items() if np.ndim(value) == 0}
         )
         self._problem = self._infinite(logs) or self._diverged(logs) or self._too_slow()
         if self._problem:

@@ -8,13 +8,32 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import keras_tuner as kt
+
+from callbacks.regularization_scheduler import STRENGTHS
 from src.files import disk_errors, write_atomically
+from src.search.space import finite_values, reachable
 from src.search.trial import TrialRecord
 
 KEYS = ("trial_id", "execution", "fold", "epoch", "learning_rate", "batch_size")
 _COUNTS = ("execution", "fold", "epoch", "batch_size")
 
 Rows = tuple[dict[str, float], ...]
+
+
+def log_names(metric_names: Sequence[str]) -> list[str]:
+    """What an epoch logs that has metrics of these names: the loss too, and all for validation."""
+    names = ["loss", *metric_names]
+    return [*names, *(f"val_{name}" for name in names)]
+
+
+def scheduled_strengths(space: kt.HyperParameters) -> list[str]:
+    """Strengths of penalties that may change while a trial of this space trains."""
+    alive = {hp.name: hp for hp in reachable(space.space)}
+    schedule = alive.get("regularization_schedule")
+    if schedule is None or not any(kind != "none" for kind in finite_values(schedule)):
+        return []
+    return [name for name in STRENGTHS if name in alive]
 
 
 class HistoryFile:

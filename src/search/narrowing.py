@@ -7,8 +7,10 @@ from typing import Any
 import keras_tuner as kt
 from keras_tuner.engine.hyperparameters import Boolean, Choice, Fixed, Float, Int
 
+from src.config.schema import TrainingSettings
+from src.config.space import BATCH_SIZES
 from src.errors import UserError, nearest
-from src.search.space import format_value, reachable, without_values
+from src.search.space import format_value, possible_values, reachable, without_values
 
 Limits = Mapping[str, tuple[float, float]]
 
@@ -66,22 +68,32 @@ def check_effect(space: kt.HyperParameters, names: Collection[str]) -> None:
             )
 
 
-def check_schedule_unit(space: kt.HyperParameters, unit: str) -> None:
-    """Raises `UserError` for schedules by the step where no trial can have a schedule.
+def check_training(space: kt.HyperParameters, training: TrainingSettings) -> None:
+    """Raises `UserError` for settings of `training` that no trial of the space can feel.
 
     Args:
         space: as `narrow` gives it.
-        unit: the setting `training.schedule_unit`.
+        training: the configuration's section.
     """
-    constant = any(
-        isinstance(hp, Fixed) and (hp.name, hp.value) == ("schedule", "constant")
-        for hp in space.space
-    )
-    if unit == "step" and constant:
-        raise UserError(
-            "training.schedule_unit: 'step' has no effect with space.schedule: 'constant'; leave "
-            "it epoch, or open the schedule"
+
+    def has(name: str, off: Any) -> bool:
+        return any(value != off for value in possible_values(space, name))
+
+    def complain(key: str, why: str) -> None:
+        value = getattr(training, key)
+        if value != type(training).model_fields[key].default:
+            raise UserError(f"training.{key}: {value!r} has no effect with {why}")
+
+    if not has("schedule", "constant") and not has("warmup", "none"):
+        complain(
+            "schedule_unit",
+            "space.schedule: 'constant'; leave it epoch, or open the schedule or space.warmup",
         )
+    if BATCH_SIZES["auto"] not in possible_values(space, "batch_size"):
+        for key in ("batch_memory", "batch_share"):
+            complain(key, "this space.batch_size; set that to auto, or leave the default")
+    if not has("early_stopping_patience", 0):
+        complain("early_stopping_baseline", "space.early_stopping_patience: 0; set a patience")
 
 
 def _narrowed(hp: Any, setting: Any, limits: Limits) -> Any:

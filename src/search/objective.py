@@ -4,7 +4,8 @@ import keras_tuner as kt
 
 from hypermodels.losses import LOSS_HYPERPARAMETERS
 from hypermodels.problem import Task
-from src.config.schema import KNOWN_DIRECTIONS, ObjectiveSettings
+from src.config.objectives import KNOWN_DIRECTIONS
+from src.config.schema import ObjectiveSettings
 from src.errors import UserError, nearest
 from src.search import space as spaces
 
@@ -36,8 +37,9 @@ def resolve_objective(
     name = DEFAULTS[task] if settings.name == "auto" else settings.name
     valid = [f"val_{metric}" for metric in metric_names] + ["val_loss"]
     if name not in valid:
+        hint = "" if name in KNOWN_DIRECTIONS else nearest(name, valid)  # it is not misspelt
         raise UserError(
-            f"objective.name: '{name}' is not reported for {task} data.{nearest(name, valid)} "
+            f"objective.name: '{name}' is not reported for {task} data.{hint} "
             f"Valid: {', '.join(valid)}"
         )
     searched = sorted(LOSS_HYPERPARAMETERS & spaces.searched_names(space))

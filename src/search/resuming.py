@@ -22,6 +22,7 @@ from src.search.snapshot import SavedSearch, read_snapshot, settle, versions
 CHANGEABLE = (
     *("tuner.max_trials", "tuner.hyperband_iterations", "limits.", "run."),
     *("data.path", "data.test_path", "data.columns."),  # the rows themselves are compared
+    "training.save_every",
 )
 """Settings that a resumed search may change; those that end in a dot stand for a section."""
 
@@ -149,7 +150,9 @@ def changed_settings(saved: SavedSearch, config: Config) -> list[str]:
     ]
 
 
-def remove_remains(run: RunDirectory, saved: SavedSearch | None) -> None:
+def remove_remains(
+    run: RunDirectory, saved: SavedSearch | None, *, keep_running: bool = False
+) -> None:
     """Deletes what trials without an end have written, and temporary files of a killed process.
 
     What is left is the state that was read, and nothing that is not in it.
@@ -157,19 +160,22 @@ def remove_remains(run: RunDirectory, saved: SavedSearch | None) -> None:
     Args:
         run: the run's folder.
         saved: the state to go on from; None if no trial has begun.
+        keep_running: whether trials that ran then may go on from what they saved.
 
     Raises:
         DiskError: if something cannot be deleted.
     """
     records = [] if saved is None else saved.records
     ended = {record["trial_id"] for record in records}
+    begun = {} if saved is None or not keep_running else {t["trial_id"] for t in saved.trials}
     with disk_errors(run.path):
         if saved is not None:
             settle(run, saved)
         remove_leftovers(run.path)
         remove(run.export)
         for folder in list(run.trials.iterdir()) if run.trials.is_dir() else ():
-            if folder.name not in ended:
+            runs = folder.name in begun and run.running_state(folder.name).exists()
+            if folder.name not in ended and not runs:
                 remove(folder)
             elif folder.is_dir():
                 remove_leftovers(folder)

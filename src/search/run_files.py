@@ -24,7 +24,7 @@ class RunFiles:
     Args:
         run: the run's folder.
         head: what the snapshot says of the search that does not change.
-        metric_names: of what is logged, without `val_`.
+        columns: of what is logged, beside the learning rate and the batch size.
         keep_top: so many best trials keep their weights.
 
     Attributes:
@@ -35,11 +35,9 @@ class RunFiles:
         self,
         run: RunDirectory,
         head: Mapping[str, Any],
-        metric_names: Sequence[str],
+        columns: Sequence[str],
         keep_top: int,
     ) -> None:
-        names = ["loss", *metric_names]
-        columns = [*names, *(f"val_{name}" for name in names)]
         self.exported: dict[str, Any] | None = None
         self._run = run
         self._keep_top = keep_top

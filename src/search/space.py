@@ -8,6 +8,7 @@ from typing import Any
 import keras_tuner as kt
 from keras_tuner.engine.hyperparameters import Boolean, Choice, Fixed, Float, Int
 
+from src.config.space import batch_word
 from src.errors import UserError, nearest
 from src.search.blame import own_line
 from src.search.enumeration import Enumeration
@@ -162,6 +163,18 @@ def finite_values(hp: Any) -> Sequence[Any]:
     return tuple(hp.values)
 
 
+def possible_values(space: kt.HyperParameters, name: str) -> list[Any]:
+    """The values that a hyperparameter can have, in order; of a continuum its ends.
+
+    There are none where it is never active, or not there.
+    """
+    found: list[Any] = []
+    for hp in reachable(space.space):
+        if hp.name == name:
+            found += [hp.min_value, hp.max_value] if is_continuous(hp) else finite_values(hp)
+    return sorted(found)
+
+
 def has_value(hp: Any, value: Any) -> bool:
     """Whether a hyperparameter may have a value, but for rounding; steps are not looked at."""
     if isinstance(hp, Boolean):
@@ -175,17 +188,17 @@ def has_value(hp: Any, value: Any) -> bool:
 
 
 def format_value(name: str, value: Any) -> str:
-    """A value as tables show it: six digits, `full` for a batch of the whole training set."""
-    if name == "batch_size" and value == 0:
-        return "full"
+    """A value as tables show it: six digits, a word for a batch size that has one."""
+    if word := batch_word(name, value):
+        return word
     if isinstance(value, bool):
         return str(value).lower()
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def exact_value(name: str, value: Any) -> Any:
-    """A value as files keep it: itself, but `full` for a batch of the whole training set."""
-    return "full" if name == "batch_size" and value == 0 else value
+    """A value as files keep it: itself, but a word for a batch size that has one."""
+    return batch_word(name, value) or value
 
 
 def without_values(space: kt.HyperParameters) -> kt.HyperParameters:

@@ -80,7 +80,8 @@ def with_threshold(model: keras.Model, threshold: float) -> keras.Model:
     """
     label = keras.layers.Discretization([threshold], name=LAYER)(model.output)
     # Keras keeps only layers that an output depends on. Nothing is computed from the label.
-    probability, _ = keras.layers.Identity(name="probability")([model.output, label])
+    keep = keras.layers.Identity(name=f"{LAYER}_and_probability")
+    probability, _ = keep([model.output, label])
     return keras.Model(model.input, probability, name=model.name)
 
 

@@ -10,6 +10,7 @@ import json
 import zipfile
 import zlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,28 @@ from callbacks import BestEpoch
 from src.errors import DiskError
 from src.files import write_atomically
 
-_ZIP_ERRORS = (zipfile.BadZipFile, zlib.error)
+_UNREADABLE = (
+    OSError,
+    EOFError,
+    LookupError,
+    TypeError,
+    ValueError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+
+
+@dataclass(frozen=True)
+class SavedTraining:
+    """A training state in memory, read whole: what is damaged shows before anything is changed.
+
+    Attributes:
+        state: epochs, whether a callback had ended the training, the callbacks' states.
+        arrays: the variables, and the best epoch's weights.
+    """
+
+    state: dict[str, Any]
+    arrays: dict[str, np.ndarray[Any, Any]]
 
 
 def save(
@@ -31,28 +53,47 @@ def save(
     *,
     epochs: int,
     stopped: bool,
+    trial: Mapping[str, Any] | None = None,
 ) -> None:
-    """Writes the state at the end of a training.
+    """Writes the state at the end of an epoch.
 
     Args:
         path: the npz file.
-        model: the model as it stands after its last epoch.
+        model: the model as it stands after that epoch.
         callbacks: by name; those that have a `get_state` are saved.
         best: the best epoch so far, with its weights.
         epochs: epochs trained.
         stopped: whether a callback ended the training.
+        trial: what else is to be known of the trial, plain JSON data.
     """
     states = {name: c.get_state() for name, c in callbacks.items() if hasattr(c, "get_state")}
     state = {"epochs": epochs, "stopped": stopped, "best": best.get_state()}
-    text = json.dumps(state | {"callbacks": states})
-    arrays = {"state": np.frombuffer(text.encode(), dtype=np.uint8)}
+    state |= {"callbacks": states} | ({} if trial is None else {"trial": dict(trial)})
+    arrays = {"state": np.frombuffer(json.dumps(state).encode(), dtype=np.uint8)}
+    # Where the model shows averages of its weights, training goes on with the weights themselves.
+    trained = {id(v): w for v, w in zip(model.trainable_variables, _trained(model), strict=True)}
     for index, variable in enumerate(_variables(model)):
-        arrays[f"variable{index}"] = keras.ops.convert_to_numpy(variable.value)
+        value = trained.get(id(variable), variable.value)
+        arrays[f"variable{index}"] = keras.ops.convert_to_numpy(value)
     for index, weight in enumerate(best.weights):
         arrays[f"best{index}"] = weight
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)  # type: ignore[arg-type]  # allow_pickle is not among the names
     write_atomically(path, buffer.getvalue())
+
+
+def read(path: Path) -> SavedTraining:
+    """Reads what `save` wrote; the checksums in the file are compared.
+
+    Raises:
+        DiskError: naming the file, if it is missing or damaged. That is not the trial's fault.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as content:
+            arrays = {name: content[name] for name in content.files}
+        return SavedTraining(json.loads(arrays.pop("state").tobytes()), arrays)
+    except _UNREADABLE as error:
+        raise _unreadable(path, error) from error
 
 
 def restore(
@@ -67,31 +108,50 @@ def restore(
         DiskError: naming the file, if it is missing or not what `save` wrote for such a model. That
             is not the trial's fault.
     """
+    saved = read(path)
     try:
-        return _restore(path, model, callbacks, best)
-    except (OSError, EOFError, LookupError, TypeError, ValueError, *_ZIP_ERRORS) as error:
-        reason = getattr(error, "strerror", None) or f"{type(error).__name__}: {error}"
-        raise DiskError(
-            f"{path}: the training state to go on from cannot be read: {reason}"
-        ) from error
+        return put(saved, model, callbacks, best)
+    except _UNREADABLE as error:
+        raise _unreadable(path, error) from error
 
 
-def _restore(
-    path: Path, model: keras.Model, callbacks: Mapping[str, Any], best: BestEpoch
+def put(
+    saved: SavedTraining, model: keras.Model, callbacks: Mapping[str, Any], best: BestEpoch
 ) -> tuple[int, bool]:
-    with np.load(path, allow_pickle=False) as arrays:
-        state = json.loads(arrays["state"].tobytes())
-        base_rate = float(model.optimizer.learning_rate)
-        for index, variable in enumerate(_variables(model)):
-            variable.assign(arrays[f"variable{index}"])
-        # The rate is base × schedule × plateau factor: the callbacks set it from their own state.
-        model.optimizer.learning_rate = base_rate
-        best.weights = [arrays[f"best{index}"] for index in range(len(model.weights))]
+    """As `restore`, with what has been read.
+
+    Raises:
+        LookupError, TypeError, ValueError: if it is not that of such a model; where an array is
+            missing or has another shape, before anything is changed.
+    """
+    state, variables = saved.state, _variables(model)
+    values = [saved.arrays[f"variable{index}"] for index in range(len(variables))]
+    best_weights = [saved.arrays[f"best{i}"] for i in range(len(model.weights))]
+    for variable, value in zip([*variables, *model.weights], [*values, *best_weights], strict=True):
+        if tuple(variable.shape) != value.shape:
+            raise ValueError(f"shape {value.shape} instead of {tuple(variable.shape)}")
+    base_rate = float(model.optimizer.learning_rate)
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
+    # The rate is base × schedule × plateau factor: the callbacks set it from their own state.
+    model.optimizer.learning_rate = base_rate
+    best.weights = best_weights
     best.set_state(state["best"])
     for name, callback_state in state["callbacks"].items():
         if name in callbacks:
             callbacks[name].set_state(callback_state)
     return state["epochs"], state["stopped"]
+
+
+def _unreadable(path: Path, error: Exception) -> DiskError:
+    reason = getattr(error, "strerror", None) or f"{type(error).__name__}: {error}"
+    return DiskError(f"{path}: the training state to go on from cannot be read: {reason}")
+
+
+def _trained(model: keras.Model) -> list[Any]:
+    if hasattr(model, "trained_weights"):
+        return list(model.trained_weights())
+    return [variable.value for variable in model.trainable_variables]
 
 
 def _variables(model: keras.Model) -> list[Any]:

@@ -117,9 +117,20 @@ class TrialResult:
         """Sample standard deviation of the fits' scores; None for a single fit."""
         if self.status != "COMPLETED" or len(self.fits) < 2:
             return None
-        mean = _mean([fit.score for fit in self.fits])
-        squares = [(fit.score - mean) ** 2 for fit in self.fits]
-        return float((sum(squares) / (len(squares) - 1)) ** 0.5)
+        return _deviation([fit.score for fit in self.fits])
+
+    @property
+    def score_error(self) -> float | None:
+        """Standard error of the score; None for a single fit."""
+        return None if self.score_std is None else self.score_std / len(self.fits) ** 0.5
+
+    @property
+    def errors(self) -> dict[str, float]:
+        """Standard error of each of `metrics`; empty for a single fit."""
+        if len(self.fits) < 2:
+            return {}
+        values = {name: [fit.metrics[name] for fit in self.fits] for name in self.fits[0].metrics}
+        return {name: _deviation(one) / len(one) ** 0.5 for name, one in values.items()}
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -157,6 +168,11 @@ class TrialRecord:
 def structure_key(structure: Hashable | None) -> str | None:
     """A short text for a HyperModel's `structure`."""
     return None if structure is None else sha256(repr(structure).encode()).hexdigest()[:16]
+
+
+def _deviation(values: list[float]) -> float:
+    mean = _mean(values)
+    return float((sum((value - mean) ** 2 for value in values) / (len(values) - 1)) ** 0.5)
 
 
 def _mean(values: list[float] | list[int]) -> float:

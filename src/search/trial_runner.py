@@ -3,7 +3,7 @@
 import copy
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -24,6 +24,7 @@ from src.errors import DiskError
 from src.files import checksum, raise_disk_error, remove
 from src.run_directory import RunDirectory, event_suffix
 from src.search import training_state
+from src.search.checkpoint import Checkpoint, Saver, read_checkpoint
 from src.search.epoch_recorder import EpochRecorder
 from src.search.events import TrialProgress
 from src.search.failures import (
@@ -38,6 +39,7 @@ from src.search.trial import FitResult, TrialResult, TrialSpec
 from src.search.weights import save_weights
 
 TRACEBACK_LINES = 12
+NOT_LOGGED = ("execution", "fold", "epoch")  # of a row of the history
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,9 @@ class RunContext:
         limits: when a trial is given up.
         class_weight: the HyperModels' weights of classes in the loss; None for equal ones.
         tune_threshold: whether the winner gets a decision threshold of its own.
+        baselines: whether a dumb guess and a linear model are scored beside the winner.
+        save_interval: epochs or else seconds after which a running trial is saved, to go on from
+            there if it is killed; neither for never.
     """
 
     seed: int
@@ -65,6 +70,13 @@ class RunContext:
     limits: LimitSettings = field(default_factory=LimitSettings)
     class_weight: Literal["balanced"] | None = None
     tune_threshold: bool = False
+    baselines: bool = True
+    save_interval: tuple[int | None, float | None] = (None, None)
+
+    @property
+    def saves(self) -> bool:
+        """Whether running trials are saved."""
+        return self.save_interval != (None, None)
 
     def arrays(self, train: Rows, validation: Rows) -> FitArrays:
         """What a fit on these rows takes, read when it is needed where trials stream."""
@@ -103,9 +115,12 @@ class TrialRunner:
             DiskError: if the run's folder cannot be written; that is not the trial's fault.
         """
         started, clock = time.time(), time.perf_counter()
-        self._clear(spec)
-        recorder = EpochRecorder(self.context.plan.monitor, self.context.limits, clock)
+        saved = self._clear(spec)
         fits: list[FitResult] = []
+        before: tuple[dict[str, float], ...] = ()
+        if saved is not None:
+            fits, before, clock = list(saved.fits), saved.rows, clock - saved.seconds
+        recorder = EpochRecorder(self.context.plan.monitor, self.context.limits, clock, before)
         hp = hyperparameters_of(spec)
         declared = len(hp.space)
         reason = trace = ""
@@ -114,11 +129,18 @@ class TrialRunner:
             for execution in range(spec.executions):
                 for fold, arrays in enumerate(self._folds(spec.folds)):
                     recorder.begin(execution, fold)
-                    fits.append(self._fit(spec, hp, arrays, recorder))
+                    if execution * spec.folds + fold < len(fits):  # done before it was killed
+                        self._write_events(spec, recorder)
+                        continue
+                    fits.append(self._fit(spec, hp, arrays, recorder, fits, saved))
+                    saved = None
         except TrialFailedError as error:
             reason, rejected = str(error), isinstance(error, RejectedError)
         except (TrialInterruptedError, DiskError):
             raise
+        except _UnfitCheckpointError:
+            remove(self.context.run.running_state(spec.trial_id))
+            return self.run(spec)
         except Exception as error:
             if self.stopping is not None and self.stopping():
                 # Out of an extension module, a signal's KeyboardInterrupt may come as any other.
@@ -131,6 +153,8 @@ class TrialRunner:
                 else f"{type(error).__name__}: {_first_line(error)}"
             )
             trace = "".join(traceback.format_exc().splitlines(True)[-TRACEBACK_LINES:])
+        if self.context.saves:
+            remove(self.context.run.running_state(spec.trial_id))
         return TrialResult(
             status="FAILED" if reason else "COMPLETED",
             fits=tuple(fits),
@@ -146,10 +170,36 @@ class TrialRunner:
             attempt=spec.attempt,
         )
 
-    def _clear(self, spec: TrialSpec) -> None:
-        """Deletes what an attempt left whose worker was killed."""
-        for path in self.context.run.attempt(spec.trial_id, spec.root_id):
+    def _clear(self, spec: TrialSpec) -> Checkpoint | None:
+        """Deletes what an attempt left whose process was killed, but for what goes on from there.
+
+        Returns:
+            That, or None for a trial that begins.
+        """
+        run, saved = self.context.run, None
+        if self.context.saves:
+            saved = read_checkpoint(run, spec, self.context.seed)
+        for path in run.events(spec.trial_id, spec.root_id):  # epochs go into new ones
             remove(path)
+        if saved is None and run.trial(spec.trial_id).exists():
+            remove(run.trial(spec.trial_id))
+        return saved
+
+    def _board(self, spec: TrialSpec, recorder: EpochRecorder) -> callbacks.TensorBoard:
+        """Writes the events of a fit, and of those of its epochs that a killed attempt trained."""
+        execution, fold = recorder.execution, recorder.fold
+        folder = self.context.run.tensorboard / spec.root_id
+        if spec.executions * spec.folds > 1:
+            folder = folder / f"execution{execution}-fold{fold}"
+        earlier = [
+            (int(row["epoch"]) - 1, {name: row[name] for name in row if name not in NOT_LOGGED})
+            for row in recorder.rows_of(execution, fold)
+        ]
+        return callbacks.TensorBoard(folder, event_suffix(spec.trial_id), earlier)
+
+    def _write_events(self, spec: TrialSpec, recorder: EpochRecorder) -> None:
+        with closing(self._board(spec, recorder)) as board:
+            board.on_train_begin()
 
     def _folds(self, folds: int) -> Iterator[FitArrays]:
         for train, validation in self.context.data.folds(folds):
@@ -166,29 +216,45 @@ class TrialRunner:
         hp: kt.HyperParameters,
         arrays: FitArrays,
         recorder: EpochRecorder,
+        done: Sequence[FitResult],
+        saved: Checkpoint | None,
     ) -> FitResult:
         context, execution, fold = self.context, recorder.execution, recorder.fold
         seed = trial_seed(context.seed, int(spec.root_id), execution, fold, spec.attempt)
-        recorder.batch_size = _batch_size(hp, len(arrays.x))
+        rows = len(arrays.x)
+        # What is said if there is not even memory for the model, which `auto` would look at.
+        recorder.batch_size = min(max(hp.values.get("batch_size", 0), 0) or rows, rows)
         hypermodel = self._hypermodel_class(arrays.problem, seed=seed, plan=context.plan)
         model = self._traced.model(hypermodel, hp, seed)
         recorder.parameters = model.count_params()
+        recorder.batch_size = min(hypermodel.batch_size(hp, model, rows) or rows, rows)
         check_parameters(recorder.parameters, context.limits)
         controls = callbacks.build_callbacks(hp, context.plan)
         best = callbacks.BestEpoch(callbacks.Monitor(context.plan.monitor, context.plan.direction))
-        reached, stopped = 0, False
-        if spec.parent_id is not None:
+        reached, stopped, initial_epoch = 0, False, spec.initial_epoch
+        if saved is not None:
+            try:
+                initial_epoch, _ = training_state.put(saved.training, model, controls, best)
+            except (LookupError, TypeError, ValueError) as error:
+                raise _UnfitCheckpointError from error
+        elif spec.parent_id is not None:
             state = context.run.training_state(spec.parent_id, execution)
             reached, stopped = training_state.restore(state, model, controls, best)
         if not stopped:  # else the parent stopped early: nothing more to train
-            folder = context.run.tensorboard / spec.root_id
-            if spec.executions * spec.folds > 1:
-                folder = folder / f"execution{execution}-fold{fold}"
-            with closing(callbacks.TensorBoard(folder, event_suffix(spec.trial_id))) as board:
-                rate = callbacks.RecordLearningRate()
-                watchers = [rate, best, board, recorder]
+            with closing(self._board(spec, recorder)) as board:
+                records = [callbacks.RecordLearningRate(), callbacks.RecordControls()]
+                watchers = [*records, best, board, recorder]
+                if context.saves:
+                    saver = Saver(
+                        *(context.run, spec, context.seed, context.save_interval),
+                        controls=controls,
+                        best=best,
+                        recorder=recorder,
+                        fits=done,
+                    )
+                    watchers.append(saver)
                 if self.on_progress is not None:
-                    watchers.append(self._reporter(spec, recorder))
+                    watchers.append(self._reporter(spec, recorder, initial_epoch))
                 if self.stopping is not None:
                     watchers.append(Stopper(self.stopping))
                 try:
@@ -199,7 +265,7 @@ class TrialRunner:
                         arrays.y,
                         validation_data=(arrays.x_validation, arrays.y_validation),
                         epochs=spec.epochs,
-                        initial_epoch=spec.initial_epoch,
+                        initial_epoch=initial_epoch,
                         class_weight=context.class_weight,
                         stream=context.stream,
                         verbose=0,
@@ -218,26 +284,32 @@ class TrialRunner:
             training_state.save(state, model, controls, best, epochs=reached, stopped=stopped)
         weights = context.run.weights(spec.trial_id, execution, fold)
         save_weights(weights, best.weights)
-        logs = {name: value for name, value in best.logs.items() if name != "learning_rate"}
+        logs = {n: value for n, value in best.logs.items() if n not in callbacks.CONTROLS}
         return FitResult(
             *(execution, fold, best.value, best.epoch, reached, logs),
             weights=checksum(weights),
             state=checksum(state) if spec.keep_state else None,
         )
 
-    def _reporter(self, spec: TrialSpec, recorder: EpochRecorder) -> "_ProgressReporter":
+    def _reporter(
+        self, spec: TrialSpec, recorder: EpochRecorder, initial_epoch: int
+    ) -> "_ProgressReporter":
         begin = TrialProgress(
             worker=self.worker,
             trial_id=spec.trial_id,
             fit=recorder.execution * spec.folds + recorder.fold + 1,
             fits=spec.executions * spec.folds,
-            epoch=spec.initial_epoch,
+            epoch=initial_epoch,
             epochs=spec.epochs,
             batch_size=recorder.batch_size,
             parameters=recorder.parameters,
         )
         assert self.on_progress is not None
         return _ProgressReporter(begin, recorder, self.context.plan.monitor, self.on_progress)
+
+
+class _UnfitCheckpointError(Exception):
+    """What a killed trial saved is not of such a model, as after a change of the HyperModel."""
 
 
 def hyperparameters_of(spec: TrialSpec) -> kt.HyperParameters:
@@ -288,11 +360,6 @@ class _ProgressReporter(keras.callbacks.Callback):
         self.report(
             replace(self.begin, epoch=epoch + 1, learning_rate=rate, value=value, rows=(row,))
         )
-
-
-def _batch_size(hp: kt.HyperParameters, rows: int) -> int:
-    """Rows of one step: all of them where the hyperparameter is 0 or larger than the data."""
-    return min(hp.values.get("batch_size") or rows, rows)
 
 
 def _first_line(error: Exception) -> str:

@@ -3,16 +3,18 @@
 import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from src import metrics
+from src.bootstrap import Interval, intervals
 from src.errors import DiskError, UserError
 from src.files import checksum, disk_errors, remove, sync, write_atomically
 from src.run_directory import RunDirectory
+from src.search.baselines import Baseline, score_baselines
 from src.search.export import (
     export_network,
     load_export,
@@ -41,6 +43,8 @@ class Winner:
         test: metrics on the test rows; empty where there are none.
         epochs: epochs of a refit after cross-validation; None where the trial's own weights stand.
         threshold: what decides between two classes, in both metrics; None for 0.5.
+        test_intervals: of each test metric its 95 % bootstrap interval, or None.
+        baselines: what untuned models reach on the same rows.
     """
 
     record: TrialRecord
@@ -48,6 +52,8 @@ class Winner:
     test: Metrics
     epochs: int | None
     threshold: Threshold | None = None
+    test_intervals: Mapping[str, Interval | None] = field(default_factory=dict)
+    baselines: tuple[Baseline, ...] = ()
 
 
 def export_winner(
@@ -118,10 +124,12 @@ def read_winner(
         scores = json.loads(run.metrics.read_text())
         validation, test = dict(scores["validation"]), dict(scores["test"])
         threshold = Threshold(**scores["threshold"]) if "threshold" in scores else None
+        ends = {n: tuple(e) if e else None for n, e in dict(scores["test_interval"]).items()}
+        baselines = tuple(Baseline(**baseline) for baseline in scores["baselines"])
     except (DiskError, OSError, ValueError, KeyError, TypeError):
         return None
     epochs = None if record.spec.folds == 1 else record.result.best_epoch
-    return Winner(record, validation, test, epochs, threshold)
+    return Winner(record, validation, test, epochs, threshold, ends, baselines)
 
 
 def _export(
@@ -160,17 +168,25 @@ def _export(
     validation_metrics = metrics.evaluate(data.task, data.y[rows], prediction, value)
     tables = [_prediction_table(context, "validation", rows, prediction, value)]
     test_metrics: Metrics = {}
+    test_intervals: Mapping[str, Interval | None] = {}
     if len(data.test):
         prediction = predict(model, data.raw_rows(data.test))
         test_metrics = metrics.evaluate(data.task, data.y[data.test], prediction, value)
+        test_intervals = intervals(data.task, data.y[data.test], prediction, value)
         tables.append(_prediction_table(context, "test", data.test, prediction, value))
+    baselines: tuple[Baseline, ...] = ()
+    if context.baselines:
+        baselines = score_baselines(data, spec.folds, context.class_weight, stopping)
 
     scores: dict[str, Any] = {"validation": validation_metrics, "test": test_metrics}
+    scores["test_interval"] = test_intervals
+    scores["baselines"] = [asdict(baseline) for baseline in baselines]
     if threshold is not None:
         scores["threshold"] = asdict(threshold)
     write_atomically(run.predictions, pd.concat(tables).to_csv(index=False))
     write_facts(run.exported, data, record.spec, scores)
-    return Winner(record, validation_metrics, test_metrics, epochs, threshold)
+    judged = (validation_metrics, test_metrics)
+    return Winner(record, *judged, epochs, threshold, test_intervals, baselines)
 
 
 def _prediction_table(

@@ -14,6 +14,7 @@ from hypermodels import HYPERMODELS
 from hypermodels.losses import LOSS_HYPERPARAMETERS
 from src import registry
 from src.config import Config, dump_config, load_config
+from src.data.leaks import leak_notices
 from src.data.loading import Data, load_data
 from src.data.tables.columns import Table
 from src.data.tables.encoding import TableEncoding
@@ -26,9 +27,10 @@ from src.search import space as spaces
 from src.search.events import SearchEnd, SearchListener, SearchProgress, TrialProgress
 from src.search.export import check_export
 from src.search.imbalance import check_task, check_validation_classes
-from src.search.narrowing import check_effect, check_schedule_unit, narrow
+from src.search.narrowing import check_effect, check_training, narrow
 from src.search.objective import resolve_objective
 from src.search.oracle import SearchOracle
+from src.search.patience import patience_notices
 from src.search.rehearsal import rehearse
 from src.search.resuming import ResumedRun, check_identity, head, open_run, remove_remains
 from src.search.seeds import oracle_seed
@@ -50,6 +52,7 @@ class PreparedSearch:
         hypermodel: a HyperModel for the plain split.
         space: pinned and narrowed as configured.
         passed_over: names in the preset's space that the HyperModel does not have.
+        notices: what a user should know of the data and the settings, a sentence each.
         objective: name and direction.
         oracle: proposes the trials.
     """
@@ -59,6 +62,7 @@ class PreparedSearch:
     hypermodel: Any
     space: kt.HyperParameters
     passed_over: tuple[str, ...]
+    notices: tuple[str, ...]
     objective: kt.Objective
     oracle: SearchOracle
 
@@ -100,6 +104,8 @@ class PreparedSearch:
             limits=config.limits,
             class_weight=_class_weight(config),
             tune_threshold=config.objective.threshold == "tuned",
+            baselines=config.run.baselines,
+            save_interval=config.training.save_interval,
         )
 
     @property
@@ -189,7 +195,7 @@ def prepare(config: Config) -> PreparedSearch:
     spaces.check_names(declared, [*own_names, *sorted(config.opened_space)], owner)
     space = narrow(declared, config.space, hypermodel_class.limits())
     check_effect(space, own_names)
-    check_schedule_unit(space, config.training.schedule_unit)
+    check_training(space, config.training)
     objective = resolve_objective(config.objective, data.task, hypermodel.offered_metrics, space)
     check_validation_classes(config, data, objective)
     plan = _plan(config, objective)
@@ -210,7 +216,8 @@ def prepare(config: Config) -> PreparedSearch:
     # Those of the loss depend on the task, and nobody misses the other task's.
     known = {hp.name for hp in declared.space} | LOSS_HYPERPARAMETERS
     passed_over = tuple(name for name in config.space if name not in known)
-    return PreparedSearch(config, data, hypermodel, space, passed_over, objective, oracle)
+    notices = (*leak_notices(data), *patience_notices(space, config))
+    return PreparedSearch(config, data, hypermodel, space, passed_over, notices, objective, oracle)
 
 
 def search(
@@ -251,7 +258,8 @@ def search(
             saved = None if resumed is None else resumed.saved
             if resumed is not None:
                 check_identity(resumed, prepared.identity)
-                remove_remains(run, saved)
+                saves = config.training.save_every is not None
+                remove_remains(run, saved, keep_running=saves)
             text = dump_config(config, prepared.recorded, run.config)
             write_atomically(run.config, text)
             context = prepared.context(run)
@@ -351,7 +359,7 @@ def _with_columns(config: Config, table: Table) -> Config:
     columns = {
         column.name: column.kind if column.is_input else "drop"
         for column in table.columns
-        if column.kind != "target" and column.name not in config.data.drop
+        if column.kind != "target" and column.name not in (*config.data.drop, config.data.group)
     }
     return config.model_copy(update={"data": config.data.model_copy(update={"columns": columns})})
 
@@ -362,6 +370,9 @@ def _plan(config: Config, objective: kt.Objective) -> TrainingPlan:
         monitor=objective.name,
         direction=objective.direction,
         schedule_unit=config.training.schedule_unit,
+        baseline=config.training.early_stopping_baseline,
+        batch_memory=config.training.batch_memory,
+        batch_share=config.training.batch_share,
     )
 
 

@@ -39,6 +39,32 @@ def test_stops_where_kerass_own_does(direction: Any, seed: int) -> None:
     assert epochs_trained(ours, scores) == epochs_trained(stock, scores)
 
 
+@pytest.mark.parametrize("direction", ["min", "max"])
+@pytest.mark.parametrize("seed", range(6))
+def test_the_start_epoch_is_kerass(direction: Any, seed: int) -> None:
+    scores = np.random.default_rng(100 + seed).random(25).round(1).tolist()
+    options: dict[str, Any] = {"patience": 3, "min_delta": 0.05}
+    ours = EarlyStopping("val_score", direction, start_epoch=seed, **options)
+    stock = keras.callbacks.EarlyStopping(
+        "val_score", mode=direction, start_from_epoch=seed, **options
+    )
+    assert epochs_trained(ours, scores) == epochs_trained(stock, scores)
+
+
+def test_epochs_before_the_start_count_neither_for_nor_against() -> None:
+    scores = [0.9, 0.1, 0.1, 0.1, 0.2, 0.3, 0.2, 0.2, 0.2]
+    stopping = EarlyStopping("val_score", "max", patience=2, start_epoch=3)
+    assert epochs_trained(stopping, scores) == list(range(8))
+    assert stopping.stagnation.best == 0.3
+
+
+def test_what_never_reaches_the_baseline_is_stopped_and_what_does_goes_on() -> None:
+    for top, stopped in ((0.5, 3), (0.51, None)):
+        stopping = EarlyStopping("val_score", "max", patience=4, baseline=0.5)
+        epochs_trained(stopping, [0.1, 0.2, 0.3, top, 0.6, 0.7])
+        assert stopping.stopped_epoch == stopped
+
+
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 @pytest.mark.parametrize("direction", ["min", "max"])
 def test_values_that_are_not_finite_are_no_improvement(value: float, direction: Any) -> None:
@@ -85,3 +111,16 @@ def test_a_missing_metric_is_an_error() -> None:
 def test_a_patience_below_one_is_refused(patience: int) -> None:
     with pytest.raises(ValueError, match=f"at least 1, but got {patience}; to train without"):
         EarlyStopping("val_score", "max", patience)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"start_epoch": -1}, "start_epoch must be at least 0, but got -1"),
+        ({"baseline": math.nan}, "baseline must be finite, but got nan"),
+        ({"min_delta": -0.1}, "min_delta must be finite and at least 0, but got -0.1"),
+    ],
+)
+def test_arguments_are_checked(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        EarlyStopping("val_score", "max", 3, **arguments)

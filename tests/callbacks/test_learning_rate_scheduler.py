@@ -173,7 +173,7 @@ def test_an_unknown_unit_is_refused() -> None:
 
 
 def test_the_plan_decides_the_unit() -> None:
-    hp = {"schedule": "linear", "schedule_final": 0.5}
+    hp = {"schedule": "linear", "schedule_final": 0.5, "warmup": "none"}
     for unit in typing.get_args(ScheduleUnit):
         plan = TrainingPlan(4, "val_loss", "min", unit)
         scheduler = LearningRateScheduler.from_hyperparameters(hp, plan)

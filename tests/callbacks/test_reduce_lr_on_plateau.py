@@ -25,7 +25,7 @@ def test_a_cut_takes_effect_in_the_next_epoch() -> None:
     plateau = ReduceLROnPlateau("val_score", "min", factor=0.5, patience=2)
     found = trace_of(plateau, [3.0, 2.0, 2.0, 2.0, 1.0, 1.0, 1.0, 1.0])
     assert found == rates(1, 1, 1, 1, 0.5, 0.5, 0.5, 0.25)
-    assert plateau.cuts == 2
+    assert plateau.plateaus.count == 2
 
 
 @pytest.mark.parametrize("direction", ["min", "max"])
@@ -70,7 +70,7 @@ def test_a_second_fit_starts_afresh_unless_a_state_is_set() -> None:
     plateau = ReduceLROnPlateau("val_score", "min", factor=0.5, patience=2)
     trace_of(plateau, [1.0] * 4)
     state = plateau.get_state()
-    assert state == {"stagnation": {"best": 1.0, "epochs": 1}, "cuts": 1, "cooldown_left": 0}
+    assert state == {"stagnation": {"best": 1.0, "epochs": 1}, "count": 1, "cooldown_left": 0}
     assert trace_of(plateau, [2.0] * 4) == rates(1, 1, 1, 0.5)
     plateau.set_state(state)
     assert trace_of(plateau, [2.0] * 4) == rates(0.5, 0.25, 0.25, 0.125)

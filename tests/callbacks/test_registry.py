@@ -14,25 +14,59 @@ from callbacks import (
     EarlyStopping,
     LearningRateScheduler,
     ReduceLROnPlateau,
+    RegularizationScheduler,
     TrainingPlan,
     build_callbacks,
     declare_all,
     limits,
     parameters_of,
 )
+from callbacks.batch_size_scheduler import BatchSizeScheduler
+from tests.callbacks.helpers import RateTrace, plain_model
 
-PLAN = TrainingPlan(epochs=20, monitor="val_accuracy", direction="max")
+PLAN = TrainingPlan(epochs=20, monitor="val_accuracy", direction="max", baseline=0.25)
 NUMERIC = {
     "schedule_factor",
     "schedule_every",
     "schedule_rate",
     "schedule_final",
     "schedule_boundary",
+    "schedule_boundary_2",
+    "schedule_boundary_3",
     "schedule_value",
+    "schedule_value_2",
+    "schedule_value_3",
+    "schedule_power",
+    "schedule_cycles",
+    "schedule_stretch",
+    "schedule_peak",
+    "schedule_start",
+    "schedule_rise",
+    "warmup_epochs",
+    "warmup_steps",
+    "warmup_start",
     "plateau_factor",
     "plateau_patience",
     "plateau_floor",
+    "plateau_cooldown",
+    "plateau_min_delta",
     "early_stopping_patience",
+    "early_stopping_start",
+    "early_stopping_min_delta",
+    "batch_schedule_min",
+    "batch_schedule_max",
+    "batch_schedule_factor",
+    "batch_schedule_every",
+    "batch_schedule_patience",
+    "batch_schedule_cap",
+    "regularization_final",
+    "regularization_factor",
+    "regularization_patience",
+    "regularization_cap",
+}
+CHOICES = {"schedule", "schedule_cuts", "plateau", "warmup", "warmup_unit"} | {
+    "batch_schedule",
+    "regularization_schedule",
 }
 
 
@@ -58,7 +92,7 @@ def test_every_name_is_declared_once() -> None:
     hp = declared()
     names = [hyperparameter.name for hyperparameter in hp.space]
     assert len(names) == len(set(names))
-    assert set(names) == NUMERIC | {"schedule", "plateau"}
+    assert set(names) == NUMERIC | CHOICES
 
 
 def test_declaring_twice_changes_nothing() -> None:
@@ -70,7 +104,8 @@ def test_declaring_twice_changes_nothing() -> None:
 
 def test_the_order_of_the_classes_does_not_matter() -> None:
     hp = kt.HyperParameters()
-    for cls in (EarlyStopping, ReduceLROnPlateau, LearningRateScheduler):
+    others = (RegularizationScheduler, BatchSizeScheduler)
+    for cls in (EarlyStopping, *others, ReduceLROnPlateau, LearningRateScheduler):
         cls.declare(hp)
     assert {h.name: h.get_config() for h in hp.space} == {
         h.name: h.get_config() for h in declared().space
@@ -79,7 +114,16 @@ def test_the_order_of_the_classes_does_not_matter() -> None:
 
 def test_by_default_everything_is_off() -> None:
     hp = declared()
-    assert hp.values == {"schedule": "constant", "plateau": False, "early_stopping_patience": 0}
+    assert hp.values == {
+        "schedule": "constant",
+        "warmup": "none",
+        "plateau": False,
+        "early_stopping_patience": 0,
+        "early_stopping_start": 0,
+        "early_stopping_min_delta": 0.0,
+        "batch_schedule": "none",
+        "regularization_schedule": "none",
+    }
     assert build_callbacks(hp, PLAN) == {}
 
 
@@ -109,33 +153,52 @@ def test_limits_contain_the_ranges_of_all_numeric_hyperparameters() -> None:
 def test_only_the_parameters_of_the_chosen_schedule_are_active(schedule: str) -> None:
     hp = declared(schedule=schedule)
     active = {name for name in hp.values if name.startswith("schedule_")}
-    assert active == {f"schedule_{parameter}" for parameter in parameters_of(schedule)}
+    cuts = {"schedule_cuts"} if schedule == "piecewise_constant" else set()
+    assert active == cuts | {f"schedule_{parameter}" for parameter in parameters_of(schedule)}
 
 
 def test_random_values_build_the_callbacks_that_they_describe() -> None:
     seen = set()
-    for seed in range(60):
+    for seed in range(120):
         hp = draw(seed)
         built: dict[str, Any] = dict(build_callbacks(hp, PLAN))
         seen.add(hp.get("schedule"))
         assert list(built) == [name for name in CALLBACKS if name in built]
         scheduler: Any = built.get("learning_rate_scheduler")
-        if hp.get("schedule") == "constant":
+        if hp.get("schedule") == "constant" and hp.get("warmup") == "none":
             assert scheduler is None
+            continue
+        assert scheduler.epochs == 20
+        assert (scheduler.schedule(1.0) == 1) == (hp.get("schedule") == "constant")
+        assert 0 < scheduler.schedule(1.0) <= 1
+        if hp.get("warmup") == "none":
+            assert scheduler.warm_up is None
         else:
-            assert scheduler.epochs == 20
-            assert 0 < scheduler.schedule(1.0) < 1
+            unit = hp.get("warmup_unit")
+            length, other = ("epochs", "steps") if unit == "epoch" else ("steps", "epochs")
+            assert scheduler.warm_up == callbacks.WarmUp(
+                hp.get("warmup"), hp.get(f"warmup_{length}"), unit, hp.get("warmup_start")
+            )
+            assert f"warmup_{other}" not in hp
         plateau: Any = built.get("reduce_lr_on_plateau")
         if hp.get("plateau"):
             assert plateau.factor == hp.get("plateau_factor")
-            assert plateau.patience == hp.get("plateau_patience")
             assert plateau.floor == hp.get("plateau_floor")
-            assert plateau.stagnation.monitor == callbacks.Monitor("val_accuracy", "max")
+            plateaus, min_delta = plateau.plateaus, hp.get("plateau_min_delta")
+            assert plateaus.patience == hp.get("plateau_patience")
+            assert plateaus.cooldown == hp.get("plateau_cooldown")
+            monitor = callbacks.Monitor("val_accuracy", "max", min_delta)
+            assert plateaus.stagnation.monitor == monitor
         else:
             assert plateau is None
             assert "plateau_factor" not in hp
         stopping = built.get("early_stopping")
         assert getattr(stopping, "patience", 0) == hp.get("early_stopping_patience")
+        if stopping is not None:
+            assert stopping.start_epoch == hp.get("early_stopping_start")
+            assert stopping.stagnation.baseline == 0.25
+            monitor = stopping.stagnation.monitor
+            assert monitor.min_delta == hp.get("early_stopping_min_delta")
     assert seen == set(SCHEDULES)
 
 
@@ -145,8 +208,23 @@ def test_values_reach_the_schedule() -> None:
     assert [scheduler.schedule(p) for p in (0.0, 0.29, 0.3, 1.0)] == [1.0, 1.0, 0.2, 0.2]
 
 
+def test_several_cuts_reach_the_schedule_whatever_their_order() -> None:
+    hp = declared(
+        schedule="piecewise_constant",
+        schedule_cuts=2,
+        schedule_boundary=0.8,
+        schedule_value=0.2,
+        schedule_boundary_2=0.4,
+        schedule_value_2=0.05,
+    )
+    assert "schedule_boundary_3" not in hp.values
+    scheduler = build_callbacks(hp, PLAN)["learning_rate_scheduler"]
+    assert [scheduler.schedule(p) for p in (0.39, 0.4, 0.79, 0.8)] == [1.0, 0.2, 0.2, 0.05]
+
+
 def test_callbacks_are_fresh_each_time() -> None:
-    hp = declared(schedule="cosine", plateau=True, early_stopping_patience=3)
+    others = {"batch_schedule": "step", "regularization_schedule": "gap"}
+    hp = declared(schedule="cosine", plateau=True, early_stopping_patience=3, **others)
     first, second = build_callbacks(hp, PLAN), build_callbacks(hp, PLAN)
     assert list(first) == list(second) == list(CALLBACKS)
     assert all(first[name] is not second[name] for name in first)
@@ -182,14 +260,14 @@ def test_a_callback_of_ones_own_takes_one_line(monkeypatch: pytest.MonkeyPatch) 
 def test_everything_together_in_kerass_tuner(tmp_path: Any) -> None:
     class Space(kt.HyperModel):  # type: ignore[misc, unused-ignore]
         def build(self, hp: kt.HyperParameters) -> Any:
-            declare_all(hp)
+            declare_all(hp, plain_model=True)
             model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
             model.compile("sgd", "mse", run_eagerly=True)
             return model
 
         def fit(self, hp: kt.HyperParameters, model: Any, *args: Any, **kwargs: Any) -> Any:
             plan = TrainingPlan(3, "val_loss", "min")
-            kwargs["callbacks"] += build_callbacks(hp, plan).values()
+            kwargs["callbacks"] += build_callbacks(hp, plan, plain_model=True).values()
             kwargs["callbacks"].append(callbacks.RecordLearningRate())
             return model.fit(*args, **kwargs)
 
@@ -208,7 +286,12 @@ def test_everything_together_in_kerass_tuner(tmp_path: Any) -> None:
     assert [trial.status for trial in trials] == ["COMPLETED"] * 2
     for trial in trials:
         [best_epoch] = trial.metrics.get_history("learning_rate")
-        progress = best_epoch.step / 3
-        scheduler: Any = build_callbacks(trial.hyperparameters, PLAN).get("learning_rate_scheduler")
-        factor = scheduler.schedule(progress) if scheduler else 1.0
+        plan = TrainingPlan(3, "val_loss", "min")
+        built = build_callbacks(trial.hyperparameters, plan, plain_model=True)
+        scheduler: Any = built.get("learning_rate_scheduler")
+        factor = 1.0
+        if scheduler:
+            helper, trace = plain_model(), RateTrace()
+            helper.fit(y, y, 8, epochs=best_epoch.step + 1, callbacks=[scheduler, trace], verbose=0)
+            factor = trace.rates[-1] / 0.1
         assert best_epoch.value == [pytest.approx(0.01 * factor)]

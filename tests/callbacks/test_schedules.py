@@ -3,20 +3,23 @@
 import itertools
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any
+from xml.etree import ElementTree
 
 import keras
 import numpy as np
 import pytest
 
-from callbacks import schedules
+from callbacks import LearningRateScheduler, plot_schedules, schedules
 from callbacks.schedules import Range, get_schedule, parameters_of
+from tests.callbacks.helpers import BASE, RateTrace, plain_model, simulate
 
 EPOCHS = 100
 keras_schedules = keras.optimizers.schedules
 
 # name, parameters, and Keras's schedule over EPOCHS steps with initial rate 1
-AGAINST_KERAS: list[tuple[str, dict[str, float], Any]] = [
+AGAINST_KERAS: list[tuple[str, dict[str, Any], Any]] = [
     (
         "step",
         {"factor": 0.5, "every": 0.1},
@@ -38,7 +41,25 @@ AGAINST_KERAS: list[tuple[str, dict[str, float], Any]] = [
     ),
     ("cosine", {"final": 0.01}, keras_schedules.CosineDecay(1.0, EPOCHS, alpha=0.01)),
     ("cosine", {"final": 0.0}, keras_schedules.CosineDecay(1.0, EPOCHS)),
+    (
+        "polynomial",
+        {"power": 2.5, "final": 0.05},
+        keras_schedules.PolynomialDecay(1.0, EPOCHS, 0.05, power=2.5),
+    ),
+    (
+        "polynomial",
+        {"power": 0.5, "final": 0.0},
+        keras_schedules.PolynomialDecay(1.0, EPOCHS, 0.0, power=0.5),
+    ),
+    (
+        "piecewise_constant",
+        {"boundary": (0.3, 0.6, 0.9), "value": (0.5, 0.2, 0.1)},
+        keras_schedules.PiecewiseConstantDecay([29, 59, 89], [1.0, 0.5, 0.2, 0.1]),
+    ),
 ]
+
+# cycles, stretch, peak: Keras repeats its cycles for ever, and begins one more at the very end.
+RESTARTS = [(1, 1.0, 1.0), (4, 1.0, 0.7), (2, 3.0, 0.5), (3, 2.0, 1.0), (5, 1.5, 0.9)]
 
 CLOSED_FORMS: list[tuple[str, dict[str, float], Callable[[Any], Any]]] = [
     ("constant", {}, np.ones_like),
@@ -66,6 +87,52 @@ def test_equals_the_closed_form(
     np.testing.assert_allclose([schedule(p) for p in progress], formula(progress), rtol=1e-12)
 
 
+@pytest.mark.parametrize(("cycles", "stretch", "peak"), RESTARTS)
+def test_restarts_equal_kerass(cycles: int, stretch: float, peak: float) -> None:
+    parameters = {"cycles": cycles, "stretch": stretch, "peak": peak, "final": 0.02}
+    schedule = get_schedule("cosine_restarts", parameters)
+    steps = 200
+    first = steps / sum(stretch**cycle for cycle in range(cycles))
+    restarts = keras_schedules.CosineDecayRestarts(1.0, first, stretch, peak, alpha=0.02)
+    # Where Keras's float32 cannot tell on which side of a restart a step lies, neither do we ask.
+    edges = [first * sum(stretch**i for i in range(cycle)) for cycle in range(1, cycles + 1)]
+    chosen = [step for step in range(steps) if all(abs(step - edge) > 0.01 for edge in edges)]
+    np.testing.assert_allclose(
+        [schedule(step / steps) for step in chosen],
+        [float(restarts(step)) for step in chosen],
+        rtol=2e-4,
+        atol=2e-5,
+    )
+
+
+def test_restarts_begin_exactly_at_their_epochs_and_the_last_cycle_ends_with_the_training() -> None:
+    for cycles in (2, 3, 5, 7, 10):
+        parameters = {"cycles": cycles, "stretch": 1.0, "peak": 0.5, "final": 0.0}
+        schedule = get_schedule("cosine_restarts", parameters)
+        heads = [schedule(cycle / cycles) for cycle in range(cycles)]
+        assert heads == pytest.approx([0.5**cycle for cycle in range(cycles)], rel=1e-12)
+        assert schedule(1.0) == 0.0
+
+
+def test_one_cycle_is_that_of_its_source() -> None:
+    def annealed(begin: float, end: float, part: float) -> float:
+        return begin + (end - begin) * (1 - math.cos(math.pi * part)) / 2
+
+    schedule = get_schedule("one_cycle", {"start": 0.04, "rise": 0.3, "final": 1e-3})
+    for step in range(101):
+        progress = step / 100
+        if progress < 0.3:
+            assert schedule(progress) == pytest.approx(annealed(0.04, 1, progress / 0.3))
+        else:
+            assert schedule(progress) == pytest.approx(annealed(1, 1e-3, (progress - 0.3) / 0.7))
+    assert schedule(0.0) == pytest.approx(0.04)
+    assert schedule(0.3) == 1.0
+    assert schedule(1.0) == pytest.approx(1e-3)
+    # All rise, and none.
+    assert get_schedule("one_cycle", {"start": 0.1, "rise": 1.0, "final": 0.0})(1.0) == 1.0
+    assert get_schedule("one_cycle", {"start": 0.1, "rise": 0.0, "final": 0.0})(0.0) == 1.0
+
+
 def test_edges() -> None:
     assert get_schedule("linear", {"final": 0.25})(0.0) == 1.0
     assert get_schedule("linear", {"final": 0.25})(1.0) == 0.25
@@ -84,7 +151,21 @@ def test_step_cuts_exactly_at_multiples_despite_floating_point(pieces: int) -> N
     assert just_before == [0.5 ** (k - 1) for k in range(1, pieces + 1)]
 
 
+FALLING = [name for name in schedules.SCHEDULES if name not in ("cosine_restarts", "one_cycle")]
+
+
 @pytest.mark.parametrize("name", schedules.SCHEDULES)
+def test_a_run_of_one_epoch_has_the_first_value(name: str) -> None:
+    parameters = {parameter: search.default for parameter, search in parameters_of(name).items()}
+    first = get_schedule(name, parameters)(0.0)
+    assert first == pytest.approx(0.04 if name == "one_cycle" else 1.0)
+    scheduler = LearningRateScheduler(get_schedule(name, parameters), 1)
+    trace = RateTrace()
+    simulate(plain_model(), [scheduler, trace], 1)
+    assert trace.rates == [np.float32(float(np.float32(BASE)) * first)]
+
+
+@pytest.mark.parametrize("name", FALLING)
 def test_defaults_start_at_the_base_rate_and_never_exceed_it(name: str) -> None:
     ranges = parameters_of(name)
     for parameters in (
@@ -120,7 +201,13 @@ def test_shared_parameters_list_every_schedule_that_uses_them() -> None:
         "factor": ["step"],
         "every": ["step"],
         "rate": ["exponential", "inverse_time", "inverse_sqrt"],
-        "final": ["linear", "cosine"],
+        "final": ["linear", "polynomial", "cosine", "cosine_restarts", "one_cycle"],
+        "power": ["polynomial"],
+        "cycles": ["cosine_restarts"],
+        "stretch": ["cosine_restarts"],
+        "peak": ["cosine_restarts"],
+        "start": ["one_cycle"],
+        "rise": ["one_cycle"],
         "boundary": ["piecewise_constant"],
         "value": ["piecewise_constant"],
     }
@@ -151,6 +238,17 @@ def test_shared_parameters_list_every_schedule_that_uses_them() -> None:
         ("linear", {"final": -0.1}, "final must be .* 0 to 1, but got -0.1"),
         ("piecewise_constant", {"boundary": 1.1, "value": 0.1}, "boundary must .*, but got 1.1"),
         ("piecewise_constant", {"boundary": 0.5, "value": 2}, "value must .*, but got 2"),
+        ("piecewise_constant", {"boundary": (), "value": 0.1}, r"or several, .* but got \(\)"),
+        ("piecewise_constant", {"boundary": (0.1, 2), "value": 0.1}, r"but got \(0.1, 2\)"),
+        ("piecewise_constant", {"boundary": (0.1, 0.2), "value": 0.1}, "but got 1 and 2"),
+        ("step", {"factor": (0.5, 0.5), "every": 0.1}, r"factor must be a number from .* but got"),
+        ("polynomial", {"power": 0.0, "final": 0.1}, "power must be .* 0.001 to 100, but got 0.0"),
+        (
+            "cosine_restarts",
+            {"cycles": 2.5, "stretch": 2.0, "peak": 1.0, "final": 0.0},
+            "cycles must be an integer from 1 to 100, but got 2.5",
+        ),
+        ("one_cycle", {"start": 0.1, "rise": 0.3}, "takes start, rise, final; missing: final"),
     ],
 )
 def test_mistakes_are_refused(name: str, parameters: dict[str, Any], message: str) -> None:
@@ -195,3 +293,19 @@ def test_a_parameter_without_a_range_is_refused(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setitem(schedules.SCHEDULES, "mine", f"{__name__}:bare")
     with pytest.raises(ValueError, match="schedule 'mine': annotate the parameter depth"):
         parameters_of("mine")
+
+
+def test_the_picture_is_what_the_functions_give_now() -> None:
+    drawn = plot_schedules.picture(plot_schedules.curves())
+    assert plot_schedules.FILE.read_text() == drawn
+    assert len(drawn) < 60_000
+    paths = [node.get("d", "") for node in ElementTree.fromstring(drawn).iter() if node.get("d")]
+    assert len(paths) == len(schedules.SCHEDULES) + 2
+    linear = paths[list(schedules.SCHEDULES).index("linear")]
+    assert linear.startswith("M0,0.0 ")
+    assert linear.endswith(f" {plot_schedules.WIDTH},{0.99 * plot_schedules.HEIGHT:.1f}")
+
+
+def test_the_picture_is_written_where_one_says(tmp_path: Path) -> None:
+    plot_schedules.main([str(tmp_path / "mine.svg")])
+    assert (tmp_path / "mine.svg").read_text() == plot_schedules.FILE.read_text()

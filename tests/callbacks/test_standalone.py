@@ -34,6 +34,20 @@ SCRIPT = """
         callbacks.LearningRateScheduler(linear, 2, unit="step"), Trace(),
     ])
     print(Trace.rates)
+    for callback in (callbacks.RandomBatchSize(2, 4), callbacks.RegularizationOnGap(2.0)):
+        try:
+            model.fit(x, y, verbose=0, callbacks=[callback])
+        except ValueError as error:
+            print(error)
+    from callbacks import plot_schedules
+    print(plot_schedules.picture(plot_schedules.curves()) == plot_schedules.FILE.read_text())
+    warm_up = callbacks.WarmUp("linear", 2, "step", 0.5)
+    scheduler = callbacks.LearningRateScheduler(lambda _: 1.0, 2, "step", warm_up)
+    Trace.rates.clear()
+    model.fit(x, y, batch_size=4, epochs=2, verbose=0, callbacks=[
+        scheduler, callbacks.RecordControls(), Trace(),
+    ])
+    print(Trace.rates)
     print(sorted({name.partition(".")[0] for name in sys.modules}
                  & {"src", "hypermodels", "keras_tuner"}))
     print(callbacks.__file__)
@@ -53,10 +67,14 @@ def test_a_copy_works_with_plain_keras(tmp_path: Path) -> None:
         timeout=120,
     )
     assert result.returncode == 0, result.stderr
-    rates, step_rates, foreign, path = result.stdout.splitlines()[-4:]
+    rates, step_rates, *errors, drawn, warm, foreign, path = result.stdout.splitlines()[-8:]
     # base × (1, 2/3, 1/3) × (1, 1, 0.5): the loss falls, which counts as a plateau of its maximum
     assert rates == "[0.001, 0.000667, 0.000167]"
     assert step_rates == "[0.001, 0.000833, 0.000667, 0.0005, 0.000333, 0.000167]"
+    assert "`batch_size` of the model, and Sequential has none" in errors[0]
+    assert "`tunables`, and Sequential has none" in errors[1]
+    assert drawn == "True"
+    assert warm == "[0.0005, 0.00075, 0.001, 0.001]"
     assert foreign == "[]"
     assert Path(path).parent == tmp_path / "project" / "callbacks"
     assert len(list((tmp_path / "elsewhere" / "events").iterdir())) == 1

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from src.config import Config, load_config
+from src.config import Config, dump_config, load_config
+from src.errors import UserError
 
 
 def written(folder: Path, text: str) -> Path:
@@ -225,3 +226,29 @@ def test_config_made_in_python_follows_the_same_rules() -> None:
     assert Config(space={"batch_size": "full"}).space == {"batch_size": 0}
     with pytest.raises(ValidationError, match="an empty list leaves nothing"):
         Config(space={"units": []})
+
+
+def test_columns_may_have_any_name(tmp_path: Path) -> None:
+    config = load_config(
+        None,
+        [
+            "data.columns.zip=categorical",
+            "data.columns.price.in.euro=numeric",
+            'data.columns={"a=b [%]": drop, "1": date}',
+        ],
+    )
+    columns = {"zip": "categorical", "price.in.euro": "numeric", "a=b [%]": "drop", "1": "date"}
+    assert config.data.columns == columns
+    written = tmp_path / "config.yaml"
+    written.write_text(dump_config(config, {}), encoding="utf-8")
+    assert load_config(written).data.columns == columns
+    again = load_config(written, ["data.columns.zip=drop"])
+    assert again.data.columns == {**columns, "zip": "drop"}
+
+
+def test_a_column_of_no_known_kind_is_named() -> None:
+    with pytest.raises(UserError) as raised:
+        load_config(None, ["data.columns.zip=number"])
+    message = str(raised.value)
+    assert message.startswith("data.columns.zip: 'number' is not valid; ")
+    assert "numeric, boolean, categorical, date, drop" in message

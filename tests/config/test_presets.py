@@ -18,6 +18,9 @@ HYPERPARAMETERS = {
     "regularizer", "l1", "l2", "optimizer", "momentum", "weight_decay", "learning_rate",
     "batch_size", "label_smoothing", "loss_function", "schedule", "schedule_every",
     "schedule_factor", "schedule_rate", "schedule_final", "schedule_boundary", "schedule_value",
+    "schedule_cuts", "warmup", "plateau_cooldown", "plateau_min_delta", "early_stopping_start",
+    "early_stopping_min_delta", "batch_schedule", "regularization_schedule", "ema",
+    "regularizer_scale",
     "plateau", "plateau_factor", "plateau_patience", "plateau_floor", "early_stopping_patience",
 }  # fmt: skip
 

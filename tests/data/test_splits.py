@@ -1,6 +1,7 @@
 """Splits and folds: proportions, coverage, seeds, messages."""
 
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -121,3 +122,58 @@ def test_fewer_rows_of_a_class_than_folds() -> None:
 def test_fewer_rows_than_folds() -> None:
     with pytest.raises(UserError, match=r"tuner\.folds=9: there are 8 rows"):
         fold_rows(np.linspace(0, 1, 8), np.arange(8), (), 9, seed=0)
+
+
+def grouped(sizes: list[int], seed: int = 0) -> np.ndarray[Any, Any]:
+    """A group's number for each row, in random order."""
+    groups = np.repeat(np.arange(len(sizes)), sizes)
+    return np.random.default_rng(seed).permutation(groups)
+
+
+def parts_of(groups: np.ndarray[Any, Any], *parts: np.ndarray[Any, Any]) -> list[set[int]]:
+    return [set(groups[part].tolist()) for part in parts]
+
+
+def test_no_group_stands_on_two_sides_and_the_parts_keep_about_their_sizes() -> None:
+    groups = grouped([25] * 40)
+    for seed in range(5):
+        split = split_rows(Y, CLASSES, 0.2, 0.1, seed, groups)
+        rows = np.concatenate([split.train, split.validation, split.test])
+        np.testing.assert_array_equal(np.sort(rows), np.arange(1000))
+        sets = parts_of(groups, split.train, split.validation, split.test)
+        assert not sets[0] & sets[1] | sets[0] & sets[2] | sets[1] & sets[2]
+        assert (len(split.validation), len(split.test)) == (200, 100)
+        for part in (split.train, split.validation, split.test):
+            shares = np.bincount(Y[part], minlength=3) / len(part)
+            np.testing.assert_allclose(shares, [0.6, 0.3, 0.1], atol=0.05)
+    again = split_rows(Y, CLASSES, 0.2, 0.1, 4, groups)
+    np.testing.assert_array_equal(again.train, split.train)
+
+
+def test_groups_of_unequal_sizes_give_parts_of_about_the_size_asked_for() -> None:
+    groups = grouped([200, 100, 100, *[20] * 30])
+    split = split_rows(np.linspace(0, 1, 1000), (), 0.2, 0.2, 1, groups)
+    assert 150 <= len(split.validation) <= 250
+    assert 150 <= len(split.test) <= 250
+
+
+@pytest.mark.parametrize("names", [CLASSES, ()])
+def test_folds_keep_groups_together(names: tuple[str, ...]) -> None:
+    groups = grouped([10] * 100)
+    rows = np.arange(0, 1000, 2)
+    folds = fold_rows(Y, rows, names, 4, 0, groups)
+    np.testing.assert_array_equal(np.sort(np.concatenate([v for _, v in folds])), rows)
+    for train, validation in folds:
+        assert not set.intersection(*parts_of(groups, train, validation))
+        assert 90 <= len(validation) <= 160
+
+
+def test_too_few_groups_are_refused() -> None:
+    with pytest.raises(UserError, match=r"^data\.group: there are 2 groups to share among 3 parts"):
+        split_rows(Y, CLASSES, 0.2, 0.2, 0, grouped([500, 500]))
+    with pytest.raises(UserError, match=r"^tuner\.folds=4: data\.group has 3 groups"):
+        fold_rows(Y, np.arange(1000), CLASSES, 4, 0, grouped([400, 300, 300]))
+    by_class = Y.astype(np.int64)
+    by_class[:300] = 3
+    with pytest.raises(UserError, match=r"data\.group: the training part has no row of class"):
+        split_rows(Y, CLASSES, 0.2, 0.2, 0, by_class)

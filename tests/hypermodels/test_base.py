@@ -19,20 +19,30 @@ NETWORKS: dict[type[TemplateHyperModel], list[str]] = {
     ResidualMLP: ["blocks", "units"],
 }
 BLOCK = ["activation", "normalization", "dropout", "initializer", "regularizer", "l1", "l2"]
+BLOCK += ["regularizer_scale"]
 TRAINING = ["optimizer", "momentum", "weight_decay", "learning_rate", "batch_size"]
+TRAINING += ["ema", "ema_momentum"]
 CALLBACKS = [
     "schedule",
     "schedule_factor",
     "schedule_every",
     "schedule_rate",
     "schedule_final",
-    "schedule_boundary",
-    "schedule_value",
+    *("schedule_cuts", "schedule_boundary", "schedule_boundary_2", "schedule_boundary_3"),
+    *("schedule_value", "schedule_value_2", "schedule_value_3"),
+    *("schedule_power", "schedule_cycles", "schedule_stretch", "schedule_peak"),
+    *("schedule_start", "schedule_rise"),
+    *("warmup", "warmup_unit", "warmup_epochs", "warmup_steps", "warmup_start"),
     "plateau",
     "plateau_factor",
     "plateau_patience",
     "plateau_floor",
-    "early_stopping_patience",
+    *("plateau_cooldown", "plateau_min_delta"),
+    *("early_stopping_patience", "early_stopping_start", "early_stopping_min_delta"),
+    *("batch_schedule", "batch_schedule_min", "batch_schedule_max", "batch_schedule_factor"),
+    *("batch_schedule_every", "batch_schedule_patience", "batch_schedule_cap"),
+    *("regularization_schedule", "regularization_final", "regularization_factor"),
+    *("regularization_patience", "regularization_cap"),
 ]
 CHOICES = {
     "activation",
@@ -42,6 +52,12 @@ CHOICES = {
     "optimizer",
     "loss_function",
     "schedule",
+    "schedule_cuts",
+    "batch_schedule",
+    "regularization_schedule",
+    "ema",
+    "warmup",
+    "warmup_unit",
     "plateau",
 }
 
@@ -71,7 +87,8 @@ def test_limits_contain_the_range_of_every_numeric_hyperparameter(
     cls: type[TemplateHyperModel], task: str
 ) -> None:
     limits = cls.limits()
-    numeric = {"label_smoothing"}  # of classes only, but the limits are those of all tasks
+    # Of classes, and of texts with many categories, but the limits are those of all problems.
+    numeric = {"label_smoothing", "embedding_size"}
     for hyperparameter in declared(cls(PROBLEMS[task])).space:
         if hyperparameter.name in CHOICES:
             continue
@@ -204,6 +221,45 @@ def test_class_weights_scale_the_loss_of_each_class() -> None:
     history = hypermodel.fit(hp, model, x, y, epochs=1, class_weight={0: 0.5, 1: 3.0}).history
     assert history["loss"] == [pytest.approx((loss * np.where(y == 1, 3.0, 0.5)).mean(), rel=1e-4)]
     assert history["log_loss"] == [pytest.approx(loss.mean(), rel=1e-4)]  # comparable all the same
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_balanced_class_weights_are_those_of_the_rows_that_train(stream: bool) -> None:
+    hypermodel, hp = linear_space("multiclass")
+    hp.values["batch_size"] = 0
+    x, y = arrays("multiclass", rows=60)
+    y = np.where(np.arange(60) < 45, 0, y)
+    counts = np.bincount(y)
+    assert counts.min() > 0
+    model = hypermodel.build(hp)
+    loss = -np.log(model(x).numpy()[np.arange(60), y])
+    history = hypermodel.fit(
+        hp, model, x, y, validation_data=(x, y), class_weight="balanced", stream=stream
+    ).history
+    of_classes = [loss[y == label].mean() for label in range(3)]  # of the same weight
+    assert history["loss"] == [pytest.approx(np.mean(of_classes), rel=1e-5)]
+    assert history["log_loss"] == [pytest.approx(loss.mean(), rel=1e-5)]
+    assert history["val_loss"] == [pytest.approx(history["val_log_loss"][0], rel=1e-5)]
+    again = hypermodel.build(hp)
+    again.set_weights(model.get_weights())
+    explicit = dict(enumerate(60 / (3 * counts)))
+    one = hypermodel.fit(hp, model, x, y, class_weight="balanced").history
+    other = hypermodel.fit(hp, again, x, y, class_weight=explicit).history
+    assert one == other
+
+
+def test_class_weights_multiply_those_of_rows() -> None:
+    hypermodel, hp = linear_space("binary")
+    hp.values["batch_size"] = 0
+    x, y = arrays("binary")
+    model = hypermodel.build(hp)
+    probability = model(x).numpy()[:, 0]
+    loss = -np.where(y == 1, np.log(probability), np.log(1 - probability))
+    own = np.linspace(0, 2, len(y)).astype("float32")
+    history = hypermodel.fit(hp, model, x, y, sample_weight=own, class_weight={1: 3.0}).history[
+        "loss"
+    ]
+    assert history == [pytest.approx((loss * own * np.where(y == 1, 3.0, 1.0)).mean(), rel=1e-4)]
 
 
 def test_weights_follow_the_global_seed() -> None:

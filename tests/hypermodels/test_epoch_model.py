@@ -266,3 +266,18 @@ def test_without_validation_the_logs_are_those_of_the_training() -> None:
     second = fit(validated, data(), 16, epochs=3, validation=data(seed=1))
     assert first["loss"] == second["loss"]
     assert set(second) == {"loss", "val_loss"}
+
+
+def test_large_arrays_are_trained_on_as_small_ones_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = np.random.default_rng(0).normal(size=(64, 3)).astype(np.float32)
+    y = (x[:, :1] > 0).astype(np.float32)
+    histories = []
+    for large in (2**40, 0):
+        monkeypatch.setattr(epoch_model, "LARGE_BYTES", large)
+        keras.utils.set_random_seed(0)
+        inputs = keras.Input((3,))
+        model = EpochModel(inputs, keras.layers.Dense(1, activation="sigmoid")(inputs))
+        model.compile(optimizer="adam", loss="binary_crossentropy")
+        history = model.fit_epochs((x, y), (x[:20], y[:20]), epochs=3, verbose=0)
+        histories.append(history.history)
+    assert histories[0] == histories[1]

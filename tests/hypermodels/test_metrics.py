@@ -11,6 +11,7 @@ from callbacks import TrainingPlan
 from hypermodels import epoch_model, metrics
 from hypermodels.epoch_model import EpochModel
 from hypermodels.mlp import MLP
+from hypermodels.reuse import TracedModels
 from tests.hypermodels.helpers import FEATURES, PROBLEMS, TASKS, arrays, declared
 
 REQUESTS = ("balanced_accuracy", "f1", "auc", "pr_auc")
@@ -74,9 +75,15 @@ class Predictions(keras.callbacks.Callback):
         self.found.append(np.asarray(self.model(self.x)))
 
 
-@pytest.mark.parametrize("chunk", [16_384, 64])
-@pytest.mark.parametrize("stream", [False, True])
-@pytest.mark.parametrize("task", ["binary", "multiclass"])
+@pytest.mark.parametrize(
+    ("task", "stream", "chunk"),
+    [
+        ("binary", False, 16_384),
+        ("binary", True, 64),
+        ("multiclass", False, 64),
+        ("multiclass", True, 16_384),
+    ],
+)
 def test_every_epochs_validation_is_scikit_learns(
     task: str, stream: bool, chunk: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -137,6 +144,21 @@ def test_a_plan_asks_for_one_more(task: str, name: str) -> None:
     assert sorted(history) == sorted([*names, *(f"val_{name}" for name in names)])
     assert hypermodel.structure(hp) == MLP(problem, plan=hypermodel.plan).structure(hp)
     assert (hypermodel.structure(hp) == MLP(problem).structure(hp)) == (task == "regression")
+
+
+@pytest.mark.parametrize("name", ["f1", "auc"])
+def test_models_that_share_a_trace_report_what_fresh_ones_do(name: str) -> None:
+    hypermodel = MLP(PROBLEMS["binary"], plan=TrainingPlan(3, f"val_{name}", "max"))
+    x, y = data("binary", 60, 0)
+    histories = []
+    shared = TracedModels()
+    for rate, models in ((0.1, shared), (0.02, shared), (0.02, TracedModels())):
+        hp = declared(hypermodel, units=8, layers=1, learning_rate=rate)
+        model = models.model(hypermodel, hp, seed=1)
+        fitted = hypermodel.fit(hp, model, x, y, validation_data=data("binary", 80, 1), epochs=3)
+        histories.append(fitted.history)
+    assert histories[1] == histories[2]
+    assert histories[0][f"val_{name}"] != histories[1][f"val_{name}"]
 
 
 def test_certain_and_wrong_predictions_are_as_bad_as_scikit_learn_says() -> None:

@@ -62,6 +62,7 @@ def test_the_callbacks_of_the_hyperparameters_work_there_too(tmp_path: Path) -> 
     """Stock tuners deep-copy the callbacks given to `search`; ours are built in `fit` instead."""
     hp = narrowed()
     hp.Fixed("schedule", "linear")
+    hp.Fixed("warmup", "none")
     hp.Fixed("plateau", False)
     hp.Fixed("learning_rate", 0.01)
     tuner = kt.RandomSearch(

@@ -29,13 +29,18 @@ KINDS: dict[str, tuple[str, list[dict[str, Any]]]] = {
     "momentum": ("binary", [{"optimizer": "nesterov", "momentum": m} for m in (0.5, 0.9)]),
     "decay": ("regression", [{"optimizer": "adamw", "weight_decay": d} for d in (0.1, 0.4)]),
     "decay of lion": ("multiclass", [{"optimizer": "lion", "weight_decay": d} for d in (0.1, 0.4)]),
+    "averages": ("multiclass", [{"ema": True, "ema_momentum": m} for m in (0.5, 0.9)]),
+    "sizes": (
+        "binary",
+        [{"regularizer": "l2", "l2": 0.1, "regularizer_scale": scale} for scale in (-0.5, 0.5)],
+    ),
     "callbacks": (
         "multiclass",
         [
             {"schedule": "linear"},
             {"plateau": True, "plateau_patience": 2},
             {"early_stopping_patience": 1, "learning_rate": 1e-9},
-            {"schedule": "cosine"},
+            {"schedule": "cosine", "batch_schedule": "random"},
         ],
     ),
     "Hyperband": ("multiclass", [{"tuner/epochs": 2}, {"tuner/epochs": 4, "tuner/trial_id": "1"}]),

@@ -33,8 +33,8 @@ def warm_up(progress: float) -> float:
 class RecordingSGD(keras.optimizers.SGD):
     """Writes the rate of every step into `rates` as it applies it."""
 
-    def __init__(self) -> None:
-        super().__init__(BASE)
+    def __init__(self, momentum: float = 0.0) -> None:
+        super().__init__(BASE, momentum=momentum)
         self.rates = tf.Variable(tf.fill([200], -1.0), trainable=False)
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
@@ -51,11 +51,11 @@ class OneWeight(keras.losses.Loss):  # type: ignore[misc, unused-ignore]
         return y_pred[:, 0]
 
 
-def one_weight(mode: Mode) -> Any:
+def one_weight(mode: Mode, momentum: float = 0.0) -> Any:
     inputs = keras.Input((1,))
     outputs = keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros")(inputs)
     model = (keras.Model if mode == "plain" else EpochModel)(inputs, outputs)
-    model.compile(RecordingSGD(), loss=OneWeight(), jit_compile=False)
+    model.compile(RecordingSGD(momentum), loss=OneWeight(), jit_compile=False)
     model.optimizer.build(model.trainable_variables)
     return model
 

@@ -80,7 +80,7 @@ def assert_same(memory: tuple[Any, list[Any]], streamed: tuple[Any, list[Any]]) 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_every_optimizer_trains_the_same(name: str) -> None:
-    model = network(EpochModel, OPTIMIZERS[name](0.02, OPTIONS))
+    model = network(EpochModel, OPTIMIZERS[name](OPTIONS, learning_rate=0.02))
     memory, streamed = both(
         model, data(weighted=True), 16, epochs=3, validation=data(weighted=True, seed=1)
     )

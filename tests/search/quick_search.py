@@ -113,7 +113,9 @@ def _executor(self: Any, context: Any, _: int, on_progress: Any, stopping: Any) 
 
 
 class _FakeRunner(TrialRunner):
-    def _fit(self, spec: TrialSpec, hp: Any, arrays: Any, recorder: Any) -> FitResult:
+    def _fit(
+        self, spec: TrialSpec, hp: Any, arrays: Any, recorder: Any, done: Any, saved: Any
+    ) -> FitResult:
         run = self.context.run
         ran.append(spec.trial_id)
         if spec.trial_id == FAILING:

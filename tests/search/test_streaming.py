@@ -113,9 +113,15 @@ def tables(outcome: SearchOutcome) -> tuple[pd.DataFrame, pd.DataFrame]:
     [
         ["space.optimizer=[adam, nesterov, rmsprop]", "space.batch_size=[7, 32, full]"],
         ["tuner.executions_per_trial=2", "data.source=diabetes", "tuner.max_trials=2"],
-        ["tuner.folds=2", "tuner.max_trials=2", *PINS],
-        ["tuner.name=hyperband", "training.epochs=3", "tuner.max_trials=auto", *PINS],
-        ["run.workers=2", "run.engine=process"],
+        ["tuner.folds=2", "tuner.max_trials=2", "objective.name=val_auc", *PINS],
+        [
+            *("tuner.name=hyperband", "training.epochs=3", "tuner.max_trials=auto", *PINS),
+            *("objective.name=val_f1", "data.class_weight=balanced"),
+        ],
+        [
+            *("run.workers=2", "run.engine=process", "data.class_weight=balanced"),
+            "objective.name=val_pr_auc",
+        ],
     ],
     ids=["trials", "executions", "folds", "promotions", "processes"],
 )

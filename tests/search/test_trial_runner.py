@@ -25,13 +25,18 @@ VALUES = (
 
 
 def run_rungs(
-    folder: Path, rungs: list[int], *overrides: str, stream: bool = False, unit: Any = "epoch"
+    folder: Path,
+    rungs: list[int],
+    *overrides: str,
+    stream: bool = False,
+    unit: Any = "epoch",
+    planned: int = EPOCHS,
 ) -> list[TrialResult]:
     """Trains one configuration in rungs that end at the given epochs."""
     config = load_config("quick", [*TINY, *VALUES, f"training.epochs={EPOCHS}", *overrides])
     prepared = prepare(config)
     hp = prepared.oracle.create_trial("slot0").hyperparameters
-    plan = TrainingPlan(EPOCHS, prepared.objective.name, prepared.objective.direction, unit)
+    plan = TrainingPlan(planned, prepared.objective.name, prepared.objective.direction, unit)
     context = RunContext(7, "mlp", prepared.data, plan, RunDirectory(folder), stream=stream)
     runner = TrialRunner(context)
     results = []
@@ -87,6 +92,57 @@ def test_trap_a_promotion_continues_as_if_it_had_never_stopped(
         whole.metrics,
     )
     assert in_rungs[-1].epochs == 9
+
+
+EVERYTHING = (
+    *("space.warmup=exponential", "space.warmup_unit=step", "space.warmup_steps=40"),
+    *("space.schedule=one_cycle", "space.plateau=true", "space.plateau_patience=2"),
+    *(
+        "space.plateau_cooldown=1",
+        "space.batch_schedule=plateau",
+        "space.batch_schedule_patience=3",
+    ),
+    *(
+        "space.batch_schedule_cap=64",
+        "space.batch_schedule_factor=1.5",
+        "space.regularizer=l2",
+        "space.regularization_schedule=gap",
+    ),
+    *("space.regularization_patience=1", "space.ema=true", "space.ema_momentum=0.9"),
+    "space.early_stopping_patience=26",
+)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "unit"),
+    [
+        (("space.optimizer=momentum", "space.dropout=0.0", "space.schedule=cosine"), "epoch"),
+        (("space.optimizer=momentum", "space.dropout=0.3", *EVERYTHING), "step"),
+        (("space.optimizer=adam", "space.dropout=0.0", *EVERYTHING), "epoch"),
+        (("space.optimizer=adam", "space.dropout=0.3", "space.schedule=cosine"), "step"),
+        (("space.optimizer=adamw", "space.dropout=0.3", "space.batch_schedule=random"), "epoch"),
+    ],
+)
+def test_27_epochs_at_once_are_rungs_of_3_9_and_27(
+    tmp_path: Path, overrides: tuple[str, ...], unit: Any
+) -> None:
+    pins = ("space.early_stopping_patience=0", "seed=3", "training.epochs=27", *overrides)
+    at_once = run_rungs(tmp_path / "at_once", [27], *pins, unit=unit, planned=27)
+    in_rungs = run_rungs(tmp_path / "in_rungs", [3, 9, 27], *pins, unit=unit, planned=27)
+    assert len(rows(at_once)) == 27
+    assert rows(in_rungs) == rows(at_once)
+    last, whole = in_rungs[-1].fits[0], at_once[0].fits[0]
+    assert (last.score, last.best_epoch, last.metrics) == (
+        whole.score,
+        whole.best_epoch,
+        whole.metrics,
+    )
+    assert (last.weights, last.state) == (whole.weights, whole.state)
+    if EVERYTHING[0] in overrides:  # all of it has acted, before the last promotion and after it
+        for name in ("learning_rate", "batch_size", "l2"):
+            values = [row[name] for row in rows(at_once)]
+            assert len(set(values[:9])) > 1, name
+            assert len(set(values[9:])) > 1, name
 
 
 def test_a_promotion_of_a_trial_that_stopped_early_trains_nothing_more(tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ def test_a_search_leaves_every_file_and_they_agree(tiny: MakeConfig) -> None:
     np.testing.assert_allclose(best, trials["score"])
 
     scores = json.loads(run_directory.metrics.read_text())
-    assert set(scores) == {"validation", "test"}
+    assert set(scores) == {"validation", "test", "test_interval", "baselines"}
     assert scores["validation"]["accuracy"] == pytest.approx(winner.record.result.score)
     table = pd.read_csv(run_directory.predictions, dtype=str)
     test = table[table["split"] == "test"]
@@ -145,6 +145,10 @@ def test_folds_and_executions_average_and_the_winner_is_refitted(tiny: MakeConfi
         assert len(bests) == 6
         assert row.score == pytest.approx(bests.mean())
         assert row.score_std == pytest.approx(bests.std())
+        fits = pd.read_csv(outcome.run.fits_table, dtype={"trial_id": str})
+        own_fits = fits[fits["trial_id"] == row.trial_id].set_index(["execution", "fold"])
+        assert own_fits["score"].to_dict() == pytest.approx(bests.to_dict())
+        assert row.val_log_loss_error == pytest.approx(own_fits["val_log_loss"].sem())
     winner = outcome.winner
     assert winner is not None
     assert winner.epochs == winner.record.result.best_epoch

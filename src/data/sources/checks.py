@@ -15,6 +15,7 @@ USED_BY = {
     "target": ("csv", "parquet"),
     "drop": ("csv", "parquet"),
     "columns": ("csv", "parquet"),
+    "group": ("csv", "npz", "parquet"),
 }
 
 

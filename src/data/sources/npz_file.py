@@ -21,17 +21,18 @@ def npz(settings: DataSettings, seed: int) -> Dataset:  # noqa: ARG001 (one sign
     """Reads `x_train`, `y_train` and, where they are there, `x_test`, `y_test` from `data.path`.
 
     `x` is `(rows, features)`, or images of any shape, which are flattened; `y` is `(rows,)` or
-    `(rows, 1)`. Pickled objects are never loaded.
+    `(rows, 1)`. `data.group` names one more array `(rows,)` for the rows of `x_train`. Pickled
+    objects are never loaded.
 
     Raises:
         UserError: naming the file, the array, what was found and what is valid.
     """
-    refuse_unused(settings, used=("path",))
+    refuse_unused(settings, used=("path", "group"))
     if settings.path is None:
         raise UserError("data.path: data.source=npz needs it; valid: the path of an npz file")
     path = Path(settings.path).expanduser()
     where = f"data.path: {path}"
-    arrays = _read(path, where)
+    arrays = _read(path, where, settings.group)
     x, y = _checked_pair(arrays, "train", where)
     row_shape = x.shape[1:]
     is_images = x.ndim > 2
@@ -56,6 +57,7 @@ def npz(settings: DataSettings, seed: int) -> Dataset:  # noqa: ARG001 (one sign
         x_test=x_test,
         y_test=y_test,
         image_maximum=_image_maximum(x) if is_images else None,
+        groups=None if settings.group is None else _groups(arrays[settings.group], len(y)),
     )
 
 
@@ -64,7 +66,7 @@ def physical_memory() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
-def _read(path: Path, where: str) -> dict[str, NDArray[Any]]:
+def _read(path: Path, where: str, group: str | None) -> dict[str, NDArray[Any]]:
     if not path.is_file():
         found = "is a folder" if path.is_dir() else "there is no such file"
         raise UserError(f"{where}: {found}; valid: an npz file with {_VALID_KEYS}")
@@ -87,7 +89,12 @@ def _read(path: Path, where: str) -> dict[str, NDArray[Any]]:
                 f"{', '.join(sorted(keys)) or 'nothing'}. Valid: {_VALID_KEYS}"
             )
         with np.load(path, allow_pickle=False) as archive:
-            wanted = [key for key in keys if key in ("x_train", "y_train", "x_test", "y_test")]
+            if group is not None and group not in keys:
+                raise UserError(
+                    f"data.group: {path} has no array '{group}'; it has {', '.join(sorted(keys))}"
+                )
+            used = ("x_train", "y_train", "x_test", "y_test", group)
+            wanted = [key for key in keys if key in used]
             return {key: _read_array(archive, key, where) for key in wanted}
     except UNREADABLE as error:
         raise UserError(
@@ -136,6 +143,15 @@ def _checked_pair(
         raise UserError(f"{where}: y_{part} is of type {y.dtype}; valid: numbers or text")
     check_finite_target(y, f"{where}: y_{part}")
     return x, y
+
+
+def _groups(array: NDArray[Any], rows: int) -> NDArray[np.int64]:
+    if array.shape != (rows,) or array.dtype.kind not in "biufUS":
+        raise UserError(
+            f"data.group: its array has shape {array.shape} and type {array.dtype}; valid: a "
+            f"number or a text for each of the {rows} rows of x_train"
+        )
+    return np.unique(array, return_inverse=True)[1].astype(np.int64)
 
 
 def _image_maximum(x: NDArray[Any]) -> float:

@@ -39,7 +39,9 @@ def table_dataset(settings: DataSettings, open_file: OpenFile) -> Dataset:
     Raises:
         UserError: naming the key, the file, the columns, what was found and what is valid.
     """
-    refuse_unused(settings, used=("path", "test_path", "target", "drop", "columns", "header"))
+    refuse_unused(
+        settings, used=("path", "test_path", "target", "drop", "columns", "header", "group")
+    )
     path = _path(settings, "path")
     where = f"data.path: {path}"
     opened = open_file(path, where)
@@ -57,8 +59,9 @@ def table_dataset(settings: DataSettings, open_file: OpenFile) -> Dataset:
         if formats is not None:
             forced[name] = formats
     wanted = [name for name in names if settings.columns.get(name) != "drop"]
-    cells = gather(lambda some: opened.chunks(wanted if some is None else some), forced, {})
+    cells = gather(lambda some: opened.chunks(wanted if some is None else some), forced, {}, target)
     goal = cells.pop(target)
+    group = None if settings.group is None else cells.pop(settings.group)
     y, kept, notices = _labels(goal, target, settings, where)
     columns = _described(opened.names, cells, goal, target, settings, where)
     inputs = [column for column in columns if column.is_input]
@@ -93,6 +96,7 @@ def table_dataset(settings: DataSettings, open_file: OpenFile) -> Dataset:
             row_numbers=_row_numbers(kept, rows, 0 if y_test is None else len(y_test)),
             form=opened.form,
         ),
+        groups=None if group is None else _groups(group)[kept],
     )
 
 
@@ -134,6 +138,21 @@ def _check_named(columns: Sequence[str], settings: DataSettings, target: str) ->
                     f"{key}: there is no column '{name}'.{nearest(name, columns)} "
                     f"Columns: {listed(columns)}"
                 )
+    if settings.group is not None:
+        if settings.group not in columns:
+            raise UserError(
+                f"data.group: there is no column '{settings.group}'."
+                f"{nearest(settings.group, columns)} Columns: {listed(columns)}"
+            )
+        for key, names in (
+            ("the target (data.target)", (target,)),
+            ("left out by data.drop", settings.drop),
+            ("named in data.columns", tuple(settings.columns)),
+        ):
+            if settings.group in names:
+                raise UserError(
+                    f"data.group: '{settings.group}' is {key}; valid: a column of its own"
+                )
     if target in settings.columns:
         raise UserError(
             f"data.columns.{target}: is the target, which data.task is for; valid: other columns"
@@ -160,7 +179,8 @@ def _described(
             continue
         if name not in cells:
             key = "data.drop" if name in settings.drop else "data.columns"
-            columns.append(Column(name, "dropped", done=f"left out: {key}"))
+            done = "keeps its rows together" if name == settings.group else f"left out: {key}"
+            columns.append(Column(name, "dropped", done=done))
             continue
         column = describe(name, cells[name], settings.columns.get(name), where)
         if column.is_input:
@@ -282,7 +302,7 @@ def _features(
 
 def _values(cells: Cells, column: Column) -> NDArray[np.float32]:
     if cells.numbers is not None:
-        return to_finite_float32(cells.numbers - column.origin)
+        return to_finite_float32(cells.numbers - column.origin if column.origin else cells.numbers)
     assert cells.codes is not None
     values = cells.codes.astype(np.float32)
     values[cells.codes < 0] = np.nan
@@ -332,17 +352,17 @@ def _test_rows(
         known = listed(column.name for column in columns)
         raise UserError(f"{where}: lacks {listed(missing)}. Valid: the columns of {path}: {known}")
     names = [column.name for column in needed]
+    target = next(column.name for column in needed if column.kind == "target")
     formats: dict[str, Forced] = {c.name: c.format for c in needed}
     known_texts = {column.name: column.categories for column in needed if column.categories}
     cells = gather(
-        lambda some: opened.chunks(names if some is None else some), formats, known_texts
+        lambda some: opened.chunks(names if some is None else some), formats, known_texts, target
     )
-    goal = cells.pop(next(column.name for column in needed if column.kind == "target"))
+    goal = cells.pop(target)
     notices = list(opened.notices)
     if goal.numbers is not None:
         goal.numbers[np.isinf(goal.numbers)] = np.nan
     kept = ~goal.missing
-    target = next(column.name for column in needed if column.kind == "target")
     y = _target_values(goal, kept, target, where) if kept.any() else np.empty(0)
     if not kept.all():
         notices.append(
@@ -360,6 +380,16 @@ def _test_rows(
     ]
     inputs = [column for column in columns if column.is_input]
     return _features(inputs, cells, kept), y, list(columns), notices
+
+
+def _groups(cells: Cells) -> NDArray[np.int64]:
+    """The number of each row's group; a row without a value is a group of its own."""
+    found = cells.codes if cells.numbers is None else pd.factorize(cells.numbers)[0]
+    assert found is not None
+    groups = found.astype(np.int64)
+    alone = np.flatnonzero(groups < 0)
+    groups[alone] = int(groups.max(initial=-1)) + 1 + np.arange(len(alone))
+    return groups
 
 
 def _row_numbers(kept: NDArray[np.bool_], rows: int, test_rows: int) -> NDArray[np.int64] | None:

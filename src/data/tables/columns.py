@@ -136,8 +136,8 @@ def raw_inputs(frame: pd.DataFrame, columns: Sequence[Column]) -> dict[str, NDAr
         columns: the model's inputs.
 
     Returns:
-        For each input an array `(rows, 1)`: float32 with NaN for missing values (dates by
-        `DATE_RULE`), or texts with empty ones.
+        For each input an array `(rows,)`: float32 with NaN for missing values (dates by
+        `DATE_RULE`), or texts with empty ones. Keras's `predict` takes texts in this shape alone.
 
     Raises:
         UserError: naming the columns that the table lacks.
@@ -155,7 +155,7 @@ def raw_inputs(frame: pd.DataFrame, columns: Sequence[Column]) -> dict[str, NDAr
             if column.is_text
             else to_finite_float32(cell_numbers(frame[column.name], column.format) - column.origin)
         )
-        inputs[column.input] = values.reshape(-1, 1)
+        inputs[column.input] = values
     return inputs
 
 
@@ -191,7 +191,7 @@ def cell_numbers(series: "pd.Series[Any]", format_name: str) -> NDArray[np.float
     return parse(np.asarray(distinct, dtype=object), format_name)[codes]
 
 
-def to_finite_float32(numbers: NDArray[np.float64]) -> NDArray[np.float32]:
+def to_finite_float32(numbers: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
     """Returns float32; NaN for infinities and what float32 cannot hold."""
     with np.errstate(over="ignore"):
         x = numbers.astype(np.float32)

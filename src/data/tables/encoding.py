@@ -2,17 +2,20 @@
 
 Numbers are centred, scaled and drawn in by `z / √(1 + (z/3)²)` (Holzmüller et al. 2024), which
 keeps outliers within ±3; missing ones become the median, with a flag beside them. Integers with few
-values get a column each beside the number, dates the place in their day, week and year. Texts
-become one column a category or, where there are many, codes for an embedding.
+values get a column each beside the number, dates the place in their day, week and year. Where
+there are few columns of numbers, each is also encoded piecewise linearly between quantiles
+(Gorishniy et al. 2022), which lets small networks bend. Texts become one column a category or,
+where there are many, codes for an embedding.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from src.data.preprocessing import aligned_empty
 from src.data.splits import Rows
 from src.data.tables.columns import Column
 from src.data.tables.inference import levels
@@ -22,6 +25,10 @@ FARTHEST = 1e6  # scaled numbers are cut here before: float32 cannot square much
 MOST_ONE_HOT = 32  # categories of a column; with more it is embedded
 MOST_EMBEDDED = 1000  # categories; the rarer ones are taken together
 HARMONICS = (1, 2)
+MOST_PIECED = 20  # columns of numbers that are encoded in pieces; with more they drown the others
+MOST_PIECES = 16  # of a number
+ROWS_A_PIECE = 100  # training rows for each piece of a number
+EXTRA_CELLS = 16_000_000  # that encoded rows may have beyond one a column of the table: 64 MB
 NORMAL_QUARTILES = 1.349  # their distance in a normal distribution of deviation 1
 DAY, WEEK, YEAR = 1.0, 7.0, 365.2425  # days
 _CHUNK_CELLS = 1_000_000
@@ -50,7 +57,7 @@ class TableEncoding:
     """How raw rows become a network's input. Fields about numbers have an entry a number column.
 
     The encoded columns are, in this order: the numbers; flags of missing numbers; cycles; levels;
-    categories; and indices for the embedding, counted through all embedded columns.
+    pieces; categories; and indices for the embedding, counted through all embedded columns.
 
     Attributes:
         places: int64: the columns of the raw rows that hold numbers.
@@ -58,9 +65,12 @@ class TableEncoding:
         center: float32, in raw units.
         scale: float32, in raw units, never 0.
         is_bounded: whether scaled numbers are drawn in.
-        flags: int64: which numbers have a flag, as indices of `places`.
+        flags: int64: which numbers have a flag, as indices of `places`: those that the training
+            rows lack; of a table too large for all flags, those that they lack most often.
         cycles: (index of `places`, days, harmonic) of pairs of a sine and a cosine.
         levels: (index of `places`, float32 values) of integers with few values.
+        pieces: (index of `places`, float32 lower ends, float32 widths above 0): how far through
+            each piece a number is, from 0 to 1.
         texts: (column of the raw rows, vocabulary), those with an embedding last.
     """
 
@@ -72,6 +82,7 @@ class TableEncoding:
     flags: NDArray[np.int64]
     cycles: tuple[tuple[int, float, int], ...]
     levels: tuple[tuple[int, NDArray[np.float32]], ...]
+    pieces: tuple[tuple[int, NDArray[np.float32], NDArray[np.float32]], ...]
     texts: tuple[tuple[int, Vocabulary], ...]
 
     @property
@@ -88,12 +99,13 @@ class TableEncoding:
     def features(self) -> int:
         """Encoded columns."""
         of_levels = sum(len(values) for _, values in self.levels)
+        of_levels += sum(len(lows) for _, lows, _ in self.pieces)
         of_texts = sum(1 if v.is_embedded else len(v.texts) for _, v in self.texts)
         return len(self.places) + len(self.flags) + 2 * len(self.cycles) + of_levels + of_texts
 
     def apply(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
         """Returns float32 `(rows, features)` in new memory, C-contiguous."""
-        encoded = np.empty((len(x), self.features), np.float32)
+        encoded = aligned_empty((len(x), self.features))
         rows = max(1, _CHUNK_CELLS // max(1, encoded.shape[1] + x.shape[1]))
         for start in range(0, len(x), rows):
             self._encode(x[start : start + rows], encoded[start : start + rows])
@@ -119,6 +131,10 @@ class TableEncoding:
         for place, values in self.levels:
             out[:, end : end + len(values)] = raw[:, place, None] == values
             end += len(values)
+        for place, lows, widths in self.pieces:
+            pieces = (raw[:, place, None] - lows) / widths
+            out[:, end : end + len(lows)] = np.clip(pieces, 0, 1)
+            end += len(lows)
         offset = 0
         for column, vocabulary in self.texts:
             codes = x[:, column]
@@ -149,15 +165,16 @@ def fit_encoding(
     """
     places = [place for place, column in enumerate(columns) if not column.is_text]
     fill, center, scale = (np.zeros(len(places), np.float32) for _ in range(3))
-    flags: list[int] = []
+    gaps: dict[int, int] = {}
     cycles: list[tuple[int, float, int]] = []
     found: list[tuple[int, NDArray[np.float32]]] = []
+    pieces: list[tuple[int, NDArray[np.float32], NDArray[np.float32]]] = []
     fewest = _fewest(len(rows))
     for index, place in enumerate(places):
         values = x[rows, place]
         present = values[~np.isnan(values)]
         if len(present) < len(values):
-            flags.append(index)
+            gaps[index] = len(values) - len(present)
         if not len(present):  # in these rows, though not in others
             present = np.zeros(1, np.float32)
         fill[index] = np.median(present)
@@ -169,11 +186,24 @@ def fit_encoding(
             often = [value for value in distinct if (present == value).sum() >= fewest]
             if often:
                 found.append((index, np.array(often, np.float32)))
-    texts = [
-        (place, _vocabulary(x[rows, place], column.categories, fewest))
-        for place, column in enumerate(columns)
-        if column.is_text
-    ]
+    spare = EXTRA_CELLS // len(rows)
+    flags = sorted(sorted(gaps, key=lambda index: -gaps[index])[:spare])
+    texts, spare = _texts(x, rows, columns, fewest, spare - len(flags))
+    fitting: list[tuple[int, NDArray[np.float32]]] = []
+    for index, values in found:
+        if len(values) <= spare:
+            fitting.append((index, values))
+            spare -= len(values)
+    whole = {index for index, _ in fitting} | {index for index, _, _ in cycles}
+    fluent = [i for i, place in enumerate(places) if columns[place].kind == "numeric"]
+    fluent = [index for index in fluent if index not in whole]
+    count = min(MOST_PIECES, len(rows) // ROWS_A_PIECE, spare // max(1, len(fluent)))
+    if scaling != "none" and len(fluent) <= MOST_PIECED and count > 1:
+        for index in fluent:
+            values = x[rows, places[index]]
+            ends = _quantiles(values[~np.isnan(values)], count)
+            if len(ends) > 2:
+                pieces.append((index, ends[:-1], np.diff(ends)))
     return TableEncoding(
         places=np.array(places, np.int64),
         fill=fill,
@@ -182,9 +212,46 @@ def fit_encoding(
         is_bounded=scaling != "none",
         flags=np.array(flags, np.int64),
         cycles=tuple(cycles),
-        levels=tuple(found),
-        texts=tuple(sorted(texts, key=lambda item: item[1].is_embedded)),
+        levels=tuple(fitting),
+        pieces=tuple(pieces),
+        texts=tuple(texts),
     )
+
+
+def _quantiles(present: NDArray[np.float32], count: int) -> NDArray[np.float32]:
+    """The ends of `count` pieces with about as many values each; fewer where values repeat.
+
+    None if float32 cannot hold the width of a piece.
+    """
+    if not len(present):
+        return present
+    ends = np.unique(np.quantile(present, np.linspace(0, 1, count + 1)).astype(np.float32))
+    with np.errstate(over="ignore"):
+        widths = np.diff(ends)
+    fits = np.isfinite(widths) & (widths > np.finfo(np.float32).tiny)
+    return ends if fits.all() else ends[:0]
+
+
+def _texts(
+    x: NDArray[np.float32], rows: Rows, columns: Sequence[Column], fewest: int, spare: int
+) -> tuple[list[tuple[int, Vocabulary]], int]:
+    """The vocabularies of the columns of texts, and how many encoded columns may be added yet.
+
+    Those with the fewest categories come first to a column for each of them; the other columns of
+    texts are embedded, as is one with more than `MOST_ONE_HOT`.
+    """
+    texts = [
+        (place, _vocabulary(x[rows, place], column.categories, fewest))
+        for place, column in enumerate(columns)
+        if column.is_text
+    ]
+    chosen: list[tuple[int, Vocabulary]] = []
+    for place, vocabulary in sorted(texts, key=lambda item: len(item[1].texts)):
+        count = len(vocabulary.texts)
+        is_embedded = count > min(MOST_ONE_HOT, spare + 1)
+        spare -= 0 if is_embedded else max(0, count - 1)
+        chosen.append((place, replace(vocabulary, is_embedded=is_embedded)))
+    return sorted(chosen, key=lambda item: (item[1].is_embedded, item[0])), spare
 
 
 def _fitted(present: NDArray[np.float32], scaling: ColumnScaling) -> tuple[float, float]:
@@ -229,7 +296,7 @@ def _vocabulary(codes: NDArray[np.float32], categories: tuple[str, ...], fewest:
     return Vocabulary(
         texts=tuple(names[code] for code in often),
         indices=indices,
-        is_embedded=len(often) > MOST_ONE_HOT,
+        is_embedded=False,
     )
 
 
@@ -257,7 +324,7 @@ class RawTableRows:
         return len(self._rows)
 
     def __getitem__(self, key: slice) -> dict[str, NDArray[Any]]:
-        """Returns arrays `(rows, 1)` of a slice, by the names of the model's inputs."""
+        """Returns arrays `(rows,)` of a slice, by the names of the model's inputs."""
         x = self._x[self._rows[key]]
         arrays: dict[str, NDArray[Any]] = {}
         for place, column in enumerate(self._columns):
@@ -265,5 +332,5 @@ class RawTableRows:
             if column.is_text:
                 texts = self._texts[column.input]
                 values = texts[np.where(np.isnan(values), len(texts) - 1, values).astype(int)]
-            arrays[column.input] = values.reshape(-1, 1)
+            arrays[column.input] = values
         return arrays

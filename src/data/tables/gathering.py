@@ -26,6 +26,7 @@ from src.data.tables.formats import (
 
 MOST_CATEGORIES = 100_000  # texts kept of a column; with more it is no category anyway
 FEW_NUMBERS = 20  # a column with a stray text and so few numbers is one of codes
+MOST_SMALL = 32  # pieces of a column
 FEWER_TEXTS = 1 - ENOUGH
 
 ReadChunks = Callable[[Sequence[str] | None], Iterator[pd.DataFrame]]
@@ -38,7 +39,8 @@ class Cells:
 
     Attributes:
         format: how texts became numbers, or `text`.
-        numbers: float64, NaN for missing values; None of texts.
+        numbers: float32, or float64 for dates, large integers and the target; NaN for missing
+            values; None of texts.
         codes: int32 places in `categories`, −1 for missing values; None of numbers.
         categories: distinct texts, in the order in which they come.
         strays: texts in a column of numbers, which count as missing, with how often they come.
@@ -47,7 +49,7 @@ class Cells:
     """
 
     format: str = TEXT
-    numbers: NDArray[np.float64] | None = None
+    numbers: NDArray[np.floating[Any]] | None = None
     codes: NDArray[np.int32] | None = None
     categories: tuple[str, ...] = ()
     strays: dict[str, int] = field(default_factory=dict)
@@ -58,13 +60,16 @@ class Cells:
     def missing(self) -> NDArray[np.bool_]:
         """Which rows have no value."""
         if self.numbers is not None:
-            return np.isnan(self.numbers)
+            return np.asarray(np.isnan(self.numbers))
         assert self.codes is not None
         return self.codes < 0
 
 
 def gather(
-    read: ReadChunks, formats: Mapping[str, Forced], categories: Mapping[str, Sequence[str]]
+    read: ReadChunks,
+    formats: Mapping[str, Forced],
+    categories: Mapping[str, Sequence[str]],
+    exact: str,
 ) -> dict[str, Cells]:
     """Reads all columns.
 
@@ -75,6 +80,7 @@ def gather(
         formats: of columns, the format that they have, or formats of which they have one; the
             others' are found out.
         categories: of columns of texts, those that have the first codes.
+        exact: the column whose numbers are kept as they are, the target.
     """
     found: dict[str, Cells] = {}
     wanted: list[str] | None = None
@@ -84,7 +90,9 @@ def gather(
         for chunk in read(wanted):
             for place, name in enumerate(chunk.columns):
                 if name not in growing:
-                    growing[name] = _Growing(formats.get(name), categories.get(name, ()))
+                    growing[name] = _Growing(
+                        formats.get(name), categories.get(name, ()), is_exact=name == exact
+                    )
                 growing[name].add(chunk.iloc[:, place])
         wanted = []
         for name in list(growing):
@@ -100,11 +108,12 @@ def gather(
 class _Growing:
     """A column of which more and more rows are known."""
 
-    def __init__(self, forced: Forced | None, categories: Sequence[str]) -> None:
+    def __init__(self, forced: Forced | None, categories: Sequence[str], *, is_exact: bool) -> None:
         self._forced = forced
+        self._is_exact = is_exact
         self._format = forced if isinstance(forced, str) else None
         self._rows = self._strays = self._values = self._first_stray = 0
-        self._numbers: list[NDArray[np.float64]] = []
+        self._numbers: list[NDArray[np.floating[Any]]] = []
         self._codes: list[NDArray[np.int32]] = []
         self._index = {text: code for code, text in enumerate(categories)}
         self._stray_texts: dict[str, int] = {}
@@ -209,9 +218,18 @@ class _Growing:
         return numbers[codes]
 
     def _add_numbers(self, numbers: NDArray[np.float64]) -> None:
-        self._numbers.append(numbers)
+        assert self._format is not None
+        is_date = is_date_format(self._format)
+        self._numbers.append(numbers if self._is_exact or is_date else _narrowed(numbers))
+        self._join(self._numbers)
         self._rows += len(numbers)
         self._values += int((~np.isnan(numbers)).sum())
+
+    @staticmethod
+    def _join(pieces: list[Any]) -> None:
+        """Makes one array of many small ones, which would leave holes in the memory."""
+        if len(pieces) > MOST_SMALL:
+            pieces[-MOST_SMALL:] = [np.concatenate(pieces[-MOST_SMALL:])]
 
     def _add_texts(self, codes: NDArray[Any], distinct: NDArray[np.object_]) -> None:
         index = self._index
@@ -224,7 +242,15 @@ class _Growing:
             else:
                 places[place], self._overflow = -1, True
         self._codes.append(places[codes])
+        self._join(self._codes)
         self._rows += len(codes)
+
+
+def _narrowed(numbers: NDArray[np.float64]) -> NDArray[np.floating[Any]]:
+    """As float32, which takes half the memory, but for integers that it cannot tell apart."""
+    if np.any((np.abs(numbers) > 2**24) & (numbers == np.round(numbers))):
+        return numbers
+    return numbers.astype(np.float32)
 
 
 def formats_for(kind: str, compact: tuple[str, ...]) -> Forced | None:

@@ -14,8 +14,9 @@ from src.data.tables.encoding import BOUND, FARTHEST, TableEncoding
 def encoded_inputs(encoding: TableEncoding, columns: Sequence[Column]) -> tuple[Any, Any]:
     """Returns an input a column, by name, and the encoded rows that they lead to.
 
-    The inputs have shape `(rows, 1)`: texts, or float32. All that is added are Keras's own layers
-    and operations, in a model of their own, whose names no column can clash with.
+    The inputs have shape `(rows, 1)`, and take `(rows,)` too: texts, or float32. All that is added
+    are Keras's own layers and operations, in a model of their own, whose names no column can clash
+    with.
 
     Args:
         encoding: of rows whose columns are `columns`.
@@ -76,6 +77,8 @@ def _numbers(encoding: TableEncoding, inputs: Sequence[Any]) -> list[Any]:
         parts += [ops.sin(angle), ops.cos(angle)]
     for place, values in encoding.levels:
         parts.append(ops.cast(ops.equal(raw[:, place : place + 1], values), "float32"))
+    for place, lows, widths in encoding.pieces:
+        parts.append(ops.clip((raw[:, place : place + 1] - lows) / widths, 0.0, 1.0))
     return parts
 
 

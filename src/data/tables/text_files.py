@@ -18,7 +18,8 @@ from src.data.tables.columns import TextForm
 from src.data.tables.formats import PLAIN, is_missing, parse
 from src.errors import UserError
 
-SEPARATORS = {"\t": "tab", ";": "semicolon", "|": "bar", ",": "comma"}
+BLANKS = r"\s+"
+SEPARATORS = {"\t": "tab", ";": "semicolon", "|": "bar", ",": "comma", BLANKS: "blanks"}
 CHUNK_CELLS = 500_000  # read at a time: as Python texts some 60 bytes each
 _BLOCK = 2**20
 _SAMPLE_LINES, _SAMPLE_CHARACTERS = 50, 2**22
@@ -220,10 +221,13 @@ def _encoding(path: Path, where: str) -> tuple[str, list[str]]:
 def _separator(lines: Sequence[str]) -> str:
     """The first that divides every line into as many fields, else the one with most in line 1.
 
-    The comma comes last: with another separator it may be a decimal comma in every field.
+    The comma comes late: with another separator it may be a decimal comma in every field.
     """
     counts: dict[str, list[int]] = {}
     for separator in SEPARATORS:
+        if separator == BLANKS:
+            counts[separator] = [len(line.split()) for line in lines]
+            continue
         try:
             counts[separator] = [
                 len(row) for row in csv_format.reader(lines, delimiter=separator) if row
@@ -233,6 +237,7 @@ def _separator(lines: Sequence[str]) -> str:
     for separator, found in counts.items():
         if len(set(found[: max(1, len(found) - 1)])) == 1 and found[0] > 1:
             return separator
+    del counts[BLANKS]  # in texts
     return max(counts, key=lambda separator: (counts[separator][0], separator == ","))
 
 

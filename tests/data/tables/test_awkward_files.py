@@ -89,6 +89,13 @@ CASES = {
     ),
     "tabs": Case(PLAIN.replace(",", "\t"), shape=(ROWS, 2)),
     "bars": Case(PLAIN.replace(",", "|"), shape=(ROWS, 2)),
+    "columns of blanks": Case(
+        rows(lambda r: f"  {number(r)}", lambda r: f"  A{r % 3}", label, header="").replace(
+            ",", " "
+        ),
+        kinds={"column_1": "numeric", "column_2": "categorical"},
+        shape=(ROWS, 2),
+    ),
     "blanks around fields": Case(
         rows(lambda r: f" {number(r)} ", lambda r: f"{'red' if r % 2 else 'blue'}  ", label),
         kinds={"a": "numeric", "b": "categorical"},

@@ -1,0 +1,78 @@
+"""Finds, before a search, patience that can never run out in it: the setting would do nothing."""
+
+from collections.abc import Iterator
+
+import keras_tuner as kt
+
+from src.config.schema import Config
+from src.search.space import possible_values
+
+# What waits for so many epochs without improvement of the objective, and what it then does.
+PLATEAUS = {
+    "plateau_patience": "lowers its learning rate",
+    "batch_schedule_patience": "raises its batch size",
+}
+
+
+def patience_notices(space: kt.HyperParameters, config: Config) -> list[str]:
+    """Says, with the numbers, where no value in the space can ever have an effect.
+
+    The first epoch always counts as an improvement, so that a patience of p runs out after epoch
+    p + 1 at the earliest; what it changes shows in the next. Counters go on from rung to rung: what
+    counts for Hyperband is the longest.
+
+    Args:
+        space: pinned and narrowed.
+        config: has the epochs and the tuner.
+    """
+    return list(_notices(space, config.training.epochs, config))
+
+
+def _notices(space: kt.HyperParameters, epochs: int, config: Config) -> Iterator[str]:
+    hyperband = config.tuner.name == "hyperband"
+    longest = f"the longest rung trains {epochs}" if hyperband else f"a trial trains {epochs}"
+    longest += f" epoch{'' if epochs == 1 else 's'} (training.epochs)"
+    stopping = possible_values(space, "early_stopping_patience")
+    starts = possible_values(space, "early_stopping_start") or [0]
+    on = [value for value in stopping if value > 0]
+    baseline = config.training.early_stopping_baseline is not None
+    if on and (first := min(starts) + min(on) + (0 if baseline else 1)) >= epochs:
+        yield (
+            f"space.early_stopping_patience: {_all(on)} can never stop a trial early: that takes "
+            f"{first} epochs, and more to be spared, but {longest}"
+        )
+    for name, does in PLATEAUS.items():
+        values = possible_values(space, name)
+        if not values:
+            continue
+        least = min(values)
+        if least + 2 > epochs:
+            yield (
+                f"space.{name}: with {_all(values)} no trial ever {does}: an effect shows in epoch "
+                f"{least + 2:g} at the earliest, but {longest}"
+            )
+        elif on and len(on) == len(stopping) and least >= max(starts) + max(on):
+            after = f" from epoch {max(starts)} on" if max(starts) else ""
+            yield (
+                f"space.{name}: with {_all(values)} no trial ever {does}: early stopping ends it "
+                f"first, after {max(on):g} epochs without improvement{after} "
+                "(space.early_stopping_patience)"
+            )
+    growth = possible_values(space, "regularization_patience")
+    if growth and min(growth) + 2 > epochs:
+        yield (
+            f"space.regularization_patience: with {_all(growth)} no trial ever raises its "
+            f"strengths: that shows in epoch {min(growth) + 2:g} at the earliest, but {longest}"
+        )
+    warm = possible_values(space, "warmup_epochs")
+    if warm and min(warm) >= epochs:
+        yield (
+            f"space.warmup_epochs: with {_all(warm)} the learning rate never reaches its base: "
+            f"{longest}"
+        )
+
+
+def _all(values: list[float]) -> str:
+    """The values in words: one, or from the smallest to the largest."""
+    low, high = values[0], values[-1]
+    return f"{low:g}" if low == high else f"{low:g} to {high:g}"

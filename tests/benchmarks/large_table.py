@@ -1,0 +1,121 @@
+"""How much memory a large table takes, from the file to arrays to train on.
+
+    python -m tests.benchmarks.large_table [--rows 500000] [--columns 100] [--json FILE]
+
+Writes a CSV file of numbers, some of them missing, and categories; then, in a fresh process, loads
+it, encodes the training and validation rows and trains a small net on them for an epoch, as a trial
+does. The peak of the process beyond what its imports take is compared with the table as float32.
+"""
+
+import argparse
+import json
+import resource
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from tests.benchmarks.command import positive, surroundings, write_json
+from tests.benchmarks.processes import run_python
+
+TEXTS = 10  # in a hundred columns
+BATCH = 1024  # rows of a step
+BLOCK = 20_000  # rows written at a time
+MEASURE = "--measure"
+
+
+def main() -> None:
+    """Writes the table, measures and prints."""
+    parser = argparse.ArgumentParser(description="Memory and time that a large table takes.")
+    parser.add_argument("--rows", type=positive, default=500_000)
+    parser.add_argument("--columns", type=positive, default=100, help="the target not counted")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="writes the figures there too")
+    parser.add_argument(MEASURE, type=Path, metavar="CSV", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.measure is not None:
+        print(json.dumps(measure(options.measure)))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "large.csv"
+        write_table(path, options.rows, options.columns)
+        megabytes = path.stat().st_size / 1e6
+        process = run_python(["-m", "tests.benchmarks.large_table", MEASURE, str(path)])
+    figures = json.loads(process.output.splitlines()[-1])
+    array = options.rows * options.columns * 4
+    report = {
+        "rows": options.rows,
+        "columns": options.columns,
+        "file_megabytes": megabytes,
+        "array_megabytes": array / 1e6,
+        "times_the_array": {name: bytes_ / array for name, bytes_ in figures["peaks"].items()},
+        "seconds": figures["seconds"],
+        "encoded_columns": figures["encoded_columns"],
+        **surroundings(),
+    }
+    print(json.dumps(report, indent=2))
+    if options.json is not None:
+        write_json(options.json, report)
+
+
+def write_table(path: Path, rows: int, columns: int) -> None:
+    """Writes a table of which each tenth column holds texts, each fifth integers."""
+    random = np.random.default_rng(0)
+    names = [f"column {number}" for number in range(columns)]
+    for start in range(0, rows, BLOCK):
+        count = min(BLOCK, rows - start)
+        numbers = random.normal(size=(count, columns)).round(4)
+        frame = pd.DataFrame(numbers, columns=names)
+        frame = frame.mask(random.random(frame.shape) < 0.02)
+        for place, name in enumerate(names):
+            if place % TEXTS == 0:
+                kinds = 5 if place % (2 * TEXTS) else 200
+                frame[name] = [f"kind {n}" for n in random.integers(0, kinds, count)]
+            elif place % TEXTS == 5:
+                frame[name] = random.integers(0, 1000, count)
+        frame["target"] = np.where(numbers[:, 1] > 0, "yes", "no")
+        frame.to_csv(path, mode="a", header=start == 0, index=False)
+
+
+def measure(path: Path) -> dict[str, object]:
+    """Loads and encodes the table; the peaks in bytes beyond the imports after each step."""
+    from src.startup import start_tensorflow
+
+    start_tensorflow()
+    import keras_tuner as kt
+    import tensorflow as tf
+
+    from hypermodels.mlp import MLP
+    from src.config.schema import DataSettings
+    from src.data.loading import load_data
+
+    tf.linalg.matmul(tf.ones((9, 9)), tf.ones((9, 9))).numpy()  # starts the device
+    before, started = _peak(), time.perf_counter()
+    data = load_data(DataSettings(source="csv", path=str(path)), seed=0)
+    peaks, seconds = {"loading": _peak() - before}, {"loading": time.perf_counter() - started}
+    started = time.perf_counter()
+    arrays = data.arrays(data.train, data.validation)
+    peaks["encoding"] = _peak() - before
+    seconds["encoding"] = time.perf_counter() - started
+    started = time.perf_counter()
+    hypermodel = MLP(arrays.problem)
+    hp = kt.HyperParameters()
+    hypermodel.declare_hyperparameters(hp)
+    hp.values["batch_size"] = BATCH
+    validation = (arrays.x_validation, arrays.y_validation)
+    hypermodel.fit(hp, hypermodel.build(hp), arrays.x, arrays.y, validation_data=validation)
+    peaks["training"] = _peak() - before
+    seconds["training"] = time.perf_counter() - started
+    return {"peaks": peaks, "seconds": seconds, "encoded_columns": arrays.x.shape[1]}
+
+
+def _peak() -> int:
+    """The most memory that this process has held, in bytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+if __name__ == "__main__":
+    main()

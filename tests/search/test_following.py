@@ -1,0 +1,48 @@
+"""A run whose rate, batch size and strengths all change can be followed, epoch by epoch."""
+
+import csv
+
+import pytest
+
+from src.search import run
+from tests.callbacks.test_tensorboard import scalars
+from tests.conftest import MakeConfig
+
+CHANGING = (
+    *("tuner.max_trials=1", "training.epochs=6", "training.schedule_unit=step"),
+    *("space.early_stopping_patience=0", "space.optimizer=adamw", "space.weight_decay=0.01"),
+    *("space.learning_rate=0.02", "space.schedule=linear", "space.schedule_final=0.5"),
+    *("space.batch_size=auto", "training.batch_share=0.2", "space.batch_schedule=step"),
+    *("space.batch_schedule_every=0.5", "space.batch_schedule_factor=2.0"),
+    *("space.regularizer=l2", "space.l2=0.001", "space.regularization_schedule=linear"),
+    "space.regularization_final=7.0",
+)
+EXPECTED = {
+    "learning_rate": [0.02 * (1 - epoch / 12) for epoch in range(6)],
+    "batch_size": [16, 16, 16, 32, 32, 32],  # the largest power of two within a fifth of 90 rows
+    "l2": [0.001 * (1 + epoch) for epoch in range(6)],
+    "weight_decay": [0.01 * (1 + epoch) for epoch in range(6)],
+}
+
+
+def test_in_tensorboard_in_the_history_and_in_the_logs(tiny: MakeConfig) -> None:
+    outcome = run(tiny(*CHANGING))
+    [record] = outcome.progress.records
+    events = scalars(outcome.run.tensorboard / "0000")
+    with outcome.run.history_table.open() as file:
+        table = list(csv.DictReader(file))
+    keys = ["trial_id", "execution", "fold", "epoch", "learning_rate", "batch_size"]
+    assert list(table[0])[:8] == [*keys, "l2", "weight_decay"]
+    for name, values in EXPECTED.items():
+        assert [row[name] for row in record.result.history] == pytest.approx(values, rel=1e-6)
+        assert [float(row[name]) for row in table] == pytest.approx(values, rel=1e-6)
+        assert [step for step, _ in events[name]] == [1, 2, 3, 4, 5, 6]
+        assert [value for _, value in events[name]] == pytest.approx(values, rel=1e-6)
+    # What is set is no metric of the trial.
+    assert not set(EXPECTED) & set(record.result.metrics)
+
+
+def test_strengths_have_columns_only_where_they_may_change(tiny: MakeConfig) -> None:
+    pins = ("tuner.max_trials=1", "training.epochs=1", "space.regularizer=l2")
+    outcome = run(tiny(*pins))
+    assert "l2" not in outcome.run.history_table.read_text().splitlines()[0].split(",")
