@@ -20,10 +20,7 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import accuracy_score, root_mean_squared_error
 
-from src.bootstrap import intervals
 from src.run_directory import Retrained, RunDirectory
-from src.search.finished import open_trial
-from src.search.snapshot import read_snapshot
 from tests.benchmarks.command import positive, write_json
 from tests.benchmarks.processes import run_python
 
@@ -129,8 +126,9 @@ def compare(name: str, options: argparse.Namespace, folder: Path) -> Comparison:
     [made] = run.retrained.iterdir()
     run_python(["-m", "src.predict", str(made), str(held), "--output", str(folder / "all.csv")])
     summary = json.loads(Retrained(made).summary.read_text())
-    test = json.loads(run.metrics.read_text())["test"][table.metric]
-    rows, (low, high) = test_interval(run, table.metric)
+    reported = json.loads(run.metrics.read_text())
+    test, (low, high) = reported["test"][table.metric], reported["test_interval"][table.metric]
+    rows = int((pd.read_csv(run.predictions)["split"] == "test").sum())
     wider = np.sqrt(1 + rows / len(pd.read_csv(held)))
     least, most = (float(test + wider * (end - test)) for end in (low, high))
     held_back = score(held, folder / "best.csv", table)
@@ -159,21 +157,6 @@ def hold_back(source: Path, folder: Path) -> tuple[Path, Path]:
     for path, part in zip(paths, (frame.drop(held.index), held), strict=True):
         part.to_csv(path, index=False)
     return paths
-
-
-def test_interval(run: RunDirectory, metric: str) -> tuple[int, tuple[float, float]]:
-    """The number of test rows, and the interval of the winner's metric on them."""
-    saved = read_snapshot(run)
-    assert saved.exported is not None
-    data = open_trial(run, saved, saved.exported["trial_id"]).context.data
-    table = pd.read_csv(run.predictions)
-    table = table[table["split"] == "test"]
-    probabilities = [name for name in map(str, table) if name.startswith("probability_")]
-    prediction: Any = table[probabilities or ["prediction"]].to_numpy()
-    prediction = prediction[:, 1:] if data.task == "binary" else prediction
-    found = intervals(data.task, data.y[data.test], prediction)[metric]
-    assert found is not None
-    return len(table), found
 
 
 def score(held: Path, predictions: Path, table: Table) -> float:
