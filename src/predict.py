@@ -27,12 +27,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     130: stopped by Ctrl-C, SIGTERM or SIGHUP.
     """
     options = _parser().parse_args(arguments)
-    return exit_status(lambda: _predict(options), "stopped; no predictions were kept")
+    return exit_status(lambda: _interruptible(options), "stopped; no file was written")
+
+
+def _interruptible(options: argparse.Namespace) -> int:
+    from src.search.stopping import Interruption
+
+    with Interruption():  # TensorFlow may swallow a Ctrl-C
+        return _predict(options)
 
 
 def _predict(options: argparse.Namespace) -> int:
     # Imported step by step: what needs no TensorFlow, mistakes above all, does not wait for it.
     from src.prediction.exported import find_model
+    from src.prediction.loading import load_network
     from src.prediction.output import PredictionFile, prediction_table
     from src.prediction.progress import RowCount
     from src.prediction.rows import is_known, open_rows
@@ -46,13 +54,7 @@ def _predict(options: argparse.Namespace) -> int:
     for notice in rows.notices:
         print(f"notice: {notice}", file=sys.stderr)
 
-    from src.startup import held_stderr, import_keras
-
-    import_keras()
-    import keras
-
-    with held_stderr():
-        network = keras.models.load_model(model.folder.model, safe_mode=True, compile=False)
+    network = load_network(model)
     metrics = RunningMetrics(model.task, len(model.class_names), model.threshold)
     try:
         with RowCount(rows.total) as count, output:

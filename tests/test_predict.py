@@ -256,7 +256,7 @@ def test_mistakes_are_told_before_tensorflow_is_imported(
     def refuse() -> Any:
         raise AssertionError("TensorFlow is not needed for this")
 
-    monkeypatch.setattr("src.startup.import_keras", refuse)
+    monkeypatch.setattr("src.prediction.loading.import_keras", refuse)
     source = str(colours.path.parent / "colours.csv")
     (tmp_path / "taken.csv").write_text("mine")
     np.savez(tmp_path / "rows.npz", x=np.zeros((2, 3)))

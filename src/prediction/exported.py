@@ -25,6 +25,7 @@ class ExportedModel:
         feature_names: of a model that takes arrays, one a column of them.
         threshold: where class 1 of two begins; None for 0.5.
         table: of a model that takes the columns of a table, what those are.
+        hypermodel: the registry name of its HyperModel; empty where no run tells it.
     """
 
     folder: ExportDirectory
@@ -33,6 +34,15 @@ class ExportedModel:
     feature_names: tuple[str, ...]
     threshold: float | None
     table: ModelColumns | None
+    hypermodel: str
+
+
+@dataclass(frozen=True)
+class _Recorded:
+    task: Task
+    class_names: tuple[str, ...]
+    feature_names: tuple[str, ...]
+    hypermodel: str
 
 
 def find_model(run: str) -> ExportedModel:
@@ -53,17 +63,27 @@ def find_model(run: str) -> ExportedModel:
         if not folder.model.is_file():
             raise UserError(_not_exported(found))
     table = read_columns(folder.columns) if folder.columns.is_file() else None
-    features: tuple[str, ...] = ()
-    if table is not None:
-        task, class_names = table.task, table.class_names
-    elif owner is None:
+    threshold = _threshold(folder)
+    recorded = None if owner is None else _read_config(RunDirectory(owner).config)
+    if table is not None:  # tells all; a copy of the folder may lie anywhere
+        hypermodel = "" if recorded is None else recorded.hypermodel
+        return ExportedModel(
+            folder, table.task, table.class_names, (), threshold, table, hypermodel
+        )
+    if recorded is None:
         raise UserError(
             f"{folder.path}: what its model takes and predicts stands in the run that it is of, "
             "and this folder lies in none; valid: a run's folder, or one that lies in it"
         )
-    else:
-        task, class_names, features = _recorded(RunDirectory(owner).config)
-    return ExportedModel(folder, task, class_names, features, _threshold(folder), table)
+    return ExportedModel(
+        folder,
+        recorded.task,
+        recorded.class_names,
+        recorded.feature_names,
+        threshold,
+        None,
+        recorded.hypermodel,
+    )
 
 
 def _retrained(path: Path) -> ExportDirectory | None:
@@ -112,14 +132,17 @@ def _not_exported(run: RunDirectory) -> str:
     return message
 
 
-def _recorded(config: Path) -> tuple[Task, tuple[str, ...], tuple[str, ...]]:
-    """Task, classes and features as the run's configuration has them."""
+def _read_config(config: Path) -> _Recorded:
+    """What a run's configuration tells of all models in it."""
     try:
-        data: dict[str, Any] = yaml.safe_load(config.read_text(encoding="utf-8"))["recorded"][
-            "data"
-        ]
-        task: Task = data["task"]
-        return task, tuple(map(str, data["classes"])), tuple(map(str, data["features"]))
+        values: dict[str, Any] = yaml.safe_load(config.read_text(encoding="utf-8"))
+        data = values["recorded"]["data"]
+        return _Recorded(
+            task=data["task"],
+            class_names=tuple(map(str, data["classes"])),
+            feature_names=tuple(map(str, data["features"])),
+            hypermodel=str(values["hypermodel"]["name"]),
+        )
     except (OSError, ValueError, TypeError, KeyError, yaml.YAMLError) as error:
         raise UserError(
             f"{config}: does not tell what the model takes and predicts ({error!r}), as a search "

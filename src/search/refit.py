@@ -82,6 +82,8 @@ def refit(
     except TrialInterruptedError:
         raise
     except Exception as error:  # callbacks of any user's may raise anything
+        if stopping():  # out of an extension module, a KeyboardInterrupt may come as any other
+            raise TrialInterruptedError from error
         raise TrialFailedError(
             f"training {trial} again on all training and validation rows raised "
             f"{first_line(error)}. A callback that reads validation metrics sets "
