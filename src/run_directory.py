@@ -199,6 +199,16 @@ class RunDirectory:
         """The winner's predictions on the validation and test rows."""
         return self.best / "predictions.csv"
 
+    @property
+    def report(self) -> Path:
+        """The report, one HTML file."""
+        return self.path / "report.html"
+
+    @property
+    def comparison(self) -> Path:
+        """The report on several runs of which this is the first."""
+        return self.path / "comparison.html"
+
 
 def _new_folder(directory: Path, stem: str, *, numbered: bool) -> Path:
     """Makes and returns `directory/stem`, or, if `numbered`, the first of `stem-2`, … not taken."""

@@ -54,6 +54,7 @@ class PreparedSearch:
         passed_over: names in the preset's space that the HyperModel does not have.
         objective: name and direction.
         oracle: proposes the trials.
+        widest: how far each range of the HyperModel may be set, by hyperparameter.
     """
 
     config: Config
@@ -63,6 +64,7 @@ class PreparedSearch:
     passed_over: tuple[str, ...]
     objective: kt.Objective
     oracle: SearchOracle
+    widest: dict[str, tuple[float, float]]
 
     @property
     def trials(self) -> int | None:
@@ -120,6 +122,7 @@ class PreparedSearch:
                 | {"test": len(data.test)},
             },
             "objective": {"name": self.objective.name, "direction": self.objective.direction},
+            "limits": {name: list(limits) for name, limits in self.widest.items()},
         }
 
 
@@ -173,7 +176,8 @@ def prepare(config: Config) -> PreparedSearch:
     # Those of the loss depend on the task, and nobody misses the other task's.
     known = {hp.name for hp in declared.space} | LOSS_HYPERPARAMETERS
     passed_over = tuple(name for name in config.space if name not in known)
-    return PreparedSearch(config, data, hypermodel, space, passed_over, objective, oracle)
+    widest = spaces.widest(declared, hypermodel_class.limits())
+    return PreparedSearch(config, data, hypermodel, space, passed_over, objective, oracle, widest)
 
 
 def search(
