@@ -75,7 +75,10 @@ class Domain:
             wider = (self.high / self.low) ** room
             return Scale(self.low / wider, self.high * wider, log=True)
         room *= self.high - self.low
-        return Scale(self.low - room, self.high + room)
+        marks: tuple[float, ...] = ()
+        if self.kind == "int" and self.high - self.low < 8:
+            marks = tuple(float(value) for value in range(int(self.low), int(self.high) + 1))
+        return Scale(self.low - room, self.high + room, marks=marks)
 
     def numbers(self, column: pd.Series) -> "np.ndarray[Any, np.dtype[np.float64]]":
         """A column of trials.csv as places on the scale; NaN where it is inactive or no value."""

@@ -56,12 +56,13 @@ def tell(data: RunData) -> Story:
     noise = score_noise(data)
     place = {name: index for index, name in enumerate(importance.share)}
     ordered = sorted(data.searched, key=lambda domain: place.get(domain.name, len(place)))
-    overrides = proposed_space(completed, data.space, importance, data.limits)
-    purpose, command = next_command(data, overrides)
+    overrides = proposed_space(data.trials, completed, data.space, importance, data.limits)
     tolerance = 0.0 if noise is None else noise.error
-    length = (
-        [] if data.hyperband else budget.search_length(in_order(data), data.direction, tolerance)
-    )
+    ended = in_order(data)
+    idle = None if data.hyperband else budget.idle_trials(ended, data.direction, tolerance)
+    exhausted = budget.is_exhausted(len(ended), idle)
+    purpose, command = next_command(data, overrides, exhausted=exhausted)
+    length = budget.search_length(len(ended), idle)
     return Story(
         importance=importance,
         noise=noise,

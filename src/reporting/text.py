@@ -11,9 +11,8 @@ def number(value: float | None, digits: int = 4) -> str:
         return "∞" if value > 0 else "−∞"
     if value and not 1e-4 <= abs(value) < 1e15:
         return f"{value:.{max(digits - 1, 1)}g}"
-    if abs(value) >= 10**digits:
-        return f"{value:,.0f}"
-    return f"{value:.{digits}g}"
+    text = f"{value:.{digits}g}"
+    return f"{value:,.0f}" if "e+" in text or abs(value) >= 10_000 else text
 
 
 def plain_number(value: float) -> str:

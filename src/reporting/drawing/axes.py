@@ -18,6 +18,7 @@ class Scale:
         log: whether the scale is logarithmic; `low` is then above 0.
         names: of the values 0, 1, …, for categories; else empty.
         marks: the values that get a tick, where they are not left to `ticks`.
+        whole: whether values are integers, and ticks are too.
     """
 
     low: float
@@ -25,6 +26,7 @@ class Scale:
     log: bool = False
     names: tuple[str, ...] = ()
     marks: tuple[float, ...] = ()
+    whole: bool = False
 
     def position(self, value: float) -> float:
         """Where a value lies, held between 0 and 1."""
@@ -50,7 +52,7 @@ class Scale:
             return [(value, number(value)) for value in self.marks]
         if self.log and self.high / self.low >= 4:
             return self._log_ticks(most)
-        step = _round_step((self.high - self.low) / max(most - 1, 1))
+        step = _round_step((self.high - self.low) / max(most - 1, 1), whole=self.whole)
         first = math.ceil(self.low / step - 1e-9)
         last = math.floor(self.high / step + 1e-9)
         digits = max(0, -math.floor(math.log10(step) + 1e-9))
@@ -75,7 +77,12 @@ class Scale:
 
 
 def scale_of(
-    values: Iterable[float], *, log: bool = False, margin: float = 0.05, zero: bool = False
+    values: Iterable[float],
+    *,
+    log: bool = False,
+    margin: float = 0.05,
+    zero: bool = False,
+    whole: bool = False,
 ) -> Scale:
     """A scale that holds all finite values with some room around them.
 
@@ -84,6 +91,7 @@ def scale_of(
         log: wished for; taken if all values are above 0.
         margin: room on both sides, as a part of the whole.
         zero: whether 0 belongs to it, and there is no room below it.
+        whole: whether the values are integers.
     """
     finite = [float(value) for value in values if math.isfinite(value)]
     if not finite:
@@ -98,7 +106,7 @@ def scale_of(
         room = max(abs(low) * 0.05, 1e-6)
     else:
         room = (high - low) * margin
-    return Scale(low if zero and low == 0 else low - room, high + room)
+    return Scale(low if zero and low == 0 else low - room, high + room, whole=whole)
 
 
 @dataclass(frozen=True)
@@ -175,7 +183,9 @@ def thinned(xs: Sequence[float], ys: Sequence[float], most: int) -> list[tuple[f
     return [*kept, pairs[-1]]
 
 
-def _round_step(rough: float) -> float:
+def _round_step(rough: float, *, whole: bool) -> float:
+    if whole and rough < 5:
+        return float(max(1, math.ceil(rough)))
     exponent = math.floor(math.log10(rough))
     base = 10.0**exponent
     return next(base * f for f in (1.0, 2.0, 2.5, 5.0, 10.0) if base * f >= rough * 0.999)

@@ -18,6 +18,7 @@ class Style:
         width: of a line, in units of the picture; 0 for what is filled.
         opacity: 0 to 1.
         dash: whether a line is dashed.
+        halo: whether a text has an edge of the ground's colour, to be read over lines.
     """
 
     light: str
@@ -25,6 +26,7 @@ class Style:
     width: float = 0.0
     opacity: float = 1.0
     dash: bool = False
+    halo: bool = False
 
 
 INK, MUTED, FAINT = ("#1f2328", "#e6e8eb"), ("#59636e", "#9aa4af"), ("#d5dae0", "#3a424b")
@@ -35,6 +37,7 @@ PURPLE = ("#7a3fc4", "#c4a1ff")
 STYLES: dict[str, Style] = {
     "text": Style(*INK),
     "label": Style(*MUTED),
+    "tag": Style(*INK, halo=True),
     "grid": Style(*FAINT, width=0.8),
     "axis": Style(*MUTED, width=1.0),
     "guide": Style(*MUTED, width=1.0, dash=True),

@@ -74,7 +74,16 @@ def _write(image: Any, mark: Text, factor: float, colour: tuple[int, ...]) -> No
     place = (mark.x * factor, mark.y * factor)
     text = "".join(c if c.isprintable() else "?" for c in mark.text)
     if not mark.upright:
-        ImageDraw.Draw(image, "RGBA").text(place, text, fill=colour, font=font, anchor=anchor)
+        edge = round(factor * 1.5) if STYLES[mark.style].halo else 0
+        draw = ImageDraw.Draw(image, "RGBA")
+        draw.text(
+            *(place, text),
+            fill=colour,
+            font=font,
+            anchor=anchor,
+            stroke_width=edge,
+            stroke_fill="white",
+        )
         return
     length, height = round(font.getlength(text)) + 4, round(mark.size * factor * 1.6)
     turned = Image.new("RGBA", (max(length, 1), height), (255, 255, 255, 0))

@@ -4,6 +4,8 @@ from html import escape
 
 from src.reporting.drawing.marks import STYLES, Dot, Drawing, Line, Mark, Rectangle, Text
 
+GROUND = ("#ffffff", "#0d1117")  # light, dark
+
 
 def _rules(dark: bool) -> str:
     rules = []
@@ -14,6 +16,10 @@ def _rules(dark: bool) -> str:
             rule += f";stroke-width:{style.width:g}" if style.width else ""
             rule += f";opacity:{style.opacity:g}" if style.opacity != 1 else ""
             rule += ";stroke-dasharray:5 4" if style.dash else ""
+            rule += (
+                ";paint-order:stroke;stroke-width:3px;stroke-linejoin:round" if style.halo else ""
+            )
+        rule += f";stroke:{GROUND[dark]}" if style.halo else ""
         rules.append(f".{name}{{{rule}}}")
     return "".join(rules)
 
@@ -41,7 +47,8 @@ def to_svg(drawing: Drawing, *, alone: bool = False) -> str:
         f"<title>{escape(drawing.title)}</title>"
     ]
     if alone:
-        ground = ".ground{fill:#fff}@media (prefers-color-scheme:dark){.ground{fill:#0d1117}}"
+        light, dark = (f".ground{{fill:{colour}}}" for colour in GROUND)
+        ground = f"{light}@media screen and (prefers-color-scheme:dark){{{dark}}}"
         parts.append(f"<style>{STYLE_SHEET}{ground}</style>")
         parts.append(f'<rect class="ground" width="{width}" height="{height}"/>')
     parts += [_element(mark) for mark in drawing.marks]

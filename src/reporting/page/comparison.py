@@ -46,16 +46,18 @@ def comparison_page(runs: Sequence[RunData], stories: Sequence[Story]) -> str:
 
 
 def comparison_table(runs: Sequence[RunData]) -> Table:
-    """The same facts for the terminal, a row a run."""
-    rows = facts(runs)
+    """The main facts for the terminal, a row a run."""
     result = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     result.add_column("run", overflow="fold")
-    kept = [row for row in rows if row[0] not in ("state", "data", "epochs trained")]
-    for row in kept:
-        result.add_column(Text(printable(row[0])), justify="right")
-    for index, run in enumerate(runs):
-        cells = [Text(printable(row[index + 1])) for row in kept]
-        result.add_row(Text(printable(run.run.name)), *cells)
+    for name in ("objective", "best", "test", "trials", "training", "tuner"):
+        result.add_column(name, justify="right")
+    for run in runs:
+        test = run.metrics.get("test", {}).get(run.objective.removeprefix("val_"))
+        cells = (
+            *(run.run.name, run.objective, _score(run), number(test), _trials(run)),
+            *(_training(run), str(run.settings.get("tuner.name", "–"))),
+        )
+        result.add_row(*(Text(printable(cell)) for cell in cells))
     return result
 
 
@@ -71,14 +73,22 @@ def facts(runs: Sequence[RunData]) -> list[Row]:
             (f"test {name}", *(number(run.metrics.get("test", {}).get(name)) for run in runs))
         )
     rows += [
-        ("trials", *(f"{len(run.completed)} of {len(run.trials)}" for run in runs)),
+        ("completed trials", *(_trials(run) for run in runs)),
         ("epochs trained", *(f"{int(in_order(run)['cost'].sum()):,}" for run in runs)),
-        ("training", *(duration(float(run.trials["seconds"].sum())) for run in runs)),
+        ("training", *(_training(run) for run in runs)),
         ("tuner", *(str(run.settings.get("tuner.name", "–")) for run in runs)),
         ("data", *(str(run.settings.get("data.source", "–")) for run in runs)),
         ("state", *(STATES.get(run.state, run.state) for run in runs)),
     ]
     return rows
+
+
+def _trials(run: RunData) -> str:
+    return f"{len(run.completed)} of {len(run.trials)}"
+
+
+def _training(run: RunData) -> str:
+    return duration(float(run.trials["seconds"].sum()))
 
 
 def _score(run: RunData) -> str:

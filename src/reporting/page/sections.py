@@ -35,6 +35,7 @@ STATES = {
 }
 MOST_SLICES = 16
 MOST_FAILURES = 20
+MOST_CLASSES = 100
 
 
 def overview(data: RunData, story: Story) -> Markup:
@@ -76,15 +77,17 @@ def what_was_tuned(data: RunData) -> str:
         )
     about = f" ({'; '.join(details)})" if details else ""
     tuner = settings.get("tuner.name", "unknown")
+    searched = count(sum(domain.searched for domain in data.space), "hyperparameter")
     better = "larger" if data.direction == "max" else "smaller"
     text = (
         f"Hyperparameters of `{model}` on `{source}`{about}, with the `{tuner}` tuner, "
-        f"{count(len(data.searched), 'hyperparameter')} searched. The score is the best epoch's "
-        f"`{data.objective}`, {better} is better."
+        f"{searched} searched. The score is the best epoch's `{data.objective}`, {better} is "
+        "better."
     )
     repeats = (settings.get("tuner.executions_per_trial") or 1, settings.get("tuner.folds") or 1)
     if repeats != (1, 1):
-        text += f" Each trial is the mean of {repeats[0]} executions × {repeats[1]} folds."
+        folds = f" × {repeats[1]} folds" if repeats[1] != 1 else ""
+        text += f" Each score is the mean of {count(repeats[0], 'execution')}{folds}."
     return text
 
 
@@ -198,7 +201,8 @@ def space_section(data: RunData, story: Story) -> Markup:
         parts.append(
             element(
                 "p",
-                "A dot a trial, orange the best; crosses failed; bars are medians of choices.",
+                "A dot a trial, orange the best; crosses failed; bars are medians of choices. "
+                "What is beyond the axis lies on it.",
                 css="muted",
             )
         )
@@ -286,25 +290,22 @@ def _predictions(predictions: pd.DataFrame) -> Markup:
         return joined([*parts, figures(drawings)])
     report = winner.class_report(rows)
     found = winner.curves(rows)
-    parts.append(
-        figures(
-            [
-                (confusion.confusion_plot(report), "Shaded by the share of the true class."),
-                (thresholds.roc_plot(found), _curve_caption(found)),
-                (thresholds.pr_plot(found), _curve_caption(found)),
-            ]
-        )
-    )
     cells = [
         (
-            shortened(str(r["class"]), 40),
-            *(f"{r[n]:.3f}" for n in ("precision", "recall", "f1")),
-            str(r["rows"]),
+            shortened(str(row["class"]), 40),
+            *(f"{row[name]:.3f}" for name in ("precision", "recall", "f1")),
+            str(row["rows"]),
         )
-        for _, r in report.table.head(100).iterrows()
+        for _, row in report.table.head(MOST_CLASSES).iterrows()
     ]
-    parts.append(table(("class", "precision", "recall", "f1", "rows"), cells, css="plain"))
-    return joined(parts)
+    by_class = table(("class", "precision", "recall", "f1", "rows"), cells, css="plain")
+    drawings = [
+        (confusion.confusion_plot(report), "Shaded by the share of the true class."),
+        (thresholds.roc_plot(found), _curve_caption(found)),
+        (thresholds.pr_plot(found), _curve_caption(found)),
+    ]
+    shown_plots = [_figure(drawing, text) for drawing, text in drawings if drawing is not None]
+    return joined([*parts, element("div", [*shown_plots, by_class], css="plots")])
 
 
 def _curve_caption(found: Sequence[winner.Curves]) -> str:

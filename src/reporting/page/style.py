@@ -31,6 +31,7 @@ ul.findings li.warning::before{content:"!";color:var(--warn);font-weight:700;lef
 .plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,420px),1fr));gap:18px}
 .slices{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,270px),1fr));gap:14px}
 figure{margin:0}
+.wide+p{margin-top:.8em}
 figcaption{font-size:.86rem;margin-top:.2em}
 svg.plot{width:100%;height:auto;display:block}
 .plots svg.plot{max-width:520px}

@@ -105,7 +105,7 @@ def _frame(drawing: Drawing, data: RunData, y: Scale) -> Frame:
 
 def _epochs(data: RunData) -> Scale:
     last = float(data.history["epoch"].max())
-    return Scale(min(1.0, last - 1), max(last, 2.0))
+    return Scale(min(1.0, last - 1), max(last, 2.0), whole=True)
 
 
 def _fade(frame: Frame, others: pd.DataFrame, name: str) -> None:
@@ -128,7 +128,7 @@ def _curve(frame: Frame, curve: pd.Series, style: str) -> None:
 def _legend(drawing: Drawing, frame: Frame, entries: list[tuple[str, str]]) -> None:
     right = frame.left + frame.width
     for style, label in reversed(entries):
-        length = 6.4 * len(label)
+        length = 5.7 * len(label)
         drawing.text(right, frame.top - 8, label, anchor="end", size=11)
         right -= length + 6
         drawing.line([(right - 18, frame.top - 12), (right, frame.top - 12)], style)

@@ -10,21 +10,23 @@ from src.reporting.run_data import RunData
 from src.reporting.text import number, shortened
 
 AXIS_WIDTH, HEIGHT, TOP, BOTTOM = 96, 330, 46, 40
-MOST_AXES = 12
+MOST_AXES = 10
 GOOD_SHARE = 0.2  # of the trials are drawn in colour
 
 
 def parallel_coordinates(data: RunData, domains: Sequence[Domain]) -> Drawing | None:
     """The best trial and the best fifth in colour, over the others.
 
+    Hyperparameters that fewer than half of the trials have come last, as far as there is room.
+
     Args:
         data: the run.
         domains: the axes, in order; the score follows.
     """
     trials = data.completed
-    domains = (
-        [d for d in domains if trials[d.name].notna().any()][:MOST_AXES] if len(trials) else []
-    )
+    seen = [domain for domain in domains if trials[domain.name].notna().any()]
+    seen.sort(key=lambda domain: bool(trials[domain.name].notna().mean() < 0.5))
+    domains = seen[:MOST_AXES]
     if len(trials) < 2 or not domains:
         return None
     width = AXIS_WIDTH * (len(domains) + 1) + 20
@@ -68,10 +70,10 @@ def _axis(
     drawing: Drawing, x: float, name: str, scale: Scale, inner: float, *, inactive: bool
 ) -> None:
     drawing.line([(x, TOP), (x, TOP + inner)], "axis")
-    drawing.text(x, TOP - 24, shortened(name, 15), "text", anchor="middle", size=12)
+    drawing.text(x, TOP - 24, shortened(name, 15), "text", anchor="middle", size=12.5)
     for value, label in scale.ticks(6):
         y = TOP + (1 - scale.position(value)) * inner
         drawing.line([(x - 3, y), (x + 3, y)], "axis")
-        drawing.text(x + 6, y + 4, shortened(label, 12), "text", size=10.5)
+        drawing.text(x + 6, y + 4, shortened(label, 12), "tag", size=11)
     if inactive:
-        drawing.text(x + 6, TOP + inner + 26, "inactive", size=10)
+        drawing.text(x + 6, TOP + inner + 26, "inactive", "tag", size=10)

@@ -93,4 +93,4 @@ def steps(frame: Frame, xs: Sequence[float], ys: Sequence[float]) -> list[Point]
 
 
 def _from_zero(x: Array) -> Scale:
-    return scale_of([0.0, *x], zero=True, margin=0.03)
+    return scale_of([0.0, *x], zero=True, margin=0.03, whole=True)

@@ -8,7 +8,7 @@ from src.reporting.drawing import Drawing, Frame, Scale, scale_of
 
 SIZE = 460, 330
 MOST_DOTS = 1500
-BINS = 30
+MOST_BINS = 30
 
 
 def predicted_plot(target: np.ndarray[Any, Any], predicted: np.ndarray[Any, Any]) -> Drawing | None:
@@ -36,7 +36,8 @@ def residual_plot(target: np.ndarray[Any, Any], predicted: np.ndarray[Any, Any])
     low, high = np.quantile(residual, [0.005, 0.995])
     if low >= high:
         low, high = residual.min(), residual.max()
-    edges = np.linspace(low, high, BINS + 1)
+    bins = max(8, min(MOST_BINS, int(2 * len(residual) ** 0.5)))
+    edges = np.linspace(low, high, bins + 1)
     counts, _ = np.histogram(np.clip(residual, low, high), edges)
     drawing = Drawing(*SIZE, "errors of the predictions")
     y = scale_of([0.0, float(counts.max())], zero=True)

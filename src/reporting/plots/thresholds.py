@@ -37,7 +37,7 @@ def pr_plot(found: Sequence[Curves]) -> Drawing | None:
 
 def _frame(title: str, x: str, y: str) -> Frame:
     drawing = Drawing(*SIZE, title)
-    scale = Scale(-0.01, 1.02)
+    scale = Scale(-0.01, 1.02, marks=(0.0, 0.25, 0.5, 0.75, 1.0))
     frame = Frame(drawing, 56, 26, SIZE[0] - 72, SIZE[1] - 72, scale, scale)
     frame.axes(x, y)
     return frame

@@ -14,6 +14,7 @@ from src.commands import python_command, resume_command
 from src.reporting.analysis.importance import Importance
 from src.reporting.domains import Domain
 from src.reporting.rules.edges import edge_of
+from src.reporting.rules.failures import FailingEnd, failing_end
 from src.reporting.run_data import RunData
 
 ROOM = 0.1  # of a range, left on both sides of the good values
@@ -39,6 +40,7 @@ class Override:
 
 
 def proposed_space(
+    trials: pd.DataFrame,
     completed: pd.DataFrame,
     domains: Sequence[Domain],
     importance: Importance,
@@ -46,13 +48,14 @@ def proposed_space(
 ) -> list[Override]:
     """The changes that the trials speak for.
 
-    A range is widened where the best trials crowd at its end and the limits allow it, and narrowed
-    to where the best fifth of the trials lies if it clearly matters. Of choices that clearly
-    matter, those are dropped that were tried and are not among the best third. Choices that decide
-    whether other hyperparameters are active, and ranges with steps, stay.
+    A range is widened where the best trials crowd at its end and the limits allow it, narrowed to
+    where the best fifth of the trials lies if it clearly matters, and cut where trials fail. Of
+    choices that clearly matter, those are dropped that were tried and are not among the best third.
+    Choices that decide whether other hyperparameters are active, and ranges with steps, stay.
 
     Args:
-        completed: the trials, best first.
+        trials: all of them.
+        completed: those with a score, best first.
         domains: all hyperparameters.
         importance: of the same trials.
         limits: how far ranges may be widened.
@@ -64,7 +67,8 @@ def proposed_space(
             continue
         override = None
         if domain.is_range:
-            override = _range(completed, domain, importance, limits.get(domain.name))
+            failing = failing_end(trials, domain)
+            override = _range(completed, domain, importance, limits.get(domain.name), failing)
         elif domain.kind == "choice" and domain.name not in parents:
             override = _choices(completed, domain, importance)
         if override is not None:
@@ -72,11 +76,18 @@ def proposed_space(
     return found
 
 
-def next_command(data: RunData, overrides: Sequence[Override]) -> tuple[str, str]:
+def next_command(
+    data: RunData, overrides: Sequence[Override], *, exhausted: bool
+) -> tuple[str, str]:
     """What to run next, and why: a command ready for a shell.
 
-    A search that did not end goes on; else a new one searches the proposed space, or, without
-    changes to propose, this one gets twice the trials.
+    A search that did not end goes on; else a new one searches the proposed space. Without changes
+    to propose, this one gets twice the trials, or, where these were enough, a new one repeats each.
+
+    Args:
+        data: the run.
+        overrides: the proposed space.
+        exhausted: whether the last trials brought nothing better than noise.
     """
     path = data.run.path
     if data.state == "running":
@@ -94,6 +105,12 @@ def next_command(data: RunData, overrides: Sequence[Override]) -> tuple[str, str
         return f"search again, {' and '.join(kinds)}", f"{start} {words}"
     trials = data.settings.get("tuner.max_trials")
     tuner = data.settings.get("tuner.name")
+    if exhausted:
+        repeats = data.settings.get("tuner.executions_per_trial")
+        executions = 3 * repeats if isinstance(repeats, int) else 3
+        return "see past the noise, by repeating each trial", (
+            f"{start} tuner.executions_per_trial={executions}"
+        )
     if tuner in ("random", "bayesian"):
         most = trials if isinstance(trials, int) else len(data.trials)
         more = f"{resume_command(path)} tuner.max_trials={2 * most}"
@@ -111,6 +128,7 @@ def _range(
     domain: Domain,
     importance: Importance,
     limits: tuple[float, float] | None,
+    failing: FailingEnd | None,
 ) -> Override | None:
     values = domain.numbers(completed[domain.name])
     good = values[: max(3, len(values) // 5)]
@@ -126,6 +144,10 @@ def _range(
             low = max(low, _value(domain, min(places) - ROOM))
         if edge != "high":
             high = min(high, _value(domain, max(places) + ROOM))
+    if failing is not None and failing.edge == "high":
+        high = min(high, failing.bound)
+    elif failing is not None:
+        low = max(low, failing.bound)
     if domain.kind == "int":
         low, high = float(math.floor(low)), float(math.ceil(high))
     else:
