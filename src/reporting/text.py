@@ -10,7 +10,7 @@ def number(value: float | None, digits: int = 4) -> str:
     if math.isinf(value):
         return "∞" if value > 0 else "−∞"
     if value and not 1e-4 <= abs(value) < 1e15:
-        return f"{value:.{max(digits - 1, 1)}g}"
+        return f"{value:.{digits}g}"
     text = f"{value:.{digits}g}"
     return f"{value:,.0f}" if "e+" in text or abs(value) >= 10_000 else text
 
@@ -42,6 +42,11 @@ def count(quantity: int, noun: str, plural: str | None = None) -> str:
     """`1 trial`, `3 trials`."""
     word = noun if quantity == 1 else plural or f"{noun}s"
     return f"{quantity:,} {word}"
+
+
+def printable(text: str) -> str:
+    """The text without control characters, which could steer a terminal."""
+    return "".join(c if c.isprintable() or c in "\n\t" else "�" for c in text)
 
 
 def shortened(text: str, length: int) -> str:

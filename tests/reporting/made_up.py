@@ -86,7 +86,7 @@ def make_run(
         result = record.result
         trial.status, trial.message = result.status, result.reason
         if result.status == "COMPLETED":
-            oracle.update_trial(trial.trial_id, {prepared.objective.name: result.score})
+            oracle.update_trial(trial.trial_id, {prepared.objective.name: float(result.score or 0)})
         oracle.end_trial(trial)
         for listener in listeners:
             listener.on_trial_begin(spec, progress)
@@ -123,7 +123,7 @@ def _record(
     rows = []
     for epoch in range(1, epochs + 1):
         value = (score or 0.1) * (1 - 0.5 / epoch) / (1 - 0.5 / epochs)
-        row = {"execution": 0, "fold": 0, "epoch": epoch, "batch_size": 32}
+        row: dict[str, float] = {"execution": 0, "fold": 0, "epoch": epoch, "batch_size": 32}
         row |= {"learning_rate": float(spec.values["learning_rate"])}
         for name in _columns(prepared.hypermodel.metric_names):
             row[name] = value if name.endswith("accuracy") else 1.2 - value
@@ -175,8 +175,8 @@ def _write_winner(run: RunDirectory, prepared: PreparedSearch) -> None:
             table = {"target": np.array(names)[target], "prediction": np.array(names)[predicted]}
             table |= {f"probability_{name}": noise[:, i] for i, name in enumerate(names)}
         else:
-            target = generator.normal(50, 10, size)
-            table = {"target": target, "prediction": target + generator.normal(0, 2, size)}
+            truth = generator.normal(50, 10, size)
+            table = {"target": truth, "prediction": truth + generator.normal(0, 2, size)}
         tables.append(pd.DataFrame({"split": split, "row": range(size), **table}))
     pd.concat(tables).to_csv(run.predictions, index=False)
     scores = {"accuracy": 0.9, "f1": 0.9} if names else {"rmse": 2.0, "r2": 0.95}

@@ -16,9 +16,9 @@ from src.reporting.domains import Domain
 
 FEWEST = 12  # trials, below which a forest has nothing to learn from
 FOLDS = 4
-REPEATS = 3
+REPEATS = 2
 SHUFFLES = 4
-TREES = 100
+TREES = 64
 INACTIVE = -1.0  # outside 0 … 1, where active values lie: one split tells the two apart
 GOOD_FIT = 0.2  # R², below which nothing is claimed
 Array = np.ndarray[Any, np.dtype[np.float64]]

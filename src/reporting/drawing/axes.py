@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from src.reporting.drawing.marks import Drawing, Point
 from src.reporting.text import number, shortened
 
+MOST_RATIO = 1e30  # of a logarithmic scale
+
 
 @dataclass(frozen=True)
 class Scale:
@@ -97,7 +99,7 @@ def scale_of(
     if not finite:
         return Scale(0.0, 1.0)
     low, high = min(finite), max(finite)
-    if log and low > 0:
+    if log and low > 0 and high / low < MOST_RATIO:
         room = max((high / low) ** margin, 1.02)
         return Scale(low / room, high * room, log=True)
     if zero:

@@ -3,6 +3,7 @@
 from html import escape
 
 from src.reporting.drawing.marks import STYLES, Dot, Drawing, Line, Mark, Rectangle, Text
+from src.reporting.text import printable
 
 GROUND = ("#ffffff", "#0d1117")  # light, dark
 
@@ -44,7 +45,7 @@ def to_svg(drawing: Drawing, *, alone: bool = False) -> str:
     name = ' xmlns="http://www.w3.org/2000/svg"' if alone else ""
     parts = [
         f'<svg{name} class="plot" viewBox="0 0 {width} {height}"{size} role="img">'
-        f"<title>{escape(drawing.title)}</title>"
+        f"<title>{escape(printable(drawing.title))}</title>"
     ]
     if alone:
         light, dark = (f".ground{{fill:{colour}}}" for colour in GROUND)
@@ -58,7 +59,7 @@ def to_svg(drawing: Drawing, *, alone: bool = False) -> str:
 def _element(mark: Mark) -> str:
     if isinstance(mark, Text):
         return _text(mark)
-    title = f"<title>{escape(mark.title)}</title>" if mark.title else ""
+    title = f"<title>{escape(printable(mark.title))}</title>" if mark.title else ""
     if isinstance(mark, Line):
         points = " ".join(f"{_short(x)},{_short(y)}" for x, y in mark.points)
         tag = "polyline" if STYLES[mark.style].width else "polygon"
@@ -93,7 +94,7 @@ def _text(mark: Text) -> str:
     turn = f' transform="rotate(-90 {_short(mark.x)} {_short(mark.y)})"' if mark.upright else ""
     return (
         f'<text class="{mark.style}" {place} font-size="{mark.size:g}"{anchor}{turn}>'
-        f"{escape(mark.text)}</text>"
+        f"{escape(printable(mark.text))}</text>"
     )
 
 

@@ -8,14 +8,14 @@ from rich.text import Text
 
 from src.reporting.domains import shown
 from src.reporting.page.document import document
-from src.reporting.page.html import Node, element, printable, table
+from src.reporting.page.html import Node, element, table
 from src.reporting.page.sections import STATES, figures, findings
 from src.reporting.plots.comparison import best_by
 from src.reporting.plots.progress import in_order
 from src.reporting.rules.compared import compared
 from src.reporting.run_data import RunData
 from src.reporting.story import Story
-from src.reporting.text import duration, number
+from src.reporting.text import duration, number, printable
 
 Row = tuple[str, ...]
 

@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterable
 from html import escape
 
+from src.reporting.text import printable
+
 
 class Markup(str):
     """Text that is HTML already; any other is escaped."""
@@ -57,8 +59,3 @@ def table(header: Iterable[Node], rows: Iterable[Iterable[Node]], css: str = "")
     return element(
         "div", element("table", element("thead", head), element("tbody", body), css=css), css="wide"
     )
-
-
-def printable(text: str) -> str:
-    """The text without control characters, which could steer a terminal."""
-    return "".join(c if c.isprintable() or c in "\n\t" else "�" for c in text)

@@ -8,9 +8,8 @@ from rich.table import Table
 from rich.text import Text
 
 from src.reporting.domains import Domain, shown
-from src.reporting.page.html import printable
 from src.reporting.run_data import RunData
-from src.reporting.text import number
+from src.reporting.text import number, printable
 
 MOST = 10
 

@@ -7,13 +7,13 @@ from rich.console import Console
 from rich.text import Text
 
 from src.reporting.page.comparison import comparison_table
-from src.reporting.page.html import printable
 from src.reporting.page.leaderboard import leaderboard, terminal_table
 from src.reporting.page.sections import STATES, what_was_tuned
 from src.reporting.rules.compared import compared
 from src.reporting.rules.finding import Finding
 from src.reporting.run_data import RunData
 from src.reporting.story import Story
+from src.reporting.text import printable
 
 MARKS = {"good": ("✓", "green"), "note": ("•", "dim"), "warning": ("!", "yellow")}
 
