@@ -220,6 +220,7 @@ class RunSettings(Section):
     engine: Literal["auto", "serial", "process"] = "auto"
     workers: Count | Literal["auto"] = "auto"
     keep_top: Count = 10
+    tensorboard: Literal["scalars", "full"] = "scalars"
 
     @property
     def worker_count(self) -> int:

@@ -17,9 +17,10 @@ __all__ = ["load_history", "load_trials", "report_listeners"]
 
 
 def report_listeners() -> "list[SearchListener]":
-    """Fresh listeners that write the tables and TensorBoard's HParams of one search."""
+    """Fresh listeners that write trials.csv and what TensorBoard shows of one search."""
     # They need Keras Tuner, which reading a run does not.
+    from src.reporting.board import BoardListener
     from src.reporting.hparams import HParamsListener
     from src.reporting.tables import TrialsTableListener
 
-    return [TrialsTableListener(), HParamsListener()]
+    return [TrialsTableListener(), HParamsListener(), BoardListener()]

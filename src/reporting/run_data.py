@@ -138,11 +138,7 @@ class RunData:
 
 
 def read_run(run: RunDirectory) -> RunData:
-    """Reads a run, however unfinished or damaged.
-
-    Raises:
-        UserError: if none of its files tells of a search.
-    """
+    """Reads a run, however unfinished or damaged."""
     notices: list[str] = []
     saved = _snapshot(run, notices)
     written = _config(run, notices)

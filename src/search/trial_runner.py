@@ -52,6 +52,7 @@ class RunContext:
         run: the run's folder.
         stream: whether trials read their rows batch by batch, instead of holding them in memory.
         limits: when a trial is given up.
+        full_board: whether TensorBoard gets graphs and histograms too.
     """
 
     seed: int
@@ -61,6 +62,7 @@ class RunContext:
     run: RunDirectory
     stream: bool = False
     limits: LimitSettings = field(default_factory=LimitSettings)
+    full_board: bool = False
 
     def arrays(self, train: Rows, validation: Rows) -> FitArrays:
         """What a fit on these rows takes, read when it is needed where trials stream."""
@@ -180,7 +182,8 @@ class TrialRunner:
             folder = context.run.tensorboard / spec.root_id
             if spec.executions * spec.folds > 1:
                 folder = folder / f"execution{execution}-fold{fold}"
-            with closing(callbacks.TensorBoard(folder, event_suffix(spec.trial_id))) as board:
+            suffix = event_suffix(spec.trial_id)
+            with closing(callbacks.TensorBoard(folder, suffix, context.full_board)) as board:
                 rate = callbacks.RecordLearningRate()
                 watchers = [rate, best, board, recorder]
                 if self.on_progress is not None:

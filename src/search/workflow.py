@@ -16,7 +16,7 @@ from src import registry
 from src.config import Config, dump_config, load_config
 from src.data.loading import Data, load_data
 from src.errors import DiskError, UserError
-from src.files import write_atomically
+from src.files import disk_errors, write_atomically
 from src.run_directory import RunDirectory
 from src.run_lock import RunLock
 from src.search import EXECUTORS, TUNERS
@@ -229,6 +229,7 @@ def search(
                 run=run,
                 stream=config.training.batches == "stream",
                 limits=config.limits,
+                full_board=settings.tensorboard == "full",
             )
             executor_class = registry.load(EXECUTORS, engine, "run.engine")
             executor = executor_class(
@@ -252,6 +253,8 @@ def search(
                 with suppress(KeyboardInterrupt):  # asked again; workers end with this process
                     executor.shutdown()
             winner, end = _winner(context, tuner, end)
+            if winner is not None:
+                end = _tell_export(listeners, run, winner, end)
             return SearchOutcome(run, end, tuner.progress, winner, before)
 
 
@@ -283,6 +286,21 @@ def _winner(
         reason = f"{end.reason}; the best model was not exported: {error}"
         return winner, SearchEnd("failing", reason)
     return winner, end
+
+
+def _tell_export(
+    listeners: Sequence[SearchListener], run: RunDirectory, winner: Winner, end: SearchEnd
+) -> SearchEnd:
+    """Tells the listeners; and why the search stopped."""
+    try:
+        for listener in listeners:
+            with disk_errors(run.path):
+                listener.on_export(run, winner)
+    except (DiskError, KeyboardInterrupt) as error:
+        kind = "failing" if isinstance(error, DiskError) else "interrupted"
+        problem = str(error) or "a signal"
+        return SearchEnd(kind, f"{end.reason}; not all could be shown: {problem}")
+    return end
 
 
 def run(
