@@ -103,15 +103,18 @@ class HParamsListener(SearchListener):
         self._is_described = True
         infos = {hp.name: _info(hp) for hp in spaces.reachable(self._space.space)}
         objective = self._objective
-        shown = {"score": "score", f"{TEST}{objective.removeprefix('val_')}": "test score"}
+        shown = {"score": "score"}
         names = [f"val_{name}" for name in (*self._metrics, "loss")]
         shown |= {BEST + name: name for name in names if name != objective}
         shown |= {"epochs": "epochs", "seconds": "seconds", "parameters": "parameters"}
         if has_rungs:
             shown |= {"bracket": "bracket", "rung": "last rung"}
+        # Last, as TensorBoard shows the first five at once, and its plots leave out every row that
+        # lacks one of them.
+        shown |= {f"{TEST}{objective.removeprefix('val_')}": "test score"}
         columns = [api.Metric(tag, display_name=title).as_proto() for tag, title in shown.items()]
-        searched_first = sorted(infos.values(), key=lambda info: not info.differs)
-        _write(self._run.tensorboard, [_converted(summary.experiment_pb(searched_first, columns))])
+        experiment = summary.experiment_pb(infos.values(), columns)
+        _write(self._run.tensorboard, [_converted(experiment)])
 
     def _close(self, root_id: str, status: Any) -> None:
         if root_id in self._open_roots:
@@ -124,8 +127,13 @@ class HParamsListener(SearchListener):
 
 
 def _info(hp: Any) -> Any:
-    """A column of the table; `differs` puts what is searched before what is pinned."""
-    info = api_pb2.HParamInfo(name=hp.name, differs=spaces.is_searched(hp))
+    """A column of the table.
+
+    TensorBoard sorts them by `differs`, then by name, and shows the first five at once. Its plots
+    leave out rows that lack one of those, so what is not always active comes later.
+    """
+    first = spaces.is_searched(hp) and not hp.conditions
+    info = api_pb2.HParamInfo(name=hp.name, differs=first)
     _domain(hp).update_hparam_info(info)
     return info
 
