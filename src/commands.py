@@ -14,3 +14,8 @@ def python_command() -> str:
 def resume_command(run: Path) -> str:
     """The command that goes on with the search in a run's folder."""
     return f"{python_command()} -m src.tune --resume {shlex.quote(str(run))}"
+
+
+def report_command(run: Path) -> str:
+    """The command that reports on the run in a folder."""
+    return f"{python_command()} -m src.report {shlex.quote(str(run))}"

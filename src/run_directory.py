@@ -200,6 +200,11 @@ class RunDirectory:
         return self.best / "predictions.csv"
 
     @property
+    def log(self) -> Path:
+        """What the search told, a line an event."""
+        return self.path / "search.log"
+
+    @property
     def report(self) -> Path:
         """The report, one HTML file."""
         return self.path / "report.html"

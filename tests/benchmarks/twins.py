@@ -67,7 +67,7 @@ def _content(path: Path) -> Any:
         return config
     if path.name == "search.json":
         return _search(json.loads(path.read_text())["state"])
-    if path.name == "search.previous.json":  # one change before the end, whichever that was
+    if path.name in ("search.previous.json", "search.log"):  # how it went, and when
         return None
     if path.name == "model.keras":
         with zipfile.ZipFile(path) as archive:
