@@ -266,6 +266,7 @@ class RunSettings(Section):
     workers: Count | Literal["auto"] = "auto"
     keep_top: Count = 10
     baselines: bool = True
+    tensorboard: Literal["scalars", "full"] = "scalars"
 
     @property
     def worker_count(self) -> int:
