@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from src.commands import python_command, report_command, resume_command
-from src.console_text import NAME_WIDTH, score_text, show_line, show_path
+from src.console_text import NAME_WIDTH, score_text, show_line, show_notice, show_path
 from src.search import space as spaces
 from src.search.comparison import lead_of_the_first
 from src.search.events import SearchProgress
