@@ -4,4 +4,5 @@ python -m tests.benchmarks.throughput    epochs a second, beside a tutorial and 
 python -m tests.benchmarks.overhead      where a trial's time goes; memory of a long search
 python -m tests.benchmarks.quality       scores of the default search, to compare two versions
 python -m tests.benchmarks.kill          kills searches, and compares them with unharmed ones
+python -m tests.benchmarks.board         TensorBoard and the report on 500 trials of 50 epochs
 """
