@@ -16,27 +16,34 @@ _NUMBERS = count()
 
 
 class EventFile:
-    """A new event file.
+    """A new event file, or one that goes on.
 
     Args:
         directory: its folder; made where it is missing.
         suffix: ends the file's name.
+        path: of a file in that folder, to add to; without one, a new file.
 
     Raises:
         ImportError: if the package `tensorboard` is not installed.
         OSError: here, and in every method, if the file cannot be written.
     """
 
-    def __init__(self, directory: str | os.PathLike[str], suffix: str = "") -> None:
+    def __init__(
+        self,
+        directory: str | os.PathLike[str],
+        suffix: str = "",
+        path: Path | None = None,
+    ) -> None:
         _, _, record_writer = import_tensorboard()
         folder = Path(directory)
         folder.mkdir(parents=True, exist_ok=True)
         # TensorBoard reads the files of a folder in the order of their names.
         place = f"{int(time.time()):010d}.{socket.gethostname()}.{os.getpid()}.{next(_NUMBERS)}"
-        self.path = folder / f"events.out.tfevents.{place}{suffix}"
-        self._file = self.path.open("wb")
+        self.path = path or folder / f"events.out.tfevents.{place}{suffix}"
+        self._file = self.path.open("wb" if path is None else "ab")
         self._writer = record_writer(self._file)
-        self._add(file_version="brain.Event:2")
+        if path is None:
+            self._add(file_version="brain.Event:2")
 
     def add(self, summary: Any, step: int = 0) -> None:
         """Adds an event; it reaches the file with `flush` or `close` at the latest.

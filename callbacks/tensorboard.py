@@ -1,5 +1,6 @@
 """Streams the scalars of each epoch to TensorBoard, about five times cheaper than Keras's own."""
 
+import json
 import numbers
 import os
 import time
@@ -7,10 +8,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import keras
+import numpy as np
 
 from callbacks.event_file import EventFile, import_tensorboard
 from callbacks.record_controls import CONTROLS
 
+_STRING = 7  # TensorFlow's DT_STRING
 FLUSH_SECONDS = 2.0  # scalars reach the disk at the first epoch's end after so long
 
 
@@ -25,6 +28,8 @@ class TensorBoard(keras.callbacks.Callback):
         directory: folder of the event files; made where it is missing.
         filename_suffix: ends the name of each event file, to tell whose it is.
         earlier: the epoch, from 0, and the logs of epochs of another fit that go before.
+        full: write the layers of the model as a graph too, and a histogram of each weight after
+            every epoch. That takes longer than the training of a small net.
 
     Raises:
         ImportError: if the package `tensorboard` is not installed.
@@ -36,12 +41,14 @@ class TensorBoard(keras.callbacks.Callback):
         directory: str | os.PathLike[str],
         filename_suffix: str = "",
         earlier: Iterable[tuple[int, Mapping[str, Any]]] = (),
+        full: bool = False,
     ) -> None:
         super().__init__()
         import_tensorboard()  # now rather than in the middle of a search
         self.directory = os.fspath(directory)
         self.filename_suffix = filename_suffix
         self.earlier = tuple(earlier)
+        self.full = full
         self._file: EventFile | None = None
         self._flushed = 0.0
 
@@ -55,12 +62,19 @@ class TensorBoard(keras.callbacks.Callback):
         """Opens a new event file."""
         self.close()
         self._file = EventFile(self.directory, self.filename_suffix)
+        if self.full:
+            self._file.add(_graph(self.model))
         for epoch, earlier in self.earlier:
             self._write(epoch, earlier)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Writes the scalars of the epoch as one event."""
+        assert self._file is not None
         self._write(epoch, logs or {})
+        if self.full:
+            _, summary, _ = import_tensorboard()
+            values = [_histogram(weight.path, weight) for weight in self.model.trainable_weights]
+            self._file.add(summary(value=values), step=epoch + 1)
         now = time.monotonic()
         if self._file is not None and now - self._flushed >= FLUSH_SECONDS:
             self._file.flush()
@@ -88,3 +102,26 @@ def tag(name: str) -> str:
     if name.startswith("val_"):
         return f"{name.removeprefix('val_')}/validation"
     return f"{name}/train"
+
+
+def _histogram(name: str, weight: Any) -> Any:
+    from tensorboard.plugins.histogram.summary_v2 import histogram_pb
+
+    content = histogram_pb(name, np.asarray(weight.numpy()))
+    return import_tensorboard()[1].FromString(content.SerializeToString()).value[0]
+
+
+def _graph(model: keras.Model) -> Any:
+    """The layers as TensorBoard's graph dashboard reads them, under `Conceptual graph`."""
+    _, summary, _ = import_tensorboard()
+    # Without what `to_json` adds of the compilation, which may hold any function.
+    config = json.dumps(
+        {"class_name": "Functional", "config": model.get_config()},
+        default=keras.saving.serialize_keras_object,
+    )
+    value = summary.Value(tag="keras")
+    value.metadata.plugin_data.plugin_name = "graph_keras_model"
+    value.metadata.plugin_data.content = b"1"
+    value.tensor.dtype = _STRING
+    value.tensor.string_val.append(config.encode())
+    return summary(value=[value])

@@ -80,5 +80,10 @@ def predict_command(folder: Path, file: str = "FILE") -> str:
     return f"{python_command()} -m src.predict {shlex.quote(str(folder))} {file}"
 
 
+def report_command(run: Path) -> str:
+    """The command that reports on the run in a folder."""
+    return f"{python_command()} -m src.report {shlex.quote(str(run))}"
+
+
 def _interrupt(signal_number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001
     raise KeyboardInterrupt

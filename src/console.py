@@ -1,40 +1,26 @@
 """What `python -m src.tune` shows: settings, space, progress, results, next steps."""
 
 import shlex
-import sys
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras_tuner as kt
-from rich.console import Console, RenderableType
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    SpinnerColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from src.commands import python_command, resume_command
-from src.commands import short_number as number
-from src.run_directory import RunDirectory
+from src.commands import python_command, report_command, resume_command
+from src.console_text import NAME_WIDTH, score_text, show_line, show_notice, show_path
 from src.search import space as spaces
 from src.search.comparison import lead_of_the_first
-from src.search.events import SearchEnd, SearchListener, SearchProgress, TrialProgress
-from src.search.trial import TrialRecord, TrialSpec
+from src.search.events import SearchProgress
+from src.search.trial import TrialRecord
 from src.search.workflow import PreparedSearch, SearchOutcome
 from src.table_view import columns_grid
 from src.winner_view import winner_facts, winner_table
 
 LEADERBOARD_COLUMNS = 5
 LEADERBOARD_COLUMN_WIDTH = 13  # two blanks included
-NAME_WIDTH = 26
 MOST_COLUMN_SETTINGS = 10
 
 
@@ -47,32 +33,34 @@ def show_plan(console: Console, prepared: PreparedSearch, differing: Mapping[str
         differing = {key: value for key, value in differing.items() if key not in columns}
         differing |= {"data.columns": f"{len(columns)} columns"}
     for key, value in differing.items():
-        _line(console, key, _setting(value), width=max(map(len, differing)) + 2)
+        show_line(console, key, _setting(value), width=max(map(len, differing)) + 2)
     if not differing:
         console.print("  all defaults")
     console.rule("[bold]Data", align="left")
     classes = f", {len(data.class_names)} classes" if data.class_names else ""
     inferred = " (inferred; set data.task to change)" if data.task_inferred else ""
-    _line(console, data.name, f"{data.x.shape[1]} features, {data.task}{classes}{inferred}")
+    show_line(console, data.name, f"{data.x.shape[1]} features, {data.task}{classes}{inferred}")
     counts = (f"{len(data.train)} train", f"{len(data.validation)} validation")
-    _line(console, "rows", " + ".join((*counts, f"{len(data.test)} test")))
+    show_line(console, "rows", " + ".join((*counts, f"{len(data.test)} test")))
     if data.table is not None:
         console.print(columns_grid(data.table.columns))
         for notice in data.table.notices:
             show_notice(console, notice)
     if config.data.class_weight == "balanced":
-        _line(
+        show_line(
             console, "class weights", "rows / (classes × rows of the class), in the training loss"
         )
     console.rule("[bold]Search space", align="left")
     _show_space(console, prepared.space)
     if prepared.passed_over:
         names = ", ".join(prepared.passed_over)
-        _line(console, "passed over", f"{names}: hypermodel.name={config.hypermodel.name} has none")
+        show_line(
+            console, "passed over", f"{names}: hypermodel.name={config.hypermodel.name} has none"
+        )
     console.rule("[bold]Plan", align="left")
-    _line(console, "tuner", f"{config.tuner.name}: {prepared.steps[0]}")
+    show_line(console, "tuner", f"{config.tuner.name}: {prepared.steps[0]}")
     for line in prepared.steps[1:]:
-        _line(console, "", line)
+        show_line(console, "", line)
     settings = config.tuner
     fits = settings.executions_per_trial * settings.folds
     repeats = "" if fits == 1 else f", each trained {fits} times"
@@ -80,114 +68,10 @@ def show_plan(console: Console, prepared: PreparedSearch, differing: Mapping[str
         executions = settings.executions_per_trial
         plural = "" if executions == 1 else "s"
         repeats += f" ({executions} execution{plural} × {settings.folds} folds)"
-    _line(console, "epochs", f"at most {config.training.epochs} a trial{repeats}")
+    show_line(console, "epochs", f"at most {config.training.epochs} a trial{repeats}")
     if prepared.workers > 1:
-        _line(console, "workers", f"{prepared.workers} processes, one trial each at a time")
-    _line(console, "objective", f"{prepared.objective.name} ({prepared.objective.direction})")
-
-
-class _Display(Progress):
-    """A progress bar, and below it what each worker is doing."""
-
-    objective = ""
-    stopping = ""
-
-    def __init__(self, *columns: ProgressColumn, console: Console) -> None:
-        self.running: dict[int, TrialProgress] = {}
-        super().__init__(*columns, console=console, transient=True)
-
-    def get_renderables(self) -> Iterable[RenderableType]:
-        """The bar's line, then a line for each worker that runs a trial."""
-        yield from super().get_renderables()
-        for worker in sorted(self.running.copy()):
-            running = self.running.get(worker)
-            if running is not None:
-                yield _worker_line(running, self.objective)
-        if self.stopping:
-            yield Text(self.stopping, style="yellow")
-
-
-class ConsoleListener(SearchListener):
-    """A progress bar and the workers at the bottom, above them a line for each finished trial."""
-
-    def __init__(self, console: Console) -> None:
-        self.console = console
-        self._progress = _Display(
-            SpinnerColumn(),
-            TextColumn("trial"),
-            MofNCompleteColumn(),
-            BarColumn(bar_width=24),
-            TextColumn("{task.description}"),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-            console=console,
-        )
-        self._task = self._progress.add_task("best –, 0 failed", total=None)
-
-    def on_search_begin(
-        self,
-        run: RunDirectory,
-        space: kt.HyperParameters,
-        metrics: Sequence[str],
-        progress: SearchProgress,
-    ) -> None:
-        """Starts the bar."""
-        self.console.rule("[bold]Trials", align="left")
-        _path(self.console, "run", run.path)
-        if progress.records:
-            self._show_progress(progress)
-            trials = f"{len(progress.records)} trial{'s' if len(progress.records) > 1 else ''}"
-            _line(self.console, "resumed", f"after {trials}, best {_best(progress)}")
-        for notice in progress.notices:
-            show_notice(self.console, notice)
-        self._progress.start()
-
-    def on_trial_begin(self, spec: TrialSpec, progress: SearchProgress) -> None:
-        """Sets the total, which is known now."""
-        self._progress.objective = progress.objective.name
-        self._progress.update(self._task, total=progress.total)
-
-    def on_progress(self, running: TrialProgress) -> None:
-        """Notes it for the next time that the display is drawn."""
-        self._progress.running[running.worker] = running
-
-    def on_trial_end(self, record: TrialRecord, progress: SearchProgress) -> None:
-        """Prints the trial's line."""
-        for worker, running in self._progress.running.copy().items():
-            if running.trial_id == record.spec.trial_id:
-                self._progress.running.pop(worker, None)
-        self._show_progress(progress)
-        is_best = progress.best is record
-        self._progress.console.print(_trial_line(record, is_best=is_best))
-
-    def on_trial_retry(self, record: TrialRecord) -> None:
-        """Prints why the trial runs again."""
-        line = _trial_line(record, is_best=False)
-        self._progress.console.print(line.append("; it runs again", style="yellow"))
-
-    def on_stopping(self, signal_name: str) -> None:
-        """Notes it for the next time that the display is drawn."""
-        self._progress.stopping = f"  {signal_name}: stopping; once more stops at once"
-
-    def on_search_end(self, end: SearchEnd, progress: SearchProgress) -> None:
-        """Removes the bar."""
-        self._progress.stop()
-
-    def _show_progress(self, progress: SearchProgress) -> None:
-        self._progress.update(
-            self._task,
-            total=progress.total,
-            completed=len(progress.records),
-            description=f"best {_best(progress)}, {progress.failures} failed",
-        )
-
-
-def show_notice(console: Console, notice: str) -> None:
-    """Prints something to know before the search; where all else is quiet, to stderr."""
-    if console.quiet:
-        print(f"notice: {notice}", file=sys.stderr)
-    _line(console, "notice", Text(notice, style="yellow"))
+        show_line(console, "workers", f"{prepared.workers} processes, one trial each at a time")
+    show_line(console, "objective", f"{prepared.objective.name} ({prepared.objective.direction})")
 
 
 def show_outcome(
@@ -207,31 +91,33 @@ def show_outcome(
     progress, run = outcome.progress, outcome.run
     console.rule("[bold]Result", align="left")
     failed = f", {progress.failures} failed" if progress.failures else ""
-    _line(console, "stopped", f"{outcome.end.reason}; {len(progress.completed)} completed{failed}")
+    show_line(
+        console, "stopped", f"{outcome.end.reason}; {len(progress.completed)} completed{failed}"
+    )
     if outcome.end.kind == "finished" and len(progress.records) == outcome.resumed_trials:
         larger = "a larger tuner.max_trials or tuner.hyperband_iterations goes on"
-        _line(console, "resumed", f"no trial was left to run; {larger}")
+        show_line(console, "resumed", f"no trial was left to run; {larger}")
     if progress.failures:
         _show_failures(console, progress)
     if progress.best is not None:
         console.print(_leaderboard(progress, console.width))
         if (lead := lead_of_the_first(progress)) is not None:
-            _line(console, "first and second", lead.text)
+            show_line(console, "first and second", lead.text)
         console.rule("[bold]Best hyperparameters", align="left")
         for name, value in progress.best.spec.values.items():
-            _line(console, name, spaces.format_value(name, value))
+            show_line(console, name, spaces.format_value(name, value))
     if outcome.winner is not None:
         console.rule("[bold]Best model", align="left")
         for name, text in winner_facts(outcome.winner, progress, prepared.data.class_names):
-            _line(console, name, text)
+            show_line(console, name, text)
         console.print(winner_table(outcome.winner))
     console.rule("[bold]Files", align="left")
-    files = [("trials", run.trials_table), ("epochs", run.history_table)]
+    files = [("trials", run.trials_table), ("epochs", run.history_table), ("log", run.log)]
     if outcome.winner is not None:
         files += [("model", run.model), ("metrics", run.metrics), ("predictions", run.predictions)]
     for name, path in files:
         if path.exists():
-            _path(console, name, path)
+            show_path(console, name, path)
     console.rule("[bold]Next", align="left")
     for purpose, command in _next_commands(outcome, prepared, arguments):
         console.print(Text(f"  # {purpose}", style="dim"))
@@ -244,38 +130,11 @@ def _show_space(console: Console, space: kt.HyperParameters) -> None:
         domain = Text(row.domain)
         if row.condition:
             domain.append(f"  if {row.condition}", style="dim")
-        _line(console, row.name, domain)
+        show_line(console, row.name, domain)
     pinned = ", ".join(f"{row.name} {row.domain}" for row in rows if not row.searched)
     if pinned:
-        _line(console, "pinned", Text(pinned, style="dim"))
-    _line(console, "size", str(spaces.size(space)))
-
-
-def _worker_line(running: TrialProgress, objective: str) -> Text:
-    line = Text(f"  worker {running.worker}  trial {running.trial_id}", style="dim")
-    if running.fits > 1:
-        line.append(f"  fit {running.fit}/{running.fits}")
-    line.append(f"  epoch {running.epoch}/{running.epochs}")
-    if running.learning_rate is not None:
-        line.append(f"  rate {running.learning_rate:.2g}")
-    if running.value is not None:
-        line.append(f"  {objective} {number(running.value)}")
-    return line
-
-
-def _trial_line(record: TrialRecord, *, is_best: bool) -> Text:
-    result, spec = record.result, record.spec
-    line = Text(f"  {spec.trial_id}  ")
-    if result.status == "FAILED":
-        line.append(f"failed: {result.reason}", style="red")
-        return line
-    line.append(_score(record), style="bold green" if is_best else "")
-    line.append(f"  epoch {result.best_epoch} of {result.epochs}  {result.seconds:.1f} s")
-    if spec.parent_id is not None:
-        line.append(f"  continues {spec.parent_id}", style="dim")
-    if is_best:
-        line.append("  best so far", style="green")
-    return line
+        show_line(console, "pinned", Text(pinned, style="dim"))
+    show_line(console, "size", str(spaces.size(space)))
 
 
 def _leaderboard(progress: SearchProgress, width: int) -> Table:
@@ -287,7 +146,7 @@ def _leaderboard(progress: SearchProgress, width: int) -> Table:
     for record in shown:
         table.add_column(record.spec.trial_id, justify="right", overflow="fold")
     results = [record.result for record in shown]
-    table.add_row(f"  {progress.objective.name}", *(_score(record) for record in shown))
+    table.add_row(f"  {progress.objective.name}", *(score_text(record) for record in shown))
     table.add_row("  best epoch / epochs", *(f"{r.best_epoch}/{r.epochs}" for r in results))
     table.add_row("  seconds", *(f"{result.seconds:.1f}" for result in results))
     table.add_row("  parameters", *(f"{result.parameters:,}" for result in results))
@@ -315,7 +174,7 @@ def _show_failures(console: Console, progress: SearchProgress) -> None:
         if record.result.status == "FAILED":
             reasons[record.result.reason] = reasons.get(record.result.reason, 0) + 1
     for reason, count in sorted(reasons.items(), key=lambda item: -item[1])[:3]:
-        _line(console, f"{count} ×", reason)
+        show_line(console, f"{count} ×", reason)
     last = next(r for r in reversed(progress.records) if r.result.status == "FAILED")
     if last.result.traceback and progress.best is None:
         console.print(Text(last.result.traceback, style="dim"))
@@ -332,6 +191,7 @@ def _next_commands(
     elif settings.trial_cap is not None:
         more = f"{resume} tuner.max_trials={2 * settings.trial_cap}"
         commands.append(("go on with this search, twice as long", more))
+    commands.append(("a report: what won, is it real, what next", report_command(run.path)))
     commands.append(
         (
             "look at the trials: open the address that it prints",
@@ -353,33 +213,9 @@ def _next_commands(
     return commands
 
 
-def _score(record: TrialRecord) -> str:
-    result = record.result
-    error = result.score_error
-    spread = "" if error is None else f" ± {number(float(f'{error:.2g}'))}"
-    return f"{number(result.score)}{spread}"
-
-
-def _best(progress: SearchProgress) -> str:
-    return "–" if progress.best is None else _score(progress.best)
-
-
 def _setting(value: Any) -> str:
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{name}: {_setting(item)}" for name, item in value.items()) + "}"
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(_setting(item) for item in value) + "]"
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _path(console: Console, name: str, path: Path) -> None:
-    """A path is never broken, so that it can be copied."""
-    console.print(Text(f"{'  ' + name:<{NAME_WIDTH + 2}}{path}"), soft_wrap=True)
-
-
-def _line(console: Console, name: str, value: str | Text, width: int = NAME_WIDTH) -> None:
-    table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_column(width=width)
-    table.add_column(overflow="fold")
-    table.add_row(Text(f"  {name}"), Text(value) if isinstance(value, str) else value)
-    console.print(table)

@@ -309,6 +309,21 @@ class RunDirectory:
             staged.rename(path)  # over an empty folder
             return Retrained(path)
 
+    @property
+    def log(self) -> Path:
+        """What the search told, a line an event."""
+        return self.path / "search.log"
+
+    @property
+    def report(self) -> Path:
+        """The report, one HTML file."""
+        return self.path / "report.html"
+
+    @property
+    def comparison(self) -> Path:
+        """The report on several runs of which this is the first."""
+        return self.path / "comparison.html"
+
 
 def _new_folder(directory: Path, stem: str, *, numbered: bool) -> Path:
     """Makes and returns `directory/stem`, or, if `numbered`, the first of `stem-2`, … not taken."""

@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import os
+import re
 import socket
 from contextlib import suppress
 from datetime import datetime
@@ -13,6 +14,7 @@ from typing import Self
 from src.errors import UserError
 from src.files import disk_errors
 
+_OWNER = re.compile(r"process ([1-9]\d{0,9}) on (\S+) since ")
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
@@ -94,6 +96,28 @@ class RunLock:
                 return descriptor
         os.close(descriptor)
         return None
+
+
+def is_held(path: Path) -> bool:
+    """Whether the process that a lock's file names seems to run; takes no lock to find out.
+
+    Of a process on another machine, which cannot be asked, the file alone counts.
+    """
+    try:
+        owner = _OWNER.match(path.read_text()[:200])
+    except (OSError, UnicodeDecodeError):
+        return False
+    if owner is None:
+        return False
+    if owner[2] != socket.gethostname():
+        return True
+    try:
+        os.kill(int(owner[1]), 0)
+    except PermissionError:  # another user's
+        return True
+    except (OSError, OverflowError):
+        return False
+    return True
 
 
 def _owner() -> str:

@@ -8,7 +8,8 @@ from rich.text import Text
 from src.data.tables.columns import Column
 
 MOST_LINES = 40  # with more columns, those of which the same was done share a line
-_MOST_NAMES = 5
+NAME_WIDTH = 28
+_MOST_NAMES = 3
 
 
 def columns_grid(columns: Sequence[Column]) -> Grid:
@@ -17,11 +18,11 @@ def columns_grid(columns: Sequence[Column]) -> Grid:
     Where there are more than `MOST_LINES` columns, a line for all those of one kind and treatment.
     """
     grid = Grid(box=None, padding=(0, 2, 0, 0))
-    grid.add_column("  column", no_wrap=True)
-    grid.add_column("kind")
-    grid.add_column("missing", justify="right")
-    grid.add_column("distinct", justify="right")
-    grid.add_column("what was done", overflow="fold")
+    grid.add_column("  column", max_width=NAME_WIDTH)
+    grid.add_column("kind", no_wrap=True)
+    grid.add_column("missing", justify="right", no_wrap=True)
+    grid.add_column("distinct", justify="right", no_wrap=True)
+    grid.add_column("what was done", min_width=16)
     groups: dict[tuple[str, ...], list[Column]] = {}
     for place, column in enumerate(columns):
         key = (column.kind, column.done, "" if len(columns) > MOST_LINES else str(place))
@@ -42,7 +43,8 @@ def columns_grid(columns: Sequence[Column]) -> Grid:
 
 def _printable(name: str) -> str:
     text = "".join(character if character.isprintable() else "?" for character in name)
-    return text if len(text) <= 30 else text[:29] + "…"
+    longest = NAME_WIDTH - 4
+    return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
 def _span(counts: Sequence[int]) -> str:

@@ -86,9 +86,11 @@ def _search(
         from rich.console import Console
 
         from src.config import differing
-        from src.console import ConsoleListener, show_notice, show_outcome, show_plan
+        from src.console import show_outcome, show_plan
+        from src.console_text import show_notice
         from src.search import resuming, workflow
         from src.search.events import SearchListener
+        from src.search_console import ConsoleListener
 
         console = Console(quiet=options.quiet)
         prepared = workflow.prepare(config)

@@ -21,6 +21,8 @@ def winner_facts(
     facts = []
     if winner.epochs is not None:
         facts.append(("refitted", f"on train + validation rows for {winner.epochs} epochs"))
+    if winner.averaged:
+        facts.append(("averaged", f"the mean of the {winner.averaged} models of all folds"))
     if (tuned := winner.threshold) is not None:
         text = (
             f"'{class_names[1]}' from a probability of {number(tuned.value)} on, which is best on "

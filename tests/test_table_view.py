@@ -24,7 +24,7 @@ def test_a_line_a_column() -> None:
     )
     assert lines[0].split() == ["column", "kind", "missing", "distinct", "what", "was", "done"]
     assert lines[1].split() == ["a[b]", "numeric", "1,234", "7", "number"]
-    assert lines[2].split()[0] == "x?" + "y" * 27 + "…"
+    assert lines[2].split()[0] == "x?" + "y" * 21 + "…"
     assert lines[2].endswith("left out: one value")
 
 
@@ -35,6 +35,5 @@ def test_hundreds_of_columns_share_lines() -> None:
     assert len(columns) > MOST_LINES
     assert len(lines) == 3
     assert lines[1].split() == [
-        *("c0,", "c1,", "c2,", "c3,", "c4,", "…", "300", "in", "all"),
-        *("numeric", "0–299", "9", "number"),
+        *("c0,", "c1,", "c2,", "…", "300", "in", "all", "numeric", "0–299", "9", "number")
     ]

@@ -1,6 +1,5 @@
 """The command: exit statuses, messages, what it prints, what it imports."""
 
-import io
 import json
 import os
 import signal
@@ -9,15 +8,10 @@ import sys
 import time
 from pathlib import Path
 
-import keras_tuner as kt
 import numpy as np
 import pytest
-from rich.console import Console, Group
 
 from src import tune
-from src.console import ConsoleListener
-from src.search.events import SearchProgress, TrialProgress
-from src.search.trial import TrialRecord, TrialResult, TrialSpec
 from tests.conftest import TINY
 
 ROOT = Path(__file__).parents[1]
@@ -70,28 +64,6 @@ def test_what_trains_nothing_starts_no_fork_server(
     assert tune.main(arguments) == (0 if "--dry-run" in arguments else 2)
     assert not started
     capsys.readouterr()
-
-
-def test_the_display_shows_what_every_worker_is_doing() -> None:
-    console = Console(file=io.StringIO(), width=100, force_terminal=True, color_system=None)
-    listener = ConsoleListener(console)
-    progress = SearchProgress(kt.Objective("val_accuracy", "max"), total=9)
-    spec = TrialSpec("0007", "0007", None, {"space": [], "values": {}}, 0, 50)
-    listener.on_trial_begin(spec, progress)
-    listener.on_progress(
-        TrialProgress(1, "0007", 1, 1, 12, 50, learning_rate=1.25e-3, value=0.9531)
-    )
-    listener.on_progress(TrialProgress(0, "0008", 2, 5, 0, 50))
-    console.print(Group(*listener._progress.get_renderables()))
-    shown = [" ".join(line.split()) for line in console.file.getvalue().splitlines()]  # type: ignore[attr-defined]
-    assert "trial 0/9" in shown[0]
-    assert shown[1:] == [
-        "worker 0 trial 0008 fit 2/5 epoch 0/50",
-        "worker 1 trial 0007 epoch 12/50 rate 0.0013 val_accuracy 0.9531",
-    ]
-    result = TrialResult("FAILED", (), "why", "", (), 0, 0.0, 0.0, "1")
-    listener.on_trial_end(TrialRecord(spec, result), progress)
-    assert set(listener._progress.running) == {0}
 
 
 BAD = [
@@ -196,11 +168,16 @@ def test_the_command_searches_and_says_what_to_do_next(tmp_path: Path) -> None:
         f"accuracy {validation:.5g}",
         f"{test:.5g}",
         f"tensorboard.main --host 127.0.0.1 --logdir {run / 'tensorboard'}",
+        f"-m src.report {run}",
         "tuner.name=bayesian",
         "data.source=csv data.path=FILE.csv",
         str(run / "best" / "model.keras"),
     ):
         assert words in shown, words
+
+    log = (run / "search.log").read_text()
+    assert "0002" in log
+    assert "finished: all 3 trials are done" in log
 
     again = run_command("--config", "quick", *TINY, f"run.directory={tmp_path}", "run.name=first")
     assert again.returncode == 2

@@ -148,6 +148,7 @@ class TunerSettings(Section):
     factor: Annotated[int, Field(ge=2)] = 3
     hyperband_iterations: Count = 1
     grid_points: Annotated[int, Field(ge=2)] = 5
+    export: Literal["refit", "average"] = "refit"
 
     @property
     def trial_cap(self) -> int | None:
@@ -168,6 +169,15 @@ class TunerSettings(Section):
                     f"tuner.{key}: {value} has no effect with tuner.name: '{self.name}'; it is "
                     f"for tuner.name={owner}"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _an_average_has_folds(self) -> "TunerSettings":
+        if self.export == "average" and self.folds == 1:
+            raise BrokenRuleError(
+                "tuner.export: 'average' is of the models of several folds, and tuner.folds: 1 has "
+                "one; set tuner.folds=5, or leave tuner.export refit"
+            )
         return self
 
     @model_validator(mode="after")
@@ -256,6 +266,7 @@ class RunSettings(Section):
     workers: Count | Literal["auto"] = "auto"
     keep_top: Count = 10
     baselines: bool = True
+    tensorboard: Literal["scalars", "full"] = "scalars"
 
     @property
     def worker_count(self) -> int:

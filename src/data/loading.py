@@ -17,7 +17,9 @@ from src.data.preprocessing import Scaling, ScalingKind, fit_scaling, resolve_sc
 from src.data.scaled_rows import ScaledRows
 from src.data.splits import Rows, fold_rows, split_rows
 from src.data.tables.columns import Table
-from src.data.tables.encoding import RawTableRows, TableEncoding, fit_encoding
+from src.data.tables.encoding import TableEncoding
+from src.data.tables.fitting import fit_encoding
+from src.data.tables.raw_rows import RawTableRows
 from src.data.task import encode_target
 from src.errors import UserError
 from src.registry import load

@@ -1,15 +1,26 @@
-"""What a search leaves to look at: tables and TensorBoard's HParams.
+"""What a search leaves to look at: tables, TensorBoard's HParams, the report.
 
-The folder can be deleted; `python -m src.tune` then runs without it.
+    from src.reporting import load_trials, load_history
+
+gives a run's tables as DataFrames. The folder can be deleted; `python -m src.tune` then runs
+without it.
 """
 
-from src.reporting.hparams import HParamsListener
-from src.reporting.tables import TrialsTableListener
-from src.search.events import SearchListener
+from typing import TYPE_CHECKING
 
-__all__ = ["HParamsListener", "TrialsTableListener", "report_listeners"]
+from src.reporting.frames import load_history, load_trials
+
+if TYPE_CHECKING:
+    from src.search.events import SearchListener
+
+__all__ = ["load_history", "load_trials", "report_listeners"]
 
 
-def report_listeners() -> list[SearchListener]:
-    """Fresh listeners that write the tables and TensorBoard's HParams of one search."""
-    return [TrialsTableListener(), HParamsListener()]
+def report_listeners() -> "list[SearchListener]":
+    """Fresh listeners that write trials.csv and what TensorBoard shows of one search."""
+    # They need Keras Tuner, which reading a run does not.
+    from src.reporting.board import BoardListener
+    from src.reporting.hparams import HParamsListener
+    from src.reporting.tables import TrialsTableListener
+
+    return [TrialsTableListener(), HParamsListener(), BoardListener()]

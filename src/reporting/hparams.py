@@ -5,6 +5,7 @@ seen, show the last epoch instead of the best, and leave failed trials without a
 """
 
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,18 @@ from src.run_directory import RunDirectory
 from src.search import space as spaces
 from src.search.events import SearchEnd, SearchListener, SearchProgress
 from src.search.trial import TrialRecord, TrialSpec
+from src.search.winner import Winner
 
 SUFFIX = ".hparams"  # ends the names of the event files that are written here
 BEST = "best_epoch/"  # tag prefix: a metric at the best epoch, not the last
+TEST = "test/"  # tag prefix: a metric of the winner on the test rows
 
 
 class HParamsListener(SearchListener):
-    """Writes the experiment when the search begins, and a session for each root trial."""
+    """Writes the experiment with the first trial, and a session for each root trial.
+
+    A session is one event file, which is not held open between trials.
+    """
 
     def on_search_begin(
         self,
@@ -34,46 +40,48 @@ class HParamsListener(SearchListener):
         metrics: Sequence[str],
         progress: SearchProgress,
     ) -> None:
-        """Writes the experiment: every hyperparameter with its domain, and the metrics.
+        """Takes note of the columns.
 
         A search that goes on writes its sessions anew, as nobody knows what a kill left of them.
         """
-        self._run = run
+        self._run, self._space, self._metrics = run, space, metrics
+        self._objective = progress.objective.name
+        self._files: dict[str, Path] = {}  # by root trial
+        self._seconds: dict[str, float] = {}
         self._open_roots: set[str] = set()
+        self._is_described = False
         for path in run.tensorboard.rglob(f"*{SUFFIX}"):
             path.unlink()
-        reachable = spaces.reachable(space.space)
-        infos = {hp.name: _info(hp) for hp in reachable}
-        shown = {"score": "score"}
-        shown |= {f"{BEST}val_{name}": f"val_{name}" for name in (*metrics, "loss")}
-        shown |= {"epochs": "epochs", "seconds": "seconds"}
-        columns = [api.Metric(tag, display_name=title).as_proto() for tag, title in shown.items()]
-        _write(run.tensorboard, [_converted(summary.experiment_pb(infos.values(), columns))])
         for record in sorted(progress.records, key=lambda record: record.spec.trial_id):
             self.on_trial_begin(record.spec, progress)
             self.on_trial_end(record, progress)
 
     def on_trial_begin(self, spec: TrialSpec, progress: SearchProgress) -> None:
         """Opens the session of a root trial."""
+        if not self._is_described:
+            self._describe(has_rungs=spec.bracket is not None)
         if spec.parent_id is not None:
             return
         self._open_roots.add(spec.root_id)
-        session = summary_v2.hparams_pb(spec.values, trial_id=spec.root_id)
-        _write(self._run.tensorboard / spec.root_id, [session])
+        self._write(spec.root_id, [summary_v2.hparams_pb(spec.values, trial_id=spec.root_id)])
 
     def on_trial_end(self, record: TrialRecord, progress: SearchProgress) -> None:
         """Writes the score and the metrics of the best epoch; a failure ends the session."""
         spec, result = record.spec, record.result
-        folder = self._run.tensorboard / spec.root_id
+        root_id = spec.root_id
+        self._seconds[root_id] = self._seconds.get(root_id, 0.0) + result.seconds
         if result.status == "FAILED":
-            _write(folder, [_converted(text_pb("reason", result.reason))])
-            self._close(spec.root_id, api_pb2.STATUS_FAILURE)
+            self._write(root_id, [_converted(text_pb("reason", result.reason))])
+            self._close(root_id, api_pb2.STATUS_FAILURE)
             return
-        numbers = {"score": result.score, "epochs": result.epochs, "seconds": result.seconds}
+        numbers = {"score": result.score, "epochs": result.epochs}
+        numbers |= {"seconds": self._seconds[root_id], "parameters": result.parameters}
+        if spec.bracket is not None:
+            numbers |= {"bracket": spec.bracket, "rung": spec.rung}
         numbers |= {BEST + name: value for name, value in result.metrics.items()}
-        _write(folder, [_scalars(numbers)], step=result.epochs)
+        self._write(root_id, [_scalars(numbers)], step=result.epochs)
         if spec.bracket is None:  # else a promotion may follow
-            self._close(spec.root_id, api_pb2.STATUS_SUCCESS)
+            self._close(root_id, api_pb2.STATUS_SUCCESS)
 
     def on_search_end(self, end: SearchEnd, progress: SearchProgress) -> None:
         """Ends the sessions that waited for promotions."""
@@ -82,15 +90,50 @@ class HParamsListener(SearchListener):
             for root_id in sorted(self._open_roots & ended):
                 self._close(root_id, api_pb2.STATUS_SUCCESS)
 
+    def on_export(self, run: RunDirectory, winner: Winner) -> None:
+        """Writes the winner's test metric into its row."""
+        name = self._objective.removeprefix("val_")
+        value = winner.test.get(name)
+        if value is not None:
+            epochs = winner.record.result.epochs
+            self._write(winner.record.spec.root_id, [_scalars({TEST + name: value})], step=epochs)
+
+    def _describe(self, *, has_rungs: bool) -> None:
+        """Writes the experiment: every hyperparameter with its domain, and the metrics."""
+        self._is_described = True
+        infos = {hp.name: _info(hp) for hp in spaces.reachable(self._space.space)}
+        objective = self._objective
+        shown = {"score": "score"}
+        names = [f"val_{name}" for name in (*self._metrics, "loss")]
+        shown |= {BEST + name: name for name in names if name != objective}
+        shown |= {"epochs": "epochs", "seconds": "seconds", "parameters": "parameters"}
+        if has_rungs:
+            shown |= {"bracket": "bracket", "rung": "last rung"}
+        # Last, as TensorBoard shows the first five at once, and its plots leave out every row that
+        # lacks one of them.
+        shown |= {f"{TEST}{objective.removeprefix('val_')}": "test score"}
+        columns = [api.Metric(tag, display_name=title).as_proto() for tag, title in shown.items()]
+        experiment = summary.experiment_pb(infos.values(), columns)
+        _write(self._run.tensorboard, [_converted(experiment)])
+
     def _close(self, root_id: str, status: Any) -> None:
         if root_id in self._open_roots:
             self._open_roots.remove(root_id)
-            _write(self._run.tensorboard / root_id, [_converted(summary.session_end_pb(status))])
+            self._write(root_id, [_converted(summary.session_end_pb(status))])
+
+    def _write(self, root_id: str, contents: Sequence[Summary], step: int = 0) -> None:
+        folder = self._run.tensorboard / root_id
+        self._files[root_id] = _write(folder, contents, step, self._files.get(root_id))
 
 
 def _info(hp: Any) -> Any:
-    """A column of the table; `differs` puts what is searched before what is pinned."""
-    info = api_pb2.HParamInfo(name=hp.name, differs=spaces.is_searched(hp))
+    """A column of the table.
+
+    TensorBoard sorts them by `differs`, then by name, and shows the first five at once. Its plots
+    leave out rows that lack one of those, so what is not always active comes later.
+    """
+    first = spaces.is_searched(hp) and not hp.conditions
+    info = api_pb2.HParamInfo(name=hp.name, differs=first)
     _domain(hp).update_hparam_info(info)
     return info
 
@@ -114,9 +157,11 @@ def _scalars(numbers: dict[str, Any]) -> Summary:
     )
 
 
-def _write(folder: Path, contents: Sequence[Summary], step: int = 0) -> None:
-    """Writes events into a file of their own, so that nothing is held open between trials."""
-    file = EventFile(folder, SUFFIX)
-    for content in contents:
-        file.add(content, step)
-    file.close()
+def _write(
+    folder: Path, contents: Sequence[Summary], step: int = 0, path: Path | None = None
+) -> Path:
+    """Adds events to a file, or to a new one, and returns its path."""
+    with closing(EventFile(folder, SUFFIX, path)) as file:
+        for content in contents:
+            file.add(content, step)
+    return file.path

@@ -3,11 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
+from typing import TYPE_CHECKING
 
 import keras_tuner as kt
 
 from src.run_directory import RunDirectory
 from src.search.trial import TrialRecord, TrialSpec
+
+if TYPE_CHECKING:  # it needs Keras and much else
+    from src.search.winner import Winner
 
 
 @dataclass(frozen=True)
@@ -138,3 +142,9 @@ class SearchListener:
 
     def on_search_end(self, end: SearchEnd, progress: SearchProgress) -> None:
         """No trial will follow."""
+
+    def on_export(self, run: RunDirectory, winner: "Winner") -> None:
+        """The best model is in `best/`, newly or since an earlier search; the last event.
+
+        What is raised here takes nothing back: an `OSError` is told as the reason of the end.
+        """

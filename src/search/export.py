@@ -16,8 +16,9 @@ from src.data.loading import Data, FitArrays
 from src.data.preprocessing import Scaling
 from src.data.scaled_rows import ScaledRows
 from src.data.tables.columns import Column, columns_yaml
-from src.data.tables.encoding import RawTableRows, TableEncoding
+from src.data.tables.encoding import TableEncoding
 from src.data.tables.model_inputs import encoded_inputs
+from src.data.tables.raw_rows import RawTableRows
 from src.errors import UserError
 from src.files import sync, write_atomically
 from src.run_directory import ExportDirectory
@@ -69,6 +70,33 @@ def raw_model(
     return keras.Model(inputs, outputs, name="model")
 
 
+def average_models(models: Sequence[keras.Model]) -> keras.Model:
+    """Returns a model of raw rows that gives the mean of what several of them give."""
+    inputs = keras.tree.map_structure(
+        lambda own: keras.Input(own.shape[1:], dtype=own.dtype, name=own.name), models[0].input
+    )
+    outputs = [
+        keras.Model(model.input, model.output, name=f"model_{number}")(inputs)
+        for number, model in enumerate(models)
+    ]
+    return keras.Model(inputs, keras.layers.Average()(outputs), name="model")
+
+
+def save_and_load(path: Path, model: keras.Model, owner: str) -> keras.Model:
+    """Writes a model of raw rows, and returns it as it loads.
+
+    Raises:
+        UserError: if it cannot be saved or loaded in Keras's safe mode.
+    """
+    try:
+        model.save(path)
+        sync(path)
+        return load_export(path)
+    except (TypeError, ValueError) as error:  # Keras's, for layers that it cannot load safely
+        problem = EXPORT_PROBLEM.format(owner=owner, reason=first_line(error))
+        raise UserError(problem) from error
+
+
 def export_network(
     path: Path, network: keras.Model, arrays: FitArrays, data: Data, owner: str
 ) -> keras.Model:
@@ -86,13 +114,8 @@ def export_network(
             something else than the network.
     """
     inputs = () if data.table is None else data.table.inputs
-    try:
-        raw_model(network, arrays.scaling, arrays.problem, inputs).save(path)
-        sync(path)
-        model = load_export(path)
-    except (TypeError, ValueError) as error:  # Keras's, for layers that it cannot load safely
-        problem = EXPORT_PROBLEM.format(owner=owner, reason=first_line(error))
-        raise UserError(problem) from error
+    whole = raw_model(network, arrays.scaling, arrays.problem, inputs)
+    model = save_and_load(path, whole, owner)
     _check_predictions(model, network, arrays, data)
     return model
 

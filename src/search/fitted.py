@@ -49,6 +49,22 @@ def trained_network(
     return network
 
 
+def fit_models(context: RunContext, record: TrialRecord) -> list[keras.Model]:
+    """The models of raw rows of all fits of a trial, each at its best epoch.
+
+    Raises:
+        UserError: if their weights cannot be read.
+    """
+    data, models = context.data, []
+    inputs = () if data.table is None else data.table.inputs
+    for fold, (train, validation) in enumerate(data.folds(record.spec.folds)):
+        arrays = context.arrays(train, validation)
+        for execution in range(record.spec.executions):
+            network = trained_network(context, record, execution, fold, arrays)
+            models.append(raw_model(network, arrays.scaling, arrays.problem, inputs))
+    return models
+
+
 def held_out_predictions(context: RunContext, record: TrialRecord) -> tuple[Rows, Array]:
     """Returns row numbers and what the fits of a trial predict for those that they have not seen.
 

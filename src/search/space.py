@@ -1,7 +1,7 @@
 """The search space: what a HyperModel declares, pinned and narrowed as the user asks."""
 
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -137,6 +137,24 @@ def size(space: kt.HyperParameters) -> Size:
         space.space, lambda hp: (None,) if is_continuous(hp) else finite_values(hp)
     ).size
     return Size(points, tuple(dict.fromkeys(continuous)))
+
+
+def widest(
+    space: kt.HyperParameters, limits: Mapping[str, tuple[float, float]]
+) -> dict[str, tuple[float, float]]:
+    """How far a user may set each numeric range or choice of numbers: its limits, else itself.
+
+    Args:
+        space: as the HyperModel declares it.
+        limits: those of the HyperModel.
+    """
+    found: dict[str, tuple[float, float]] = {}
+    for hp in space.space:
+        if isinstance(hp, (Int, Float)):
+            found[hp.name] = limits.get(hp.name, (hp.min_value, hp.max_value))
+        elif hp.name in limits:
+            found[hp.name] = limits[hp.name]
+    return {name: (float(low), float(high)) for name, (low, high) in found.items()}
 
 
 def is_continuous(hp: Any) -> bool:

@@ -56,9 +56,12 @@ class RunContext:
         limits: when a trial is given up.
         class_weight: the HyperModels' weights of classes in the loss; None for equal ones.
         tune_threshold: whether the winner gets a decision threshold of its own.
+        average: whether, after cross-validation, the models of the folds are exported together
+            instead of one that is trained anew on all of their rows.
         baselines: whether a dumb guess and a linear model are scored beside the winner.
         save_interval: epochs or else seconds after which a running trial is saved, to go on from
             there if it is killed; neither for never.
+        full_board: whether TensorBoard gets graphs and histograms too.
     """
 
     seed: int
@@ -70,8 +73,10 @@ class RunContext:
     limits: LimitSettings = field(default_factory=LimitSettings)
     class_weight: Literal["balanced"] | None = None
     tune_threshold: bool = False
+    average: bool = False
     baselines: bool = True
     save_interval: tuple[int | None, float | None] = (None, None)
+    full_board: bool = False
 
     @property
     def saves(self) -> bool:
@@ -185,7 +190,9 @@ class TrialRunner:
             remove(run.trial(spec.trial_id))
         return saved
 
-    def _board(self, spec: TrialSpec, recorder: EpochRecorder) -> callbacks.TensorBoard:
+    def _board(
+        self, spec: TrialSpec, recorder: EpochRecorder, *, full: bool
+    ) -> callbacks.TensorBoard:
         """Writes the events of a fit, and of those of its epochs that a killed attempt trained."""
         execution, fold = recorder.execution, recorder.fold
         folder = self.context.run.tensorboard / spec.root_id
@@ -195,10 +202,10 @@ class TrialRunner:
             (int(row["epoch"]) - 1, {name: row[name] for name in row if name not in NOT_LOGGED})
             for row in recorder.rows_of(execution, fold)
         ]
-        return callbacks.TensorBoard(folder, event_suffix(spec.trial_id), earlier)
+        return callbacks.TensorBoard(folder, event_suffix(spec.trial_id), earlier, full=full)
 
     def _write_events(self, spec: TrialSpec, recorder: EpochRecorder) -> None:
-        with closing(self._board(spec, recorder)) as board:
+        with closing(self._board(spec, recorder, full=False)) as board:
             board.on_train_begin()
 
     def _folds(self, folds: int) -> Iterator[FitArrays]:
@@ -241,7 +248,7 @@ class TrialRunner:
             state = context.run.training_state(spec.parent_id, execution)
             reached, stopped = training_state.restore(state, model, controls, best)
         if not stopped:  # else the parent stopped early: nothing more to train
-            with closing(self._board(spec, recorder)) as board:
+            with closing(self._board(spec, recorder, full=context.full_board)) as board:
                 records = [callbacks.RecordLearningRate(), callbacks.RecordControls()]
                 watchers = [*records, best, board, recorder]
                 if context.saves:

@@ -16,13 +16,20 @@ from src.files import checksum, disk_errors, remove, sync, write_atomically
 from src.run_directory import RunDirectory
 from src.search.baselines import Baseline, score_baselines
 from src.search.export import (
+    average_models,
     export_network,
     load_export,
     predict,
+    save_and_load,
     write_facts,
 )
 from src.search.failures import TrialFailedError
-from src.search.fitted import best_execution, held_out_predictions, trained_network
+from src.search.fitted import (
+    best_execution,
+    fit_models,
+    held_out_predictions,
+    trained_network,
+)
 from src.search.refit import development_arrays, refit, refit_seed
 from src.search.stopping import TrialInterruptedError
 from src.search.threshold import Threshold, tune_threshold, with_threshold
@@ -41,7 +48,8 @@ class Winner:
         validation: metrics on the validation rows; after cross-validation on the rows that each
             fold's model had not seen.
         test: metrics on the test rows; empty where there are none.
-        epochs: epochs of a refit after cross-validation; None where the trial's own weights stand.
+        epochs: epochs of a refit after cross-validation; None without one.
+        averaged: how many models of folds the exported one averages; 0 if it is a single one.
         threshold: what decides between two classes, in both metrics; None for 0.5.
         test_intervals: of each test metric its 95 % bootstrap interval, or None.
         baselines: what untuned models reach on the same rows.
@@ -51,6 +59,7 @@ class Winner:
     validation: Metrics
     test: Metrics
     epochs: int | None
+    averaged: int = 0
     threshold: Threshold | None = None
     test_intervals: Mapping[str, Interval | None] = field(default_factory=dict)
     baselines: tuple[Baseline, ...] = ()
@@ -126,10 +135,10 @@ def read_winner(
         threshold = Threshold(**scores["threshold"]) if "threshold" in scores else None
         ends = {n: tuple(e) if e else None for n, e in dict(scores["test_interval"]).items()}
         baselines = tuple(Baseline(**baseline) for baseline in scores["baselines"])
+        epochs, averaged = scores["refit_epochs"], scores["averaged_models"]
     except (DiskError, OSError, ValueError, KeyError, TypeError):
         return None
-    epochs = None if record.spec.folds == 1 else record.result.best_epoch
-    return Winner(record, validation, test, epochs, threshold, ends, baselines)
+    return Winner(record, validation, test, epochs, averaged, threshold, ends, baselines)
 
 
 def _export(
@@ -137,22 +146,26 @@ def _export(
 ) -> Winner:
     """Exports into the folder `run.best`, which is not there yet."""
     data, spec = context.data, record.spec
-    if spec.folds == 1:
-        epochs = None
-        execution = best_execution(context, record)
-        arrays = context.arrays(data.train, data.validation)
-        network = trained_network(context, record, execution, 0, arrays)
+    owner, epochs, averaged = f"hypermodel.name={context.hypermodel}", None, 0
+    if spec.folds > 1 and context.average:
+        models = fit_models(context, record)
+        averaged = len(models)
+        run.best.mkdir(parents=True)
+        model = save_and_load(run.model, average_models(models), owner)
     else:
-        epochs = record.result.best_epoch
-        arrays = development_arrays(context)
-        try:
-            network = refit(context, record, arrays, refit_seed(context, record), stopping)
-        except TrialFailedError as error:
-            raise UserError(str(error)) from error
-    run.best.mkdir(parents=True)
-    model = export_network(
-        run.model, network, arrays, data, f"hypermodel.name={context.hypermodel}"
-    )
+        if spec.folds == 1:
+            execution = best_execution(context, record)
+            arrays = context.arrays(data.train, data.validation)
+            network = trained_network(context, record, execution, 0, arrays)
+        else:
+            epochs = record.result.best_epoch
+            arrays = development_arrays(context)
+            try:
+                network = refit(context, record, arrays, refit_seed(context, record), stopping)
+            except TrialFailedError as error:
+                raise UserError(str(error)) from error
+        run.best.mkdir(parents=True)
+        model = export_network(run.model, network, arrays, data, owner)
 
     if spec.folds == 1:
         rows, prediction = data.validation, predict(model, data.raw_rows(data.validation))
@@ -179,6 +192,7 @@ def _export(
         baselines = score_baselines(data, spec.folds, context.class_weight, stopping)
 
     scores: dict[str, Any] = {"validation": validation_metrics, "test": test_metrics}
+    scores |= {"refit_epochs": epochs, "averaged_models": averaged}
     scores["test_interval"] = test_intervals
     scores["baselines"] = [asdict(baseline) for baseline in baselines]
     if threshold is not None:
@@ -186,7 +200,7 @@ def _export(
     write_atomically(run.predictions, pd.concat(tables).to_csv(index=False))
     write_facts(run.exported, data, record.spec, scores)
     judged = (validation_metrics, test_metrics)
-    return Winner(record, *judged, epochs, threshold, test_intervals, baselines)
+    return Winner(record, *judged, epochs, averaged, threshold, test_intervals, baselines)
 
 
 def _prediction_table(

@@ -19,7 +19,7 @@ from src.data.loading import Data, load_data
 from src.data.tables.columns import Table
 from src.data.tables.encoding import TableEncoding
 from src.errors import DiskError, UserError
-from src.files import write_atomically
+from src.files import disk_errors, write_atomically
 from src.run_directory import RunDirectory
 from src.run_lock import RunLock
 from src.search import EXECUTORS, TUNERS
@@ -55,6 +55,7 @@ class PreparedSearch:
         notices: what a user should know of the data and the settings, a sentence each.
         objective: name and direction.
         oracle: proposes the trials.
+        widest: how far each range of the HyperModel may be set, by hyperparameter.
     """
 
     config: Config
@@ -65,6 +66,7 @@ class PreparedSearch:
     notices: tuple[str, ...]
     objective: kt.Objective
     oracle: SearchOracle
+    widest: dict[str, tuple[float, float]]
 
     @property
     def trials(self) -> int | None:
@@ -104,8 +106,10 @@ class PreparedSearch:
             limits=config.limits,
             class_weight=_class_weight(config),
             tune_threshold=config.objective.threshold == "tuned",
+            average=config.tuner.export == "average",
             baselines=config.run.baselines,
             save_interval=config.training.save_interval,
+            full_board=config.run.tensorboard == "full",
         )
 
     @property
@@ -144,6 +148,7 @@ class PreparedSearch:
                 | {"test": len(data.test)},
             },
             "objective": {"name": self.objective.name, "direction": self.objective.direction},
+            "limits": {name: list(limits) for name, limits in self.widest.items()},
         }
 
 
@@ -217,7 +222,10 @@ def prepare(config: Config) -> PreparedSearch:
     known = {hp.name for hp in declared.space} | LOSS_HYPERPARAMETERS
     passed_over = tuple(name for name in config.space if name not in known)
     notices = (*leak_notices(data), *patience_notices(space, config))
-    return PreparedSearch(config, data, hypermodel, space, passed_over, notices, objective, oracle)
+    widest = spaces.widest(declared, hypermodel_class.limits())
+    return PreparedSearch(
+        *(config, data, hypermodel, space, passed_over, notices, objective, oracle, widest)
+    )
 
 
 def search(
@@ -285,6 +293,8 @@ def search(
                 with suppress(KeyboardInterrupt):  # asked again; workers end with this process
                     executor.shutdown()
             winner, end = _winner(context, tuner, end)
+            if winner is not None:
+                end = _tell_export(listeners, run, winner, end)
             return SearchOutcome(run, end, tuner.progress, winner, before)
 
 
@@ -316,6 +326,21 @@ def _winner(
         reason = f"{end.reason}; the best model was not exported: {error}"
         return winner, SearchEnd("failing", reason)
     return winner, end
+
+
+def _tell_export(
+    listeners: Sequence[SearchListener], run: RunDirectory, winner: Winner, end: SearchEnd
+) -> SearchEnd:
+    """Tells the listeners; and why the search stopped."""
+    try:
+        for listener in listeners:
+            with disk_errors(run.path):
+                listener.on_export(run, winner)
+    except (DiskError, KeyboardInterrupt) as error:
+        kind = "failing" if isinstance(error, DiskError) else "interrupted"
+        problem = str(error) or "a signal"
+        return SearchEnd(kind, f"{end.reason}; not all could be shown: {problem}")
+    return end
 
 
 def run(

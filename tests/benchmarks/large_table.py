@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -67,15 +68,17 @@ def write_table(path: Path, rows: int, columns: int) -> None:
     for start in range(0, rows, BLOCK):
         count = min(BLOCK, rows - start)
         numbers = random.normal(size=(count, columns)).round(4)
-        frame = pd.DataFrame(numbers, columns=names)
-        frame = frame.mask(random.random(frame.shape) < 0.02)
+        gaps = random.random(numbers.shape) < 0.02
+        values = np.where(gaps, np.nan, numbers)
+        cells: dict[str, Any] = dict(zip(names, values.T, strict=True))
         for place, name in enumerate(names):
             if place % TEXTS == 0:
                 kinds = 5 if place % (2 * TEXTS) else 200
-                frame[name] = [f"kind {n}" for n in random.integers(0, kinds, count)]
+                cells[name] = [f"kind {n}" for n in random.integers(0, kinds, count)]
             elif place % TEXTS == 5:
-                frame[name] = random.integers(0, 1000, count)
-        frame["target"] = np.where(numbers[:, 1] > 0, "yes", "no")
+                cells[name] = random.integers(0, 1000, count)
+        cells["target"] = np.where(numbers[:, 1] > 0, "yes", "no")
+        frame = pd.DataFrame(cells)
         frame.to_csv(path, mode="a", header=start == 0, index=False)
 
 

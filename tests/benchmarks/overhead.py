@@ -35,7 +35,9 @@ import keras  # noqa: E402
 
 import callbacks  # noqa: E402
 from hypermodels.base import TemplateHyperModel  # noqa: E402
-from src.reporting import HParamsListener, TrialsTableListener, report_listeners  # noqa: E402
+from src.reporting import report_listeners  # noqa: E402
+from src.reporting.hparams import HParamsListener  # noqa: E402
+from src.reporting.tables import TrialsTableListener  # noqa: E402
 from src.search import run, trial_runner  # noqa: E402
 from src.search.events import SearchListener, SearchProgress  # noqa: E402
 from src.search.oracle import SearchOracle  # noqa: E402

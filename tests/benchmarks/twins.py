@@ -23,7 +23,7 @@ from tensorboard.util import tensor_util
 from src.run_directory import RunDirectory
 
 VOLATILE = ("seconds", "started", "ended", "worker")
-_EVENT_FILE = re.compile(r"events\.out\.tfevents\.\d+\..*\.\d+(\.(?:trial\d+|hparams))")
+_EVENT_FILE = re.compile(r"events\.out\.tfevents\.\d+\..*\.\d+(\.(?:trial\d+|hparams|board))")
 # Keras numbers layers by the models built before, and objects by their address in memory.
 _NUMBERED = re.compile(r'_\d+(?=")|(?<="shared_object_id": )\d+')
 
@@ -67,7 +67,7 @@ def _content(path: Path) -> Any:
         return config
     if path.name == "search.json":
         return _search(json.loads(path.read_text())["state"])
-    if path.name == "search.previous.json":  # one change before the end, whichever that was
+    if path.name in ("search.previous.json", "search.log"):  # how it went, and when
         return None
     if path.name == "model.keras":
         with zipfile.ZipFile(path) as archive:
@@ -110,8 +110,13 @@ def _arrays(file: h5py.File) -> dict[str, Any]:
 
 
 def _events(run: RunDirectory) -> Iterator[tuple[str, ...]]:
-    """Every value in the event files, as TensorBoard reads them, but for the times in them."""
+    """Every value in the event files, as TensorBoard reads them, but for the times in them.
+
+    What `BoardListener` writes is left out: with several workers, chance orders trials' ends.
+    """
     for path in run.tensorboard.rglob("events.out.*"):
+        if path.suffix == ".board":
+            continue
         folder = path.parent.relative_to(run.path).as_posix()
         for event in EventFileLoader(str(path)).Load():
             for value in event.summary.value:

@@ -1,5 +1,6 @@
 """Scalars, read back with TensorBoard's own reader."""
 
+import json
 import os
 import sys
 import time
@@ -10,6 +11,7 @@ import keras
 import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.util import tensor_util
 
 from callbacks import LearningRateScheduler, RecordLearningRate, TensorBoard, get_schedule
 from tests.callbacks.helpers import BASE, ScriptedMetric, fit, plain_model
@@ -131,3 +133,21 @@ def test_without_the_package_the_error_names_it(
     monkeypatch.setitem(sys.modules, "tensorboard.summary.writer.record_writer", None)
     with pytest.raises(ImportError, match="needs the package tensorboard: pip install tensorboard"):
         TensorBoard(tmp_path)
+
+
+def test_in_full_it_has_the_graph_and_a_histogram_of_each_weight(tmp_path: Path) -> None:
+    model = plain_model()
+    fit(model, [TensorBoard(tmp_path / "full", full=True)], 2)
+    fit(plain_model(), [TensorBoard(tmp_path / "scalars")], 2)
+    reader = EventAccumulator(str(tmp_path / "full")).Reload()
+    weights = [weight.path for weight in model.trainable_weights]
+    assert set(reader.PluginTagToContent("histograms")) == set(weights)
+    (first, last) = reader.Tensors(weights[0])
+    assert (first.step, last.step) == (1, 2)
+    content = tensor_util.make_ndarray(last.tensor_proto)
+    assert content[:, 2].sum() == model.trainable_weights[0].numpy().size
+    assert content[0, 0] == pytest.approx(model.trainable_weights[0].numpy().min())
+    graph = reader.Tensors("keras")[0].tensor_proto.string_val[0]
+    assert json.loads(graph)["config"]["layers"]
+    plain = EventAccumulator(str(tmp_path / "scalars")).Reload()
+    assert plain.Tags()["tensors"] == []

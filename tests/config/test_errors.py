@@ -43,6 +43,7 @@ BAD_OVERRIDES = [
     ("data.test_fraction=true", ["data.test_fraction: true", "a number"]),
     ("data.test_fraction=0.8", ["data.validation_fraction: 0.2", "data.test_fraction: 0.8"]),
     ("data.synthetic.rows=3", ["data.synthetic.rows: 3", "at least 20"]),
+    ("tuner.export=average", ["tuner.export: 'average'", "tuner.folds: 1", "tuner.folds=5"]),
     ("data.synthetic.row=30", ["data.synthetic.row: unknown key", "Did you mean 'rows'?"]),
     ("run.engine=serail", ["run.engine: 'serail'", "serial"]),
     ("run.name=a/b", ["run.name: 'a/b'", "A-Z a-z 0-9 . _ -"]),

@@ -1,5 +1,6 @@
 """What every HyperModel shares: the space, compiling, fitting."""
 
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -87,9 +88,9 @@ def test_limits_contain_the_range_of_every_numeric_hyperparameter(
     cls: type[TemplateHyperModel], task: str
 ) -> None:
     limits = cls.limits()
-    # Of classes, and of texts with many categories, but the limits are those of all problems.
-    numeric = {"label_smoothing", "embedding_size"}
-    for hyperparameter in declared(cls(PROBLEMS[task])).space:
+    numeric = {"label_smoothing"}  # of classes only, but the limits are those of all tasks
+    problem = replace(PROBLEMS[task], embedded=1, embedded_categories=9)
+    for hyperparameter in declared(cls(problem)).space:
         if hyperparameter.name in CHOICES:
             continue
         numeric.add(hyperparameter.name)
@@ -100,6 +101,26 @@ def test_limits_contain_the_range_of_every_numeric_hyperparameter(
         else:
             assert lowest <= hyperparameter.min_value < hyperparameter.max_value <= highest
     assert set(limits) == numeric
+
+
+@pytest.mark.parametrize("columns", [2, FEATURES])
+def test_indices_of_categories_become_vectors_of_the_size_that_is_tuned(columns: int) -> None:
+    assert "embedding_size" not in declared(MLP(PROBLEMS["binary"])).values
+    problem = replace(PROBLEMS["binary"], embedded=columns, embedded_categories=9)
+    hypermodel = MLP(problem)
+    hp = declared(hypermodel, embedding_size=3, units=8)
+    model: Any = hypermodel.build(hp)
+    table = model.get_layer("embedding").embeddings
+    assert tuple(table.shape) == (9, 3)
+    dense = next(layer for layer in model.layers if isinstance(layer, keras.layers.Dense))
+    assert dense.kernel.shape[0] == FEATURES - columns + 3 * columns
+    x, y = arrays("binary")
+    x[:, -columns:] = np.arange(ROWS * columns).reshape(ROWS, columns) % 7
+    before = keras.ops.convert_to_numpy(table)
+    hypermodel.fit(hp, model, x, y, epochs=2)
+    after = keras.ops.convert_to_numpy(table)
+    assert (before[:7] != after[:7]).all(axis=1).all()
+    np.testing.assert_array_equal(before[7:], after[7:])  # indices that no row has
 
 
 @pytest.mark.parametrize("task", TASKS)

@@ -40,7 +40,7 @@ class Board:
                 *("--load_fast", "false", "--reload_interval", "0", "--reload_task", "blocking"),
             ]
         )
-        self.url = server.launch().rstrip("/")
+        self.url: str = server.launch().rstrip("/")
 
     def get(self, path: str, body: dict[str, Any] | None = None) -> Any:
         data = None if body is None else json.dumps(body).encode()
@@ -134,6 +134,65 @@ def test_hparams_has_a_row_for_each_trial_with_its_score_and_its_hyperparameters
         assert shown["score"] == pytest.approx(result.score)
         assert shown["best_epoch/val_log_loss"] == pytest.approx(result.metrics["val_log_loss"])
         assert shown["epochs"] == result.epochs
+        assert shown["parameters"] == result.parameters
+    winner = random_search.winner
+    assert winner is not None
+    tested = {name for name, row in rows.items() if "test/accuracy" in metric_values(row)}
+    assert tested == {winner.record.spec.trial_id}
+    shown = metric_values(rows[winner.record.spec.trial_id])
+    assert shown["test/accuracy"] == pytest.approx(winner.test["accuracy"])
+
+
+def test_metrics_have_short_names_in_a_useful_order(board: Board) -> None:
+    names = [info["displayName"] for info in board.experiment()["metricInfos"]]
+    assert names == [
+        *("score", "val_log_loss", "val_loss", "epochs", "seconds", "parameters", "test score")
+    ]
+
+
+def test_the_root_has_the_best_score_so_far(random_search: SearchOutcome, board: Board) -> None:
+    records = random_search.progress.records
+    best: list[float] = []
+    epochs: list[int] = []
+    spent = 0
+    for record in records:
+        spent += len(record.result.history)
+        if record.result.score is not None or best:
+            best.append(max([*best, record.result.score or 0.0]))
+            epochs.append(spent)
+    scalars = "/data/plugin/scalars/scalars?run=.&tag=best_score/by_"
+    by_trials, by_epochs = board.get(scalars + "trials"), board.get(scalars + "epochs")
+    assert [value for _, _, value in by_trials] == pytest.approx(best)
+    assert [step for _, step, _ in by_trials][-1] == len(records)
+    assert [step for _, step, _ in by_epochs] == epochs
+
+
+def test_texts_tell_configuration_space_and_end(board: Board) -> None:
+    texts = {
+        tag: board.get(f"/data/plugin/text/text?run=.&tag={tag}")[0]["text"]
+        for tag in ("configuration", "space", "stopped")
+    }
+    assert "fails_for_tanh" in texts["configuration"]
+    assert "<td>units</td>" in texts["space"]
+    assert "all 8 trials are done" in texts["stopped"]
+
+
+def test_images_are_the_reports_plots(board: Board) -> None:
+    tags = board.get("/data/plugin/images/tags")["."]
+    expected = {"best_by_trial", "curves_objective", "parallel_coordinates", "confusion", "roc"}
+    assert expected <= set(tags)
+    (image,) = board.get("/data/plugin/images/images?run=.&tag=confusion&sample=0")
+    url = f"{board.url}/data/plugin/images/individualImage?{image['query']}"
+    with urllib.request.urlopen(url, timeout=10) as response:
+        assert response.headers["Content-Type"] == "image/png"
+        assert response.read().startswith(b"\x89PNG")
+
+
+def test_a_trial_has_two_event_files(random_search: SearchOutcome) -> None:
+    folder = random_search.run.tensorboard
+    counts = [len(list(path.rglob("events.*"))) for path in folder.iterdir() if path.is_dir()]
+    assert max(counts) == 2
+    assert len(list(folder.glob("events.*"))) == 2
 
 
 def test_hparams_has_the_true_ranges_and_those_searched_come_first(board: Board) -> None:
@@ -164,12 +223,18 @@ def test_hyperband_has_one_row_for_each_root_and_one_curve_over_all_rungs(tmp_pa
     roots = {record.spec.root_id for record in records}
     assert len(roots) < len(records)
     board = Board(outcome.run.tensorboard)
+    names = [info["displayName"] for info in board.experiment()["metricInfos"]]
+    assert names[-3:] == ["bracket", "last rung", "test score"]
     rows = board.rows()
     assert set(rows) == roots
     assert {row["sessions"][0]["status"] for row in rows.values()} == {"STATUS_SUCCESS"}
     last = {record.spec.root_id: record for record in records}  # the furthest rung of each root
     for root_id, record in last.items():
-        assert metric_values(rows[root_id])["score"] == pytest.approx(record.result.score)
+        shown = metric_values(rows[root_id])
+        assert shown["score"] == pytest.approx(record.result.score)
+        assert (shown["bracket"], shown["rung"]) == (record.spec.bracket, record.spec.rung)
+        chain = [r.result.seconds for r in records if r.spec.root_id == root_id]
+        assert shown["seconds"] == pytest.approx(sum(chain), rel=1e-4)
         scalars = board.get(f"/data/plugin/scalars/scalars?run={root_id}&tag=loss/train")
         assert [step for _, step, _ in scalars] == list(range(1, record.result.epochs + 1))
 

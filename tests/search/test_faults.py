@@ -23,10 +23,10 @@ import pytest
 from rich.console import Console
 
 from src import tune
-from src.console import ConsoleListener
 from src.errors import DiskError, UserError
 from src.search.events import SearchListener
 from src.search.workflow import SearchOutcome
+from src.search_console import ConsoleListener
 from tests.search import quick_search
 from tests.search.faults import Disk
 from tests.search.quick_search import ended, ran, result, resume, search

@@ -21,6 +21,7 @@ from src.errors import UserError
 from src.reporting import report_listeners
 from src.search import run
 from src.search.events import SearchListener, SearchProgress
+from src.search.fitted import fit_models
 from src.search.trial import TrialRecord, TrialSpec
 from src.search.workflow import SearchOutcome, prepare
 from tests.conftest import MakeConfig
@@ -57,7 +58,9 @@ def test_a_search_leaves_every_file_and_they_agree(tiny: MakeConfig) -> None:
     np.testing.assert_allclose(best, trials["score"])
 
     scores = json.loads(run_directory.metrics.read_text())
-    assert set(scores) == {"validation", "test", "test_interval", "baselines"}
+    assert set(scores) == {
+        *("validation", "test", "test_interval", "baselines", "refit_epochs", "averaged_models")
+    }
     assert scores["validation"]["accuracy"] == pytest.approx(winner.record.result.score)
     table = pd.read_csv(run_directory.predictions, dtype=str)
     test = table[table["split"] == "test"]
@@ -156,6 +159,31 @@ def test_folds_and_executions_average_and_the_winner_is_refitted(tiny: MakeConfi
     validation = table[table["split"] == "validation"]
     data = prepare(config).data
     assert sorted(validation["row"]) == sorted(data.development)  # each row by an unseen fold
+
+
+def test_the_models_of_all_folds_can_be_exported_as_their_mean(tiny: MakeConfig) -> None:
+    config = tiny(
+        *("tuner.folds=2", "tuner.executions_per_trial=2", "tuner.max_trials=1"),
+        *("tuner.export=average", "data.source=diabetes"),
+    )
+    outcome = run(config)
+    winner, prepared = outcome.winner, prepare(config)
+    assert winner is not None
+    assert (winner.averaged, winner.epochs) == (4, None)
+    rows = prepared.data.x[prepared.data.test]
+    models = fit_models(prepared.context(outcome.run), winner.record)
+    expected = np.mean([model.predict(rows, verbose=0) for model in models], axis=0)
+    model = keras.models.load_model(outcome.run.model, safe_mode=True)
+    np.testing.assert_allclose(model.predict(rows, verbose=0), expected, rtol=1e-4)
+    assert len({float(model.predict(rows[:1], verbose=0)[0, 0]) for model in models}) == 4
+    plain = run(tiny("tuner.folds=2", "tuner.max_trials=1", "run.name=plain"))
+    assert plain.winner is not None
+    assert (plain.winner.averaged, plain.winner.epochs) == (
+        0,
+        plain.winner.record.result.best_epoch,
+    )
+    again = run(None, ["tuner.max_trials=1"], resume=str(outcome.run.path))
+    assert again.winner == winner  # as it stands in the files
 
 
 def test_regression_trains_on_a_standardised_target_and_reports_its_own_units(

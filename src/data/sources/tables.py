@@ -14,16 +14,12 @@ from src.config.schema import DataSettings
 from src.data.dataset import Dataset
 from src.data.sources.checks import refuse_unused
 from src.data.tables.columns import Column, Table, to_finite_float32
-from src.data.tables.formats import COMPACT_DATES, NUMBER_FORMATS
+from src.data.tables.formats import COMPACT_DATES
 from src.data.tables.gathering import Cells, Forced, formats_for, gather
-from src.data.tables.inference import describe, disguises, shown
+from src.data.tables.inference import describe, disguises
 from src.data.tables.open_table import OpenTable
-from src.data.task import MOST_INFERRED_CLASSES
+from src.data.tables.targets import is_classes, labels_of, row_count, target_values
 from src.errors import UserError, listed, nearest
-
-LONGEST_LABEL = 200  # characters
-_OUT_OF_PLACE = 0.5  # of a text target's labels may differ from each other; with more it is none
-
 
 # (path, key and path for messages) -> table
 OpenFile = Callable[[Path, str], OpenTable]
@@ -62,7 +58,7 @@ def table_dataset(settings: DataSettings, open_file: OpenFile) -> Dataset:
     cells = gather(lambda some: opened.chunks(wanted if some is None else some), forced, {}, target)
     goal = cells.pop(target)
     group = None if settings.group is None else cells.pop(settings.group)
-    y, kept, notices = _labels(goal, target, settings, where)
+    y, kept, notices = labels_of(goal, target, settings, where)
     columns = _described(opened.names, cells, goal, target, settings, where)
     inputs = [column for column in columns if column.is_input]
     if not inputs:
@@ -174,7 +170,7 @@ def _described(
         if name == target:
             distinct = len(goal.categories) or len(pd.unique(goal.numbers[~goal.missing]))  # type: ignore[index]
             missing = int(goal.missing.sum())
-            done = f"{_rows(missing)} left out" if missing else ""
+            done = f"{row_count(missing)} left out" if missing else ""
             columns.append(Column(name, "target", goal.format, missing, distinct, done))
             continue
         if name not in cells:
@@ -191,103 +187,6 @@ def _described(
             column = replace(column, input=safe)
         columns.append(column)
     return columns
-
-
-def _labels(
-    goal: Cells, target: str, settings: DataSettings, where: str
-) -> tuple[NDArray[Any], NDArray[np.bool_], list[str]]:
-    """The target of the rows that are kept, which they are, and what is to be said."""
-    if goal.numbers is not None:
-        goal.numbers[np.isinf(goal.numbers)] = np.nan
-    kept = ~goal.missing
-    notices = []
-    if not kept.any():
-        raise UserError(
-            f"{where}: the target '{target}' has no value in any row. Valid: a label or a number "
-            "in most rows; data.target names another column"
-        )
-    if not kept.all():
-        row = int(np.argmin(kept)) + 1
-        notices.append(
-            f"{_rows(int((~kept).sum()))} without a value of the target '{target}' left out, the "
-            f"first is row {row}"
-        )
-    y = _target_values(goal, kept, target, where)
-    is_classes = settings.task != "regression" and (y.dtype.kind == "U" or _is_classes(y, settings))
-    if is_classes:
-        few, text = _rare(y, np.flatnonzero(kept), target, settings, where)
-        if few is not None:
-            notices.append(text)
-            kept = kept.copy()
-            kept[np.flatnonzero(kept)[few]] = False
-            y = y[~few]
-    return y, kept, notices
-
-
-def _target_values(goal: Cells, kept: NDArray[np.bool_], target: str, where: str) -> NDArray[Any]:
-    if goal.strays:
-        text = next(iter(goal.strays))
-        raise UserError(
-            f"{where}: the target '{target}' holds numbers, and {sum(goal.strays.values())} "
-            f"cells that are none, the first {shown(text)} in row {goal.first_stray + 1}. "
-            "Valid: numbers or labels; empty cells are left out"
-        )
-    if goal.numbers is not None:
-        if goal.format not in NUMBER_FORMATS:
-            raise UserError(
-                f"{where}: the target '{target}' holds dates. Valid: labels or numbers; "
-                "data.target names another column"
-            )
-        y = goal.numbers[kept]
-        whole = np.all(y == np.round(y)) and np.abs(y).max() < 2**53
-        return y.astype(np.int64) if whole else y
-    assert goal.codes is not None
-    longest = max(goal.categories, key=len)
-    distinct, count = len(goal.categories), int(kept.sum())
-    if len(longest) > LONGEST_LABEL:
-        row = int(np.argmax(goal.codes == goal.categories.index(longest))) + 1
-        raise UserError(
-            f"{where}: the target '{target}' has a label of {len(longest):,} characters in row "
-            f"{row}: {shown(longest)}. Valid: at most {LONGEST_LABEL}; data.target names another "
-            "column"
-        )
-    if goal.overflow or (distinct > MOST_INFERRED_CLASSES and distinct > _OUT_OF_PLACE * count):
-        raise UserError(
-            f"{where}: the target '{target}' has {distinct:,} different texts in {count:,} rows, "
-            f"such as {shown(goal.categories[0])}, too many to be classes. Valid: labels that "
-            "repeat, or numbers; data.target names another column"
-        )
-    return np.array(goal.categories)[goal.codes[kept]]
-
-
-def _is_classes(y: NDArray[Any], settings: DataSettings) -> bool:
-    if settings.task != "auto":
-        return True
-    return y.dtype.kind == "i" and len(pd.unique(y)) <= MOST_INFERRED_CLASSES
-
-
-def _rare(
-    y: NDArray[Any], rows: NDArray[np.intp], target: str, settings: DataSettings, where: str
-) -> tuple[NDArray[np.bool_] | None, str]:
-    """Which rows are of a class with fewer rows than there are parts, and how to say that."""
-    parts = 2 + (settings.test_path is None and settings.test_fraction > 0)
-    labels, codes, counts = np.unique(y, return_inverse=True, return_counts=True)
-    rare = counts < parts
-    if not rare.any():
-        return None, ""
-    few = rare[codes]
-    names = listed(f"'{label}'" for label in labels[rare])
-    said = (
-        f"{_rows(int(few.sum()))} of the target '{target}' in classes of fewer than {parts} rows "
-        f"({names}; the first is row {int(rows[np.argmax(few)]) + 1})"
-    )
-    if len(labels) - rare.sum() < 2:
-        raise UserError(
-            f"{where}: {said}, too few to share among {parts} parts, and fewer than two classes "
-            f"are left. Valid: two classes with {parts} rows each; for a quantity set "
-            "data.task=regression"
-        )
-    return few, f"{said} left out"
 
 
 def _features(
@@ -322,7 +221,7 @@ def _disguise_notices(
     columns: Sequence[Column], x: NDArray[np.float32], y: NDArray[Any], settings: DataSettings
 ) -> list[str]:
     is_regression = y.dtype.kind != "U" and (
-        settings.task == "regression" or (settings.task == "auto" and not _is_classes(y, settings))
+        settings.task == "regression" or (settings.task == "auto" and not is_classes(y, settings))
     )
     target = y if is_regression else pd.factorize(y)[0]
     named = {column.name: x[:, place] for place, column in enumerate(columns)}
@@ -363,11 +262,11 @@ def _test_rows(
     if goal.numbers is not None:
         goal.numbers[np.isinf(goal.numbers)] = np.nan
     kept = ~goal.missing
-    y = _target_values(goal, kept, target, where) if kept.any() else np.empty(0)
+    y = target_values(goal, kept, target, where) if kept.any() else np.empty(0)
     if not kept.all():
         notices.append(
-            f"{where}: {_rows(int((~kept).sum()))} without a value of the target '{target}' left "
-            "out"
+            f"{where}: {row_count(int((~kept).sum()))} without a value of the target '{target}' "
+            "left out"
         )
     if not len(y):
         raise UserError(f"{where}: no row has a value of the target '{target}'; valid: some rows")
@@ -396,10 +295,6 @@ def _row_numbers(kept: NDArray[np.bool_], rows: int, test_rows: int) -> NDArray[
     if kept.all():
         return None
     return np.concatenate([np.flatnonzero(kept), rows + np.arange(test_rows)]).astype(np.int64)
-
-
-def _rows(count: int) -> str:
-    return "1 row" if count == 1 else f"{count:,} rows"
 
 
 def _drop_hint(columns: list[str]) -> str:

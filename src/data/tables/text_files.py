@@ -4,6 +4,7 @@ import codecs
 import csv as csv_format
 import gzip
 import io
+import re
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from src.errors import UserError
 BLANKS = r"\s+"
 SEPARATORS = {"\t": "tab", ";": "semicolon", "|": "bar", ",": "comma", BLANKS: "blanks"}
 CHUNK_CELLS = 500_000  # read at a time: as Python texts some 60 bytes each
+_WORDS = re.compile(r'"[^"]*"|\S+')
 _BLOCK = 2**20
 _SAMPLE_LINES, _SAMPLE_CHARACTERS = 50, 2**22
 _SAMPLE_ROWS = 200
@@ -226,7 +228,7 @@ def _separator(lines: Sequence[str]) -> str:
     counts: dict[str, list[int]] = {}
     for separator in SEPARATORS:
         if separator == BLANKS:
-            counts[separator] = [len(line.split()) for line in lines]
+            counts[separator] = [len(_WORDS.findall(line)) for line in lines]
             continue
         try:
             counts[separator] = [
@@ -236,7 +238,9 @@ def _separator(lines: Sequence[str]) -> str:
             counts[separator] = [line.count(separator) + 1 for line in lines]
     for separator, found in counts.items():
         if len(set(found[: max(1, len(found) - 1)])) == 1 and found[0] > 1:
-            return separator
+            # among blanks there may be tabs, too few of them to separate all fields
+            is_blank = separator == "\t" and min(counts[BLANKS]) > found[0]
+            return BLANKS if is_blank and len(set(counts[BLANKS])) == 1 else separator
     del counts[BLANKS]  # in texts
     return max(counts, key=lambda separator: (counts[separator][0], separator == ","))
 

@@ -96,6 +96,11 @@ CASES = {
         kinds={"column_1": "numeric", "column_2": "categorical"},
         shape=(ROWS, 2),
     ),
+    "blanks, tabs and quotes": Case(
+        rows(number, whole, lambda r: f'\t"car {r % 4} x"', header="").replace(",", "   "),
+        kinds={"column_1": "numeric", "column_2": "numeric", "column_3": "target"},
+        check=classes("car 0 x", "car 1 x", "car 2 x", "car 3 x"),
+    ),
     "blanks around fields": Case(
         rows(lambda r: f" {number(r)} ", lambda r: f"{'red' if r % 2 else 'blue'}  ", label),
         kinds={"a": "numeric", "b": "categorical"},

@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 
 from src.config.schema import DataSettings
 from src.data.loading import Data, load_data
-from src.data.tables import encoding as module
+from src.data.tables import fitting as module
 from src.data.tables.columns import Column, raw_inputs
-from src.data.tables.encoding import RawTableRows, TableEncoding, fit_encoding
+from src.data.tables.encoding import TableEncoding
+from src.data.tables.fitting import fit_encoding
 from src.data.tables.formats import PLAIN, TEXT
 from src.data.tables.model_inputs import encoded_inputs
+from src.data.tables.raw_rows import RawTableRows
 
 NAN = np.nan
 

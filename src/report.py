@@ -1,0 +1,103 @@
+"""Reports on searches: `python -m src.report [RUN …]`; needs no TensorFlow and no server."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from src.errors import DiskError, UserError
+
+DONE, FAILED, USER_ERROR, INTERRUPTED = 0, 1, 2, 130
+PACKAGES = frozenset(("numpy", "pandas", "pydantic", "rich", "scipy", "sklearn", "yaml"))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Reports on runs from the command line and returns the exit status.
+
+    0: done. 1: the report could not be written. 2: there is no such run.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        return _report(options)
+    except (UserError, DiskError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return USER_ERROR if isinstance(error, UserError) else FAILED
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] not in PACKAGES:
+            raise
+        print(
+            f"error: the package {error.name} is not installed; use `make tune`, or "
+            "`pip install -r requirements.txt` in the environment of this Python",
+            file=sys.stderr,
+        )
+        return USER_ERROR
+
+
+def _report(options: argparse.Namespace) -> int:
+    from rich.console import Console
+    from rich.text import Text
+
+    from src.files import write_atomically
+    from src.reporting.frames import find_run
+    from src.reporting.page.comparison import comparison_page
+    from src.reporting.page.document import run_page
+    from src.reporting.page.terminal import show_comparison, show_report
+    from src.reporting.run_data import read_run
+    from src.reporting.story import tell
+
+    found = [find_run(name) for name in options.runs or [None]]
+    runs = [read_run(run) for run in {run.path.resolve(): run for run in found}.values()]
+    stories = [tell(data) for data in runs]
+    console = Console(quiet=options.quiet)
+    if len(runs) == 1:
+        show_report(console, runs[0], stories[0])
+        page, file = run_page(runs[0], stories[0]), runs[0].run.report
+    else:
+        show_comparison(console, runs, stories)
+        page, file = comparison_page(runs, stories), runs[0].run.comparison
+    file = file if options.output is None else Path(options.output)
+    write_atomically(file, page)
+    console.print(Text(f"\nreport  {file}"), soft_wrap=True)
+    if options.plots is not None:
+        from src.reporting.page.pictures import write_pictures
+
+        for data, story in zip(runs, stories, strict=True):
+            folder = Path(options.plots)
+            count = write_pictures(folder / data.run.name if len(runs) > 1 else folder, data, story)
+            console.print(Text(f"plots   {count} in {folder}"), soft_wrap=True)
+    if options.quiet:
+        print(file)
+    return DONE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m src.report",
+        description="Writes a run's report as one HTML file and prints the best trials. Works "
+        "while the search runs, and on runs that were stopped or damaged.",
+        epilog="exit status: 0 done; 1 the report could not be written; 2 there is no such run",
+    )
+    parser.add_argument(
+        "runs",
+        nargs="*",
+        metavar="RUN",
+        help="a run's folder, or its name below logs/; without one, the latest; several are "
+        "compared side by side",
+    )
+    parser.add_argument(
+        "--output",
+        metavar="FILE",
+        help="the HTML file; by default report.html in the run's folder, and for several runs "
+        "comparison.html in that of the first",
+    )
+    parser.add_argument(
+        "--plots", metavar="FOLDER", help="write each plot as an SVG file into this folder too"
+    )
+    parser.add_argument("--quiet", action="store_true", help="print the file's path and no more")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,124 @@
+"""Several runs side by side."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+from rich.table import Table
+from rich.text import Text
+
+from src.reporting.domains import shown
+from src.reporting.page.document import document
+from src.reporting.page.html import Node, element, table
+from src.reporting.page.sections import STATES, figures, findings
+from src.reporting.plots.comparison import best_by
+from src.reporting.plots.progress import in_order
+from src.reporting.rules.compared import compared
+from src.reporting.run_data import RunData
+from src.reporting.story import Story
+from src.reporting.text import duration, number, printable
+
+Row = tuple[str, ...]
+
+
+def comparison_page(runs: Sequence[RunData], stories: Sequence[Story]) -> str:
+    """Returns the comparison as HTML; the runs in the order given."""
+    names = [run.run.name for run in runs]
+    body: list[Node] = [findings(compared(runs, [story.noise for story in stories]))]
+    body.append(table(("", *names), facts(runs), css="plain"))
+    if len({(run.objective, run.direction) for run in runs}) == 1:
+        body.append(element("h2", "Best score"))
+        plots = [
+            best_by(runs, over)
+            for over in ("trials ended", "epochs trained", "seconds of training")
+        ]
+        body.append(figures([(plot, "") for plot in plots]))
+    body.append(element("h2", "Winners' hyperparameters"))
+    body.append(table(("", *names), _winners(runs), css="plain"))
+    mattered = [
+        (run.run.name, " ".join(f.text.replace("`", "") for f in story.mattered))
+        for run, story in zip(runs, stories, strict=True)
+    ]
+    body += [element("h2", "What mattered"), table(("run", ""), mattered, css="text plain")]
+    differing = _differing(runs)
+    if differing:
+        body += [element("h2", "Settings that differ"), table(("", *names), differing, css="plain")]
+    return document(f"{len(runs)} runs", ", ".join(names), body)
+
+
+def comparison_table(runs: Sequence[RunData]) -> Table:
+    """The main facts for the terminal, a row a run."""
+    result = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    result.add_column("run", overflow="fold")
+    for name in ("objective", "best", "test", "trials", "training", "tuner"):
+        result.add_column(name, justify="right")
+    for run in runs:
+        test = run.metrics.get("test", {}).get(run.objective.removeprefix("val_"))
+        cells = (
+            *(run.run.name, run.objective, _score(run), number(test), _trials(run)),
+            *(_training(run), str(run.settings.get("tuner.name", "–"))),
+        )
+        result.add_row(*(Text(printable(cell)) for cell in cells))
+    return result
+
+
+def facts(runs: Sequence[RunData]) -> list[Row]:
+    """Rows of a name and a text for each run."""
+    rows: list[Row] = [
+        ("best score", *(_score(run) for run in runs)),
+        ("objective", *(f"{run.objective} ({run.direction})" for run in runs)),
+    ]
+    tests = dict.fromkeys(name for run in runs for name in run.metrics.get("test", {}))
+    for name in list(tests)[:6]:
+        rows.append(
+            (f"test {name}", *(number(run.metrics.get("test", {}).get(name)) for run in runs))
+        )
+    rows += [
+        ("completed trials", *(_trials(run) for run in runs)),
+        ("epochs trained", *(f"{int(in_order(run)['cost'].sum()):,}" for run in runs)),
+        ("training", *(_training(run) for run in runs)),
+        ("tuner", *(str(run.settings.get("tuner.name", "–")) for run in runs)),
+        ("data", *(str(run.settings.get("data.source", "–")) for run in runs)),
+        ("state", *(STATES.get(run.state, run.state) for run in runs)),
+    ]
+    return rows
+
+
+def _trials(run: RunData) -> str:
+    return f"{len(run.completed)} of {len(run.trials)}"
+
+
+def _training(run: RunData) -> str:
+    return duration(float(run.trials["seconds"].sum()))
+
+
+def _score(run: RunData) -> str:
+    if run.best is None:
+        return "–"
+    spread = run.best["score_std"]
+    plus = "" if pd.isna(spread) else f" ± {number(float(spread), 2)}"
+    return number(float(run.best["score"])) + plus
+
+
+def _winners(runs: Sequence[RunData]) -> list[Row]:
+    names = dict.fromkeys(domain.name for run in runs for domain in run.space)
+    rows: list[Row] = [
+        ("trial", *("–" if r.best is None else str(r.best["trial_id"]) for r in runs))
+    ]
+    for name in names:
+        cells = tuple(
+            "–" if run.best is None or name not in run.best else shown(name, run.best[name]) or "–"
+            for run in runs
+        )
+        if set(cells) != {"–"}:
+            rows.append((name, *cells))
+    return rows
+
+
+def _differing(runs: Sequence[RunData]) -> list[Row]:
+    keys = dict.fromkeys(key for run in runs for key in run.settings)
+    rows = []
+    for key in keys:
+        cells = tuple(str(run.settings.get(key, "–")) for run in runs)
+        if len(set(cells)) > 1 and key != "run.name":
+            rows.append((key, *cells))
+    return rows

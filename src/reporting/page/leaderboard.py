@@ -1,0 +1,92 @@
+"""The best trials as rows of texts, for the page and the terminal alike."""
+
+import math
+from dataclasses import dataclass
+
+import pandas as pd
+from rich.table import Table
+from rich.text import Text
+
+from src.reporting.domains import Domain, shown
+from src.reporting.run_data import RunData
+from src.reporting.text import number, printable
+
+MOST = 10
+
+
+@dataclass(frozen=True)
+class Leaderboard:
+    """A header, and a row a trial, best first."""
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def leaderboard(data: RunData, domains: tuple[Domain, ...], most: int = MOST) -> Leaderboard:
+    """The best trials: score with ± where there are repeats, distance to the best, what varied.
+
+    Args:
+        data: the run.
+        domains: the columns of hyperparameters, in order.
+        most: rows.
+    """
+    trials = data.completed.head(most)
+    spread = bool(trials["score_std"].notna().any())
+    sized = bool(trials["parameters"].notna().any())
+    varying = [d for d in domains if len({shown(d.name, v) for v in trials[d.name]}) > 1]
+    header = ["trial", data.objective, "to best", "epoch", "seconds"]
+    header += (["parameters"] if sized else []) + [domain.name for domain in varying]
+    rows = []
+    for _, trial in trials.iterrows():
+        cells = [str(trial["trial_id"]), _score(trial, spread=spread), distance(data, trial)]
+        cells += [f"{_whole(trial['best_epoch'])}/{_whole(trial['epochs'])}"]
+        cells += [number(float(trial["seconds"]), 3)]
+        cells += [_whole(trial["parameters"])] if sized else []
+        cells += [_short(domain, trial[domain.name]) for domain in varying]
+        rows.append(tuple(printable(cell) for cell in cells))
+    return Leaderboard(tuple(printable(name) for name in header), tuple(rows))
+
+
+def terminal_table(board: Leaderboard, width: int) -> Table:
+    """The leaderboard for a terminal, with as many columns as fit."""
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    used = 2
+    for index, name in enumerate(board.header):
+        need = max([len(name), *(len(row[index]) for row in board.rows)]) + 2
+        if used + need > width and index > 2:
+            break
+        used += need
+        table.add_column(Text(name), justify="left" if index == 0 else "right", no_wrap=True)
+    for row in board.rows:
+        table.add_row(*(Text(cell) for cell in row[: len(table.columns)]))
+    return table
+
+
+def distance(data: RunData, trial: "pd.Series") -> str:
+    """How far a trial's score is behind the best."""
+    if data.best is None:
+        return ""
+    behind = data.sign * (float(trial["score"]) - float(data.best["score"]))
+    return (
+        "best"
+        if trial["trial_id"] == data.best["trial_id"]
+        else number(behind, 2).replace("-", "−")
+    )
+
+
+def _score(trial: "pd.Series", *, spread: bool) -> str:
+    score = number(float(trial["score"]), 5)
+    if not spread or math.isnan(float(trial["score_std"])):
+        return score
+    return f"{score} ± {number(float(trial['score_std']), 2)}"
+
+
+def _short(domain: Domain, value: object) -> str:
+    """Three digits: enough to compare; all of them stand in trials.csv."""
+    if domain.kind == "float" and isinstance(value, float) and not math.isnan(value):
+        return number(value, 3)
+    return shown(domain.name, value) or "–"
+
+
+def _whole(value: object) -> str:
+    return "–" if value is None or value is pd.NA else f"{int(value):,}"  # type: ignore[call-overload]

@@ -1,0 +1,185 @@
+"""Whether plateaus, early stopping and the epochs were set well, and how the winner fits."""
+
+import math
+
+import numpy as np
+import pandas as pd
+
+from src.reporting.rules.finding import Finding
+
+FEWEST = 4  # trials, below which "always" and "never" say nothing
+
+
+def plateaus_never_fired(completed: pd.DataFrame, history: pd.DataFrame) -> list[Finding]:
+    """Plateau callbacks that never lowered the rate, in trials where nothing else could.
+
+    Args:
+        completed: the trials, with the columns `plateau` and, where it is searched, `schedule`.
+        history: with `learning_rate` by `trial_id`, `execution` and `fold`.
+    """
+    if "plateau" not in completed.columns or "learning_rate" not in history.columns:
+        return []
+    watched = completed[_true(completed["plateau"])]
+    if "schedule" in watched.columns:
+        watched = watched[watched["schedule"].isin(["constant"]) | watched["schedule"].isna()]
+    rows = history[history["trial_id"].isin(watched["trial_id"])]
+    if len(watched) < FEWEST or not len(rows):
+        return []
+    rates = rows.groupby(["trial_id", "execution", "fold"])["learning_rate"]
+    if ((rates.max() - rates.min()) > 1e-6 * rates.max()).any():
+        return []
+    return [
+        Finding(
+            "warning",
+            f"The plateau never lowered the rate in the {len(watched)} trials with a constant "
+            "schedule: lower `plateau_patience`, raise `training.epochs`, or pin `plateau=false`.",
+        )
+    ]
+
+
+def early_stopping_always(
+    completed: pd.DataFrame, epochs: int | None, patience: str = "early_stopping_patience"
+) -> list[Finding]:
+    """Early stopping that ended every trial well before the last epoch.
+
+    Args:
+        completed: the trials of a search without rungs.
+        epochs: the most that a trial may train.
+        patience: the column of the patience; trials where it is 0 do not count.
+    """
+    if epochs is None or patience not in completed.columns:
+        return []
+    counted = completed[pd.to_numeric(completed[patience], errors="coerce") > 0]
+    reached = counted["epochs"].dropna().astype(float)
+    if len(reached) < FEWEST or not (reached < epochs).all():
+        return []
+    longest = int(reached.max())
+    if longest > 0.9 * epochs:
+        return []
+    return [
+        Finding(
+            "note",
+            f"Early stopping ended all {len(reached)} trials, the longest at epoch {longest} of "
+            f"{epochs}: `training.epochs={_rounded_up(longest * 1.15)}` would lose nothing, and "
+            "schedules would run to their end.",
+        )
+    ]
+
+
+def still_improving(completed: pd.DataFrame, epochs: int | None) -> list[Finding]:
+    """Good trials whose best epoch is among the last that they were allowed.
+
+    Args:
+        completed: the trials, best first.
+        epochs: the most that a trial may train.
+    """
+    if epochs is None or epochs < 5 or len(completed) < FEWEST:
+        return []
+    top = completed.head(max(3, len(completed) // 5))
+    late = (top["best_epoch"].astype(float) >= 0.95 * epochs).to_numpy()
+    if not late[0] or late.mean() < 0.6:
+        return []
+    return [
+        Finding(
+            "warning",
+            f"The best trials were still improving at the last epoch ({int(late.sum())} of the "
+            f"best {len(top)}): train longer, `training.epochs={2 * epochs}`.",
+        )
+    ]
+
+
+def winner_fit(curves: pd.DataFrame, objective: str, direction: str) -> list[Finding]:
+    """Under- or overfitting of the winner, from its curves.
+
+    Overfitting: from the best epoch on, the validation loss rises by a tenth while the training
+    loss falls. A gap: the objective is much better in training than in validation at the best
+    epoch. Underfitting: no gap, and both losses still fall at the end.
+
+    Args:
+        curves: a row an epoch, indexed by it: `loss`, `val_loss`, and the objective with and
+            without `val_`; those missing are passed over.
+        objective: name of the score.
+        direction: `max` or `min`.
+    """
+    if not {"loss", "val_loss"} <= set(curves.columns):
+        return []
+    known = curves.dropna(subset=["loss", "val_loss"])
+    if len(known) < 4:
+        return []
+    loss, val_loss = known["loss"].to_numpy(float), known["val_loss"].to_numpy(float)
+    best = _best_row(known, objective, direction)
+    bottom = int(np.argmin(val_loss))
+    rise = val_loss[-1] / val_loss[bottom] - 1 if val_loss[bottom] > 0 else 0.0
+    if rise > 0.1 and loss[-1] < loss[bottom] and bottom < len(known) - 2:
+        epoch = known.index[bottom]
+        return [
+            Finding(
+                "note",
+                f"The winner overfits from epoch {epoch} on: its validation loss rises by "
+                f"{rise:.0%} while its training loss falls. The weights kept are those of epoch "
+                f"{known.index[best]}; more `dropout` or `weight_decay` may help.",
+            )
+        ]
+    gap = _gap(known, objective, direction, best)
+    if gap is not None and gap[2]:
+        return [
+            Finding(
+                "note",
+                f"The winner fits its training rows far better than new ones ({gap[0]:.4g} against "
+                f"{gap[1]:.4g} at its best epoch): more data or regularisation may help.",
+            )
+        ]
+    tail = max(2, len(known) // 5)
+    falling = _falls(loss[-tail - 1 :]) and _falls(val_loss[-tail - 1 :])
+    if falling and best >= len(known) - 2 and val_loss[-1] < 1.1 * loss[-1]:
+        return [
+            Finding(
+                "note",
+                "The winner may underfit: both its losses still fall at the end, and validation "
+                "is no worse than training. More epochs, units or layers may help.",
+            )
+        ]
+    return [Finding("good", "The winner's curves show neither over- nor underfitting.")]
+
+
+def _best_row(known: pd.DataFrame, objective: str, direction: str) -> int:
+    if objective not in known.columns or known[objective].isna().all():
+        return int(np.argmin(known["val_loss"].to_numpy(float)))
+    values = known[objective].to_numpy(float)
+    return int(np.nanargmax(values) if direction == "max" else np.nanargmin(values))
+
+
+def _gap(
+    known: pd.DataFrame, objective: str, direction: str, best: int
+) -> tuple[float, float, bool] | None:
+    """The objective in training and validation at the best epoch, and whether they are far apart.
+
+    Errors are compared as parts: what is missing to 1 of a score, or the error itself.
+    """
+    train = objective.removeprefix("val_")
+    if train == objective or not {train, objective} <= set(known.columns):
+        return None
+    fitted, seen = float(known[train].iloc[best]), float(known[objective].iloc[best])
+    if not (math.isfinite(fitted) and math.isfinite(seen)):
+        return None
+    wrong = (1 - fitted, 1 - seen) if direction == "max" else (fitted, seen)
+    far = wrong[1] > 2 * max(wrong[0], 0.0) and wrong[1] - max(wrong[0], 0.0) > 0.02 * _size(seen)
+    return fitted, seen, far
+
+
+def _size(value: float) -> float:
+    return max(abs(value), 1e-12)
+
+
+def _falls(values: "np.ndarray[tuple[int], np.dtype[np.float64]]") -> bool:
+    """Whether a curve falls by more than a hundredth from its beginning to its end."""
+    return bool(values[-1] < 0.99 * values[0])
+
+
+def _rounded_up(epochs: float) -> int:
+    step = 10 if epochs > 30 else 5 if epochs > 10 else 1
+    return int(math.ceil(epochs / step) * step)
+
+
+def _true(column: pd.Series) -> pd.Series:
+    return column.astype(str).str.lower() == "true"

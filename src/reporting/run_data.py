@@ -1,0 +1,296 @@
+"""Everything that a report needs of a run, read from its files; nothing is locked or changed."""
+
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from src.config.yaml_text import YamlError, read_yaml
+from src.errors import UserError
+from src.reporting.domains import Domain, read_space
+from src.reporting.frames import empty_history, empty_trials, load_history, load_trials
+from src.run_directory import RunDirectory
+from src.run_lock import is_held
+from src.search.snapshot import SavedSearch, read_snapshot
+
+UNKNOWN_OBJECTIVE = "score"
+
+
+@dataclass(frozen=True)
+class RunData:
+    """A run as its files tell of it; what they do not tell is empty.
+
+    Attributes:
+        run: its folder.
+        trials: as `load_trials` gives it, and `parameters` of each trial's model where known.
+        history: as `load_history` gives it.
+        space: the hyperparameters that can be active.
+        objective: name of the score.
+        direction: `max` or `min`.
+        settings: the configuration under dotted keys.
+        recorded: facts about data and versions from config.yaml.
+        state: `running`, `finished`, `failing`, `interrupted`, or `killed`.
+        reason: why it stopped.
+        winner: id of the trial whose model is in best/; None without one.
+        metrics: the winner's, by split.
+        predictions: best/predictions.csv; empty without it.
+        fingerprint: of the rows.
+        notices: what could not be read, a sentence each.
+    """
+
+    run: RunDirectory
+    trials: pd.DataFrame
+    history: pd.DataFrame
+    space: tuple[Domain, ...] = ()
+    objective: str = UNKNOWN_OBJECTIVE
+    direction: str = "max"
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    recorded: Mapping[str, Any] = field(default_factory=dict)
+    state: str = "finished"
+    reason: str = ""
+    winner: str | None = None
+    metrics: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
+    predictions: pd.DataFrame = field(default_factory=pd.DataFrame)
+    fingerprint: str = ""
+    notices: tuple[str, ...] = ()
+
+    @property
+    def sign(self) -> float:
+        """1 where a larger score is better, else −1."""
+        return 1.0 if self.direction == "max" else -1.0
+
+    @cached_property
+    def completed(self) -> pd.DataFrame:
+        """The trials with a score, best first; of equal scores the earlier."""
+        done = self.trials[(self.trials["status"] == "COMPLETED") & self.trials["score"].notna()]
+        order = np.lexsort((done["trial_id"].astype(str), -self.sign * done["score"]))
+        return done.iloc[order].reset_index(drop=True)
+
+    @cached_property
+    def failed(self) -> pd.DataFrame:
+        """The trials that failed, in order."""
+        return self.trials[self.trials["status"] == "FAILED"].reset_index(drop=True)
+
+    @property
+    def best(self) -> "pd.Series[Any] | None":
+        """The best trial's row."""
+        return self.completed.iloc[0] if len(self.completed) else None
+
+    @property
+    def searched(self) -> list[Domain]:
+        """The hyperparameters with more than one value, and a column."""
+        return [d for d in self.space if d.searched and d.name in self.trials.columns]
+
+    @property
+    def epochs(self) -> int | None:
+        """The most epochs of a trial."""
+        value = self.settings.get("training.epochs")
+        return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+    @property
+    def hyperband(self) -> bool:
+        """Whether trials have rungs."""
+        return bool(self.trials["rung"].notna().any())
+
+    @cached_property
+    def validation_rows(self) -> int | None:
+        """Rows that a trial's score is measured on; with folds, all that they cover."""
+        rows = _mapping(_mapping(self.recorded.get("data")).get("rows"))
+        counts = [rows.get("validation")]
+        if (self.settings.get("tuner.folds") or 1) != 1:
+            counts.append(rows.get("train"))
+        if not all(isinstance(count, int) for count in counts):
+            return None
+        return sum(count for count in counts if isinstance(count, int)) or None
+
+    @property
+    def limits(self) -> dict[str, tuple[float, float]]:
+        """How far ranges may be widened, by hyperparameter, where the run recorded it."""
+        found = {}
+        for name, pair in _mapping(self.recorded.get("limits")).items():
+            if isinstance(pair, list) and len(pair) == 2:
+                with suppress(TypeError, ValueError):
+                    found[str(name)] = (float(pair[0]), float(pair[1]))
+        return found
+
+    def rows_of(self, trial_id: str) -> pd.DataFrame:
+        """The epochs of a trial, those of the trials that it continues before them."""
+        parents = dict(zip(self.trials["trial_id"], self.trials["parent"], strict=True))
+        chain: list[str] = []
+        current: Any = trial_id
+        while isinstance(current, str) and current not in chain:
+            chain.append(current)
+            current = parents.get(current)
+        rows = self.history[self.history["trial_id"].isin(chain)]
+        return rows.sort_values(["execution", "fold", "epoch"], kind="stable")
+
+    def curve(self, trial_id: str, column: str) -> pd.Series:
+        """A column of the history by epoch, averaged over executions and folds."""
+        rows = self.rows_of(trial_id)
+        if column not in rows.columns:
+            return pd.Series(dtype=float)
+        return rows.groupby("epoch")[column].mean().dropna()
+
+
+def read_run(run: RunDirectory) -> RunData:
+    """Reads a run, however unfinished or damaged."""
+    notices: list[str] = []
+    saved = _snapshot(run, notices)
+    written = _config(run, notices)
+    head: Mapping[str, Any] = {} if saved is None else saved.head
+    identity = _mapping(head.get("identity"))
+    recorded = _mapping(written.get("recorded"))
+    settings = _mapping(head.get("config")) or _flat(written)
+    objective = _mapping(identity.get("objective")) or _mapping(recorded.get("objective"))
+    trials = _trials(run, saved, notices)
+    history = _table(run, "history", notices)
+    state, reason = _state(run, saved)
+    direction = objective.get("direction")
+    if not objective and len(trials):
+        notices.append("the objective is not known; a larger score is taken to be better")
+    return RunData(
+        run=run,
+        trials=trials,
+        history=history,
+        space=read_space(_mapping(identity.get("space"))) or _guessed_space(trials),
+        objective=str(objective.get("name", UNKNOWN_OBJECTIVE)),
+        direction="min" if direction == "min" else "max",
+        settings=settings,
+        recorded=recorded,
+        state=state,
+        reason=reason,
+        winner=None if saved is None or saved.exported is None else saved.exported["trial_id"],
+        metrics=_metrics(run, notices),
+        predictions=_predictions(run, notices),
+        fingerprint=str(_mapping(identity.get("data")).get("content", "")),
+        notices=tuple(notices),
+    )
+
+
+def _snapshot(run: RunDirectory, notices: list[str]) -> SavedSearch | None:
+    if not run.has_begun:
+        return None
+    try:
+        saved = read_snapshot(run)
+    except UserError as error:
+        notices.append(str(error).partition(", so the search")[0].partition(": its search")[0])
+        return None
+    if saved.notice:
+        notices.append(saved.notice)
+    return saved
+
+
+def _config(run: RunDirectory, notices: list[str]) -> Mapping[str, Any]:
+    try:
+        return _mapping(read_yaml(run.config.read_text())[0])
+    except (OSError, UnicodeDecodeError, YamlError, RecursionError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        notices.append(f"{run.config.name} cannot be read: {reason}")
+        return {}
+
+
+def _trials(run: RunDirectory, saved: SavedSearch | None, notices: list[str]) -> pd.DataFrame:
+    if run.trials_table.exists():
+        trials = _table(run, "trials", notices)
+    else:
+        trials = empty_trials()
+        if saved is not None and saved.records:
+            notices.append("trials.csv is missing, and with it all trials")
+    parameters = {}
+    for record in [] if saved is None else saved.records:
+        parameters[record["trial_id"]] = record["result"]["parameters"]
+    trials["parameters"] = [parameters.get(trial_id) for trial_id in trials["trial_id"]]
+    trials["parameters"] = trials["parameters"].astype("Int64")
+    return trials
+
+
+def _table(run: RunDirectory, which: str, notices: list[str]) -> pd.DataFrame:
+    path = run.trials_table if which == "trials" else run.history_table
+    if not path.exists():
+        return empty_trials() if which == "trials" else empty_history()
+    try:
+        return load_trials(run) if which == "trials" else load_history(run)
+    except UserError as error:
+        notices.append(str(error).removeprefix(f"{run.path}/"))
+        return empty_trials() if which == "trials" else empty_history()
+
+
+def _state(run: RunDirectory, saved: SavedSearch | None) -> tuple[str, str]:
+    if is_held(run.lock):
+        return "running", "the search is running"
+    if saved is not None and saved.end.get("kind"):
+        return saved.end["kind"], saved.end.get("reason", "")
+    return "killed", "the search ended without saying why, as when it is killed"
+
+
+def _metrics(run: RunDirectory, notices: list[str]) -> dict[str, dict[str, float | None]]:
+    if not run.metrics.exists():
+        return {}
+    try:
+        content = json.loads(run.metrics.read_text())
+        return {
+            split: {
+                str(name): None if value is None else float(value)
+                for name, value in content[split].items()
+                if value is None or isinstance(value, (int, float))
+            }
+            for split in ("validation", "test")
+        }
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        notices.append("best/metrics.json cannot be read")
+        return {}
+
+
+def _predictions(run: RunDirectory, notices: list[str]) -> pd.DataFrame:
+    if not run.predictions.exists():
+        return pd.DataFrame()
+    try:
+        header = pd.read_csv(run.predictions, nrows=0)
+        texts = dict.fromkeys([n for n in ("split", "target", "prediction") if n in header], object)
+        table = pd.read_csv(run.predictions, dtype=texts, keep_default_na=False)
+    except (OSError, ValueError, pd.errors.ParserError):
+        notices.append("best/predictions.csv cannot be read")
+        return pd.DataFrame()
+    if not {"split", "target", "prediction"} <= set(table.columns):
+        notices.append("best/predictions.csv lacks columns")
+        return pd.DataFrame()
+    return table
+
+
+def _guessed_space(trials: pd.DataFrame) -> tuple[Domain, ...]:
+    """Without a snapshot, the columns after `rung` are the hyperparameters, as far as is seen."""
+    names = list(trials.columns)
+    if "rung" not in names or not len(trials):
+        return ()
+    domains = []
+    for name in names[names.index("rung") + 1 :]:
+        if name in ("root", "parameters"):
+            continue
+        column = trials[name].dropna()
+        values = pd.to_numeric(column, errors="coerce")
+        if len(values) and values.notna().all() and column.nunique() > 6:
+            low, high = float(values.min()), float(values.max())
+            if np.isfinite([low, high]).all():
+                domains.append(Domain(name, "float", low=low, high=high, log=low > 0 < high / 50))
+                continue
+        domains.append(Domain(name, "choice", tuple(dict.fromkeys(column.tolist()))))
+    return tuple(domain for domain in domains if domain.is_range or domain.values)
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, dict) and key != "recorded":
+            flat |= _flat(value, f"{prefix}{key}.")
+        elif key != "recorded":
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}

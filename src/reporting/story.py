@@ -1,0 +1,113 @@
+"""What a run tells: its analyses, made once, and the sentences that its rules find."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from src.reporting.analysis.importance import Importance, importances
+from src.reporting.analysis.noise import Noise, score_noise
+from src.reporting.analysis.winner import shown_split
+from src.reporting.domains import Domain
+from src.reporting.plots.progress import in_order
+from src.reporting.rules import budget, certainty, edges, failures, mattered, training
+from src.reporting.rules.finding import Finding
+from src.reporting.rules.proposal import Override, next_command, proposed_space
+from src.reporting.run_data import RunData
+
+
+@dataclass(frozen=True)
+class Story:
+    """The analyses of a run and its sentences, by the question that they answer.
+
+    Attributes:
+        importance: of the hyperparameters.
+        noise: of the scores; None where it is not known.
+        ordered: the hyperparameters that were searched, the most important first.
+        real: is the winner real?
+        mattered: what mattered?
+        trained: how did trials train, and what failed?
+        onward: what next?
+        overrides: the proposed space.
+        purpose: of `command`.
+        command: what to run next.
+    """
+
+    importance: Importance
+    noise: Noise | None
+    ordered: tuple[Domain, ...]
+    real: tuple[Finding, ...]
+    mattered: tuple[Finding, ...]
+    trained: tuple[Finding, ...]
+    onward: tuple[Finding, ...]
+    overrides: tuple[Override, ...]
+    purpose: str
+    command: str
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """All sentences."""
+        return self.real + self.mattered + self.trained + self.onward
+
+
+def tell(data: RunData) -> Story:
+    """Runs every analysis and rule."""
+    completed = data.completed
+    importance = importances(completed, data.searched, data.direction)
+    noise = score_noise(data)
+    place = {name: index for index, name in enumerate(importance.share)}
+    ordered = sorted(data.searched, key=lambda domain: place.get(domain.name, len(place)))
+    overrides = proposed_space(data.trials, completed, data.space, importance, data.limits)
+    tolerance = 0.0 if noise is None else noise.error
+    ended = in_order(data)
+    idle = None if data.hyperband else budget.idle_trials(ended, data.direction, tolerance)
+    exhausted = budget.is_exhausted(len(ended), idle)
+    purpose, command = next_command(data, overrides, exhausted=exhausted)
+    length = budget.search_length(len(ended), idle)
+    return Story(
+        importance=importance,
+        noise=noise,
+        ordered=tuple(ordered),
+        real=tuple(_real(data, noise)),
+        mattered=tuple(mattered.what_mattered(importance) + mattered.what_did_not(importance)),
+        trained=tuple(_trained(data)),
+        onward=tuple(edges.edge_findings(completed, data.searched, data.limits) + length),
+        overrides=tuple(overrides),
+        purpose=purpose,
+        command=command,
+    )
+
+
+def _real(data: RunData, noise: Noise | None) -> list[Finding]:
+    found = certainty.top_differs(data.completed, noise, data.direction)
+    name = data.objective.removeprefix("val_")
+    counts = [0, 0]
+    if len(data.predictions):
+        counts = [int((data.predictions["split"] == s).sum()) for s in ("validation", "test")]
+        rows = data.predictions[data.predictions["split"] == shown_split(data.predictions)]
+        found += certainty.beats_guessing(rows)
+    found += certainty.test_agrees(
+        data.metrics.get("validation", {}).get(name),
+        data.metrics.get("test", {}).get(name),
+        name,
+        (counts[0], counts[1]),
+        data.direction,
+    )
+    return found
+
+
+def _trained(data: RunData) -> list[Finding]:
+    found = failures.failure_share(data.trials)
+    found += failures.failure_region(data.trials, data.searched)
+    if data.best is not None and len(data.history):
+        names = ["loss", "val_loss", data.objective, data.objective.removeprefix("val_")]
+        trial_id = str(data.best["trial_id"])
+        curves = {name: data.curve(trial_id, name) for name in dict.fromkeys(names)}
+        curves = {name: curve for name, curve in curves.items() if len(curve)}
+        found += training.winner_fit(pd.DataFrame(curves), data.objective, data.direction)
+    found += training.plateaus_never_fired(data.completed, data.history)
+    if not data.hyperband:
+        found += training.early_stopping_always(data.completed, data.epochs)
+    last = data.completed
+    if data.hyperband and data.epochs is not None:
+        last = last[last["rung"] == last.groupby("bracket")["rung"].transform("max")]
+    return found + training.still_improving(last.reset_index(drop=True), data.epochs)

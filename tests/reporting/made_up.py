@@ -1,0 +1,183 @@
+"""Made-up runs: real files, written by the project's own classes, of trials that nobody trained."""
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+import callbacks
+from src.config import dump_config, load_config
+from src.reporting import report_listeners
+from src.run_directory import RunDirectory, event_suffix
+from src.search import resuming, workflow
+from src.search.events import SearchEnd, SearchProgress
+from src.search.history import HistoryFile
+from src.search.seeds import oracle_seed
+from src.search.snapshot import Snapshot
+from src.search.trial import FitResult, TrialRecord, TrialResult, TrialSpec
+from src.search.workflow import PreparedSearch
+
+Score = Callable[[dict[str, Any]], float | None]
+STARTED = 1.7e9  # seconds since 1970
+SETTINGS = ("run.workers=1", "data.source=iris", "run.name=run")
+
+
+def learning_rate_decides(values: dict[str, Any]) -> float | None:
+    """Best at a rate of 0.003; a rate above 0.02 fails."""
+    rate = float(values["learning_rate"])
+    if rate > 0.02:
+        return None
+    return 0.97 - 0.08 * math.log10(rate / 0.003) ** 2
+
+
+def make_run(
+    folder: Path,
+    *overrides: str,
+    trials: int = 20,
+    epochs: int = 6,
+    score: Score = learning_rate_decides,
+    end: str = "finished",
+    preset: str = "default",
+    scalars: bool = False,
+) -> RunDirectory:
+    """Writes a run into `folder/run` as a search would, and returns it.
+
+    Args:
+        folder: of all runs.
+        overrides: of the configuration.
+        trials: how many have ended.
+        epochs: of each trial.
+        score: of the hyperparameters; None for a failure.
+        end: its kind; empty for a search that was killed.
+        preset: the configuration.
+        scalars: whether TensorBoard's scalars are written too.
+    """
+    prepared = _prepared(preset, (*SETTINGS, *overrides, f"training.epochs={epochs}"))
+    config = prepared.config.model_copy(
+        update={"run": prepared.config.run.model_copy(update={"directory": str(folder)})}
+    )
+    run = RunDirectory.create(str(folder), "run", config.tuner.name)
+    text = dump_config(config, prepared.recorded, run.config)
+    run.config.write_text(text)
+    oracle = replace(prepared).oracle.__class__.from_config(
+        config,
+        objective=prepared.objective,
+        hyperparameters=prepared.space.copy(),
+        seed=oracle_seed(config.seed),
+    )
+    progress = SearchProgress(prepared.objective, trials)
+    metrics = prepared.hypermodel.metric_names
+    history = HistoryFile(run.history_table, metrics=_columns(metrics))
+    listeners = report_listeners()
+    for listener in listeners:
+        listener.on_search_begin(run, prepared.space, metrics, progress)
+    for _ in range(trials):
+        trial = oracle.create_trial("slot")
+        spec = TrialSpec(
+            trial.trial_id, trial.trial_id, None, trial.hyperparameters.get_config(), 0, epochs
+        )
+        record = _record(spec, score(spec.values), epochs, prepared)
+        result = record.result
+        trial.status, trial.message = result.status, result.reason
+        if result.status == "COMPLETED":
+            oracle.update_trial(trial.trial_id, {prepared.objective.name: float(result.score or 0)})
+        oracle.end_trial(trial)
+        for listener in listeners:
+            listener.on_trial_begin(spec, progress)
+        if scalars:
+            _write_scalars(run, record)
+        progress.records.append(record)
+        for listener in listeners:
+            listener.on_trial_end(record, progress)
+    history.replace(progress.records)
+    if progress.best is not None:
+        _write_winner(run, prepared)
+    best = None if progress.best is None else {"trial_id": progress.best.spec.trial_id, "files": {}}
+    how = {"kind": end, "reason": "all trials are done"} if end else {}
+    snapshot = Snapshot(run, resuming.head(config, text, prepared.identity), history.checksum)
+    snapshot.write(oracle, progress, how, best)
+    for listener in listeners:
+        listener.on_search_end(SearchEnd(end, "all trials are done"), progress)
+    return run
+
+
+@cache
+def _prepared(preset: str, overrides: tuple[str, ...]) -> PreparedSearch:
+    return workflow.prepare(load_config(preset, list(overrides)))
+
+
+def _columns(metrics: Sequence[str]) -> list[str]:
+    return ["loss", *metrics, "val_loss", *(f"val_{name}" for name in metrics)]
+
+
+def _record(
+    spec: TrialSpec, score: float | None, epochs: int, prepared: PreparedSearch
+) -> TrialRecord:
+    number = int(spec.trial_id)
+    rows = []
+    for epoch in range(1, epochs + 1):
+        value = (score or 0.1) * (1 - 0.5 / epoch) / (1 - 0.5 / epochs)
+        row: dict[str, float] = {"execution": 0, "fold": 0, "epoch": epoch, "batch_size": 32}
+        row |= {"learning_rate": float(spec.values["learning_rate"])}
+        for name in _columns(prepared.hypermodel.metric_names):
+            row[name] = value if name.endswith("accuracy") else 1.2 - value
+        row["accuracy"] = min(1.0, value + 0.01)
+        rows.append(row)
+    metrics = {n: v for n, v in rows[-1].items() if n in _columns(prepared.hypermodel.metric_names)}
+    fits: tuple[FitResult, ...] = ()
+    if score is not None:
+        metrics[prepared.objective.name] = score
+        fits = (FitResult(0, 0, score, epochs, epochs, metrics),)
+    return TrialRecord(
+        spec,
+        TrialResult(
+            status="FAILED" if score is None else "COMPLETED",
+            fits=fits,
+            reason="loss became nan in epoch 2" if score is None else "",
+            traceback="",
+            history=tuple(rows),
+            parameters=1000 + 10 * number,
+            started=STARTED + 3.0 * (number // 2),
+            seconds=2.5,
+            worker=str(number % 2),
+        ),
+    )
+
+
+def _write_scalars(run: RunDirectory, record: TrialRecord) -> None:
+    trial_id = record.spec.trial_id
+    board = callbacks.TensorBoard(run.tensorboard / trial_id, event_suffix(trial_id))
+    board.on_train_begin()
+    hidden = ("execution", "fold", "epoch")
+    for epoch, row in enumerate(record.result.history):
+        board.on_epoch_end(epoch, {name: v for name, v in row.items() if name not in hidden})
+    board.on_train_end()
+
+
+def _write_winner(run: RunDirectory, prepared: PreparedSearch) -> None:
+    """Predictions that are right in nine rows of ten."""
+    run.best.mkdir()
+    generator = np.random.default_rng(0)
+    names = prepared.data.class_names
+    tables = []
+    for split, size in (("validation", 100), ("test", 100)):
+        if names:
+            target = np.arange(size) % len(names)
+            predicted = np.where(np.arange(size) % 10, target, (target + 1) % len(names))
+            noise = generator.dirichlet(np.ones(len(names)), size) * 0.4
+            noise[np.arange(size), predicted] += 0.6
+            table = {"target": np.array(names)[target], "prediction": np.array(names)[predicted]}
+            table |= {f"probability_{name}": noise[:, i] for i, name in enumerate(names)}
+        else:
+            truth = generator.normal(50, 10, size)
+            table = {"target": truth, "prediction": truth + generator.normal(0, 2, size)}
+        tables.append(pd.DataFrame({"split": split, "row": range(size), **table}))
+    pd.concat(tables).to_csv(run.predictions, index=False)
+    scores = {"accuracy": 0.9, "f1": 0.9} if names else {"rmse": 2.0, "r2": 0.95}
+    run.metrics.write_text(json.dumps({"validation": scores, "test": scores}))

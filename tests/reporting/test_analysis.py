@@ -1,0 +1,186 @@
+"""Importance finds what decided, and claims nothing where nothing did; counts agree with others."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn import metrics
+
+from src.reporting.analysis.importance import Importance, importances
+from src.reporting.analysis.noise import score_noise
+from src.reporting.analysis.winner import class_report, curves, shown_split
+from src.reporting.domains import Domain
+from src.reporting.run_data import RunData
+from tests.reporting.tables import run_data, trials_table
+
+RATE = Domain("rate", "float", low=1e-4, high=1e-1, log=True)
+WIDTH = Domain("width", "int", low=8, high=64)
+KIND = Domain("kind", "choice", ("plain", "fancy"))
+EXTRA = Domain("extra", "float", low=0.0, high=1.0, conditions=(("kind", ("fancy",)),))
+DOMAINS = (RATE, WIDTH, KIND, EXTRA)
+
+
+def points(number: int, seed: int = 0) -> pd.DataFrame:
+    generator = np.random.default_rng(seed)
+    kind = generator.choice(["plain", "fancy"], number)
+    return pd.DataFrame(
+        {
+            "rate": 10 ** generator.uniform(-4, -1, number),
+            "width": generator.integers(8, 65, number),
+            "kind": kind,
+            "extra": np.where(kind == "fancy", generator.uniform(0, 1, number), np.nan),
+        }
+    )
+
+
+def columns_of(space: pd.DataFrame) -> dict[str, list[object]]:
+    return {str(name): space[name].tolist() for name in space}
+
+
+def importance_of(scores: "pd.Series[float]", space: pd.DataFrame) -> Importance:
+    return importances(trials_table(scores, **columns_of(space)), DOMAINS)
+
+
+def test_the_hyperparameter_that_decides_is_the_one_that_matters() -> None:
+    space = points(100)
+    found = importance_of(-((np.log10(space["rate"]) + 2.5) ** 2), space)
+    assert found.r2 is not None
+    assert found.r2 > 0.7
+    assert next(iter(found.share)) == "rate"
+    assert [name for name in found.share if found.matters(name)] == ["rate"]
+    assert found.is_idle("width")
+    assert found.is_idle("kind")
+
+
+def test_what_a_condition_switches_on_counts_for_its_parent() -> None:
+    space = points(80)
+    found = importance_of((space["kind"] == "fancy") * 1.0 + (space.index == 7) / 2, space)
+    assert next(iter(found.share)) == "kind"
+    assert not found.matters("extra")  # although whether it is there tells the kind
+
+
+def test_an_inactive_value_is_not_the_default() -> None:
+    space = points(80)
+    active = space["extra"].fillna(0.0) * (space["kind"] == "fancy")
+    found = importance_of(active, space)
+    assert found.matters("extra")
+
+
+def test_scores_by_chance_lead_to_no_claim() -> None:
+    claims = 0
+    for seed in range(3):
+        noise = pd.Series(np.random.default_rng(100 + seed).normal(size=40))
+        found = importance_of(noise, points(40, seed))
+        claims += sum(found.matters(name) for name in found.share)
+    assert claims == 0
+
+
+def test_few_trials_or_equal_scores_have_no_forest() -> None:
+    space = points(11)
+    assert importance_of(space["rate"], space).r2 is None
+    space = points(40)
+    assert importance_of(space["rate"] * 0, space).r2 is None
+
+
+def test_it_is_the_same_twice_and_the_direction_does_not_matter() -> None:
+    space = points(30)
+    table = trials_table(np.log(space["rate"]), **columns_of(space))
+    first, second = importances(table, DOMAINS), importances(table, DOMAINS)
+    assert first == second
+    turned = importances(table.assign(score=-table["score"]), DOMAINS, "min")
+    assert turned.share == pytest.approx(first.share)
+
+
+def test_promotions_do_not_count_twice() -> None:
+    space = points(24)
+    table = trials_table(np.log(space["rate"]), **columns_of(space))
+    table["parent"] = [None] * 20 + ["0000", "0001", "0002", "0003"]
+    assert importances(table, DOMAINS).trials == 20
+
+
+def noisy(**changes: object) -> RunData:
+    return run_data(trials_table(pd.Series([0.9, 0.8])), **changes)
+
+
+def test_the_noise_of_an_accuracy_is_that_of_its_rows() -> None:
+    recorded = {"data": {"rows": {"train": 300, "validation": 100}}}
+    noise = score_noise(noisy(objective="val_accuracy", recorded=recorded))
+    assert noise is not None
+    assert noise.error == pytest.approx((0.9 * 0.1 / 100) ** 0.5)
+    assert noise.difference == pytest.approx(8**0.5 * noise.error)
+    folds = score_noise(
+        noisy(objective="val_accuracy", recorded=recorded, settings={"tuner.folds": 4})
+    )
+    assert folds is not None
+    assert folds.error == pytest.approx((0.9 * 0.1 / 400) ** 0.5)
+
+
+def test_repeats_tell_the_noise_themselves() -> None:
+    table = trials_table(pd.Series([0.9, 0.8]), score_std=[0.03, 0.04])
+    noise = score_noise(run_data(table, settings={"tuner.executions_per_trial": 4}))
+    assert noise is not None
+    assert noise.error == pytest.approx((0.00125**0.5) / 2)
+
+
+def test_the_noise_of_an_rmse_comes_from_the_winners_rows() -> None:
+    generator = np.random.default_rng(0)
+    rows = pd.DataFrame({"split": "validation", "target": np.zeros(400)})
+    rows["prediction"] = generator.normal(0, 2, 400)
+    recorded = {"data": {"rows": {"validation": 400}}}
+    data = noisy(objective="val_rmse", direction="min", predictions=rows, recorded=recorded)
+    noise = score_noise(data)
+    assert noise is not None
+    assert noise.error == pytest.approx(2 / (2 * 400) ** 0.5, rel=0.2)  # of a normal distribution
+    assert score_noise(noisy(objective="val_log_loss", recorded=recorded)) is None
+
+
+def predictions(rows: int = 300, classes: tuple[str, ...] = ("a", "b", "c")) -> pd.DataFrame:
+    generator = np.random.default_rng(1)
+    target = generator.integers(0, len(classes), rows)
+    logits = generator.normal(size=(rows, len(classes)))
+    logits[np.arange(rows), target] += 1.0
+    probability = np.round(np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True), 2)
+    names = np.array(classes)
+    table = pd.DataFrame({"split": "test", "target": names[target]})
+    table["prediction"] = names[probability.argmax(axis=1)]
+    for index, name in enumerate(classes):
+        table[f"probability_{name}"] = probability[:, index]
+    return table
+
+
+def test_classes_are_counted_as_scikit_learn_does() -> None:
+    table = predictions()
+    report = class_report(table)
+    assert report.classes == ("a", "b", "c")
+    expected = metrics.confusion_matrix(table["target"], table["prediction"])
+    assert (report.confusion == expected).all()
+    each = metrics.precision_recall_fscore_support(table["target"], table["prediction"])
+    for column, values in zip(("precision", "recall", "f1", "rows"), each, strict=True):
+        assert report.table[column].to_numpy(float) == pytest.approx(np.asarray(values, float))
+
+
+def test_areas_under_the_curves_are_scikit_learns() -> None:
+    table = predictions()
+    found = {curve.name: curve for curve in curves(table)}
+    assert set(found) == {"a", "b", "c"}
+    for name, curve in found.items():
+        own, score = table["target"] == name, table[f"probability_{name}"]
+        assert curve.auc == pytest.approx(metrics.roc_auc_score(own, score))
+        expected = metrics.average_precision_score(own, score)
+        assert curve.average_precision == pytest.approx(expected)
+
+
+def test_of_two_classes_one_curve_is_drawn_and_a_class_that_never_is_wrong_counts_0() -> None:
+    table = predictions(classes=("no", "yes"))
+    assert [curve.name for curve in curves(table)] == ["yes"]
+    table["target"] = "no"
+    assert curves(table) == []
+    assert class_report(table).table["recall"].iloc[1] == 0
+
+
+def test_test_rows_are_shown_where_there_are_any() -> None:
+    assert shown_split(predictions()) == "test"
+    assert shown_split(predictions().assign(split="validation")) == "validation"
+
+
+def test_a_run_without_facts_has_no_noise() -> None:
+    assert score_noise(noisy(objective="val_accuracy")) is None

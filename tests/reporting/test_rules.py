@@ -1,0 +1,274 @@
+"""Each rule speaks where its data calls for it, and is silent where it does not."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from src.reporting.analysis.importance import Importance
+from src.reporting.analysis.noise import Noise
+from src.reporting.domains import Domain
+from src.reporting.rules import budget, certainty, edges, failures, mattered, training
+from src.reporting.rules.compared import compared
+from src.reporting.rules.finding import Finding
+from tests.reporting.tables import run_data, trials_table
+
+RATE = Domain("rate", "float", low=1e-4, high=1e-2, log=True)
+LAYERS = Domain("layers", "int", low=1, high=3)
+KIND = Domain("kind", "choice", ("a", "b"))
+NAN = float("nan")
+
+
+def text_of(found: list[Finding]) -> str:
+    assert len(found) == 1, found
+    return found[0].text
+
+
+def importance(r2: float | None, trials: int = 50, **shares: float) -> Importance:
+    return Importance(r2, trials, shares, dict.fromkeys(shares, 0.01), dict.fromkeys(shares, 1.0))
+
+
+def test_what_mattered_names_the_clear_ones_in_order() -> None:
+    found = mattered.what_mattered(importance(0.6, rate=0.5, kind=0.2, layers=0.01))
+    assert text_of(found) == ("`rate` mattered most, then `kind` (R² 0.60 on trials not seen).")
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (importance(0.1, rate=0.5), "does not predict"),
+        (importance(None, trials=5), "5 completed trials are too few"),
+        (importance(None, trials=50), "hardly differ"),
+        (importance(0.6, rate=0.02), "No single hyperparameter stands out"),
+    ],
+)
+def test_nothing_is_claimed_of_a_bad_fit_or_few_trials(given: Importance, said: str) -> None:
+    text = text_of(mattered.what_mattered(given))
+    assert said in text
+    assert "mattered most" not in text
+
+
+def test_what_did_not_matter_takes_enough_trials() -> None:
+    assert "`layers`" in text_of(mattered.what_did_not(importance(0.6, rate=0.5, layers=0.0)))
+    assert mattered.what_did_not(importance(0.6, trials=20, rate=0.5, layers=0.0)) == []
+    assert mattered.what_did_not(importance(0.3, rate=0.5, layers=0.0)) == []
+
+
+def rates(*values: float) -> pd.DataFrame:
+    """Completed trials, best first."""
+    return trials_table(np.linspace(0.9, 0.5, len(values)), rate=values)
+
+
+def test_good_values_at_the_upper_end_say_widen_it() -> None:
+    table = rates(9.5e-3, 8e-3, 9e-3, *np.geomspace(1e-4, 5e-3, 12))
+    assert edges.edge_of(table, RATE) == "high"
+    text = text_of(edges.edge_findings(table, [RATE], {}))
+    assert text.endswith("upper end of its range: widen it above 0.01.")
+
+
+def test_good_values_at_the_lower_end_say_widen_it() -> None:
+    table = rates(1.1e-4, 1.2e-4, 1e-4, *np.geomspace(2e-4, 1e-2, 12))
+    assert "widen it below 0.0001" in text_of(edges.edge_findings(table, [RATE], {}))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [1e-3, 9e-3, 9e-3, *np.geomspace(1e-4, 5e-3, 12)],  # the best is inside
+        [9.5e-3, 1e-3, 5e-4, *np.geomspace(1e-4, 5e-3, 12)],  # the best is alone
+        [9.5e-3, 9e-3],  # too few
+        [NAN, 9e-3, 9e-3, *np.geomspace(1e-4, 5e-3, 12)],  # inactive in the best
+    ],
+)
+def test_a_best_value_at_an_edge_by_chance_says_nothing(values: list[float]) -> None:
+    assert edges.edge_findings(rates(*values), [RATE], {}) == []
+
+
+def test_an_edge_that_is_a_limit_says_nothing() -> None:
+    table = rates(9.5e-3, 8e-3, 9e-3, *np.geomspace(1e-4, 5e-3, 12))
+    assert edges.edge_findings(table, [RATE], {"rate": (0.0, 1e-2)}) == []
+    zero = Domain("rate", "float", low=0.0, high=1.0)
+    table = rates(0.0, 0.01, 0.02, *np.linspace(0.1, 1, 12))
+    assert edges.edge_findings(table, [zero], {}) == []
+
+
+def test_of_few_integers_only_the_last_is_the_edge() -> None:
+    table = trials_table(np.linspace(1, 0, 15), layers=[3, 3, 3, *[1, 2] * 6])
+    assert edges.edge_of(table, LAYERS) == "high"
+    table["layers"] = [3, 3, 2, *[1, 2] * 6]
+    assert edges.edge_of(table, LAYERS) is None
+
+
+def history_of(rates_by_trial: dict[str, list[float]]) -> pd.DataFrame:
+    rows = [
+        {"trial_id": name, "execution": 0, "fold": 0, "epoch": epoch, "learning_rate": rate}
+        for name, values in rates_by_trial.items()
+        for epoch, rate in enumerate(values, 1)
+    ]
+    return pd.DataFrame(rows)
+
+
+def plateaus(rate: list[float], schedule: str = "constant", plateau: bool = True) -> list[Finding]:
+    table = trials_table([0.9] * 5, plateau=plateau, schedule=schedule)
+    return training.plateaus_never_fired(table, history_of(dict.fromkeys(table["trial_id"], rate)))
+
+
+def test_plateaus_that_never_lowered_the_rate() -> None:
+    assert "never lowered the rate in the 5 trials" in text_of(plateaus([0.1, 0.1, 0.1]))
+    assert plateaus([0.1, 0.1, 0.05]) == []
+    assert plateaus([0.1, 0.1, 0.1], schedule="cosine") == []
+    assert plateaus([0.1, 0.1, 0.1], plateau=False) == []
+
+
+def test_early_stopping_that_always_did() -> None:
+    table = trials_table([0.9] * 6, epochs=[20, 22, 25, 21, 20, 26], early_stopping_patience=5)
+    text = text_of(training.early_stopping_always(table, 50))
+    assert "all 6 trials, the longest at epoch 26 of 50: `training.epochs=30`" in text
+    table["epochs"] = [20, 22, 50, 21, 20, 26]
+    assert training.early_stopping_always(table, 50) == []
+    table["epochs"], table["early_stopping_patience"] = 20, 0
+    assert training.early_stopping_always(table, 50) == []
+
+
+def test_best_epochs_at_the_end_say_train_longer() -> None:
+    table = trials_table([0.9] * 10, best_epoch=[50, 49, 50, *[10] * 7])
+    assert "`training.epochs=100`" in text_of(training.still_improving(table, 50))
+    table["best_epoch"] = [50, 20, 10, *[10] * 7]
+    assert training.still_improving(table, 50) == []
+    table["best_epoch"] = [20, 50, 50, *[50] * 7]
+    assert training.still_improving(table, 50) == []
+
+
+def curves(loss: list[float], val_loss: list[float], **others: list[float]) -> pd.DataFrame:
+    table = pd.DataFrame({"loss": loss, "val_loss": val_loss, **others})
+    return table.set_index(np.arange(1, len(table) + 1))
+
+
+FALLING = [1.0, 0.8, 0.6, 0.5, 0.4, 0.3, 0.25, 0.2, 0.15, 0.1]
+
+
+def test_a_validation_loss_that_rises_again_is_overfitting() -> None:
+    table = curves(FALLING, [1, 0.8, 0.7, 0.6, 0.6, 0.65, 0.7, 0.75, 0.8, 0.9])
+    text = text_of(training.winner_fit(table, "val_loss", "min"))
+    assert "overfits from epoch 4 on" in text
+    assert "50%" in text
+
+
+def test_a_gap_between_training_and_validation_is_told() -> None:
+    flat = [0.5] * 10
+    table = curves([0.1] * 10, flat, accuracy=[0.99] * 10, val_accuracy=[0.9] * 10)
+    assert "0.99 against 0.9" in text_of(training.winner_fit(table, "val_accuracy", "max"))
+
+
+def test_losses_that_still_fall_together_are_underfitting() -> None:
+    table = curves(FALLING, FALLING)
+    assert "may underfit" in text_of(training.winner_fit(table, "val_loss", "min"))
+
+
+def test_a_good_fit_is_told_and_few_epochs_say_nothing() -> None:
+    settled = [1.0, 0.6, 0.45, 0.42, 0.41, 0.405, 0.404, 0.403, 0.402, 0.402]
+    found = training.winner_fit(curves(settled, settled), "val_loss", "min")
+    assert found[0].kind == "good"
+    assert training.winner_fit(curves([1.0, 0.5], [1.0, 0.5]), "val_loss", "min") == []
+    assert training.winner_fit(pd.DataFrame({"loss": FALLING}), "val_loss", "min") == []
+
+
+def test_a_lead_beyond_noise_and_one_within() -> None:
+    table = trials_table([0.95, 0.9, 0.89], parameters=[5000, 1000, 9000])
+    ahead = certainty.top_differs(table, Noise(0.01, "from 3 trainings"), "max")
+    assert ahead[0].kind == "good"
+    assert "ahead of the next by 0.05" in ahead[0].text
+    tied = text_of(certainty.top_differs(table, Noise(0.02, "from 3 trainings"), "max"))
+    assert "1 other trial (`0001`) is within chance of the best" in tied
+    assert "Trial `0001` is the smallest, with 1,000 parameters against 5,000" in tied
+    assert "executions_per_trial=3" in text_of(certainty.top_differs(table, None, "max"))
+    assert certainty.top_differs(table.head(1), None, "max") == []
+
+
+def test_a_smaller_score_can_be_the_better_one() -> None:
+    table = trials_table([1.0, 1.5, 2.0])
+    assert certainty.top_differs(table, Noise(0.1, ""), "min")[0].kind == "good"
+
+
+def test_a_test_score_that_agrees_and_one_that_does_not() -> None:
+    worse = certainty.test_agrees(0.95, 0.80, "accuracy", (400, 400), "max")
+    assert worse[0].kind == "warning"
+    assert "0.8 ± 0.04, clearly worse than 0.95" in worse[0].text
+    assert certainty.test_agrees(0.95, 0.94, "accuracy", (400, 400), "max")[0].kind == "good"
+    assert certainty.test_agrees(2.0, 3.0, "rmse", (400, 400), "min")[0].kind == "warning"
+    assert certainty.test_agrees(2.0, 2.1, "rmse", (400, 400), "min")[0].kind == "good"
+    assert certainty.test_agrees(0.9, None, "accuracy", (400, 400), "max") == []
+
+
+def test_a_winner_no_better_than_the_most_frequent_class() -> None:
+    rows = pd.DataFrame({"target": ["a"] * 70 + ["b"] * 30, "probability_a": 0.5})
+    rows["prediction"] = "a"
+    assert "learned little or nothing" in text_of(certainty.beats_guessing(rows))
+    rows["prediction"] = rows["target"]
+    assert certainty.beats_guessing(rows) == []
+
+
+def test_a_winner_no_better_than_the_mean() -> None:
+    target = np.random.default_rng(0).normal(size=100)
+    rows = pd.DataFrame({"target": target, "prediction": target.mean()})
+    assert "hardly better" in text_of(certainty.beats_guessing(rows))
+    assert certainty.beats_guessing(rows.assign(prediction=0.7 * target)) == []
+
+
+def some_failed(**columns: object) -> pd.DataFrame:
+    table = trials_table([0.9, 0.8, 0.7, 0.9, 0.8, NAN, NAN, NAN], **columns)
+    table.loc[table["status"] == "FAILED", "reason"] = "loss became nan in epoch 3"
+    return table
+
+
+def test_failures_are_counted_with_their_reason() -> None:
+    text = text_of(failures.failure_share(some_failed()))
+    assert text.startswith("3 trials of 8 failed and took 38% of the time")
+    assert "“loss became nan” (3 times)" in text
+    assert failures.failure_share(trials_table([0.9, 0.8])) == []
+
+
+def test_failures_at_one_end_of_a_range_are_found() -> None:
+    table = some_failed(rate=[1e-4, 2e-4, 3e-4, 4e-4, 5e-4, 6e-3, 7e-3, 8e-3])
+    text = text_of(failures.failure_region(table, [RATE]))
+    assert "lower `space.rate.max` to about 0.00046" in text
+    table = some_failed(rate=[5e-3, 6e-3, 7e-3, 8e-3, 9e-3, 1e-4, 2e-4, 3e-4])
+    assert "raise `space.rate.min`" in text_of(failures.failure_region(table, [RATE]))
+    table = some_failed(rate=[1e-4, 9e-3, 1e-3, 5e-3, 2e-4, 3e-4, 2e-3, 8e-3])
+    assert failures.failure_region(table, [RATE]) == []
+
+
+def test_failures_of_one_choice_are_found() -> None:
+    table = some_failed(kind=[*"aaaaa", *"bbb"])
+    assert "`kind=b`: leave it out" in text_of(failures.failure_region(table, [KIND]))
+    assert failures.failure_region(some_failed(kind=[*"aabba", *"bbb"]), [KIND]) == []
+
+
+def test_a_late_best_and_a_long_calm() -> None:
+    rising = trials_table(np.linspace(0.1, 0.9, 20))
+    assert budget.idle_trials(rising, "max") == 0
+    assert "came late" in text_of(budget.search_length(20, 0))
+    early = trials_table([0.5, 0.9, *np.full(18, 0.6)])
+    assert budget.idle_trials(early, "max") == 18
+    assert "last 18 trials of 20" in text_of(budget.search_length(20, 18))
+    assert budget.search_length(20, 6) == []
+    assert budget.idle_trials(rising.head(5), "max") is None
+    assert budget.search_length(5, None) == []
+
+
+def test_an_improvement_within_noise_is_none() -> None:
+    table = trials_table([0.5, 0.9, *np.full(17, 0.6), 0.905])
+    assert budget.idle_trials(table, "max", tolerance=0.01) == 18
+    assert budget.idle_trials(table, "max") == 0
+
+
+def test_runs_are_compared_only_where_they_can_be() -> None:
+    better = run_data(trials_table([0.95, 0.5]), objective="val_accuracy", fingerprint="x")
+    worse = run_data(trials_table([0.90, 0.5]), objective="val_accuracy", fingerprint="x")
+    noise = Noise(0.01, "from 100 validation rows")
+    assert "more than chance" in text_of(compared([worse, better], [noise, noise]))
+    loud = Noise(0.1, "from 10 validation rows")
+    assert "no more than chance" in text_of(compared([worse, better], [loud, loud]))
+    other = run_data(trials_table([0.9]), objective="val_loss", direction="min")
+    assert "different objectives" in text_of(compared([better, other], [noise, noise]))
+    rows = run_data(trials_table([0.9]), objective="val_accuracy", fingerprint="y")
+    assert "different rows" in compared([better, rows], [noise, noise])[0].text

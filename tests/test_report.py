@@ -1,0 +1,215 @@
+"""The command `python -m src.report`: files, texts, statuses, and what it must not do."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from src import report
+from src.run_directory import RunDirectory
+from src.run_lock import RunLock
+from tests.reporting.made_up import make_run
+
+HOSTILE = "<script>alert(1)</script><img src=x onerror=y>"
+TAGS = frozenset(
+    (
+        *("html", "head", "meta", "title", "style", "body", "header", "main", "footer", "h1", "h2"),
+        *(
+            "h3",
+            "p",
+            "div",
+            "span",
+            "b",
+            "ul",
+            "li",
+            "code",
+            "pre",
+            "table",
+            "thead",
+            "tbody",
+            "tr",
+        ),
+        *("th", "td", "details", "summary", "figure", "figcaption"),
+        *("svg", "polyline", "polygon", "rect", "circle", "path", "text"),
+    )
+)
+
+
+class Page(HTMLParser):
+    """The tags, attributes and text of a page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.attributes: set[str] = set()
+        self.text = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.attributes |= {name for name, _ in attrs}
+
+    def handle_data(self, data: str) -> None:
+        self.text += f" {data}"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
+    return make_run(tmp_path_factory.mktemp("logs"), trials=20, epochs=4)
+
+
+@pytest.fixture
+def run(made: RunDirectory, tmp_path: Path) -> RunDirectory:
+    return RunDirectory(Path(shutil.copytree(made.path, tmp_path / "run")))
+
+
+def test_it_writes_one_page_and_prints_the_same_leaderboard(
+    run: RunDirectory, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert report.main([str(run.path)]) == 0
+    printed = capsys.readouterr().out
+    page = Page(run.report.read_text())
+    trials = pd.read_csv(run.trials_table, dtype={"trial_id": str})
+    best = trials.iloc[int(trials["score"].fillna(0).argmax())]
+    for shown in (best["trial_id"], f"{best['score']:.5g}", "learning_rate mattered most"):
+        assert shown in printed
+        assert shown.split(" mattered")[0] in page.text
+    assert page.text.index(best["trial_id"]) > 0
+    assert "--config" in printed
+    assert str(run.report) in printed.replace("\n", "")
+    for heading in ("Best trials", "Learning curves", "The winner", "Time and failures"):
+        assert heading in page.text
+    assert "test rows (100)" in page.text  # which split is shown
+
+
+def test_the_page_loads_nothing_and_runs_nothing(run: RunDirectory) -> None:
+    assert report.main([str(run.path), "--quiet"]) == 0
+    text = run.report.read_text()
+    page = Page(text)
+    assert page.tags <= TAGS, page.tags - TAGS
+    assert not page.attributes & {"src", "href", "onload", "onclick", "style"}
+    assert "default-src 'none'" in text
+    assert not re.search(r"https?://|url\(|@import", text)
+    assert "prefers-color-scheme:dark" in text
+    assert "@media print" in text
+
+
+def test_every_text_of_a_strangers_run_is_escaped(run: RunDirectory) -> None:
+    """Names of columns, of classes, reasons and settings, in files that are whole otherwise."""
+    run.snapshot.unlink()
+    trials = pd.read_csv(run.trials_table, dtype={"trial_id": str})
+    trials["optimizer"] = HOSTILE
+    trials[HOSTILE] = [f"{HOSTILE}{number % 3}" for number in range(len(trials))]
+    trials.loc[trials["status"] == "FAILED", "reason"] = HOSTILE
+    trials.loc[0, "trial_id"] = HOSTILE
+    trials["worker"] = HOSTILE
+    trials.to_csv(run.trials_table, index=False)
+    run.config.write_text(
+        json.dumps(
+            {
+                "data": {"source": HOSTILE},
+                "recorded": {
+                    "objective": {"name": HOSTILE, "direction": "max"},
+                    "data": {"name": HOSTILE, "task": HOSTILE, "rows": {HOSTILE: 3}},
+                    "versions": {HOSTILE: HOSTILE},
+                },
+            }
+        )
+    )
+    predictions = pd.read_csv(run.predictions)
+    predictions["target"] = predictions["prediction"] = HOSTILE
+    predictions.columns = [
+        f"probability_{HOSTILE}" if "setosa" in str(c) else str(c) for c in predictions
+    ]
+    predictions.to_csv(run.predictions, index=False)
+    run.metrics.write_text(json.dumps({"validation": {HOSTILE: 1.0}, "test": {HOSTILE: 1.0}}))
+    assert report.main([str(run.path), "--quiet"]) == 0
+    text = run.report.read_text()
+    assert "&lt;script&gt;" in text
+    assert Page(text).tags <= TAGS
+
+
+def test_control_characters_do_not_reach_the_terminal(
+    run: RunDirectory, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trials = pd.read_csv(run.trials_table, dtype={"trial_id": str})
+    trials.loc[trials["status"] == "COMPLETED", "trial_id"] += "\x1b]0;title\x07"
+    trials.loc[trials["status"] == "FAILED", "reason"] = "\x1b[2J"
+    trials.to_csv(run.trials_table, index=False)
+    assert report.main([str(run.path)]) == 0
+    assert "\x1b]" not in capsys.readouterr().out
+    assert "\x1b" not in run.report.read_text()
+
+
+def test_it_never_imports_tensorflow(run: RunDirectory) -> None:
+    code = (
+        "import sys; from src import report; status = report.main(sys.argv[1:]);"
+        "heavy = {'tensorflow', 'keras', 'keras_tuner', 'matplotlib'} & set(sys.modules);"
+        "sys.exit(f'imported {heavy}' if heavy else status)"
+    )
+    command = [sys.executable, "-c", code, str(run.path), "--quiet"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == str(run.report)
+
+
+def test_several_runs_are_compared_side_by_side(
+    run: RunDirectory, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = make_run(tmp_path / "more", trials=12, epochs=4, score=lambda _: 0.5, end="interrupted")
+    other.path.rename(tmp_path / "worse")
+    assert report.main([str(run.path), str(tmp_path / "worse")]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "run found the best val_accuracy" in printed
+    assert str(run.comparison) in printed.replace(" ", "")
+    page = Page(run.comparison.read_text())
+    assert page.tags <= TAGS
+    assert "12 of 12" in page.text
+    assert "interrupted" in page.text
+    assert not run.report.exists()
+
+
+def test_a_searched_run_is_read_while_its_lock_is_held(run: RunDirectory) -> None:
+    with RunLock(run.lock):
+        assert report.main([str(run.path), "--quiet"]) == 0
+        assert "still running" in run.report.read_text()
+    assert not list(run.path.glob(".*.tmp"))
+
+
+def test_a_report_that_is_there_is_replaced_at_once(run: RunDirectory, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "precious"
+    elsewhere.write_text("kept")
+    run.report.symlink_to(elsewhere)
+    assert report.main([str(run.path), "--quiet"]) == 0
+    assert elsewhere.read_text() == "kept"
+    assert not run.report.is_symlink()
+
+
+def test_output_and_plots_go_where_they_should(run: RunDirectory, tmp_path: Path) -> None:
+    folder = tmp_path / "plots"
+    arguments = [str(run.path), "--output", str(tmp_path / "r.html"), "--plots", str(folder)]
+    assert report.main([*arguments, "--quiet"]) == 0
+    assert (tmp_path / "r.html").stat().st_size < 3_000_000
+    names = {path.stem for path in folder.iterdir()}
+    expected = {"best_by_trial", "curves_objective", "importance", "parallel_coordinates"}
+    assert expected | {"confusion", "roc", "precision_recall", "timeline", "slice_01"} <= names
+    assert all(path.read_text().startswith("<svg xmlns") for path in folder.iterdir())
+
+
+def test_mistakes_have_one_message(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert report.main([str(tmp_path / "nothing")]) == 2
+    assert capsys.readouterr().err.startswith(f"error: '{tmp_path / 'nothing'}' is not a run's")
+
+
+def test_a_folder_that_cannot_be_written_is_told(
+    run: RunDirectory, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    assert report.main([str(run.path), "--output", str(tmp_path / "file" / "r.html")]) == 1
+    assert "error: " in capsys.readouterr().err
