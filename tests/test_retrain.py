@@ -18,6 +18,7 @@ import pytest
 from hypermodels.mlp import MLP
 from src import predict, retrain
 from src.data.tables.columns import raw_inputs, read_columns
+from src.errors import UserError
 from src.metrics import evaluate
 from src.run_directory import Retrained, RunDirectory
 from src.run_lock import RunLock
@@ -258,7 +259,19 @@ def test_other_settings_than_those_of_the_search_are_refused(
     finally:
         colours.config.write_text(text)
     told = capsys.readouterr().err
+    assert f"{colours.config}: is not as the search left it" in told
     assert 'data.class_weight: "none", but was "balanced"' in told
+
+
+def test_a_run_of_another_version_of_the_program_is_told_from_an_edited_one(
+    colours: RunDirectory,
+) -> None:
+    saved = read_snapshot(colours)
+    del saved.head["config"]["data.class_weight"]
+    with pytest.raises(UserError, match="another version of this program has searched it") as error:
+        open_trial(colours, saved, "0000")
+    assert 'data.class_weight: "balanced", but was not there' in str(error.value)
+    assert "run.name=auto" in str(error.value)
 
 
 def test_a_refit_trains_for_the_best_epoch_on_the_schedule_of_the_whole_plan(

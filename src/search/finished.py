@@ -1,7 +1,9 @@
 """Opens a trial that has completed, to train it anew: reads the run, locks and changes nothing."""
 
+import shlex
 from dataclasses import dataclass
 
+from src.commands import python_command
 from src.config import load_config
 from src.errors import UserError
 from src.run_directory import RunDirectory
@@ -43,9 +45,19 @@ def open_trial(run: RunDirectory, saved: SavedSearch, trial_id: str) -> Finished
     config = load_config(run.config)
     changed = changed_settings(saved, config)
     if changed:
+        edited = run.config.read_text() != saved.head["config_text"]
         raise UserError(
-            f"{run.config}: is not as the search left it:\n" + "\n".join(changed) + "\nBring that "
-            "back, or delete the file and resume the run, which writes it again"
+            (
+                f"{run.config}: is not as the search left it:\n"
+                if edited
+                else f"{run.path}: another version of this program has searched it:\n"
+            )
+            + "\n".join(changed)
+            + (
+                "\nBring that back, or delete the file and resume the run, which writes it again"
+                if edited
+                else f"\nUse that version, or search anew: {_anew(run)}"
+            )
         )
     prepared = prepare(config)
     problems = identity_problems(saved, prepared.identity)
@@ -53,8 +65,7 @@ def open_trial(run: RunDirectory, saved: SavedSearch, trial_id: str) -> Finished
         raise UserError(
             f"{run.path}: this is not what its trials were trained on:\n"
             + "\n".join(problems)
-            + "\nBring that back, or search anew: python -m src.tune --config "
-            + f"{run.config} run.name=auto"
+            + f"\nBring that back, or search anew: {_anew(run)}"
         )
     prepared.oracle.restore(saved.oracle, saved.trials)
     specs: dict[str, TrialSpec] = {}
@@ -71,3 +82,7 @@ def open_trial(run: RunDirectory, saved: SavedSearch, trial_id: str) -> Finished
         exported = records[saved.exported["trial_id"]]
         winner = read_winner(run, exported, saved.exported["files"])
     return FinishedTrial(prepared.context(run), records[trial_id], winner)
+
+
+def _anew(run: RunDirectory) -> str:
+    return f"{python_command()} -m src.tune --config {shlex.quote(str(run.config))} run.name=auto"
