@@ -113,7 +113,8 @@ def shown(name: str, value: Any) -> str:
     if name == "batch_size" and value == 0:
         return "full"
     if isinstance(value, (int, float, np.integer, np.floating)):
-        return number(float(value)) if float(value) != int(value) else f"{int(value)}"
+        finite = math.isfinite(float(value))
+        return f"{int(value)}" if finite and float(value) == int(value) else number(float(value))
     return str(value)
 
 

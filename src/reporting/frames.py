@@ -9,6 +9,8 @@ import pandas as pd
 from src.errors import UserError
 from src.run_directory import RunDirectory
 
+TOO_LARGE = 1e150  # such a score or time is none: sums of squares would overflow
+LARGEST = 1e12  # a count of epochs that is larger is none
 RUNS = "logs"  # the folder of all runs where none is named
 TEXTS = ("trial_id", "status", "reason", "parent", "worker", "started", "ended")
 WHOLE = ("epochs", "best_epoch", "bracket", "rung")
@@ -41,12 +43,15 @@ def load_trials(run: str | Path | RunDirectory | None = None) -> pd.DataFrame:
         if name not in table.columns:
             table[name] = pd.NA
     for name in ("score", "score_std", "seconds"):
-        table[name] = pd.to_numeric(table[name], errors="coerce").astype(float)
+        numbers = pd.to_numeric(table[name], errors="coerce").astype(float)
+        table[name] = numbers.where(numbers.abs() < TOO_LARGE)
     for name in WHOLE:
-        table[name] = pd.to_numeric(table[name], errors="coerce").round().astype("Int64")
+        numbers = pd.to_numeric(table[name], errors="coerce").astype(float).round()
+        table[name] = numbers.where(numbers.abs() < LARGEST).astype("Int64")
     for name in ("started", "ended"):
         table[name] = pd.to_datetime(table[name], errors="coerce", utc=True, format="ISO8601")
-    table = table.drop_duplicates("trial_id", keep="last").reset_index(drop=True)
+    table = table.dropna(subset=["trial_id"]).drop_duplicates("trial_id", keep="last")
+    table = table.reset_index(drop=True)
     table["root"] = _roots(table)
     return table
 

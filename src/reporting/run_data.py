@@ -67,7 +67,8 @@ class RunData:
     @cached_property
     def completed(self) -> pd.DataFrame:
         """The trials with a score, best first; of equal scores the earlier."""
-        done = self.trials[(self.trials["status"] == "COMPLETED") & self.trials["score"].notna()]
+        finite = np.isfinite(self.trials["score"].to_numpy(float))
+        done: pd.DataFrame = self.trials[(self.trials["status"] == "COMPLETED").to_numpy() & finite]
         order = np.lexsort((done["trial_id"].astype(str), -self.sign * done["score"]))
         return done.iloc[order].reset_index(drop=True)
 

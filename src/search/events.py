@@ -146,5 +146,6 @@ class SearchListener:
     def on_export(self, run: RunDirectory, winner: "Winner") -> None:
         """The best model is in `best/`, newly or since an earlier search; the last event.
 
-        What is raised here takes nothing back: it is told beside the reason of the end.
+        What is raised here takes nothing back: it is told beside the reason of the end, which is
+        `failing` if it was the disk.
         """

@@ -338,6 +338,8 @@ def _tell_export(
                 listener.on_export(run, winner)
         except KeyboardInterrupt:
             return SearchEnd("interrupted", f"{end.reason}; the last files were stopped")
+        except DiskError as error:
+            return SearchEnd("failing", f"{end.reason}; {error}")
         except Exception as error:  # whatever is wrong with a picture, the search is done
             problem = f"{type(error).__name__}: {error}"
             end = SearchEnd(end.kind, f"{end.reason}; not all could be shown: {problem}")

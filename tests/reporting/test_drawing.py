@@ -46,7 +46,7 @@ def test_ticks_are_round(scale: Scale, expected: list[str]) -> None:
 def test_any_values_have_a_scale_with_ticks(values: list[float], log: bool) -> None:
     scale = scale_of(values, log=log)
     assert scale.low < scale.high
-    assert all(scale.holds(value) for value in values if math.isfinite(value))
+    assert all(scale.holds(value) for value in values if abs(value) < 1e150)
     for value, _ in scale.ticks():
         assert 0 <= scale.position(value) <= 1
 

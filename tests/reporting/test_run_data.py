@@ -5,6 +5,7 @@ import shutil
 import socket
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from src.reporting.page.document import run_page
@@ -127,3 +128,17 @@ def test_a_killed_search_says_so(tmp_path: Path) -> None:
     data = read_run(make_run(tmp_path, trials=2, end=""))
     assert data.state == "killed"
     assert "src.tune --resume" in tell(data).command
+
+
+@pytest.mark.parametrize("value", ["", "inf", "1e308", "x"])
+def test_any_value_in_any_column_leaves_a_page(run: RunDirectory, value: str) -> None:
+    """Half of each column of each table is replaced, one column after the other."""
+    for path in (run.trials_table, run.history_table, run.predictions):
+        text = path.read_text()
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+        for name in table.columns[::5]:
+            changed = table.copy()
+            changed.loc[::2, name] = value
+            changed.to_csv(path, index=False)
+            page_of(read_run(run))
+        path.write_text(text)

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 PROBABILITY = "probability_"
+LARGEST = 1e150  # a larger value is none: its square would be infinite
 Array = np.ndarray[Any, Any]
 
 
@@ -132,7 +133,7 @@ def errors(rows: pd.DataFrame) -> tuple[Array, Array]:
     """True values and predictions of a regression; rows that are no numbers are left out."""
     target = pd.to_numeric(rows["target"], errors="coerce").to_numpy(float)
     predicted = pd.to_numeric(rows["prediction"], errors="coerce").to_numpy(float)
-    whole = np.isfinite(target) & np.isfinite(predicted)
+    whole = (np.abs(target) < LARGEST) & (np.abs(predicted) < LARGEST)
     return target[whole], predicted[whole]
 
 

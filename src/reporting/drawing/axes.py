@@ -8,6 +8,7 @@ from src.reporting.drawing.marks import Drawing, Point
 from src.reporting.text import number, shortened
 
 MOST_RATIO = 1e30  # of a logarithmic scale
+LARGEST = 1e150  # a larger value is taken for infinite: differences of such overflow
 
 
 @dataclass(frozen=True)
@@ -32,13 +33,10 @@ class Scale:
 
     def position(self, value: float) -> float:
         """Where a value lies, held between 0 and 1."""
+        inside = min(max(value, self.low), self.high)
         if self.log:
-            if value <= 0:
-                return 0.0
-            part = math.log(value / self.low) / math.log(self.high / self.low)
-        else:
-            part = (value - self.low) / (self.high - self.low)
-        return min(max(part, 0.0), 1.0)
+            return math.log(inside / self.low) / math.log(self.high / self.low)
+        return (inside - self.low) / (self.high - self.low)
 
     def holds(self, value: float) -> bool:
         """Whether a value lies within, rounding aside."""
@@ -95,7 +93,7 @@ def scale_of(
         zero: whether 0 belongs to it, and there is no room below it.
         whole: whether the values are integers.
     """
-    finite = [float(value) for value in values if math.isfinite(value)]
+    finite = [float(value) for value in values if abs(value) < LARGEST]
     if not finite:
         return Scale(0.0, 1.0)
     low, high = min(finite), max(finite)

@@ -1,5 +1,7 @@
 """Hyperband's funnel: how many trials each rung kept, and the scores that they reached."""
 
+import pandas as pd
+
 from src.reporting.drawing import Drawing
 from src.reporting.run_data import RunData
 from src.reporting.text import count, number
@@ -36,7 +38,7 @@ def funnel(data: RunData) -> Drawing | None:
             drawing.rectangle(middle - width / 2 + 10, y + 2, width, ROW - 5, style)
             epochs = members["epochs"].max()
             text = f"rung {rung}: {count(len(members), 'trial')}"
-            text += "" if epochs != epochs or epochs is None else f" to epoch {epochs}"
+            text += "" if pd.isna(epochs) else f" to epoch {epochs}"
             text += "" if top is None else f", best {number(float(top))}"
             failed = int((members["status"] == "FAILED").sum())
             text += f", {failed} failed" if failed else ""

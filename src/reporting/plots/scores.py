@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from src.reporting.drawing import Scale, scale_of
+from src.reporting.drawing.axes import LARGEST
 
 WHISKER = 1.5  # quartile ranges beyond the worse quartile, as in Tukey's box plot
 
@@ -16,13 +17,13 @@ def score_scale(scores: Iterable[float], direction: str) -> Scale:
         scores: of trials or epochs.
         direction: `max` or `min`.
     """
-    values = np.array([score for score in scores if np.isfinite(score)], dtype=float)
+    values = np.array([score for score in scores if abs(score) < LARGEST], dtype=float)
     if len(values) < 4:
         return scale_of(values)
     low, high = np.quantile(values, [0.25, 0.75])
     reach = WHISKER * max(high - low, 1e-12)
     kept = values[values >= low - reach if direction == "max" else values <= high + reach]
-    if direction == "min" and kept.min() > 0 and kept.max() / kept.min() > 20:
+    if direction == "min" and kept.min() > 0 and kept.max() > 20 * kept.min():
         return scale_of(kept, log=True)
     return scale_of(kept)
 

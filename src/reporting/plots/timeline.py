@@ -11,17 +11,18 @@ from src.reporting.text import duration, shortened
 WIDTH, ROW = 940, 30
 Array = np.ndarray[Any, np.dtype[np.float64]]
 MOST_WORKERS = 16
+LONGEST = 1e9  # seconds of a trial
 
 
 def timeline(data: RunData) -> Drawing | None:
     """A bar a trial from its start to its end; pauses between sessions of a resumed run are cut."""
-    trials = data.trials[data.trials["started"].notna() & data.trials["seconds"].notna()]
+    trials = data.trials[data.trials["started"].notna() & (data.trials["seconds"] < LONGEST)]
     if not len(trials):
         return None
     starts = (trials["started"] - trials["started"].min()).dt.total_seconds().to_numpy(float)
     lengths = trials["seconds"].clip(lower=0).to_numpy(float)
     starts = _without_pauses(starts, lengths)
-    workers = sorted(trials["worker"].astype(str).unique(), key=lambda w: (len(w), w))[
+    workers = sorted({str(worker) for worker in trials["worker"]}, key=lambda w: (len(w), w))[
         :MOST_WORKERS
     ]
     height = ROW * len(workers) + 62

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from src.reporting.analysis.noise import Noise
+from src.reporting.analysis.winner import errors
 from src.reporting.rules.finding import Finding, listed
 from src.reporting.text import count, number
 
@@ -117,10 +118,9 @@ def beats_guessing(rows: pd.DataFrame) -> list[Finding]:
             )
             return [Finding("warning", text)]
         return []
-    target = pd.to_numeric(rows["target"], errors="coerce").to_numpy(float)
-    wrong = pd.to_numeric(rows["prediction"], errors="coerce").to_numpy(float) - target
-    variance = float(np.var(target))
-    if variance > 0 and float(np.mean(wrong**2)) >= 0.95 * variance:
+    target, predicted = errors(rows)
+    variance = float(np.var(target)) if len(target) else 0.0
+    if variance > 0 and float(np.mean((predicted - target) ** 2)) >= 0.95 * variance:
         text = "The winner is hardly better than always giving the mean: it has learned little."
         return [Finding("warning", text)]
     return []

@@ -104,7 +104,7 @@ def winner_fit(curves: pd.DataFrame, objective: str, direction: str) -> list[Fin
     """
     if not {"loss", "val_loss"} <= set(curves.columns):
         return []
-    known = curves.dropna(subset=["loss", "val_loss"])
+    known = curves[np.isfinite(curves[["loss", "val_loss"]].to_numpy(float)).all(axis=1)]
     if len(known) < 4:
         return []
     loss, val_loss = known["loss"].to_numpy(float), known["val_loss"].to_numpy(float)
