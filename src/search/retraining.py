@@ -17,7 +17,7 @@ from src.data.loading import FitArrays
 from src.errors import DiskError
 from src.files import disk_errors, remove, sync, write_atomically
 from src.run_directory import ExportDirectory, Retrained
-from src.search.export import export_network, load_export, predict, write_facts
+from src.search.export import average_models, export_network, load_export, predict, write_facts
 from src.search.failures import TrialFailedError
 from src.search.finished import FinishedTrial
 from src.search.fitted import held_out_predictions
@@ -141,13 +141,8 @@ def average_network(networks: Sequence[keras.Model]) -> keras.Model:
     Args:
         networks: at least two, of the same inputs and outputs.
     """
-    inputs = keras.Input(networks[0].input_shape[1:])
-    outputs = []
-    for number, network in enumerate(networks, start=1):
-        plain = plain_network(network)
-        member = keras.Model(plain.inputs, plain.outputs[0], name=f"seed{number}")
-        outputs.append(member(inputs))
-    return keras.Model(inputs, keras.layers.Average(name="average")(outputs))
+    plain = [plain_network(network) for network in networks]
+    return average_models([keras.Model(own.inputs[0], own.outputs[0]) for own in plain])
 
 
 def _fill(
