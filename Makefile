@@ -3,13 +3,16 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: tune test board lint clean
+.PHONY: tune test report board lint clean
 
 tune: .venv/.installed
 	$(BIN)/python -m src.tune $(ARGS)
 
 test: .venv/.installed-tests
 	$(BIN)/python -m pytest $(ARGS)
+
+report: .venv/.installed
+	$(BIN)/python -m src.report $(ARGS)
 
 # TensorBoard for the latest run, on this machine alone.
 board: .venv/.installed

@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from typing import Any
 
 import keras_tuner as kt
@@ -197,7 +198,8 @@ def _next_commands(
     elif settings.trial_cap is not None:
         more = f"{resume} tuner.max_trials={2 * settings.trial_cap}"
         commands.append(("go on with this search, twice as long", more))
-    commands.append(("a report: what won, is it real, what next", report_command(run.path)))
+    if find_spec("src.reporting") is not None:  # the folder may be deleted
+        commands.append(("a report: what won, is it real, what next", report_command(run.path)))
     commands.append(
         (
             "look at the trials: open the address that it prints",

@@ -25,6 +25,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except ModuleNotFoundError as error:
+        if error.name == "src.reporting":
+            print("error: src/reporting/, which makes reports, was deleted", file=sys.stderr)
+            return USER_ERROR
         if error.name is None or error.name.partition(".")[0] not in PACKAGES:
             raise
         print(

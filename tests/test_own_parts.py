@@ -80,3 +80,24 @@ def test_reporting_can_be_deleted(project: Path) -> None:
     run = project / "logs" / "own"
     assert (run / "best" / "model.keras").exists()
     assert not (run / "trials.csv").exists()
+    assert "src.report" not in done.stdout
+    command = [sys.executable, "-m", "src.report", str(run)]
+    report = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
+    assert report.returncode == 2
+    assert report.stderr == "error: src/reporting/, which makes reports, was deleted\n"
+
+
+def test_the_notebook_cell_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (cell,) = re.findall(r"In a notebook:\n\n```python\n(.*?)```", README, flags=re.DOTALL)
+    cell = cell.replace('"tuner.max_trials=3"', '"tuner.max_trials=3", "run.workers=1"')
+    names: dict[str, object] = {}
+    exec(cell, names)
+    trials, epochs = names["trials"], names["epochs"]
+    assert isinstance(trials, pd.DataFrame)
+    assert isinstance(epochs, pd.DataFrame)
+    assert list(trials["trial_id"]) == ["0000", "0001", "0002"]
+    assert set(epochs["trial_id"]) == set(trials["trial_id"])
+    assert "best so far" in capsys.readouterr().out

@@ -1,5 +1,7 @@
 """Signs that a score will be too good: columns that give the target away, rows twice."""
 
+import json
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -26,8 +28,8 @@ def leak_notices(data: Data) -> list[str]:
         measure = "R²" if data.task == "regression" else "balanced accuracy"
         notices.append(
             f"{shown}{more}: tells the target almost perfectly alone ({measure} "
-            f"{max(columns.values()):.3f}). If it is not known when predicting, leave it out with "
-            "data.drop"
+            f"{max(columns.values()):.3f}). If it is not known when predicting, leave it out"
+            + (f": {_drop_hint(columns)}" if data.table is not None else "")
         )
     twice = repeated_rows(data)
     if twice:
@@ -72,6 +74,10 @@ def repeated_rows(data: Data) -> int:
         return 0
     known = set(_hashes(data, data.development).tolist())
     return sum(value in known for value in _hashes(data, data.test).tolist())
+
+
+def _drop_hint(columns: Iterable[str]) -> str:
+    return f"'data.drop={json.dumps(list(columns), ensure_ascii=False)}'"
 
 
 def _told(column: NDArray[np.float32], y: NDArray[Any], classes: int) -> float:

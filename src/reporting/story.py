@@ -57,6 +57,9 @@ def tell(data: RunData) -> Story:
     place = {name: index for index, name in enumerate(importance.share)}
     ordered = sorted(data.searched, key=lambda domain: place.get(domain.name, len(place)))
     overrides = proposed_space(data.trials, completed, data.space, importance, data.limits)
+    longer = training.longer_training(_at_last_rung(data), data.epochs)
+    if longer is not None:
+        overrides.append(Override("training.epochs", f"training.epochs={longer}", "longer"))
     tolerance = 0.0 if noise is None else noise.error
     ended = in_order(data)
     idle = None if data.hyperband else budget.idle_trials(ended, data.direction, tolerance)
@@ -107,7 +110,12 @@ def _trained(data: RunData) -> list[Finding]:
     found += training.plateaus_never_fired(data.completed, data.history)
     if not data.hyperband:
         found += training.early_stopping_always(data.completed, data.epochs)
-    last = data.completed
-    if data.hyperband and data.epochs is not None:
-        last = last[last["rung"] == last.groupby("bracket")["rung"].transform("max")]
-    return found + training.still_improving(last.reset_index(drop=True), data.epochs)
+    return found + training.still_improving(_at_last_rung(data), data.epochs)
+
+
+def _at_last_rung(data: RunData) -> pd.DataFrame:
+    """The completed trials, best first; of Hyperband those of each bracket's last rung."""
+    done = data.completed
+    if data.hyperband:
+        done = done[done["rung"] == done.groupby("bracket")["rung"].transform("max")]
+    return done.reset_index(drop=True)

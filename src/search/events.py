@@ -146,5 +146,5 @@ class SearchListener:
     def on_export(self, run: RunDirectory, winner: "Winner") -> None:
         """The best model is in `best/`, newly or since an earlier search; the last event.
 
-        What is raised here takes nothing back: an `OSError` is told as the reason of the end.
+        What is raised here takes nothing back: it is told beside the reason of the end.
         """

@@ -332,14 +332,15 @@ def _tell_export(
     listeners: Sequence[SearchListener], run: RunDirectory, winner: Winner, end: SearchEnd
 ) -> SearchEnd:
     """Tells the listeners; and why the search stopped."""
-    try:
-        for listener in listeners:
+    for listener in listeners:
+        try:
             with disk_errors(run.path):
                 listener.on_export(run, winner)
-    except (DiskError, KeyboardInterrupt) as error:
-        kind = "failing" if isinstance(error, DiskError) else "interrupted"
-        problem = str(error) or "a signal"
-        return SearchEnd(kind, f"{end.reason}; not all could be shown: {problem}")
+        except KeyboardInterrupt:
+            return SearchEnd("interrupted", f"{end.reason}; the last files were stopped")
+        except Exception as error:  # whatever is wrong with a picture, the search is done
+            problem = f"{type(error).__name__}: {error}"
+            end = SearchEnd(end.kind, f"{end.reason}; not all could be shown: {problem}")
     return end
 
 

@@ -6,4 +6,5 @@ python -m tests.benchmarks.quality       scores of the default search, to compar
 python -m tests.benchmarks.prediction    memory and time of predictions for a large file
 python -m tests.benchmarks.whole_way     tune, retrain, predict on rows that were held back
 python -m tests.benchmarks.kill          kills searches, and compares them with unharmed ones
+python -m tests.benchmarks.board         TensorBoard and the report on 500 trials of 50 epochs
 """

@@ -71,7 +71,7 @@ def test_where_trials_fail_is_left_out() -> None:
     rates = [*np.geomspace(1e-4, 1e-3, 8), 5e-3, 6e-3, 7e-3, 8e-3]
     table = trials_table(scores, rate=rates)
     (found,) = proposed_space(table, table.head(8), [RATE], NOTHING, {})
-    assert found.text == "space.rate={min: 0.0001, max: 0.000804}"
+    assert found.text == "space.rate={min: 0.0001, max: 0.001}"
 
 
 def told(folder: Path, *overrides: str, **changes: Any) -> tuple[RunData, Story]:

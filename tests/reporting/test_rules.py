@@ -230,7 +230,7 @@ def test_failures_are_counted_with_their_reason() -> None:
 def test_failures_at_one_end_of_a_range_are_found() -> None:
     table = some_failed(rate=[1e-4, 2e-4, 3e-4, 4e-4, 5e-4, 6e-3, 7e-3, 8e-3])
     text = text_of(failures.failure_region(table, [RATE]))
-    assert "lower `space.rate.max` to about 0.00046" in text
+    assert "lower `space.rate.max` to about 0.0005" in text
     table = some_failed(rate=[5e-3, 6e-3, 7e-3, 8e-3, 9e-3, 1e-4, 2e-4, 3e-4])
     assert "raise `space.rate.min`" in text_of(failures.failure_region(table, [RATE]))
     table = some_failed(rate=[1e-4, 9e-3, 1e-3, 5e-3, 2e-4, 3e-4, 2e-3, 8e-3])

@@ -19,10 +19,12 @@ from hypermodels.mlp import MLP
 from src.config import load_config
 from src.errors import UserError
 from src.reporting import report_listeners
+from src.run_directory import RunDirectory
 from src.search import run
 from src.search.events import SearchListener, SearchProgress
 from src.search.fitted import fit_models
 from src.search.trial import TrialRecord, TrialSpec
+from src.search.winner import Winner
 from src.search.workflow import SearchOutcome, prepare
 from tests.conftest import MakeConfig
 
@@ -406,3 +408,18 @@ def test_a_schedule_by_the_step_reaches_the_trials(tiny: MakeConfig) -> None:
         losses.append([row["loss"] for row in record.result.history])
     assert len(losses[0]) == len(losses[1]) == 3
     assert not set(losses[0]) & set(losses[1])
+
+
+class FailsAtTheEnd(SearchListener):
+    """Cannot show the winner."""
+
+    def on_export(self, run: RunDirectory, winner: Winner) -> None:
+        raise ValueError("no picture")
+
+
+def test_what_cannot_be_shown_at_the_end_takes_nothing_back(tiny: MakeConfig) -> None:
+    outcome = run(tiny("tuner.max_trials=1"), listeners=[FailsAtTheEnd()])
+    assert outcome.winner is not None
+    assert outcome.run.model.exists()
+    assert outcome.end.kind == "finished"
+    assert outcome.end.reason.endswith("not all could be shown: ValueError: no picture")

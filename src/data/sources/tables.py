@@ -16,9 +16,9 @@ from src.data.sources.checks import refuse_unused
 from src.data.tables.columns import Column, Table, to_finite_float32
 from src.data.tables.formats import COMPACT_DATES
 from src.data.tables.gathering import Cells, Forced, formats_for, gather
-from src.data.tables.inference import describe, disguises
+from src.data.tables.inference import describe
 from src.data.tables.open_table import OpenTable
-from src.data.tables.targets import is_classes, labels_of, row_count, target_values
+from src.data.tables.targets import labels_of, row_count, target_values
 from src.errors import UserError, listed, nearest
 
 # (path, key and path for messages) -> table
@@ -70,7 +70,6 @@ def table_dataset(settings: DataSettings, open_file: OpenFile) -> Dataset:
         )
     x = _features(inputs, cells, kept)
     notices = [*opened.notices, *notices, *_left_out(columns)]
-    notices += _disguise_notices(inputs, x, y, settings)
     x_test: NDArray[np.float32] | None = None
     y_test: NDArray[Any] | None = None
     if settings.test_path is not None:
@@ -217,23 +216,6 @@ def _left_out(columns: Sequence[Column]) -> list[str]:
     return [f"taken for identifiers and left out: {listed(names)}; {example} takes it"]
 
 
-def _disguise_notices(
-    columns: Sequence[Column], x: NDArray[np.float32], y: NDArray[Any], settings: DataSettings
-) -> list[str]:
-    is_regression = y.dtype.kind != "U" and (
-        settings.task == "regression" or (settings.task == "auto" and not is_classes(y, settings))
-    )
-    target = y if is_regression else pd.factorize(y)[0]
-    named = {column.name: x[:, place] for place, column in enumerate(columns)}
-    found = disguises(named, target, is_regression)
-    if not found:
-        return []
-    return [
-        f"{listed(found)}: tells the target exactly, as if it were the target in disguise; if it "
-        f"is not known when predicting, leave it out: {_drop_hint(found)}"
-    ]
-
-
 def _test_rows(
     settings: DataSettings,
     open_file: OpenFile,
@@ -295,7 +277,3 @@ def _row_numbers(kept: NDArray[np.bool_], rows: int, test_rows: int) -> NDArray[
     if kept.all():
         return None
     return np.concatenate([np.flatnonzero(kept), rows + np.arange(test_rows)]).astype(np.int64)
-
-
-def _drop_hint(columns: list[str]) -> str:
-    return f"'data.drop={json.dumps(columns, ensure_ascii=False)}'"  # JSON is YAML, quotes and all

@@ -1,7 +1,6 @@
 """What each column of a table is taken for, and why."""
 
 import re
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -207,37 +206,3 @@ def _is_named_identifier(name: str) -> bool:
     lowered = {word.lower() for word in words}
     unnamed = name.startswith(("column_1", "Unnamed: 0")) or not name
     return unnamed or bool(lowered & _IDENTIFIER_WORDS) or name.lower().endswith("id")
-
-
-def disguises(
-    columns: Mapping[str, NDArray[np.float32]], y: NDArray[Any], is_regression: bool
-) -> list[str]:
-    """Names the columns that are the target in disguise.
-
-    Args:
-        columns: numbers or codes of each column, NaN where missing.
-        y: `(rows,)`: class codes or numbers.
-        is_regression: whether they are numbers.
-
-    Returns:
-        The columns of numbers that are a multiple of the target, or those whose every value goes
-        with one class.
-    """
-    found = []
-    for name, x in columns.items():
-        present = ~np.isnan(x)
-        if present.sum() < FEWEST_ROWS:
-            continue
-        values, target = x[present], y[present]
-        if is_regression:
-            if values.std() > 0 and target.std() > 0:
-                same = abs(float(np.corrcoef(values.astype(np.float64), target)[0, 1])) > 0.99999
-                found += [name] if same else []
-            continue
-        codes, distinct = pd.factorize(values)
-        if not 1 < len(distinct) <= len(values) / 10:
-            continue
-        pairs = pd.unique(codes.astype(np.int64) * (int(y.max()) + 1) + target)
-        if len(pairs) == len(distinct) and len(pd.unique(target)) > 1:
-            found.append(name)
-    return found

@@ -1,5 +1,6 @@
 """Opens a Parquet file, and gives it in pieces; needs the package pyarrow."""
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,10 @@ import pandas as pd
 from src.data.tables.open_table import OpenTable
 from src.data.tables.text_files import CHUNK_CELLS
 from src.errors import UserError
+
+# What pyarrow's own errors derive from.
+_UNREADABLE = (OSError, ValueError, LookupError, TypeError, NotImplementedError, MemoryError)
+_INDEX = re.compile(r"__index_level_\d+__")  # pandas stores the labels of rows so
 
 
 def open_parquet(path: Path, where: str) -> OpenTable:
@@ -33,19 +38,19 @@ def open_parquet(path: Path, where: str) -> OpenTable:
         raise UserError(f"{where}: {found}; valid: a Parquet file")
     try:
         file: Any = format_.ParquetFile(path)
-        names = tuple(map(str, file.schema_arrow.names))
-    except (OSError, ValueError) as error:  # pyarrow's ArrowInvalid is a ValueError
+        names = tuple(name for name in file.schema_arrow.names if not _INDEX.fullmatch(name))
+    except _UNREADABLE as error:
         raise UserError(f"{where}: is not readable as Parquet ({error})") from error
     if not file.metadata.num_rows:
         raise UserError(f"{where}: has no rows; valid: at least one row")
 
     def chunks(wanted: Sequence[str] | None) -> Iterator[pd.DataFrame]:
         rows = max(1_000, CHUNK_CELLS // max(1, len(names if wanted is None else wanted)))
-        columns = None if wanted is None else list(wanted)
+        columns = list(names if wanted is None else wanted)
         try:
             for batch in file.iter_batches(batch_size=rows, columns=columns):
-                yield batch.to_pandas()
-        except (OSError, ValueError) as error:
+                yield batch.to_pandas(ignore_metadata=True)
+        except _UNREADABLE as error:
             raise UserError(f"{where}: is not readable as Parquet ({error})") from error
 
     return OpenTable(names, chunks)

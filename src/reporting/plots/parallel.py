@@ -17,7 +17,7 @@ GOOD_SHARE = 0.2  # of the trials are drawn in colour
 def parallel_coordinates(data: RunData, domains: Sequence[Domain]) -> Drawing | None:
     """The best trial and the best fifth in colour, over the others.
 
-    Hyperparameters that fewer than half of the trials have come last, as far as there is room.
+    Hyperparameters that fewer than half of the trials have are left out, if two others are left.
 
     Args:
         data: the run.
@@ -25,8 +25,8 @@ def parallel_coordinates(data: RunData, domains: Sequence[Domain]) -> Drawing | 
     """
     trials = data.completed
     seen = [domain for domain in domains if trials[domain.name].notna().any()]
-    seen.sort(key=lambda domain: bool(trials[domain.name].notna().mean() < 0.5))
-    domains = seen[:MOST_AXES]
+    frequent = [domain for domain in seen if trials[domain.name].notna().mean() >= 0.5]
+    domains = (frequent if len(frequent) > 1 else seen)[:MOST_AXES]
     if len(trials) < 2 or not domains:
         return None
     width = AXIS_WIDTH * (len(domains) + 1) + 20

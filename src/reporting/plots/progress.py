@@ -67,7 +67,7 @@ def _progress(data: RunData, trials: pd.DataFrame, x: Array, label: str) -> Draw
     done = (trials["status"] == "COMPLETED").to_numpy() & np.isfinite(
         trials["score"].to_numpy(float)
     )
-    bottom = frame.top + frame.height - 5
+    worst = frame.top + (frame.height - 5 if data.direction == "max" else 5)
     for row, trial_id in enumerate(trials["trial_id"]):
         if done[row]:
             score = float(trials["score"].iloc[row])
@@ -75,7 +75,7 @@ def _progress(data: RunData, trials: pd.DataFrame, x: Array, label: str) -> Draw
             drawing.dot(*frame.point(x[row], score), radius, "faded_dot", title)
         else:
             across = frame.point(x[row], y.low)[0]
-            drawing.dot(across, bottom, 3, "bad", f"trial {trial_id} failed", cross=True)
+            drawing.dot(across, worst, 3, "bad", f"trial {trial_id} failed", cross=True)
     drawing.line(steps(frame, x[known].tolist(), best[known].tolist()), "line1")
     winner = data.completed.iloc[0]
     index = trials.index[trials["trial_id"] == winner["trial_id"]][0]

@@ -15,7 +15,7 @@ WIDTH, HEIGHT = 300, 215
 
 
 def slice_plot(data: RunData, domain: Domain) -> Drawing | None:
-    """A dot a trial in which the hyperparameter was active, failed ones as crosses at the bottom.
+    """A dot a trial in which the hyperparameter was active, a cross at the worse end a failed one.
 
     Choices show the median of their trials as a bar.
     """
@@ -43,11 +43,12 @@ def slice_plot(data: RunData, domain: Domain) -> Drawing | None:
             left, top = frame.point(value - 0.32, median(scores))
             right, _ = frame.point(value + 0.32, median(scores))
             drawing.line([(left, top), (right, top)], "line2", f"median {number(median(scores))}")
+    worst = frame.top + (frame.height - 4 if data.direction == "max" else 4)
     for row, value in enumerate(domain.numbers(failed[domain.name]) if len(failed) else []):
         if math.isfinite(value):
             x, _ = frame.point(value + _aside(domain, row), y.low)
             title = f"trial {failed['trial_id'].iloc[row]} failed"
-            drawing.dot(x, frame.top + frame.height - 4, 2.8, "bad", title, cross=True)
+            drawing.dot(x, worst, 2.8, "bad", title, cross=True)
     return drawing
 
 

@@ -38,7 +38,7 @@ class FailingEnd:
 
     Attributes:
         edge: which end.
-        bound: nine of ten completed trials are on the other side.
+        bound: the outermost completed trial.
         certainty: how often a failed trial lies further out than a completed one.
     """
 
@@ -54,9 +54,9 @@ def failing_end(trials: pd.DataFrame, domain: Domain) -> FailingEnd | None:
         return None
     above = float((bad[:, None] > good[None, :]).mean())
     if above >= CLEAR:
-        return FailingEnd("high", float(np.quantile(good, 0.9)), above)
+        return FailingEnd("high", float(good.max()), above)
     if above <= 1 - CLEAR:
-        return FailingEnd("low", float(np.quantile(good, 0.1)), 1 - above)
+        return FailingEnd("low", float(good.min()), 1 - above)
     return None
 
 

@@ -26,12 +26,12 @@ _YAML_WORDS = frozenset(("open", "y", "n", "yes", "no", "on", "off", "true", "fa
 
 @dataclass(frozen=True)
 class Override:
-    """A changed hyperparameter.
+    """A changed setting.
 
     Attributes:
-        name: the hyperparameter.
+        name: the hyperparameter, or another key.
         text: `space.<name>=…` as the command line takes it, not quoted for a shell.
-        reason: `widened` or `narrowed`.
+        reason: `widened`, `narrowed` or `longer`.
     """
 
     name: str

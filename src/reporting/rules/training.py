@@ -66,26 +66,27 @@ def early_stopping_always(
     ]
 
 
-def still_improving(completed: pd.DataFrame, epochs: int | None) -> list[Finding]:
-    """Good trials whose best epoch is among the last that they were allowed.
+def longer_training(completed: pd.DataFrame, epochs: int | None) -> int | None:
+    """Epochs to train for, if good trials had their best epoch among the last ones; else None.
 
     Args:
         completed: the trials, best first.
         epochs: the most that a trial may train.
     """
     if epochs is None or epochs < 5 or len(completed) < FEWEST:
-        return []
+        return None
     top = completed.head(max(3, len(completed) // 5))
     late = (top["best_epoch"].astype(float) >= 0.95 * epochs).to_numpy()
-    if not late[0] or late.mean() < 0.6:
+    return 2 * epochs if late[0] and late.mean() >= 0.6 else None
+
+
+def still_improving(completed: pd.DataFrame, epochs: int | None) -> list[Finding]:
+    """Says so, for the same arguments as `longer_training`."""
+    longer = longer_training(completed, epochs)
+    if longer is None:
         return []
-    return [
-        Finding(
-            "warning",
-            f"The best trials were still improving at the last epoch ({int(late.sum())} of the "
-            f"best {len(top)}): train longer, `training.epochs={2 * epochs}`.",
-        )
-    ]
+    text = "The best trials were still improving at the last epoch: train longer, "
+    return [Finding("warning", f"{text}`training.epochs={longer}`.")]
 
 
 def winner_fit(curves: pd.DataFrame, objective: str, direction: str) -> list[Finding]:

@@ -1,10 +1,7 @@
-"""Parquet tables, read through a stand-in for pyarrow, which need not be installed."""
+"""Parquet tables: content, pieces, damage."""
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -26,35 +23,15 @@ FRAME = pd.DataFrame(
 )
 
 
-class ParquetFile:
-    """As far as pyarrow's is used here; a file is read that the test has pickled nothing into."""
-
-    def __init__(self, path: Path) -> None:
-        if path.read_bytes() != b"PAR1":
-            raise ValueError("no magic bytes")
-        self.schema_arrow = SimpleNamespace(names=list(FRAME.columns))
-        self.metadata = SimpleNamespace(num_rows=len(FRAME))
-
-    def iter_batches(self, batch_size: int, columns: list[str] | None) -> Iterator[Any]:
-        frame = FRAME if columns is None else FRAME[columns]
-        for start in range(0, len(frame), 10):
-            piece = frame.iloc[start : start + 10]
-            yield SimpleNamespace(to_pandas=lambda piece=piece: piece)
-
-
 @pytest.fixture
-def pyarrow(monkeypatch: pytest.MonkeyPatch) -> None:
-    package, module = ModuleType("pyarrow"), ModuleType("pyarrow.parquet")
-    module.ParquetFile = ParquetFile  # type: ignore[attr-defined]
-    package.parquet = module  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "pyarrow", package)
-    monkeypatch.setitem(sys.modules, "pyarrow.parquet", module)
+def path(tmp_path: Path) -> Path:
+    """A Parquet file of `FRAME`."""
+    pytest.importorskip("pyarrow", reason="Parquet needs the package pyarrow")
+    FRAME.to_parquet(tmp_path / "table.parquet")
+    return tmp_path / "table.parquet"
 
 
-@pytest.mark.usefixtures("pyarrow")
-def test_columns_come_with_their_types(tmp_path: Path) -> None:
-    path = tmp_path / "table.parquet"
-    path.write_bytes(b"PAR1")
+def test_columns_come_with_their_types(path: Path) -> None:
     dataset = parquet(DataSettings(source="parquet", path=str(path)), seed=0)
     assert dataset.table is not None
     kinds = {column.name: column.kind for column in dataset.table.columns}
@@ -77,15 +54,43 @@ def test_columns_come_with_their_types(tmp_path: Path) -> None:
     assert dataset.y[:4].tolist() == [1.5, 2.5, 3.5, 4.5]
 
 
-@pytest.mark.usefixtures("pyarrow")
-def test_other_files_are_named(tmp_path: Path) -> None:
-    path = tmp_path / "table.parquet"
+def test_pieces_come_together(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = DataSettings(source="parquet", path=str(path))
+    whole = parquet(settings, seed=0)
+    pd.concat([FRAME] * 60).to_parquet(path)
+    monkeypatch.setattr("src.data.tables.parquet_files.CHUNK_CELLS", 100)  # 1,000 rows at once
+    many = parquet(settings, seed=0)
+    np.testing.assert_array_equal(many.x, np.tile(whole.x, (60, 1)))
+    np.testing.assert_array_equal(many.y, np.tile(whole.y, 60))
+
+
+def test_other_files_are_named(path: Path) -> None:
+    settings = DataSettings(source="parquet", path=str(path))
+    content = path.read_bytes()
+    for damaged in (b"a,b\n", b"", content[:-9], content[:40] + content[60:]):
+        path.write_bytes(damaged)
+        with pytest.raises(UserError, match=r"table\.parquet: is not readable as Parquet \("):
+            parquet(settings, seed=0)
+    path.unlink()
     with pytest.raises(UserError, match=r"table\.parquet: there is no such file"):
         parquet(settings, seed=0)
-    path.write_bytes(b"a,b\n")
-    with pytest.raises(UserError, match=r"is not readable as Parquet \(no magic bytes\)"):
-        parquet(settings, seed=0)
+
+
+def test_random_damage_is_one_message_or_a_table(path: Path) -> None:
+    settings = DataSettings(source="parquet", path=str(path))
+    content, random = path.read_bytes(), np.random.default_rng(0)
+    messages = []
+    for _ in range(150):
+        damaged = bytearray(content)
+        for place in random.integers(0, len(content), 3):
+            damaged[place] = random.integers(0, 256)
+        path.write_bytes(damaged)
+        try:
+            parquet(settings, seed=0)
+        except UserError as error:
+            messages.append(str(error))
+    assert len(messages) > 10
+    assert all("table.parquet" in message or "data." in message for message in messages)
 
 
 def test_the_package_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

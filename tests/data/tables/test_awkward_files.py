@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from src.config.schema import DataSettings
+from src.data.leaks import leak_notices
 from src.data.loading import Data, load_data
 from src.errors import UserError
 
@@ -264,11 +265,11 @@ CASES = {
     ),
     "the target in disguise": Case(
         rows(number, lambda r: "01"[r % 3 > 0], label, header="a,copy,y"),
-        notices=("copy: tells the target exactly", 'data.drop=["copy"]'),
+        notices=("'copy': tells the target almost perfectly", 'data.drop=["copy"]'),
     ),
     "a multiple of the target": Case(
         rows(lambda r: 3 * r**1.5, number, lambda r: r**1.5),
-        notices=("a: tells the target exactly",),
+        notices=("'a': tells the target almost perfectly",),
     ),
     "dates": Case(
         rows(lambda r: f"{r % 28 + 1}/{r % 12 + 1}/2023 {r % 24}:15", number, label),
@@ -343,7 +344,7 @@ def test_each_is_a_right_table_or_a_clear_message(name: str, tmp_path: Path) -> 
     found = {column: facts.kind for column, facts in _columns(data).items()}
     assert {column: found.get(column) for column in case.kinds} == case.kinds
     assert data.table is not None
-    said = "\n".join(data.table.notices)
+    said = "\n".join([*data.table.notices, *leak_notices(data)])
     for part in case.notices:
         assert part in said
     if case.shape is not None:
