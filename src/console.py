@@ -10,7 +10,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from src.commands import python_command, report_command, resume_command
+from src.commands import (
+    predict_command,
+    python_command,
+    report_command,
+    resume_command,
+    retrain_command,
+)
 from src.console_text import NAME_WIDTH, score_text, show_line, show_notice, show_path
 from src.search import space as spaces
 from src.search.comparison import lead_of_the_first
@@ -201,6 +207,10 @@ def _next_commands(
             f"{shlex.quote(str(run.tensorboard))}",
         )
     )
+    if outcome.winner is not None:
+        retrain = f"{retrain_command(run.path)} --seeds 5 --ensemble"
+        commands.append(("train the best trial anew, on validation rows too", retrain))
+        commands.append(("predict the rows of a file", predict_command(run.path)))
     if outcome.resumed_trials is None:
         kept = [word for word in arguments if not word.startswith(("tuner.name=", "run.name="))]
         tuner = "random" if settings.name == "bayesian" else "bayesian"

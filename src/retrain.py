@@ -17,6 +17,7 @@ from src.errors import UserError
 if TYPE_CHECKING:
     from src.search.finished import FinishedTrial
     from src.search.retraining import Refit, Retraining
+    from src.search.threshold import Threshold
 
 SHOWN = ("accuracy", "f1", "log_loss", "rmse", "mae", "r2")  # of each seed; of all, every metric
 INSTEAD = {
@@ -62,7 +63,7 @@ def _retrain(options: argparse.Namespace) -> int:
 
         trial = open_trial(run, saved, trial_id)
         threshold = threshold_of(trial)
-        _show_plan(trial, options.seeds)
+        _show_plan(trial, options.seeds, threshold)
     with StopRequest() as stop:
         try:
             retraining = retrain(
@@ -82,7 +83,7 @@ def _retrain(options: argparse.Namespace) -> int:
     return DONE
 
 
-def _show_plan(trial: "FinishedTrial", seeds: int) -> None:
+def _show_plan(trial: "FinishedTrial", seeds: int, threshold: "Threshold | None") -> None:
     """Prints what will be trained, and what a refit cannot repeat."""
     from src.search.retraining import left_out
 
@@ -96,6 +97,11 @@ def _show_plan(trial: "FinishedTrial", seeds: int) -> None:
     )
     for name in left_out(trial):
         print(f"  without {name}, which needs validation rows: {INSTEAD.get(name, ELSE_INSTEAD)}")
+    if threshold is not None:
+        print(
+            f"  with the decision threshold {short_number(threshold.value)}, tuned on rows that "
+            "the trial's own fits had not seen"
+        )
     if len(data.test):
         print(
             f"  judged on the {len(data.test):,} test rows, which the search has used before: the "

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import redirect_stdout
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +136,7 @@ def test_what_is_said_are_mean_and_deviation_of_the_models_on_the_test_rows(
     assert "on 96 training and validation rows" in said
     assert "the 24 test rows, which the search has used before" in said
     assert "without reduce_lr_on_plateau" in said
+    assert f"with the decision threshold {value:.5g}, tuned" in said
 
 
 def test_the_ensemble_is_the_mean_of_the_models_and_predict_takes_it(
@@ -181,6 +183,14 @@ def test_the_threshold_of_a_trial_that_is_not_exported_is_tuned_on_rows_its_fits
     assert expected is not None
     assert found.value == pytest.approx(expected.value, abs=1e-6)
     assert (found.metric, found.score) == (expected.metric, expected.score)
+
+
+def test_a_threshold_that_cannot_be_tuned_any_more_is_told(
+    opened: FinishedTrial, tmp_path: Path
+) -> None:
+    context = replace(opened.context, run=RunDirectory(tmp_path))
+    with pytest.raises(UserError, match=r"weights of trial 0000 were deleted \(run\.keep_top\)"):
+        threshold_of(FinishedTrial(context, opened.record, None))
 
 
 def test_nothing_is_left_of_a_training_that_was_stopped(

@@ -169,6 +169,8 @@ def test_the_command_searches_and_says_what_to_do_next(tmp_path: Path) -> None:
         f"{test:.5g}",
         f"tensorboard.main --host 127.0.0.1 --logdir {run / 'tensorboard'}",
         f"-m src.report {run}",
+        f"src.retrain {run} --seeds 5 --ensemble",
+        f"src.predict {run} FILE",
         "tuner.name=bayesian",
         "data.source=csv data.path=FILE.csv",
         str(run / "best" / "model.keras"),

@@ -14,10 +14,10 @@ from callbacks import build_callbacks
 from hypermodels.export import plain_network
 from src import metrics
 from src.data.loading import FitArrays
-from src.errors import DiskError
+from src.errors import DiskError, UserError
 from src.files import disk_errors, remove, sync, write_atomically
 from src.run_directory import ExportDirectory, Retrained
-from src.search.export import export_network, load_export, predict, write_facts
+from src.search.export import average_models, export_network, load_export, predict, write_facts
 from src.search.failures import TrialFailedError
 from src.search.finished import FinishedTrial
 from src.search.fitted import held_out_predictions
@@ -74,13 +74,19 @@ def threshold_of(trial: FinishedTrial) -> Threshold | None:
     It is chosen on rows that the trial's own fits have not seen: a refit leaves none of those.
 
     Raises:
-        UserError: if the weights of those fits cannot be read.
+        UserError: if the weights of those fits are gone or cannot be read.
     """
     context, record = trial.context, trial.record
     if not context.tune_threshold:
         return None
     if trial.winner is not None and trial.winner.record.spec.trial_id == record.spec.trial_id:
         return trial.winner.threshold
+    if not context.run.trial(record.spec.trial_id).is_dir():
+        raise UserError(
+            f"--trial: the weights of trial {record.spec.trial_id} were deleted (run.keep_top), "
+            "and its decision threshold can only be tuned with them (objective.threshold=tuned). "
+            f"Valid: a trial with a folder in {context.run.trials}"
+        )
     rows, prediction = held_out_predictions(context, record)
     return tune_threshold(context.data.y[rows], prediction, context.plan.monitor)
 
@@ -133,6 +139,8 @@ def retrain(
     finally:
         with suppress(DiskError):
             remove(staged.path)
+        with suppress(OSError):  # nothing was there before, and nothing came
+            run.retrained.rmdir()
 
 
 def average_network(networks: Sequence[keras.Model]) -> keras.Model:
@@ -141,13 +149,8 @@ def average_network(networks: Sequence[keras.Model]) -> keras.Model:
     Args:
         networks: at least two, of the same inputs and outputs.
     """
-    inputs = keras.Input(networks[0].input_shape[1:])
-    outputs = []
-    for number, network in enumerate(networks, start=1):
-        plain = plain_network(network)
-        member = keras.Model(plain.inputs, plain.outputs[0], name=f"seed{number}")
-        outputs.append(member(inputs))
-    return keras.Model(inputs, keras.layers.Average(name="average")(outputs))
+    plain = [plain_network(network) for network in networks]
+    return average_models([keras.Model(own.inputs[0], own.outputs[0]) for own in plain])
 
 
 def _fill(
