@@ -15,7 +15,7 @@ RUNS = "logs"  # the folder of all runs where none is named
 TEXTS = ("trial_id", "status", "reason", "parent", "worker", "started", "ended")
 WHOLE = ("epochs", "best_epoch", "bracket", "rung")
 TRIAL_COLUMNS = (
-    *("trial_id", "status", "score", "score_std", "epochs", "best_epoch", "seconds"),
+    *("trial_id", "status", "score", "score_std", "score_error", "epochs", "best_epoch", "seconds"),
     *("started", "ended", "worker", "reason", "parent", "bracket", "rung"),
 )
 HISTORY_COLUMNS = ("trial_id", "execution", "fold", "epoch", "learning_rate", "batch_size")
@@ -42,7 +42,7 @@ def load_trials(run: str | Path | RunDirectory | None = None) -> pd.DataFrame:
     for name in TRIAL_COLUMNS:
         if name not in table.columns:
             table[name] = pd.NA
-    for name in ("score", "score_std", "seconds"):
+    for name in ("score", "score_std", "score_error", "seconds"):
         numbers = pd.to_numeric(table[name], errors="coerce").astype(float)
         table[name] = numbers.where(numbers.abs() < TOO_LARGE)
     for name in WHOLE:
@@ -92,9 +92,8 @@ def find_run(run: str | Path | RunDirectory | None) -> RunDirectory:
 def empty_trials() -> pd.DataFrame:
     """What `load_trials` gives before the first trial has ended."""
     table = pd.DataFrame({name: pd.Series(dtype=object) for name in (*TRIAL_COLUMNS, "root")})
-    return table.astype({"score": float, "score_std": float, "seconds": float}).astype(
-        dict.fromkeys(WHOLE, "Int64")
-    )
+    floats = dict.fromkeys(("score", "score_std", "score_error", "seconds"), float)
+    return table.astype(floats).astype(dict.fromkeys(WHOLE, "Int64"))
 
 
 def empty_history() -> pd.DataFrame:

@@ -47,7 +47,7 @@ class TrialsTableListener(SearchListener):
         records = _in_order(progress.records)
         repeated = [r for r in records if r.spec.executions * r.spec.folds > 1]
         rows = [_trial_row(ended, self._names) for ended in records]
-        errors = [_error_key(name) for name in self._metrics] if repeated else []
+        errors = [_error_key(name) for name in ("score", *self._metrics)] if repeated else []
         columns = [*SCORE_KEYS, *self._metrics, *errors, *TRIAL_KEYS, *self._names]
         table = pd.DataFrame(rows, columns=columns)
         whole = dict.fromkeys(("epochs", "best_epoch", "bracket", "rung"), "Int64")
@@ -75,6 +75,7 @@ def _trial_row(record: TrialRecord, names: list[str]) -> dict[str, Any]:
             "score_std": result.score_std,
         }
         | (result.metrics if result.status == "COMPLETED" else {})
+        | {_error_key("score"): result.score_error}
         | {_error_key(name): error for name, error in result.errors.items()}
         | {
             "epochs": result.epochs,
@@ -93,7 +94,7 @@ def _trial_row(record: TrialRecord, names: list[str]) -> dict[str, Any]:
 
 
 def _error_key(metric: str) -> str:
-    """The column of the metric's standard error over the fits of a trial."""
+    """The column of the standard error of a metric, or the score, over the fits of a trial."""
     return f"{metric}_error"
 
 

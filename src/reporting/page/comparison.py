@@ -94,7 +94,7 @@ def _training(run: RunData) -> str:
 def _score(run: RunData) -> str:
     if run.best is None:
         return "–"
-    spread = run.best["score_std"]
+    spread = run.best["score_error"]
     plus = "" if pd.isna(spread) else f" ± {number(float(spread), 2)}"
     return number(float(run.best["score"])) + plus
 

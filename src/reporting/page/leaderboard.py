@@ -31,7 +31,7 @@ def leaderboard(data: RunData, domains: tuple[Domain, ...], most: int = MOST) ->
         most: rows.
     """
     trials = data.completed.head(most)
-    spread = bool(trials["score_std"].notna().any())
+    spread = bool(trials["score_error"].notna().any())
     sized = bool(trials["parameters"].notna().any())
     varying = [d for d in domains if len({shown(d.name, v) for v in trials[d.name]}) > 1]
     header = ["trial", data.objective, "to best", "epoch", "seconds"]
@@ -76,9 +76,9 @@ def distance(data: RunData, trial: "pd.Series") -> str:
 
 def _score(trial: "pd.Series", *, spread: bool) -> str:
     score = number(float(trial["score"]), 5)
-    if not spread or math.isnan(float(trial["score_std"])):
+    if not spread or math.isnan(float(trial["score_error"])):
         return score
-    return f"{score} ± {number(float(trial['score_std']), 2)}"
+    return f"{score} ± {number(float(trial['score_error']), 2)}"
 
 
 def _short(domain: Domain, value: object) -> str:

@@ -96,7 +96,7 @@ def _cards(data: RunData) -> Markup:
     cards = []
     name = data.objective.removeprefix("val_")
     if best is not None:
-        spread = best["score_std"]
+        spread = best["score_error"]
         plus = "" if pd.isna(spread) else f" ± {number(float(spread), 2)}"
         cards.append(
             (
