@@ -36,7 +36,8 @@ class EventFile:
     ) -> None:
         _, _, record_writer = import_tensorboard()
         folder = Path(directory)
-        folder.mkdir(parents=True, exist_ok=True)
+        if path is None:
+            folder.mkdir(parents=True, exist_ok=True)
         # TensorBoard reads the files of a folder in the order of their names.
         place = f"{int(time.time()):010d}.{socket.gethostname()}.{os.getpid()}.{next(_NUMBERS)}"
         self.path = path or folder / f"events.out.tfevents.{place}{suffix}"
