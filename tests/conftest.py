@@ -28,6 +28,14 @@ TINY = (
     "space.activation=relu",
 )
 
+
+@pytest.fixture(autouse=True)
+def _no_pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leaves out of TensorBoard what takes longest to draw, but where that is what is tested."""
+    if "reporting" not in request.path.parts:
+        monkeypatch.setattr("src.reporting.board.plots", lambda *_: {})
+
+
 MakeConfig = Callable[..., Config]
 
 

@@ -16,7 +16,13 @@ from src.config.yaml_text import KeyPath
 from src.errors import nearest
 
 _MOST_LINES = 50
-_NOUNS = {int: "an integer", float: "a number", str: "a text", type(None): "null"}
+_NOUNS = {
+    bool: "true or false",
+    int: "an integer",
+    float: "a number",
+    str: "a text",
+    type(None): "null",
+}
 
 
 def plain_messages(error: ValidationError, layers: Layers) -> list[str]:

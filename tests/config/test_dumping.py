@@ -76,7 +76,9 @@ def test_full_batch_is_written_as_full() -> None:
 
 def test_differing() -> None:
     assert differing(load_config()) == {}
-    assert differing(load_config("quick")) == {"tuner.max_trials": 4, "training.epochs": 8}
+    assert differing(load_config("quick")) == {
+        **{"tuner.max_trials": 4, "training.epochs": 8, "space.early_stopping_patience": 4}
+    }
     overrides = [
         "space.units.max=512",
         "space.layers=open",

@@ -133,7 +133,9 @@ def test_what_does_not_fit_the_task_is_told_before_the_search(
 def test_a_class_without_validation_rows_cannot_be_judged(
     tiny: MakeConfig, tmp_path: Path, override: str, needing: str
 ) -> None:
-    table = pd.DataFrame({"a": np.arange(400.0), "y": np.where(np.arange(400) < 4, "yes", "no")})
+    table = pd.DataFrame(
+        {"a": np.arange(400.0) ** 1.5, "y": np.where(np.arange(400) < 4, "yes", "no")}
+    )
     table.to_csv(tmp_path / "few.csv", index=False)
     few = ("data.source=csv", f"data.path={tmp_path / 'few.csv'}", "data.validation_fraction=0.05")
     prepare(tiny(*few))
@@ -191,7 +193,7 @@ def test_a_tuned_threshold_decides_on_the_test_rows_and_is_in_the_model(
 
     model = keras.models.load_model(outcome.run.model, safe_mode=True)
     assert model.get_layer("decision_threshold").bin_boundaries == [tuned.value]
-    probability = model.predict(data.x[data.test], verbose=0)
+    probability = model.predict(data.raw_rows(data.test)[:], verbose=0)
     assert probability.shape == (len(data.test), 1)
     found = probability[:, 0] >= tuned.value
     assert 0 < found.sum() != (probability[:, 0] > 0.5).sum()

@@ -113,7 +113,7 @@ def test_the_command_tells_it_before_the_search(capsys: pytest.CaptureFixture[st
     pins = ["space.plateau=true", "space.plateau_patience=7", "space.early_stopping_patience=3"]
     assert tune.main(["--dry-run", "--config", "quick", "data.source=iris", *pins]) == 0
     told = " ".join(capsys.readouterr().out.split())
-    assert told.count("notice") == 1
+    assert told.count("notice space.") == 1
     assert "space.plateau_patience: with 7 no trial ever lowers its learning rate" in told
 
 

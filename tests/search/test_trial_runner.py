@@ -138,11 +138,14 @@ def test_27_epochs_at_once_are_rungs_of_3_9_and_27(
         whole.metrics,
     )
     assert (last.weights, last.state) == (whole.weights, whole.state)
-    if EVERYTHING[0] in overrides:  # all of it has acted, before the last promotion and after it
-        for name in ("learning_rate", "batch_size", "l2"):
-            values = [row[name] for row in rows(at_once)]
-            assert len(set(values[:9])) > 1, name
-            assert len(set(values[9:])) > 1, name
+    if EVERYTHING[0] in overrides:  # all of it has acted, the rate in every rung
+        values = {
+            name: [row[name] for row in rows(at_once)]
+            for name in ("learning_rate", "batch_size", "l2")
+        }
+        assert all(len(set(found)) > 1 for found in values.values()), values
+        rates = values["learning_rate"]
+        assert all(len(set(part)) > 1 for part in (rates[:3], rates[3:9], rates[9:]))
 
 
 def test_a_promotion_of_a_trial_that_stopped_early_trains_nothing_more(tmp_path: Path) -> None:
