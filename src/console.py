@@ -17,11 +17,14 @@ from src.commands import (
     resume_command,
     retrain_command,
 )
+from src.commands import short_number as number
+from src.config.objectives import judged_metric
 from src.console_text import NAME_WIDTH, score_text, show_line, show_notice, show_path
 from src.search import space as spaces
 from src.search.comparison import lead_of_the_first
 from src.search.events import SearchProgress
 from src.search.trial import TrialRecord
+from src.search.winner import Winner
 from src.search.workflow import PreparedSearch, SearchOutcome
 from src.table_view import columns_grid
 from src.winner_view import winner_facts, winner_table
@@ -107,7 +110,7 @@ def show_outcome(
     if progress.failures:
         _show_failures(console, progress)
     if progress.best is not None:
-        console.print(_leaderboard(progress, console.width))
+        console.print(_leaderboard(progress, outcome.winner, console.width))
         if (lead := lead_of_the_first(progress)) is not None:
             show_line(console, "first and second", lead.text)
         console.rule("[bold]Best hyperparameters", align="left")
@@ -144,16 +147,27 @@ def _show_space(console: Console, space: kt.HyperParameters) -> None:
     show_line(console, "size", str(spaces.size(space)))
 
 
-def _leaderboard(progress: SearchProgress, width: int) -> Table:
-    """The best trials side by side: a column each, a row a hyperparameter that varies."""
-    fitting = (width - NAME_WIDTH) // LEADERBOARD_COLUMN_WIDTH
+def _leaderboard(progress: SearchProgress, winner: Winner | None, width: int) -> Table:
+    """The best trials side by side: a column each, a row a hyperparameter that varies.
+
+    Beside them stand the baselines, which were not tuned.
+    """
+    baselines = () if winner is None else winner.baselines
+    fitting = (width - NAME_WIDTH) // LEADERBOARD_COLUMN_WIDTH - len(baselines)
     shown = progress.completed[: max(1, min(fitting, LEADERBOARD_COLUMNS))]
     table = Table(box=None, padding=(0, 2, 0, 0))
     table.add_column("  best trials", width=NAME_WIDTH)
     for record in shown:
         table.add_column(record.spec.trial_id, justify="right", overflow="fold")
+    for baseline in baselines:
+        table.add_column(baseline.name, justify="right", style="dim")
     results = [record.result for record in shown]
-    table.add_row(f"  {progress.objective.name}", *(score_text(record) for record in shown))
+    metric = judged_metric(progress.objective.name)
+    table.add_row(
+        f"  {progress.objective.name}",
+        *(score_text(record) for record in shown),
+        *(number(baseline.validation.get(metric)) for baseline in baselines),
+    )
     table.add_row("  best epoch / epochs", *(f"{r.best_epoch}/{r.epochs}" for r in results))
     table.add_row("  seconds", *(f"{result.seconds:.1f}" for result in results))
     table.add_row("  parameters", *(f"{result.parameters:,}" for result in results))

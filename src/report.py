@@ -3,42 +3,25 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
-from src.errors import DiskError, UserError
-
-DONE, FAILED, USER_ERROR, INTERRUPTED = 0, 1, 2, 130
-PACKAGES = frozenset(("numpy", "pandas", "pydantic", "rich", "scipy", "sklearn", "yaml"))
+from src.commands import DONE, exit_status
+from src.errors import UserError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Reports on runs from the command line and returns the exit status.
 
-    0: done. 1: the report could not be written. 2: there is no such run.
+    0: done. 1: the report could not be written. 2: there is no such run. 130: stopped.
     """
     options = _parser().parse_args(arguments)
-    try:
-        return _report(options)
-    except (UserError, DiskError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return USER_ERROR if isinstance(error, UserError) else FAILED
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except ModuleNotFoundError as error:
-        if error.name == "src.reporting":
-            print("error: src/reporting/, which makes reports, was deleted", file=sys.stderr)
-            return USER_ERROR
-        if error.name is None or error.name.partition(".")[0] not in PACKAGES:
-            raise
-        print(
-            f"error: the package {error.name} is not installed; use `make tune`, or "
-            "`pip install -r requirements.txt` in the environment of this Python",
-            file=sys.stderr,
-        )
-        return USER_ERROR
+    return exit_status(lambda: _report(options), "stopped; no report was written")
 
 
 def _report(options: argparse.Namespace) -> int:
+    if find_spec("src.reporting") is None:
+        raise UserError("src/reporting/, which makes reports, was deleted")
     from rich.console import Console
     from rich.text import Text
 

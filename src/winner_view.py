@@ -1,17 +1,15 @@
 """What the console shows of the winner: its metrics, how sure they are, and those untuned."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from rich.table import Table
 
 from src.commands import short_number as number
+from src.config.objectives import judged_metric
 from src.search.baselines import Baseline
 from src.search.events import SearchProgress
 from src.search.winner import Metrics, Winner
-
-METRICS: Mapping[str, str] = {"auc": "roc_auc"}
-"""Metrics whose name as an objective, without `val_`, is not the one in metrics.json."""
 
 
 def winner_facts(
@@ -54,15 +52,9 @@ def winner_table(winner: Winner) -> Table:
     return table
 
 
-def objective_metric(objective: str) -> str:
-    """The name in metrics.json of what the search optimised; a loss of the model's own has none."""
-    name = objective.removeprefix("val_")
-    return METRICS.get(name, name)
-
-
 def _selection(winner: Winner, progress: SearchProgress) -> list[tuple[str, str]]:
     """How much of the validation score the test confirms."""
-    name = objective_metric(progress.objective.name)
+    name = judged_metric(progress.objective.name)
     validation, test = winner.validation.get(name), winner.test.get(name)
     if validation is None or test is None:
         return []

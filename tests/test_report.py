@@ -88,6 +88,19 @@ def test_it_writes_one_page_and_prints_the_same_leaderboard(
     assert "test rows (100)" in page.text  # which split is shown
 
 
+def test_untuned_models_stand_below_the_trials_and_intervals_beside_the_metrics(
+    run: RunDirectory, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert report.main([str(run.path)]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    (line,) = (line for line in printed if line.startswith("dumb guess"))
+    best = pd.read_csv(run.trials_table)["score"].max()
+    assert line.split()[2] == "0.125"
+    assert float(line.split()[3].replace("−", "-")) == pytest.approx(0.125 - best, abs=0.01)
+    text = " ".join(Page(run.report.read_text()).text.split())
+    assert "validation test test, 95 % dumb guess accuracy 0.9 0.9 0.873 … 0.909 0.125" in text
+
+
 def test_the_page_loads_nothing_and_runs_nothing(run: RunDirectory) -> None:
     assert report.main([str(run.path), "--quiet"]) == 0
     text = run.report.read_text()

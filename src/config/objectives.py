@@ -1,4 +1,4 @@
-"""Objectives whose direction needs no setting; read by `--help`, which imports no pydantic."""
+"""Objectives: their directions, and what files call them; `--help` reads it without pydantic."""
 
 from typing import Literal
 
@@ -15,3 +15,9 @@ KNOWN_DIRECTIONS: dict[str, Literal["min", "max"]] = {
     "val_rmse": "min",
 }
 """Metrics whose better direction is common knowledge; any other needs `objective.direction`."""
+
+
+def judged_metric(objective: str) -> str:
+    """What best/metrics.json calls an objective; a loss of the model's own is not there."""
+    name = objective.removeprefix("val_")
+    return "roc_auc" if name == "auc" else name

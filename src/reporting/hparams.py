@@ -16,6 +16,7 @@ from tensorboard.plugins.hparams import api, api_pb2, summary, summary_v2
 from tensorboard.plugins.text.summary_v2 import text_pb
 
 from callbacks.event_file import EventFile
+from src.config.objectives import judged_metric
 from src.run_directory import RunDirectory
 from src.search import space as spaces
 from src.search.events import SearchEnd, SearchListener, SearchProgress
@@ -92,7 +93,7 @@ class HParamsListener(SearchListener):
 
     def on_export(self, run: RunDirectory, winner: Winner) -> None:
         """Writes the winner's test metric into its row."""
-        name = self._objective.removeprefix("val_")
+        name = judged_metric(self._objective)
         value = winner.test.get(name)
         if value is not None:
             epochs = winner.record.result.epochs
@@ -111,7 +112,7 @@ class HParamsListener(SearchListener):
             shown |= {"bracket": "bracket", "rung": "last rung"}
         # Last, as TensorBoard shows the first five at once, and its plots leave out every row that
         # lacks one of them.
-        shown |= {f"{TEST}{objective.removeprefix('val_')}": "test score"}
+        shown |= {f"{TEST}{judged_metric(objective)}": "test score"}
         columns = [api.Metric(tag, display_name=title).as_proto() for tag, title in shown.items()]
         experiment = summary.experiment_pb(infos.values(), columns)
         _write(self._run.tensorboard, [_converted(experiment)])

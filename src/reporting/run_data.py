@@ -22,6 +22,15 @@ UNKNOWN_OBJECTIVE = "score"
 
 
 @dataclass(frozen=True)
+class Untuned:
+    """What a model reaches that was not tuned: metrics on validation and test rows."""
+
+    name: str
+    validation: Mapping[str, float | None]
+    test: Mapping[str, float | None]
+
+
+@dataclass(frozen=True)
 class RunData:
     """A run as its files tell of it; what they do not tell is empty.
 
@@ -38,6 +47,8 @@ class RunData:
         reason: why it stopped.
         winner: id of the trial whose model is in best/; None without one.
         metrics: the winner's, by split.
+        intervals: of each of its test metrics the ends of the 95 % interval, where there is one.
+        baselines: what untuned models reach on the same rows.
         predictions: best/predictions.csv; empty without it.
         fingerprint: of the rows.
         notices: what could not be read, a sentence each.
@@ -55,6 +66,8 @@ class RunData:
     reason: str = ""
     winner: str | None = None
     metrics: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
+    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    baselines: tuple[Untuned, ...] = ()
     predictions: pd.DataFrame = field(default_factory=pd.DataFrame)
     fingerprint: str = ""
     notices: tuple[str, ...] = ()
@@ -166,7 +179,7 @@ def read_run(run: RunDirectory) -> RunData:
         state=state,
         reason=reason,
         winner=None if saved is None or saved.exported is None else saved.exported["trial_id"],
-        metrics=_metrics(run, notices),
+        **_judgement(run, notices),
         predictions=_predictions(run, notices),
         fingerprint=str(_mapping(identity.get("data")).get("content", "")),
         notices=tuple(notices),
@@ -229,22 +242,35 @@ def _state(run: RunDirectory, saved: SavedSearch | None) -> tuple[str, str]:
     return "killed", "the search ended without saying why, as when it is killed"
 
 
-def _metrics(run: RunDirectory, notices: list[str]) -> dict[str, dict[str, float | None]]:
+def _judgement(run: RunDirectory, notices: list[str]) -> dict[str, Any]:
+    """What best/metrics.json says, by field of `RunData`."""
     if not run.metrics.exists():
         return {}
     try:
         content = json.loads(run.metrics.read_text())
         return {
-            split: {
-                str(name): None if value is None else float(value)
-                for name, value in content[split].items()
-                if value is None or isinstance(value, (int, float))
-            }
-            for split in ("validation", "test")
+            "metrics": {split: _numbers(content[split]) for split in ("validation", "test")},
+            "intervals": {
+                str(name): (float(ends[0]), float(ends[1]))
+                for name, ends in content.get("test_interval", {}).items()
+                if ends is not None
+            },
+            "baselines": tuple(
+                Untuned(str(b["name"]), _numbers(b["validation"]), _numbers(b["test"]))
+                for b in content.get("baselines", ())
+            ),
         }
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         notices.append("best/metrics.json cannot be read")
         return {}
+
+
+def _numbers(values: Any) -> dict[str, float | None]:
+    return {
+        str(name): None if value is None else float(value)
+        for name, value in values.items()
+        if value is None or isinstance(value, (int, float))
+    }
 
 
 def _predictions(run: RunDirectory, notices: list[str]) -> pd.DataFrame:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from src.config.objectives import judged_metric
 from src.reporting.analysis.importance import Importance, importances
 from src.reporting.analysis.noise import Noise, score_noise
 from src.reporting.analysis.winner import shown_split
@@ -82,7 +83,7 @@ def tell(data: RunData) -> Story:
 
 def _real(data: RunData, noise: Noise | None) -> list[Finding]:
     found = certainty.top_differs(data.completed, noise, data.direction)
-    name = data.objective.removeprefix("val_")
+    name = judged_metric(data.objective)
     counts = [0, 0]
     if len(data.predictions):
         counts = [int((data.predictions["split"] == s).sum()) for s in ("validation", "test")]

@@ -6,6 +6,7 @@ import pandas as pd
 from rich.table import Table
 from rich.text import Text
 
+from src.config.objectives import judged_metric
 from src.reporting.domains import shown
 from src.reporting.page.document import document
 from src.reporting.page.html import Node, element, table
@@ -52,7 +53,7 @@ def comparison_table(runs: Sequence[RunData]) -> Table:
     for name in ("objective", "best", "test", "trials", "training", "tuner"):
         result.add_column(name, justify="right")
     for run in runs:
-        test = run.metrics.get("test", {}).get(run.objective.removeprefix("val_"))
+        test = run.metrics.get("test", {}).get(judged_metric(run.objective))
         cells = (
             *(run.run.name, run.objective, _score(run), number(test), _trials(run)),
             *(_training(run), str(run.settings.get("tuner.name", "–"))),

@@ -7,6 +7,7 @@ import pandas as pd
 from rich.table import Table
 from rich.text import Text
 
+from src.config.objectives import judged_metric
 from src.reporting.domains import Domain, shown
 from src.reporting.run_data import RunData
 from src.reporting.text import number, printable
@@ -24,6 +25,8 @@ class Leaderboard:
 
 def leaderboard(data: RunData, domains: tuple[Domain, ...], most: int = MOST) -> Leaderboard:
     """The best trials: score with ± where there are repeats, distance to the best, what varied.
+
+    Below them stand the baselines, which were not tuned.
 
     Args:
         data: the run.
@@ -44,6 +47,13 @@ def leaderboard(data: RunData, domains: tuple[Domain, ...], most: int = MOST) ->
         cells += [_whole(trial["parameters"])] if sized else []
         cells += [_short(domain, trial[domain.name]) for domain in varying]
         rows.append(tuple(printable(cell) for cell in cells))
+    for baseline in data.baselines:
+        score = baseline.validation.get(judged_metric(data.objective))
+        if score is not None and data.best is not None:
+            behind = number(data.sign * (score - float(data.best["score"])), 2).replace("-", "−")
+            cells = [baseline.name, number(score, 5), behind]
+            cells += [""] * (len(header) - len(cells))
+            rows.append(tuple(printable(cell) for cell in cells))
     return Leaderboard(tuple(printable(name) for name in header), tuple(rows))
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
+from src.config.objectives import judged_metric
 from src.reporting.analysis import winner
 from src.reporting.domains import shown
 from src.reporting.drawing import Drawing, to_svg
@@ -94,7 +95,7 @@ def what_was_tuned(data: RunData) -> str:
 def _cards(data: RunData) -> Markup:
     best = data.best
     cards = []
-    name = data.objective.removeprefix("val_")
+    name = judged_metric(data.objective)
     if best is not None:
         spread = best["score_error"]
         plus = "" if pd.isna(spread) else f" ± {number(float(spread), 2)}"
@@ -269,12 +270,23 @@ def winner_section(data: RunData) -> Markup:
 
 
 def _metrics_table(data: RunData) -> Markup:
+    """On validation and test rows, with the test's interval, and what untuned models reach."""
     splits = [split for split in ("validation", "test") if data.metrics.get(split)]
     names = dict.fromkeys(name for split in splits for name in data.metrics[split])
-    rows = [
-        (name, *(number(data.metrics[split].get(name), 5) for split in splits)) for name in names
-    ]
-    return table(("", *splits), rows, css="plain")
+    header = ["", *splits, *(["test, 95 %"] if data.intervals else [])]
+    header += [baseline.name for baseline in data.baselines]
+    rows = []
+    for name in names:
+        cells = [number(data.metrics[split].get(name), 5) for split in splits]
+        if data.intervals:
+            ends = data.intervals.get(name)
+            cells.append("–" if ends is None else f"{number(ends[0], 4)} … {number(ends[1], 4)}")
+        cells += [
+            number((baseline.test or baseline.validation).get(name), 5)
+            for baseline in data.baselines
+        ]
+        rows.append((name, *cells))
+    return table(tuple(header), rows, css="plain")
 
 
 def _predictions(predictions: pd.DataFrame) -> Markup:
