@@ -91,7 +91,12 @@ def assert_equal(one: Any, other: Any) -> None:
         np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+ALWAYS = ("rates", "batch sizes", "dropout", "callbacks", "averages")
+
+
+@pytest.mark.parametrize(
+    "kind", [pytest.param(k, marks=() if k in ALWAYS else pytest.mark.slow) for k in KINDS]
+)
 def test_a_reused_model_gives_bit_identical_results_to_a_fresh_one(kind: str) -> None:
     task, trials = KINDS[kind]
     shared = TracedModels()

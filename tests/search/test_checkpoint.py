@@ -72,7 +72,12 @@ def outcome(result: TrialResult) -> Any:
 
 @pytest.mark.parametrize(
     ("overrides", "killed", "left"),
-    [(SIMPLE, 5, 5), (SIMPLE, 1, 9), (SIMPLE, 8, 1), ((*EVERYTHING, SIMPLE[0]), 7, 3)],
+    [
+        (SIMPLE, 5, 5),
+        pytest.param(SIMPLE, 1, 9, marks=pytest.mark.slow),
+        pytest.param(SIMPLE, 8, 1, marks=pytest.mark.slow),
+        ((*EVERYTHING, SIMPLE[0]), 7, 3),
+    ],
     ids=["in the middle", "before anything was saved", "in the last epoch", "all callbacks"],
 )
 def test_what_is_left_is_trained_and_the_result_is_that_of_no_kill(
@@ -142,7 +147,14 @@ def damaged(content: bytes) -> bytes:
     return content[:middle] + bytes([content[middle] ^ 0xFF]) + content[middle + 1 :]
 
 
-@pytest.mark.parametrize("damage", [damaged, lambda content: content[:-30], lambda _: b""])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        damaged,
+        pytest.param(lambda content: content[:-30], marks=pytest.mark.slow),
+        pytest.param(lambda _: b"", marks=pytest.mark.slow),
+    ],
+)
 def test_of_a_damaged_state_the_trial_starts_anew(tmp_path: Path, damage: Any) -> None:
     attempts = Attempts(tmp_path, *SIMPLE)
     whole = attempts()

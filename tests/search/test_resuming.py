@@ -64,7 +64,9 @@ def tables(run_: RunDirectory) -> tuple[str, str]:
     return trials.to_csv(index=False), run_.history_table.read_text()
 
 
-@pytest.mark.parametrize("tuner", ["bayesian", "hyperband"])  # the command tests the others
+@pytest.mark.parametrize(  # the command tests them too, and the others
+    "tuner", [pytest.param("bayesian", marks=pytest.mark.slow), "hyperband"]
+)
 def test_a_killed_search_goes_on_exactly(tuner: str, tmp_path: Path) -> None:
     whole = begin(tmp_path, *TUNERS[tuner], name="whole")
     last = whole.progress.records[-1].spec.trial_id

@@ -111,8 +111,14 @@ def tables(outcome: SearchOutcome) -> tuple[pd.DataFrame, pd.DataFrame]:
 @pytest.mark.parametrize(
     "overrides",
     [
-        ["space.optimizer=[adam, nesterov, rmsprop]", "space.batch_size=[7, 32, full]"],
-        ["tuner.executions_per_trial=2", "data.source=diabetes", "tuner.max_trials=2"],
+        pytest.param(
+            ["space.optimizer=[adam, nesterov, rmsprop]", "space.batch_size=[7, 32, full]"],
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            ["tuner.executions_per_trial=2", "data.source=diabetes", "tuner.max_trials=2"],
+            marks=pytest.mark.slow,
+        ),
         ["tuner.folds=2", "tuner.max_trials=2", "objective.name=val_auc", *PINS],
         [
             *("tuner.name=hyperband", "training.epochs=3", "tuner.max_trials=auto", *PINS),

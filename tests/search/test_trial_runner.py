@@ -119,8 +119,15 @@ EVERYTHING = (
         (("space.optimizer=momentum", "space.dropout=0.0", "space.schedule=cosine"), "epoch"),
         (("space.optimizer=momentum", "space.dropout=0.3", *EVERYTHING), "step"),
         (("space.optimizer=adam", "space.dropout=0.0", *EVERYTHING), "epoch"),
-        (("space.optimizer=adam", "space.dropout=0.3", "space.schedule=cosine"), "step"),
-        (("space.optimizer=adamw", "space.dropout=0.3", "space.batch_schedule=random"), "epoch"),
+        pytest.param(
+            *(("space.optimizer=adam", "space.dropout=0.3", "space.schedule=cosine"), "step"),
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            ("space.optimizer=adamw", "space.dropout=0.3", "space.batch_schedule=random"),
+            "epoch",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_27_epochs_at_once_are_rungs_of_3_9_and_27(
