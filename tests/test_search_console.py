@@ -84,7 +84,7 @@ def test_each_trial_has_a_line_with_its_distance_to_the_best(tmp_path: Path) -> 
         "0000 0.9 epoch 4 of 9 2.0 s best so far",
         "0001 0.8766 epoch 4 of 9 2.0 s 0.023 behind 0000",
         "0002 failed: ValueError: no tanh here",
-        "0003 0.95 ± 0.014 epoch 4 of 9 2.0 s best so far",
+        "0003 0.95 ± 0.01 epoch 4 of 9 2.0 s best so far",
         "0004 0.95 epoch 4 of 9 2.0 s as good as 0003",
         "0005 failed: nan; it runs again",
     ]

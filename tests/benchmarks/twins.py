@@ -52,9 +52,12 @@ def trial_count(run: RunDirectory) -> int:
 
 
 def _names(run: RunDirectory) -> Counter[str]:
-    """All files and folders below the run, event files without time, host and process."""
+    """All files and folders below the run, event files without time, host and process.
+
+    Not what the console writes, which a search from a script does not have.
+    """
     paths = (path.relative_to(run.path).as_posix() for path in run.path.rglob("*"))
-    return Counter(_EVENT_FILE.sub(r"events\1", path) for path in paths)
+    return Counter(_EVENT_FILE.sub(r"events\1", path) for path in paths if path != "search.log")
 
 
 def _content(path: Path) -> Any:
@@ -67,7 +70,7 @@ def _content(path: Path) -> Any:
         return config
     if path.name == "search.json":
         return _search(json.loads(path.read_text())["state"])
-    if path.name in ("search.previous.json", "search.log"):  # how it went, and when
+    if path.name == "search.previous.json":  # how it went
         return None
     if path.name == "model.keras":
         with zipfile.ZipFile(path) as archive:

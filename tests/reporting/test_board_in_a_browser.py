@@ -1,6 +1,7 @@
 """TensorBoard's pages show the trials: opened in a headless Chromium."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -17,9 +18,17 @@ WORDS = "everything(document).filter(node => !node.children.length).map(n => n.t
 PLOT = "everything(document).find(node => node.tagName == 'TF-HPARAMS-PARALLEL-COORDS-PLOT')"
 
 
+def some_fail(values: dict[str, Any]) -> float | None:
+    """A third of the trials, about."""
+    rate = float(values["learning_rate"])
+    return None if rate > 0.006 else 0.9 + rate
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
-    return make_run(tmp_path_factory.mktemp("logs"), trials=12, epochs=5, scalars=True)
+    return make_run(
+        tmp_path_factory.mktemp("logs"), trials=12, epochs=5, scalars=True, score=some_fail
+    )
 
 
 @pytest.fixture(scope="module")
