@@ -32,6 +32,7 @@ from src.winner_view import winner_facts, winner_table
 LEADERBOARD_COLUMNS = 5
 LEADERBOARD_COLUMN_WIDTH = 13  # two blanks included
 MOST_COLUMN_SETTINGS = 10
+WIDE = NAME_WIDTH + LEADERBOARD_COLUMN_WIDTH * (LEADERBOARD_COLUMNS + 2)
 
 
 def show_plan(console: Console, prepared: PreparedSearch, differing: Mapping[str, Any]) -> None:
@@ -111,6 +112,10 @@ def show_outcome(
         _show_failures(console, progress)
     if progress.best is not None:
         console.print(_leaderboard(progress, outcome.winner, console.width))
+        if outcome.winner is not None and console.width < WIDE:
+            for baseline in outcome.winner.baselines:
+                score = baseline.validation.get(judged_metric(progress.objective.name))
+                show_line(console, "untuned", f"{number(score)}  {baseline.name}")
         if (lead := lead_of_the_first(progress)) is not None:
             show_line(console, "first and second", lead.text)
         console.rule("[bold]Best hyperparameters", align="left")
@@ -150,10 +155,10 @@ def _show_space(console: Console, space: kt.HyperParameters) -> None:
 def _leaderboard(progress: SearchProgress, winner: Winner | None, width: int) -> Table:
     """The best trials side by side: a column each, a row a hyperparameter that varies.
 
-    Beside them stand the baselines, which were not tuned.
+    On a wide terminal, the baselines stand beside them, which were not tuned.
     """
-    baselines = () if winner is None else winner.baselines
-    fitting = (width - NAME_WIDTH) // LEADERBOARD_COLUMN_WIDTH - len(baselines)
+    fitting = (width - NAME_WIDTH) // LEADERBOARD_COLUMN_WIDTH
+    baselines = () if winner is None or width < WIDE else winner.baselines
     shown = progress.completed[: max(1, min(fitting, LEADERBOARD_COLUMNS))]
     table = Table(box=None, padding=(0, 2, 0, 0))
     table.add_column("  best trials", width=NAME_WIDTH)
@@ -226,7 +231,8 @@ def _next_commands(
         commands.append(("train the best trial anew, on validation rows too", retrain))
         commands.append(("predict the rows of a file", predict_command(run.path)))
     if outcome.resumed_trials is None:
-        kept = [word for word in arguments if not word.startswith(("tuner.name=", "run.name="))]
+        own = ("tuner.factor=", "tuner.hyperband_iterations=", "tuner.grid_points=")
+        kept = [w for w in arguments if not w.startswith(("tuner.name=", "run.name=", *own))]
         tuner = "random" if settings.name == "bayesian" else "bayesian"
         another = shlex.join([*kept, f"tuner.name={tuner}"])
         commands.append(("another tuner", f"{python} -m src.tune {another}"))

@@ -202,9 +202,11 @@ def test_commands_to_run_next_keep_brackets_and_budgets(tmp_path: Path) -> None:
     arguments = [word for word in TINY if not word.startswith("space.activation")]
     done = run_command(
         *("--config", "quick", *arguments, f"run.directory={tmp_path}", "run.workers=1"),
-        *("tuner.max_trials=1", "space.activation=[relu, tanh]"),
+        *("tuner.max_trials=1", "tuner.name=grid", "tuner.grid_points=3"),
+        "space.activation=[relu, tanh]",
     )
     assert done.returncode == 0, done.stderr
+    assert "tuner.grid_points" not in done.stdout.partition("# another tuner")[2]
     assert "'space.activation=[relu, tanh]' tuner.name=bayesian" in done.stdout
     assert "tuner.max_trials=1" in done.stdout
     assert "[relu, tanh]" in done.stdout.partition("Data")[0]  # the settings that differ

@@ -218,7 +218,7 @@ def _truth(
         return numbers
     if format_name != TEXT and not pd.api.types.is_numeric_dtype(series.dtype):
         series = pd.Series(cell_numbers(series, format_name))
-    texts = cell_texts(series)
+    texts = cell_texts(series, is_target=True)
     codes = pd.Index(class_names).get_indexer(pd.Index(texts))
     return np.asarray(codes, np.int64)
 

@@ -35,6 +35,7 @@ def _notices(space: kt.HyperParameters, epochs: int, config: Config) -> Iterator
     stopping = possible_values(space, "early_stopping_patience")
     starts = possible_values(space, "early_stopping_start") or [0]
     on = [value for value in stopping if value > 0]
+    least_delta = min(possible_values(space, "early_stopping_min_delta"), default=0)
     baseline = config.training.early_stopping_baseline is not None
     if on and (first := min(starts) + min(on) + (0 if baseline else 1)) >= epochs:
         yield (
@@ -43,6 +44,9 @@ def _notices(space: kt.HyperParameters, epochs: int, config: Config) -> Iterator
         )
     for name, does in PLATEAUS.items():
         values = possible_values(space, name)
+        # What is too small an improvement for a plateau may be one for early stopping.
+        deltas = possible_values(space, name.replace("patience", "min_delta"))
+        pickier = max(deltas, default=0) > least_delta
         if not values:
             continue
         least = min(values)
@@ -51,7 +55,7 @@ def _notices(space: kt.HyperParameters, epochs: int, config: Config) -> Iterator
                 f"space.{name}: with {_all(values)} no trial ever {does}: an effect shows in epoch "
                 f"{least + 2:g} at the earliest, but {longest}"
             )
-        elif on and len(on) == len(stopping) and least >= max(starts) + max(on):
+        elif on and len(on) == len(stopping) and least >= max(starts) + max(on) and not pickier:
             after = f" from epoch {max(starts)} on" if max(starts) else ""
             yield (
                 f"space.{name}: with {_all(values)} no trial ever {does}: early stopping ends it "

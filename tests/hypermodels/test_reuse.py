@@ -91,7 +91,7 @@ def assert_equal(one: Any, other: Any) -> None:
         np.testing.assert_array_equal(one, other)
 
 
-ALWAYS = ("rates", "batch sizes", "dropout", "callbacks", "averages")
+ALWAYS = ("rates", "batch sizes", "callbacks")
 
 
 @pytest.mark.parametrize(

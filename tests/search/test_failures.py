@@ -121,7 +121,7 @@ def test_a_diverged_trial_keeps_its_epochs(
     assert history["loss"].tolist() == [1.0, 100.0, 1e4] * 2
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_trial_that_takes_too_long_has_failed(workers: int, tiny: MakeConfig) -> None:
     overrides = ("training.epochs=1000000", "space.early_stopping_patience=0")
     outcome = search(

@@ -170,7 +170,7 @@ def test_class_weights_raise_balanced_accuracy(rare_config: MakeConfig) -> None:
     assert losses["none"]["loss"] == pytest.approx(losses["none"]["log_loss"], 1e-4)
 
 
-@pytest.mark.parametrize("folds", [1, 2])
+@pytest.mark.parametrize("folds", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_tuned_threshold_decides_on_the_test_rows_and_is_in_the_model(
     rare_config: MakeConfig, folds: int
 ) -> None:

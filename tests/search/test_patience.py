@@ -109,6 +109,12 @@ def test_batch_sizes_strengths_and_warm_up() -> None:
     assert notices(*growth, epochs=12) == notices(*gap, epochs=11) == []
 
 
+def test_a_plateau_that_wants_more_than_early_stopping_may_come_first() -> None:
+    pins = ("space.plateau=true", "space.plateau_patience=7", "space.early_stopping_patience=3")
+    assert len(notices(*pins, epochs=50)) == 1
+    assert notices(*pins, "space.plateau_min_delta=0.01", epochs=50) == []
+
+
 def test_the_command_tells_it_before_the_search(capsys: pytest.CaptureFixture[str]) -> None:
     pins = ["space.plateau=true", "space.plateau_patience=7", "space.early_stopping_patience=3"]
     assert tune.main(["--dry-run", "--config", "quick", "data.source=iris", *pins]) == 0

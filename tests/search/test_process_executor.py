@@ -245,7 +245,14 @@ class Counting:
         pass
 
 
-@pytest.mark.parametrize(("tuner", "enough"), [("random", 5), ("grid", 5), ("bayesian", 2)])
+@pytest.mark.parametrize(
+    ("tuner", "enough"),
+    [
+        ("random", 5),
+        pytest.param("grid", 5, marks=pytest.mark.slow),
+        ("bayesian", 2),
+    ],
+)
 def test_only_tuners_that_do_not_learn_are_asked_in_advance(
     tiny: MakeConfig, monkeypatch: pytest.MonkeyPatch, tuner: str, enough: int
 ) -> None:

@@ -99,6 +99,7 @@ def test_a_finished_search_runs_nothing_more_and_keeps_its_model(tmp_path: Path)
     assert again.run.model.stat().st_mtime_ns == before
 
 
+@pytest.mark.slow  # with made-up trainings, test_faults.py does the same
 @pytest.mark.parametrize("tuner", ["hyperband"])
 def test_a_larger_budget_goes_on_as_if_it_had_been_there_from_the_start(
     tuner: str, tmp_path: Path

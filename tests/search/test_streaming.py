@@ -119,7 +119,10 @@ def tables(outcome: SearchOutcome) -> tuple[pd.DataFrame, pd.DataFrame]:
             ["tuner.executions_per_trial=2", "data.source=diabetes", "tuner.max_trials=2"],
             marks=pytest.mark.slow,
         ),
-        ["tuner.folds=2", "tuner.max_trials=2", "objective.name=val_auc", *PINS],
+        pytest.param(
+            ["tuner.folds=2", "tuner.max_trials=2", "objective.name=val_auc", *PINS],
+            marks=pytest.mark.slow,
+        ),
         [
             *("tuner.name=hyperband", "training.epochs=3", "tuner.max_trials=auto", *PINS),
             *("objective.name=val_f1", "data.class_weight=balanced"),

@@ -209,10 +209,12 @@ def _values(cells: Cells, column: Column) -> NDArray[np.float32]:
 
 def _left_out(columns: Sequence[Column]) -> list[str]:
     """Says which columns were taken for identifiers."""
-    names = [column.name for column in columns if column.kind == "identifier"]
-    if not names:
+    left = [column for column in columns if column.kind == "identifier"]
+    if not left:
         return []
-    example = f"'data.columns={json.dumps({names[0]: 'categorical'}, ensure_ascii=False)}'"
+    names = [column.name for column in left]
+    kind = "categorical" if left[0].is_text else "numeric"
+    example = f"'data.columns={json.dumps({names[0]: kind}, ensure_ascii=False)}'"
     return [f"taken for identifiers and left out: {listed(names)}; {example} takes it"]
 
 

@@ -165,8 +165,13 @@ def lacking(columns: Sequence[Column], names: Sequence[str]) -> list[str]:
     return [column.name for column in columns if column.name not in known]
 
 
-def cell_texts(series: "pd.Series[Any]") -> NDArray[np.object_]:
-    """Returns stripped texts, empty for missing values; whole numbers have no decimal point."""
+def cell_texts(series: "pd.Series[Any]", *, is_target: bool = False) -> NDArray[np.object_]:
+    """Returns stripped texts, empty for missing values; whole numbers have no decimal point.
+
+    Args:
+        series: of any type.
+        is_target: in a target, `none` is a label like any other.
+    """
     if pd.api.types.is_float_dtype(series.dtype):
         numbers = np.asarray(series.to_numpy(dtype=np.float64, na_value=np.nan))
         of_numbers = [
@@ -176,7 +181,8 @@ def cell_texts(series: "pd.Series[Any]") -> NDArray[np.object_]:
         return np.array(of_numbers, dtype=object)
     codes, distinct = pd.factorize(series.astype(object).where(series.notna(), None).to_numpy())
     texts = np.array([*(str(value).strip() for value in distinct), ""], dtype=object)
-    texts[is_missing(texts)] = ""
+    is_label = np.array([is_target and text.lower() == "none" for text in texts])
+    texts[is_missing(texts) & ~is_label] = ""
     return np.asarray(texts[codes])
 
 

@@ -156,7 +156,7 @@ class _Growing:
                 numbers[unread] = self._read(cell_texts(pd.Series(values[unread])), unread)
             self._add_numbers(numbers)
             return
-        texts = cell_texts(series)
+        texts = cell_texts(series, is_target=self._is_exact)
         codes, distinct = pd.factorize(texts)
         distinct = np.asarray(distinct, dtype=object)
         present = distinct[distinct != ""]

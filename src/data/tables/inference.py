@@ -20,6 +20,14 @@ _BOOLEANS = (
     *({"yes", "no"}, {"true", "false"}, {"y", "n"}, {"t", "f"}, {"on", "off"}),
     *({"ja", "nein"}, {"oui", "non"}, {"si", "no"}),
 )
+# What "userid" and the like begin with; "paid" and "humid" are no identifiers.
+_OWNERS = frozenset(
+    (
+        *("user", "customer", "client", "row", "record", "sample", "passenger", "patient", "order"),
+        *("product", "item", "house", "loan", "case", "person", "member", "employee", "student"),
+        *("image", "session", "transaction", "account", "object", "subject", "visit", "trip"),
+    )
+)
 _IDENTIFIER_WORDS = frozenset(
     (
         *("id", "ids", "uid", "uuid", "guid", "key", "index", "idx", "number", "no", "nr", "num"),
@@ -204,5 +212,6 @@ def _number_identifier(name: str, values: NDArray[np.float64], distinct: int) ->
 def _is_named_identifier(name: str) -> bool:
     words = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)
     lowered = {word.lower() for word in words}
-    unnamed = name.startswith(("column_1", "Unnamed: 0")) or not name
-    return unnamed or bool(lowered & _IDENTIFIER_WORDS) or name.lower().endswith("id")
+    unnamed = name in ("", "column_1") or name.startswith("Unnamed: 0")
+    owned = name.lower().removesuffix("id") in _OWNERS and name.lower().endswith("id")
+    return unnamed or owned or bool(lowered & _IDENTIFIER_WORDS)

@@ -259,6 +259,26 @@ CASES = {
         rows(lambda r: r, number, label, header=",b,y", count=120),
         kinds={"column_1": "identifier", "b": "numeric"},
     ),
+    "a class called none": Case(
+        rows(number, whole, lambda r: ("none", "mild", "NA", "severe")[r % 4]),
+        notices=("without a value of the target 'y' left out",),
+        check=lambda data: data.class_names == ("mild", "none", "severe"),
+    ),
+    "names that only look like an identifier's": Case(
+        rows(
+            *(lambda r: 1000 + r * r, lambda r: 7 * r + r % 3, lambda r: 900 + 13 * r, label),
+            header="amount_paid,humid,column_10,y",
+            count=120,
+        ),
+        kinds={"amount_paid": "numeric", "humid": "numeric", "column_10": "numeric"},
+    ),
+    "names of identifiers": Case(
+        rows(
+            lambda r: 1000 + r * r, lambda r: 7 * r, number, label, header="PassengerId,userid,a,y"
+        ),
+        kinds={"PassengerId": "identifier", "userid": "identifier"},
+        notices=('\'data.columns={"PassengerId": "numeric"}\' takes it',),
+    ),
     "unique measurements": Case(
         rows(lambda r: 50_000 + r * r * 37, lambda r: r * 1.25, label, header="people,b,y"),
         kinds={"people": "numeric", "b": "numeric"},
