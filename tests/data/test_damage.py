@@ -63,10 +63,12 @@ def load(path: Path, content: bytes) -> Data | None:
     path.write_bytes(content)
     source = path.suffix[1:]
     try:
-        return load_data(DataSettings(source=source, path=str(path)), seed=0)
+        data = load_data(DataSettings(source=source, path=str(path)), seed=0)
+        data.arrays(data.train, data.validation)  # which every command does next
+        return data
     except UserError as error:
         message = str(error)
-        assert path.name in message or "data." in message, message
+        assert path.name in message or message.startswith(("data.", "data:")), message
         assert len(message) < 2000
         return None
 
