@@ -2,13 +2,14 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any, ClassVar, Literal
 
 import keras
 import keras_tuner as kt
 import numpy as np
 
-from callbacks import TrainingPlan, build_callbacks, declare_all
+from callbacks import CALLBACKS, TrainingPlan, build_callbacks, declare_all
 from callbacks import limits as callback_limits
 from hypermodels import batch_sizes, losses, metrics, optimizers, regularizers
 from hypermodels.epoch_model import EpochModel
@@ -69,9 +70,7 @@ class TemplateHyperModel(kt.HyperModel, ABC):
     @property
     def metric_names(self) -> tuple[str, ...]:
         """Names of the metrics in the logs, without the `val_` of their validation values."""
-        whole = metrics.build_whole_metrics(self.problem, self._requested)
-        counted = metrics.build_metrics(self.problem, self._requested)
-        return (*(metric.name for metric in counted), *whole)
+        return metrics.metric_names(self.problem, self._requested)
 
     @property
     def offered_metrics(self) -> tuple[str, ...]:
@@ -129,9 +128,7 @@ class TemplateHyperModel(kt.HyperModel, ABC):
         """
         if type(self).build is not TemplateHyperModel.build:
             return None
-        outside = kt.HyperParameters()
-        declare_all(outside)
-        ignored = ALWAYS_TUNABLE | {other.name for other in outside.space}
+        ignored = ALWAYS_TUNABLE | _outside(tuple(CALLBACKS.items()))
         tunable = self._tunables()
         values = {
             name: bool(value) if name in tunable else value
@@ -251,6 +248,14 @@ class TemplateHyperModel(kt.HyperModel, ABC):
     def _shaped(self, x: Any, y: Any, sample_weight: Any = None) -> tuple[Any, ...]:
         y = y.reshape(-1, 1) if self.problem.outputs == 1 else y
         return (x, y) if sample_weight is None else (x, y, sample_weight)
+
+
+@cache
+def _outside(registry: tuple[tuple[str, str], ...]) -> frozenset[str]:  # noqa: ARG001
+    """Names of the callbacks' hyperparameters; `registry` is `CALLBACKS`, the key of the cache."""
+    hp = kt.HyperParameters()
+    declare_all(hp)
+    return frozenset(other.name for other in hp.space)
 
 
 def _row_weights(

@@ -138,6 +138,7 @@ class EpochModel(keras.Model):
                 self._trained = [tf.Variable(w, trainable=False) for w in self.trainable_weights]
 
             def train_function(iterator: Any) -> dict[str, Any]:
+                self._check_step_rates()
                 self._show_trained()
                 logs = epoch(*next(iterator))
                 self._epoch_logs = {name: value.numpy() for name, value in logs.items()}
@@ -164,6 +165,14 @@ class EpochModel(keras.Model):
     def get_metrics_result(self) -> dict[str, Any]:
         """The logs of an epoch after it, as `fit` asks for them; else Keras's own."""
         return super().get_metrics_result() if self._epoch_logs is None else self._epoch_logs
+
+    def _check_step_rates(self) -> None:
+        rates, steps = int(tf.size(self.step_rates)), self.epoch_steps()
+        if rates not in (0, steps):
+            raise ValueError(
+                f"step_rates has {rates} rates; valid: a rate for each step of the epoch, which "
+                f"are {steps}, or none"
+            )
 
     def _epoch(self, training: Any, validation: Any = None) -> dict[str, Any]:
         logs = self._train_epoch(training)
@@ -208,11 +217,7 @@ class EpochModel(keras.Model):
         if not isinstance(variable, keras.Variable):  # a schedule of the optimizer's own
             return lambda _: None
         own, given = tf.identity(variable.value), tf.identity(self.step_rates)
-        count = tf.size(given)
-        message = ["step_rates is neither empty nor has a rate for each step:", count, "of", steps]
-        check = tf.debugging.Assert((count == 0) | (count == steps), message)
-        with tf.control_dependencies([] if check is None else [check]):
-            rates = tf.concat([given, tf.fill([steps - count], own)], axis=0)
+        rates = tf.concat([given, tf.fill([steps - tf.size(given)], own)], axis=0)
         return lambda number: variable.assign(own if number is None else tf.gather(rates, number))
 
     def _validate(self, data: Arrays | Streamed) -> dict[str, Any]:
@@ -320,11 +325,16 @@ def _repeated(element: tuple[Any, ...], *, stream: bool) -> Any:
     """
     arrays = [array for part in element for array in part]
     if stream or sum(getattr(array, "nbytes", 0) for array in arrays) < LARGE_BYTES:
-        return tf.data.Dataset.from_tensors(element).repeat()
-    signature = tuple(tuple(tf.TensorSpec(a.shape, a.dtype) for a in part) for part in element)
-    return tf.data.Dataset.from_generator(
-        lambda: itertools.repeat(element), output_signature=signature
-    )
+        epochs = tf.data.Dataset.from_tensors(element).repeat()
+    else:
+        signature = tuple(tuple(tf.TensorSpec(a.shape, a.dtype) for a in part) for part in element)
+        epochs = tf.data.Dataset.from_generator(
+            lambda: itertools.repeat(element), output_signature=signature
+        )
+    options = tf.data.Options()  # nothing to tune or rewrite; looking for it costs milliseconds
+    options.autotune.enabled = False
+    options.experimental_optimization.apply_default_optimizations = False
+    return epochs.with_options(options)
 
 
 def _count(data: Arrays | Streamed) -> Any:

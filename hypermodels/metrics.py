@@ -4,7 +4,9 @@ Some are in the logs of every training. Those on request, which cost a little, a
 training's plan monitors them.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import keras
@@ -58,30 +60,71 @@ def build_whole_metrics(problem: Problem, requested: str) -> Mapping[str, WholeM
     return {requested: WHOLE[requested]} if fits else {}
 
 
+@cache
+def metric_names(problem: Problem, requested: str) -> tuple[str, ...]:
+    """Names of what `build_metrics` and `build_whole_metrics` give, in the order of the logs."""
+    counted = [metric.name for metric in build_metrics(problem, requested)]
+    return (*counted, *build_whole_metrics(problem, requested))
+
+
 def on_request(problem: Problem) -> tuple[str, ...]:
     """Names of the metrics that are in the logs only where they are asked for."""
     return () if problem.task == "regression" else (*COUNTED, *WHOLE)
 
 
-class SparseAccuracy(keras.metrics.Mean):
-    """The share of rows whose label has the highest probability."""
+class RowMean(keras.metrics.Metric, ABC):
+    """The weighted mean over the rows of a number that each has.
+
+    As a subclass of `keras.metrics.Mean` would have it, in half the operations: the graph of an
+    epoch has every metric twice, and is traced for each structure of a model.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name=name)
+        self.total = self.add_variable((), "zeros", name="total")
+        self.weight = self.add_variable((), "zeros", name="weight")
+
+    @abstractmethod
+    def of_rows(self, y_true: Any, y_pred: Any) -> Any:
+        """Returns the numbers of the rows, float32 `(rows,)`, from labels and predictions."""
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Labels of shape `(rows,)` or `(rows, 1)` and probabilities `(rows, classes)`."""
+        """Takes labels of any shape, predictions `(rows, outputs)` and weights or None."""
+        values = self.of_rows(y_true, y_pred)
+        if sample_weight is None:
+            weight = tf.cast(tf.size(values), tf.float32)
+        else:
+            weights = tf.cast(tf.reshape(sample_weight, (-1,)), tf.float32)
+            values, weight = values * weights, tf.reduce_sum(weights)
+        self.total.assign(self.total + tf.reduce_sum(values))
+        self.weight.assign(self.weight + weight)
+
+    def result(self) -> Any:
+        """The mean; 0 before the first row."""
+        return tf.math.divide_no_nan(
+            tf.convert_to_tensor(self.total), tf.convert_to_tensor(self.weight)
+        )
+
+
+class SparseAccuracy(RowMean):
+    """The share of rows whose label has the highest probability."""
+
+    def of_rows(self, y_true: Any, y_pred: Any) -> Any:
+        """Whether the row is right, 0 or 1, from probabilities `(rows, classes)`."""
         labels = tf.cast(tf.reshape(y_true, (-1,)), tf.int64)
-        found = tf.equal(labels, tf.argmax(y_pred, axis=-1))
-        super().update_state(tf.cast(found, tf.float32), sample_weight)
+        return tf.cast(tf.equal(labels, tf.argmax(y_pred, axis=-1)), tf.float32)
 
 
-class LogLoss(keras.metrics.Mean):
+class LogLoss(RowMean):
     """The mean of the negative logarithms of the labels' probabilities.
 
     As scikit-learn has it: of the probabilities as they are, which are at least 2.2e-16. Keras's
     own takes 1e-7 for the least, which is kinder to a model that is sure and wrong.
     """
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Labels of any shape, probabilities `(rows, 1)` of class 1 or `(rows, classes)`."""
+    def of_rows(self, y_true: Any, y_pred: Any) -> Any:
+        """The logarithms, from probabilities `(rows, 1)` of class 1 or `(rows, classes)`."""
+        y_pred = tf.convert_to_tensor(y_pred)
         if y_pred.shape[-1] == 1:
             positive = tf.reshape(y_true, (-1, 1)) == 1
             probability = tf.reshape(tf.where(positive, y_pred, 1.0 - y_pred), (-1,))
@@ -91,7 +134,7 @@ class LogLoss(keras.metrics.Mean):
             probability = own / tf.reduce_sum(y_pred, axis=-1)
         # Unlike a maximum, this keeps NaN.
         bounded = tf.where(probability < LEAST_PROBABILITY, LEAST_PROBABILITY, probability)
-        super().update_state(-tf.math.log(bounded), sample_weight)
+        return -tf.math.log(bounded)
 
 
 class ClassCounts(keras.metrics.Metric):

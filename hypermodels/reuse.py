@@ -34,20 +34,18 @@ class TracedModels:
             hypermodel: a HyperModel with `structure` and `set_values`, those of
                 `TemplateHyperModel`.
             hp: the trial's values; what building declares is added.
-            seed: becomes Keras's global seed; without a model to reuse, TensorFlow's too.
+            seed: becomes the seed of Python and NumPy, which Keras draws from. It becomes
+                TensorFlow's too where weights or random numbers come from elsewhere: where the
+                structure is None, or drawing the weights anew does not give them again.
         """
         structure = hypermodel.structure(hp)
         kept = self._kept.pop(structure, None)
-        if kept is None or kept.is_changed() or not kept.renew(seed):
-            keras.utils.set_random_seed(seed)
-            declared = len(hp.space)
-            fresh = hypermodel.build(hp)
-            if kept is None or kept.is_changed():
-                kept = _Kept(fresh)
-                if len(hp.space) == declared:  # else building matters to `hp`
-                    kept.learn_to_renew(seed)
-            else:
-                kept.copy(fresh)
+        if kept is not None and kept.is_changed():
+            kept = None
+        if kept is None:
+            kept = _build(hypermodel, hp, seed, plain=structure is not None)
+        elif not kept.renew(seed):
+            kept.copy(_build(hypermodel, hp, seed, plain=False).model)
         hypermodel.set_values(kept.model, hp)
         if structure is not None:
             self._kept[structure] = kept
@@ -80,24 +78,27 @@ class _Kept:
         """Whether a callback has recompiled it, or frozen or thawed layers: the trace is void."""
         return self._parts() != self._compiled
 
-    def learn_to_renew(self, seed: int) -> None:
+    def learn_to_renew(self, seed: int) -> bool:
         """To be called when the model has just been built with this global seed.
 
         Initializers and random generators draw their seeds from Python's `random` in the order in
         which layers are made. Whether drawing anew in the order of the layers gives the same, this
         tries out; where it does not, as with weights of unknown origin, `renew` will refuse.
+
+        Returns:
+            Whether it does.
         """
-        built, after = _values(self.model), _random_state()
+        after = _random_state()
         initial = _initial_values(self.model)
         if initial is None:
-            return
+            return False
         _seed(seed)
-        again = [value() for _, value in initial]
-        variables = {id(variable): index for index, (variable, _) in enumerate(initial)}
-        pairs = [(value, again[variables[id(variable)]]) for variable, value in built]
-        if _random_state() == after and all(np.array_equal(one, two) for one, two in pairs):
-            self._initial = initial
+        same = all(np.array_equal(variable.numpy(), value()) for variable, value in initial)
+        if same and _random_state() == after:
+            slots = self.model.optimizer.variables  # those know no randomness
+            self._initial = [*initial, *((slot, _constant(slot.numpy())) for slot in slots)]
         _set_random_state(after)
+        return self._initial is not None
 
     def renew(self, seed: int) -> bool:
         """Makes the model as if it had just been built with this global seed, if that can be."""
@@ -118,20 +119,32 @@ class _Kept:
         return id(self.model.optimizer), id(self.model.loss), trainable
 
 
+def _build(hypermodel: Any, hp: kt.HyperParameters, seed: int, *, plain: bool) -> _Kept:
+    """Builds a model.
+
+    Setting TensorFlow's own seed empties its caches, and every operation of the next training would
+    have to be prepared for execution again, which takes as long as some epochs. So it is set only
+    where it may matter.
+
+    Args:
+        plain: whether to try without TensorFlow's seed first.
+    """
+    if plain:
+        _seed(seed)
+        declared = len(hp.space)
+        kept = _Kept(hypermodel.build(hp))
+        if len(hp.space) == declared and kept.learn_to_renew(seed):  # else building matters to `hp`
+            return kept
+    keras.utils.set_random_seed(seed)
+    return _Kept(hypermodel.build(hp))
+
+
 def _variables(model: Any) -> list[Any]:
     return [*model.variables, *model.optimizer.variables]
 
 
-def _values(model: Any) -> list[tuple[Any, Any]]:
-    return [(variable, keras.ops.convert_to_numpy(variable)) for variable in _variables(model)]
-
-
 def _seed(seed: int) -> None:
-    """What of `keras.utils.set_random_seed` weights depend on.
-
-    TensorFlow's own seed is left alone: setting it empties the caches, and the traced graph would
-    have to be prepared for execution again, which takes as long as some epochs.
-    """
+    """What of `keras.utils.set_random_seed` weights depend on."""
     random.seed(seed)
     np.random.seed(seed)
 
@@ -164,8 +177,6 @@ def _initial_values(model: Any) -> list[tuple[Any, Callable[[], Any]]] | None:
     known = {id(variable) for variable, _ in found}
     if any(id(variable) not in known for variable in model.variables):
         return None
-    for variable in model.optimizer.variables:  # those know no randomness
-        found.append((variable, _constant(keras.ops.convert_to_numpy(variable))))
     return found
 
 

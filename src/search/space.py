@@ -14,6 +14,15 @@ from src.search.blame import own_line
 from src.search.enumeration import Enumeration
 
 
+def restored(config: Mapping[str, Any]) -> kt.HyperParameters:
+    """The hyperparameters that `get_config` described, as Keras Tuner's `from_config` gives them.
+
+    It changes what it is given; this does not.
+    """
+    space = [hp | {"config": dict(hp["config"])} for hp in config["space"]]
+    return kt.HyperParameters.from_config({"space": space, "values": config["values"]})
+
+
 def discover(hypermodel: Any, owner: str = "the HyperModel") -> kt.HyperParameters:
     """Returns every hyperparameter of a HyperModel.
 

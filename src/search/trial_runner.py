@@ -1,6 +1,5 @@
 """Runs one trial where a worker is: builds, fits, keeps the best epoch, returns plain data."""
 
-import copy
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -34,6 +33,7 @@ from src.search.failures import (
     out_of_memory,
 )
 from src.search.seeds import trial_seed
+from src.search.space import restored
 from src.search.stopping import TrialInterruptedError
 from src.search.trial import FitResult, TrialResult, TrialSpec
 from src.search.weights import save_weights
@@ -321,8 +321,7 @@ class _UnfitCheckpointError(Exception):
 
 def hyperparameters_of(spec: TrialSpec) -> kt.HyperParameters:
     """The trial's hyperparameters as Keras Tuner's own object."""
-    # A copy, because Keras Tuner's `from_config` changes what it is given.
-    return kt.HyperParameters.from_config(copy.deepcopy(spec.hyperparameters))
+    return restored(spec.hyperparameters)
 
 
 class Stopper(keras.callbacks.Callback):

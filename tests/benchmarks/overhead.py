@@ -61,7 +61,8 @@ PHASES = (
 )
 PINNED = (
     *("space.layers=2", "space.units=64", "space.normalization=none", "space.activation=relu"),
-    *("space.dropout=0.2", "space.optimizer=adam", "space.batch_size=32"),
+    *("space.dropout=0.2", "space.optimizer=adam", "space.batch_size=32", "space.taper=1.0"),
+    *("space.regularizer=none", "space.label_smoothing=0.0", "space.initializer=glorot_uniform"),
     *("space.schedule=cosine", "space.plateau=true", "space.plateau_patience=5"),
     "space.early_stopping_patience=1000",  # on, but never triggered
 )
