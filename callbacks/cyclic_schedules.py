@@ -19,10 +19,10 @@ def cosine_restarts(
     """`final + (1 - final) × peak ** i × (1 + cos(π × t)) / 2`, `t` the progress in cycle `i`.
 
     Of the `cycles`, counted from 0, each is `stretch` times as long as the one before, and the last
-    one ends with the training: of 70 epochs, 3 cycles with a stretch of 2 have 10, 20 and 40. What
-    is left when the last cycle is cut short would end at a high rate. Loshchilov and Hutter, "SGDR: Stochastic gradient descent with warm
-    restarts" (2017); as `keras.optimizers.schedules.CosineDecayRestarts` with `t_mul` the stretch,
-    `m_mul` the peak, and `first_decay_steps` such that the cycles fill the training.
+    one ends with the training, at the lowest rate: of 70 epochs, 3 cycles with a stretch of 2 have
+    10, 20 and 40. Loshchilov and Hutter, "SGDR: Stochastic gradient descent with warm restarts"
+    (2017); as `keras.optimizers.schedules.CosineDecayRestarts` with `t_mul` the stretch, `m_mul`
+    the peak, and `first_decay_steps` such that the cycles fill the training.
     """
     whole = sum(stretch**cycle for cycle in range(cycles))
     start = 0.0

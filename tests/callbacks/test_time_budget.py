@@ -2,7 +2,7 @@
 
 import pytest
 
-from callbacks import TimeBudget, time_budget
+from callbacks import TimeBudget
 from tests.callbacks.helpers import plain_model, simulate
 
 
@@ -15,7 +15,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         now[0] += 10.0
         return now[0]
 
-    monkeypatch.setattr(time_budget.time, "perf_counter", tick)
+    monkeypatch.setattr("callbacks.time_budget.time.perf_counter", tick)
     return now
 
 

@@ -37,6 +37,10 @@ def test_the_defaults_are_silent() -> None:
     assert notices("space=open", epochs=30) == []
 
 
+ONE_CUT = ("space.schedule=piecewise_constant", "space.schedule_cuts=1")
+TWO_CUTS = ("space.schedule=piecewise_constant", "space.schedule_cuts=2")
+
+
 @pytest.mark.parametrize(
     ("setting", "told"),
     [
@@ -45,13 +49,11 @@ def test_the_defaults_are_silent() -> None:
         (("space.schedule=step", "space.schedule_every=0.9"), None),
         (("space.batch_schedule=step", "space.batch_schedule_every=30"), "raises its batch size"),
         (
-            ("space.schedule=piecewise_constant", "space.schedule_cuts=1")
-            + ("space.schedule_boundary=25",),
+            (*ONE_CUT, "space.schedule_boundary=25"),
             "lowers its learning rate",
         ),
         (
-            ("space.schedule=piecewise_constant", "space.schedule_cuts=2")
-            + ("space.schedule_boundary=25", "space.schedule_boundary_2=8"),
+            (*TWO_CUTS, "space.schedule_boundary=25", "space.schedule_boundary_2=8"),
             None,
         ),
     ],

@@ -27,7 +27,7 @@ VALUES = (
 
 @functools.cache
 def configuration(*overrides: str) -> tuple[Any, Any, dict[str, Any]]:
-    """Data, objective, and a trial's hyperparameters: the same for training at once and in rungs."""
+    """Data, objective and a trial's hyperparameters, the same at once and in rungs."""
     config = load_config("quick", [*TINY, *VALUES, f"training.epochs={EPOCHS}", *overrides])
     prepared = prepare(config)
     hp = prepared.oracle.create_trial("slot0").hyperparameters
