@@ -1,5 +1,6 @@
 """What a table leaves open: dates that read both ways, points that may be thousands, totals."""
 
+import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -10,8 +11,11 @@ from src.data.tables.columns import Column
 from src.data.tables.formats import DECIMAL_COMMA, MONTH_FIRST, PLAIN, day_part
 from src.data.tables.gathering import Cells
 from src.data.tables.inference import shown
+from src.errors import listed
 
 _TOTALS = frozenset(("total", "totals", "grand total", "sum", "summe", "gesamt", "all", "average"))
+_WITH_UNIT = re.compile(r"[-+]?\d[\d.,]*\s*([^\W\d_][\w/²³%]*)")
+_MANY = 10  # different numbers that are no categories
 _EITHER = {**MONTH_FIRST, **{day: month for month, day in MONTH_FIRST.items()}}
 
 
@@ -32,6 +36,9 @@ def doubts_about(
     if settings.decimal == "auto":
         said.append(_decimal_doubt(columns, cells, goal))
     said.append(_total_doubt(cells, goal))
+    texts = [column for column in columns if column.kind in ("categorical", "identifier")]
+    said += [_unit_doubt(column, cells[column.name]) for column in texts]
+    said.append(_case_doubt(goal))
     return [sentence for sentence in said if sentence]
 
 
@@ -79,6 +86,39 @@ def _may_be_thousands(cells: Cells) -> bool:
     thousands = values * 1000
     whole = np.abs(thousands - np.round(thousands)) < 1e-3
     return bool(len(values) and whole.all() and (values < 1000).all() and (values % 1 > 0).any())
+
+
+def _unit_doubt(column: Column, cells: Cells) -> str:
+    """Numbers that all have the same unit behind them are texts all the same."""
+    if len(cells.categories) < _MANY:
+        return ""
+    units = set()
+    for text in cells.categories:
+        match = _WITH_UNIT.fullmatch(text)
+        units.add(match[1] if match else "")
+        if len(units) > 1:
+            return ""
+    if units == {""}:
+        return ""
+    return (
+        f"'{column.name}' holds numbers with a unit, such as {shown(cells.categories[0])}, which "
+        "makes texts of them; take the unit out of the file to have numbers"
+    )
+
+
+def _case_doubt(goal: Cells) -> str:
+    """Labels that differ in capitals alone are different classes."""
+    spellings: dict[str, list[str]] = {}
+    for label in goal.categories:
+        spellings.setdefault(label.casefold(), []).append(label)
+    several = [labels for labels in spellings.values() if len(labels) > 1]
+    if not several:
+        return ""
+    return (
+        "classes of the target differ in capital letters alone: "
+        + listed(" and ".join(map(repr, labels)) for labels in several)
+        + "; write them alike if they are the same"
+    )
 
 
 def _total_doubt(cells: Mapping[str, Cells], goal: Cells) -> str:

@@ -13,7 +13,7 @@ Numbers = NDArray[np.float64]
 TEXT = "text"
 PLAIN = "plain"  # 1234.5, -1e-3
 THOUSANDS = "1,234.5"  # also with a currency or a percent sign, which are left out
-DECIMAL_COMMA = "1.234,5"  # the same
+DECIMAL_COMMA = "1.234,5"  # the same; of both −5 and (5) are -5
 NUMBER_FORMATS = (PLAIN, THOUSANDS, DECIMAL_COMMA)
 ISO = "ISO8601"
 _DAYS = (
@@ -50,6 +50,7 @@ MISSING = frozenset(
 ENOUGH = 0.95  # the share of a column's texts that a format must read to be taken for it
 _SAMPLE = 100
 _SIGNS = r"[$€£¥%\s  ']"
+_MINUS = r"^(?:[−–]([\d.,]+)|\(([\d.,]+)\))$"  # signs of print, and brackets of accountants
 _THOUSANDS = r"[-+]?\d{1,3}(?:,\d{3})+(?:\.\d*)?|[-+]?\d+(?:\.\d*)?|[-+]?\.\d+"
 _DECIMAL_COMMA = r"[-+]?\d{1,3}(?:\.\d{3})+(?:,\d*)?|[-+]?\d+(?:,\d*)?|[-+]?,\d+"
 _EPOCH = pd.Timestamp("1970-01-01", tz="UTC")
@@ -152,6 +153,7 @@ def looks_coded(texts: Texts) -> bool:
 def _plain(texts: Texts, name: str) -> Texts:
     """The texts as plain numbers; empty where they are none of the format."""
     series = pd.Series(texts, dtype=object).str.replace(_SIGNS, "", regex=True)
+    series = series.str.replace(_MINUS, r"-\1\2", regex=True)
     fits = series.str.fullmatch(_THOUSANDS if name == THOUSANDS else _DECIMAL_COMMA)
     if name == THOUSANDS:
         series = series.str.replace(",", "", regex=False)

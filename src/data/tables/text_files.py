@@ -79,8 +79,9 @@ class TextTable:
         Raises:
             UserError: naming the file, the line and what is valid.
         """
-        chosen = None if wanted is None else [self.names.index(name) for name in wanted]
-        rows = max(1_000, CHUNK_CELLS // max(1, len(self.names if chosen is None else chosen)))
+        known = set(self.names if wanted is None else wanted)
+        chosen = [place for place, name in enumerate(self.names) if name in known]
+        rows = max(1_000, CHUNK_CELLS // max(1, len(chosen)))
         with _problems(self.where):
             first, may_be_short = True, False
             with _opened(self.path, self.encoding) as file:
@@ -174,6 +175,8 @@ def open_text(
         with _opened(path, encoding) as file:
             rows = _parser(file, separator, skipped, nrows=_SAMPLE_ROWS).to_numpy(dtype=object)
     rows = np.array([[str(cell).strip() for cell in row] for row in rows], dtype=object)
+    while rows.shape[1] > 1 and len(rows) > 1 and not rows[:, -1].any():
+        rows = rows[:, :-1]  # lines that end in a separator have an empty field behind it
     looks_headed = _has_header(rows)
     has_header = looks_headed if header == "auto" else header
     if has_header:
@@ -287,11 +290,24 @@ def _encoding(path: Path, where: str, given: str | None) -> tuple[str, list[str]
                 ) from error
             if encoding != "utf-8":
                 raise
-            return "latin-1", [
+            encoding, name = _single_bytes(path)
+            return encoding, [
                 f"the text is not UTF-8 (near byte {position + error.start}) and was read as "
-                "Latin-1; if letters are wrong, save it as UTF-8"
+                f"{name}; if letters are wrong, say which it is with data.encoding"
             ]
     return encoding, []
+
+
+def _single_bytes(path: Path) -> tuple[str, str]:
+    """Windows-1252, which has letters and the euro where Latin-1 has nothing, or else Latin-1."""
+    try:
+        with _opened(path, "cp1252") as file, _opened(path, "latin-1") as other:
+            while block := file.read(_BLOCK):
+                if block != other.read(_BLOCK):
+                    return "cp1252", "Windows-1252"
+    except UnicodeDecodeError:
+        pass
+    return "latin-1", "Latin-1"
 
 
 def _separator(lines: Sequence[str]) -> str:
