@@ -18,6 +18,7 @@ from src.config.objectives import KNOWN_DIRECTIONS
 from src.config.space import SpaceValue, batch_words_to_numbers, space_name, space_value
 from src.errors import nearest
 from src.run_directory import RUN_NAME_RULE, is_run_name
+from src.separators import SEPARATORS
 
 HYPERBAND = ("factor", "hyperband_iterations")
 """Settings of `tuner` that only Hyperband has."""
@@ -102,11 +103,6 @@ Columns = Annotated[
     BeforeValidator(_columns),
     Field(description=f"a mapping from names of columns to one of {', '.join(COLUMN_KINDS)}"),
 ]
-
-
-# The comma comes late: with another separator it may be a decimal comma in every field.
-SEPARATORS = {"tab": "\t", "semicolon": ";", "bar": "|", "comma": ",", "blanks": r"\s+"}
-"""What may stand between the fields of a line, by its name, in the order in which it is tried."""
 
 
 def _separator(given: str) -> str:

@@ -159,6 +159,10 @@ def test_a_resumed_search_of_a_table_goes_on(
     assert scores(resumed)[:2] == scores(outcome)
     assert len(scores(resumed)) == 3
 
+    for setting in ("data.missing=[red]", "data.decimal=comma", "data.encoding=utf-8"):
+        name = setting.split("=")[0].replace(".", r"\.")
+        with pytest.raises(UserError, match=name):
+            run(None, [setting, *moved], (), resume=str(folder))
     changes = ["data.columns.rooms=categorical", *moved]
     with pytest.raises(UserError, match="this is not the search that it was"):
         run(None, changes, (), resume=str(folder))

@@ -15,10 +15,10 @@ from typing import Any, Literal, TextIO
 import numpy as np
 import pandas as pd
 
-from src.config.schema import SEPARATORS
 from src.data.tables.columns import TextForm
 from src.data.tables.formats import PLAIN, is_missing, parse
 from src.errors import UserError
+from src.separators import SEPARATORS
 
 BLANKS = SEPARATORS["blanks"]
 CHUNK_CELLS = 500_000  # read at a time: as Python texts some 60 bytes each
