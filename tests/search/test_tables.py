@@ -223,6 +223,8 @@ def test_columns_yaml_that_is_damaged_is_named(tmp_path: Path) -> None:
     path = tmp_path / "columns.yaml"
     with pytest.raises(UserError, match=r"columns\.yaml: does not tell of a model's columns"):
         read_columns(path)
-    path.write_text("columns: [{name: a, nonsense: 1}]\ntarget: y\ntask: binary\nclasses: []\nmissing: []\n")
+    path.write_text(
+        "columns: [{name: a, nonsense: 1}]\ntarget: y\ntask: binary\nclasses: []\nmissing: []\n"
+    )
     with pytest.raises(UserError, match="nonsense"):
         read_columns(path)
