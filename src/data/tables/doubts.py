@@ -47,9 +47,9 @@ def _date_doubt(column: Column, cells: Cells) -> str:
     other = _EITHER.get(day_part(cells.format))
     if other is None or cells.numbers is None:
         return ""
-    dates = pd.to_datetime(
-        np.floor(cells.numbers[~cells.missing].astype(np.float64)), unit="D", origin="unix"
-    )
+    days = np.floor(cells.numbers[~cells.missing].astype(np.float64)).astype(np.int64)
+    # In seconds, which reach beyond the year 2262.
+    dates = pd.DatetimeIndex(days.astype("datetime64[D]").astype("datetime64[s]"))
     if (dates.day > 12).any() or (dates.day == dates.month).all():
         return ""
     date = dates[dates.day != dates.month][0]

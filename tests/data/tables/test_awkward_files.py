@@ -308,6 +308,11 @@ CASES = {
         kinds={"a": "date"},
         check=lambda data: "%d/%m/%Y %H:%M" in _done(data, "a"),
     ),
+    "dates that never end": Case(
+        rows(lambda r: "01/12/9999" if r % 5 == 0 else f"{r % 12 + 1}/02/2023", number, label),
+        kinds={"a": "date"},
+        notices=("dates in 'a' are read with the month first",),
+    ),
     "codes with leading zeros": Case(
         rows(lambda r: f"0{r % 5}123", number, label),
         kinds={"a": "categorical"},
