@@ -28,8 +28,10 @@ from callbacks.record_learning_rate import RecordLearningRate
 from callbacks.reduce_lr_on_plateau import ReduceLROnPlateau
 from callbacks.registry import CALLBACKS, build_callbacks, declare_all, limits
 from callbacks.regularization_scheduler import RegularizationOnGap, RegularizationScheduler
-from callbacks.schedules import SCHEDULES, Range, get_schedule, parameters_of
+from callbacks.schedules import SCHEDULES, Range, Schedule, get_schedule, parameters_of
+from callbacks.stop_on_divergence import StopOnDivergence
 from callbacks.tensorboard import TensorBoard
+from callbacks.time_budget import TimeBudget
 from callbacks.warm_up import WarmUp
 
 __all__ = [
@@ -53,9 +55,12 @@ __all__ = [
     "ReduceLROnPlateau",
     "RegularizationOnGap",
     "RegularizationScheduler",
+    "Schedule",
     "ScheduleUnit",
     "Stagnation",
+    "StopOnDivergence",
     "TensorBoard",
+    "TimeBudget",
     "TrainingPlan",
     "WarmUp",
     "build_callbacks",

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 import keras
 
+from callbacks.lengths import LONGEST, as_fraction
 from callbacks.monitor import Direction, Monitor, Plateaus
 from callbacks.plan import TrainingPlan
 
@@ -45,7 +46,7 @@ class BatchSizeScheduler(keras.callbacks.Callback, ABC):
             "batch_schedule_min": (1, 10**7),
             "batch_schedule_max": (1, 10**7),
             "batch_schedule_factor": (1.0, 1000.0),
-            "batch_schedule_every": (1e-6, 1.0),
+            "batch_schedule_every": (1e-6, LONGEST),
             "batch_schedule_patience": (1, 10**6),
             "batch_schedule_cap": (1, 10**7),
         }
@@ -146,11 +147,11 @@ class RandomBatchSize(BatchSizeScheduler):
 
 
 class BatchGrowth(BatchSizeScheduler):
-    """Multiplies the batch size by `factor` after each fraction `every` of the training.
+    """Multiplies the batch size by `factor` after each length `every` of the training.
 
     Args:
         factor: at least 1.
-        every: fraction of the training between two steps, above 0 and at most 1.
+        every: between two steps, above 0: below 1 a fraction of the training, from 1 on epochs.
         epochs: whole planned length of the training.
         cap: the largest batch size, at least 1; a base above it stays as it is.
     """
@@ -158,8 +159,8 @@ class BatchGrowth(BatchSizeScheduler):
     def __init__(self, factor: float, every: float, epochs: int, cap: int) -> None:
         super().__init__()
         _check_growth(factor, cap)
-        if not 0 < every <= 1:
-            raise ValueError(f"every must be above 0 and at most 1, but got {every}")
+        if not 0 < every <= LONGEST:
+            raise ValueError(f"every must be above 0 and at most {LONGEST:g}, but got {every}")
         if epochs < 1:
             raise ValueError(f"epochs must be at least 1, but got {epochs}")
         self.factor = factor
@@ -170,7 +171,8 @@ class BatchGrowth(BatchSizeScheduler):
     def size(self, epoch: int) -> int:
         """The batch size of an epoch, counted from 0."""
         progress = min(1.0, epoch / self.epochs)
-        steps = math.floor(round(progress / self.every, 9))  # 0.3 / 0.1 is 2.9999999999999996
+        every = as_fraction(self.every, self.epochs)
+        steps = math.floor(round(progress / every, 9))  # 0.3 / 0.1 is 2.9999999999999996
         return _grown(self.base, self.factor, steps, self.cap)
 
 

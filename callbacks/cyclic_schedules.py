@@ -3,13 +3,14 @@
 import math
 from typing import Annotated
 
+from callbacks.lengths import LONGEST
 from callbacks.schedules import Final, Range
 
 Cycles = Annotated[int, Range(2, 5, 3, valid=(1, 100), integer=True)]
 Stretch = Annotated[float, Range(1.0, 3.0, 2.0, valid=(1.0, 10.0))]
 Peak = Annotated[float, Range(0.3, 1.0, 0.8, valid=(1e-6, 1.0))]
 Start = Annotated[float, Range(0.01, 0.5, 0.04, log=True, valid=(0.0, 1.0))]
-Rise = Annotated[float, Range(0.1, 0.5, 0.3, valid=(0.0, 1.0))]
+Rise = Annotated[float, Range(0.1, 0.5, 0.3, valid=(0.0, LONGEST), length=True)]
 
 
 def cosine_restarts(
@@ -18,9 +19,10 @@ def cosine_restarts(
     """`final + (1 - final) × peak ** i × (1 + cos(π × t)) / 2`, `t` the progress in cycle `i`.
 
     Of the `cycles`, counted from 0, each is `stretch` times as long as the one before, and the last
-    one ends with the training. Loshchilov and Hutter, "SGDR: Stochastic gradient descent with warm
-    restarts" (2017); as `keras.optimizers.schedules.CosineDecayRestarts` with `t_mul` the stretch,
-    `m_mul` the peak, and `first_decay_steps` such that the cycles fill the training.
+    one ends with the training, at the lowest rate: of 70 epochs, 3 cycles with a stretch of 2 have
+    10, 20 and 40. Loshchilov and Hutter, "SGDR: Stochastic gradient descent with warm restarts"
+    (2017); as `keras.optimizers.schedules.CosineDecayRestarts` with `t_mul` the stretch, `m_mul`
+    the peak, and `first_decay_steps` such that the cycles fill the training.
     """
     whole = sum(stretch**cycle for cycle in range(cycles))
     start = 0.0
@@ -35,7 +37,7 @@ def cosine_restarts(
 
 
 def one_cycle(progress: float, *, start: Start, rise: Rise, final: Final) -> float:
-    """From `start` up to 1 at the progress `rise`, then down to `final`, each along a cosine.
+    """From `start` up to 1 at `rise`, a fraction or epochs, then to `final`, each along a cosine.
 
     Smith and Topin, "Super-convergence: Very fast training of neural networks using large learning
     rates" (2018), in the form of PyTorch's `OneCycleLR`: the base is the largest rate, `start` is

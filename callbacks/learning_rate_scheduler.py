@@ -7,7 +7,14 @@ import keras
 
 from callbacks.learning_rate import LearningRate
 from callbacks.plan import ScheduleUnit, TrainingPlan
-from callbacks.schedules import SCHEDULES, Range, all_parameters, get_schedule, parameters_of
+from callbacks.schedules import (
+    SCHEDULES,
+    Range,
+    Schedule,
+    all_parameters,
+    get_schedule,
+    parameters_of,
+)
 from callbacks.warm_up import WarmUp
 
 
@@ -22,7 +29,8 @@ class LearningRateScheduler(keras.callbacks.Callback):
     share the rate of its first.
 
     Args:
-        schedule: function from progress, 0 to 1, to the factor on the base rate.
+        schedule: function from progress, 0 to 1, to the factor on the base rate. What
+            `get_schedule` makes may have lengths in epochs, which count from the warm-up's end.
         epochs: whole planned length of the training. Epochs beyond it have progress 1.
         unit: `epoch` for progress epoch / epochs, `step` for (epoch + step / steps) / epochs, all
             counted from 0.
@@ -185,11 +193,13 @@ class LearningRateScheduler(keras.callbacks.Callback):
         Before the first step another callback may yet set the batch size: how long the warm-up is
         makes no difference where it begins.
         """
+        fraction, schedule = 0.0, self.schedule
         if self.warm_up is not None:
             steps = (self._first_steps or self._steps()) if self._counts_steps else 1
-            self._whole = self.warm_up.before(
-                self.schedule, self.warm_up.length / steps / self.epochs
-            )
+            fraction = self.warm_up.length / steps / self.epochs
+        if isinstance(schedule, Schedule):
+            schedule = schedule.over(self.epochs * (1 - fraction))
+        self._whole = schedule if self.warm_up is None else self.warm_up.before(schedule, fraction)
 
     def _steps(self) -> int:
         """Steps of the epoch that begins."""

@@ -1,7 +1,8 @@
 """Learning-rate schedules: pure functions of training progress that give a factor on the base rate.
 
 Progress runs from 0 to 1 over the whole planned training. A schedule of your own is such a function
-in a new file, its parameters annotated as they are here, and one line in `SCHEDULES`.
+in a new file, its parameters annotated as they are here, and one line in `SCHEDULES`. Lengths reach
+it as fractions of the training, also where they were given in epochs.
 """
 
 import functools
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from callbacks import names
+from callbacks.lengths import LONGEST, as_fraction
 
 SCHEDULES: dict[str, str] = {
     "constant": "callbacks.schedules:constant",
@@ -45,6 +47,7 @@ class Range:
         integer: whether only whole numbers make sense.
         more: where the parameter may be several numbers, the defaults of a search's second, third
             and further ones; a search tries 1 to 1 + len(more) of them, and others may be given.
+        length: whether it is a length of the training: below 1 a fraction, from 1 on epochs.
     """
 
     min: float
@@ -54,6 +57,7 @@ class Range:
     valid: tuple[float, float] | None = None
     integer: bool = False
     more: tuple[float, ...] = ()
+    length: bool = False
 
     @property
     def limits(self) -> tuple[float, float]:
@@ -63,12 +67,14 @@ class Range:
 
 # A parameter that several schedules share has one range, because it is one hyperparameter.
 Factor = Annotated[float, Range(0.1, 0.9, 0.5, log=True, valid=(1e-6, 1.0))]
-Every = Annotated[float, Range(0.05, 0.5, 0.2, valid=(1e-6, 1.0))]
+Every = Annotated[float, Range(0.05, 0.5, 0.2, valid=(1e-6, LONGEST), length=True)]
 Rate = Annotated[float, Range(0.1, 10.0, 3.0, log=True, valid=(0.0, 1e6))]
 Final = Annotated[float, Range(1e-3, 0.5, 0.01, log=True, valid=(0.0, 1.0))]
 Power = Annotated[float, Range(0.5, 4.0, 2.0, log=True, valid=(1e-3, 100.0))]
 Numbers = float | Sequence[float]
-Boundary = Annotated[Numbers, Range(0.2, 0.9, 0.5, valid=(0.0, 1.0), more=(0.75, 0.9))]
+Boundary = Annotated[
+    Numbers, Range(0.2, 0.9, 0.5, valid=(0.0, LONGEST), more=(0.75, 0.9), length=True)
+]
 Value = Annotated[Numbers, Range(0.01, 0.5, 0.1, log=True, valid=(1e-6, 1.0), more=(0.03, 0.01))]
 
 
@@ -78,23 +84,29 @@ def constant(progress: float) -> float:  # noqa: ARG001 - every schedule takes t
 
 
 def step(progress: float, *, factor: Factor, every: Every) -> float:
-    """`factor ** floor(progress / every)`: a cut after each fraction `every` of the training.
+    """`factor ** floor(progress / every)`: a cut after each `every`, a fraction or epochs.
 
-    As `keras.optimizers.schedules.ExponentialDecay` with `staircase=True`.
+    Szegedy et al., "Going deeper with convolutions" (2015), train so; Ge et al., "The step decay
+    schedule" (2019), say when it is near the best. As `keras.optimizers.schedules.ExponentialDecay`
+    with `staircase=True`.
     """
     # Rounded, because 0.3 / 0.1 is 2.9999999999999996.
     return float(factor ** math.floor(round(progress / every, 9)))
 
 
 def exponential(progress: float, *, rate: Rate) -> float:
-    """`exp(-rate × progress)`, as `keras.optimizers.schedules.ExponentialDecay`."""
+    """`exp(-rate × progress)`, as `keras.optimizers.schedules.ExponentialDecay`.
+
+    Li, Zhuang and Orabona, "A second look at exponential and cosine step sizes" (2021).
+    """
     return math.exp(-rate * progress)
 
 
 def inverse_time(progress: float, *, rate: Rate) -> float:
     """`1 / (1 + rate × progress)`, as `keras.optimizers.schedules.InverseTimeDecay`.
 
-    Robbins and Monro, "A stochastic approximation method" (1951), asks for this order of decay.
+    Robbins and Monro, "A stochastic approximation method" (1951), ask for this order of decay;
+    Bottou, "Stochastic gradient descent tricks" (2012), for this form.
     """
     return 1 / (1 + rate * progress)
 
@@ -109,29 +121,37 @@ def inverse_sqrt(progress: float, *, rate: Rate) -> float:
 
 
 def linear(progress: float, *, final: Final) -> float:
-    """`1 + (final - 1) × progress`, as `keras.optimizers.schedules.PolynomialDecay`, power 1."""
+    """`1 + (final - 1) × progress`, as `keras.optimizers.schedules.PolynomialDecay`, power 1.
+
+    Li, Yumer and Ramanan, "Budgeted training" (2020), recommend it for any length of training.
+    """
     return 1 + (final - 1) * progress
 
 
 def polynomial(progress: float, *, power: Power, final: Final) -> float:
-    """`final + (1 - final) × (1 - progress) ** power`, as Keras's `PolynomialDecay`."""
+    """`final + (1 - final) × (1 - progress) ** power`, as Keras's `PolynomialDecay`.
+
+    Chen et al., "DeepLab" (2018), with a power of 0.9 and down to 0.
+    """
     return float(final + (1 - final) * (1 - progress) ** power)
 
 
 def piecewise_constant(progress: float, *, boundary: Boundary, value: Value) -> float:
     """`1` before the first boundary, then the first value, from the second boundary on the second…
 
-    Boundaries count in ascending order; there are as many as values. As Keras's
+    Boundaries, fractions or epochs, count in ascending order; there are as many as values. He et
+    al., "Deep residual learning for image recognition" (2016), train so. As
     `keras.optimizers.schedules.PiecewiseConstantDecay`, which however makes each cut one step after
     its boundary.
     """
-    boundaries, values = _several(boundary), _several(value)
+    # Rounded, because behind a warm-up of 3 epochs of 30 progress is a difference of fractions.
+    boundaries, values = [round(end, 9) for end in _several(boundary)], _several(value)
     if len(boundaries) != len(values):
         raise ValueError(
             f"schedule 'piecewise_constant': there must be as many values as boundaries, but got "
             f"{len(values)} and {len(boundaries)}"
         )
-    return (1.0, *values)[bisect_right(sorted(boundaries), progress)]
+    return (1.0, *values)[bisect_right(sorted(boundaries), round(progress, 9))]
 
 
 def cosine(progress: float, *, final: Final) -> float:
@@ -143,14 +163,67 @@ def cosine(progress: float, *, final: Final) -> float:
     return final + (1 - final) * (1 + math.cos(math.pi * progress)) / 2
 
 
-def get_schedule(name: str, parameters: Mapping[str, Any]) -> Callable[[float], float]:
-    """Returns the schedule `name` as a function of progress alone.
+@dataclass(frozen=True)
+class Schedule:
+    """A schedule with its parameters, as `get_schedule` makes it: a function of progress.
+
+    Where a length is in epochs, `over` has to be told how many there are;
+    `LearningRateScheduler` does that, and leaves out those of a warm-up.
+
+    Attributes:
+        name: of the function, in `SCHEDULES`.
+        parameters: of it, all of them.
+    """
+
+    name: str
+    parameters: Mapping[str, Any]
+
+    def over(self, epochs: float) -> Callable[[float], float]:
+        """Returns the function of progress in a training of so many epochs."""
+        fractions = {
+            name: tuple(as_fraction(length, epochs) for length in lengths)
+            for name, lengths in self._lengths().items()
+        }
+        given = {
+            name: found if isinstance(self.parameters[name], Sequence) else found[0]
+            for name, found in fractions.items()
+        }
+        function = names.load(SCHEDULES, self.name, "schedule")
+        return functools.partial(function, **(dict(self.parameters) | given))
+
+    def __call__(self, progress: float) -> float:
+        """Returns the factor.
+
+        Raises:
+            ValueError: if a length is in epochs.
+        """
+        return self._without_epochs(progress)
+
+    @functools.cached_property
+    def _without_epochs(self) -> Callable[[float], float]:
+        for name, lengths in self._lengths().items():
+            if max(lengths) >= 1:
+                raise ValueError(
+                    f"schedule '{self.name}': {name}={self.parameters[name]} is in epochs: take "
+                    "over(epochs) of the schedule, or give a fraction of the training, below 1"
+                )
+        return self.over(1.0)
+
+    def _lengths(self) -> dict[str, Sequence[float]]:
+        ranges = parameters_of(self.name)
+        return {n: _several(v) for n, v in self.parameters.items() if ranges[n].length}
+
+
+def get_schedule(name: str, parameters: Mapping[str, Any]) -> Schedule:
+    """Returns the schedule `name` with its parameters.
 
     Example:
         >>> get_schedule("linear", {"final": 0.5})(0.5)
         0.75
         >>> get_schedule("piecewise_constant", {"boundary": (0.5, 0.8), "value": (0.1, 0.01)})(0.9)
         0.01
+        >>> get_schedule("step", {"factor": 0.5, "every": 10}).over(epochs=30)(20 / 30)
+        0.25
 
     Raises:
         ValueError: if the name is unknown, a parameter is missing or not one of the schedule's, or
@@ -164,8 +237,8 @@ def get_schedule(name: str, parameters: Mapping[str, Any]) -> Callable[[float], 
         raise ValueError(f"{takes}; got {', '.join(extra)} too.{names.nearest(extra[0], ranges)}")
     for parameter, value in parameters.items():
         _check(name, parameter, value, ranges[parameter])
-    schedule = functools.partial(names.load(SCHEDULES, name, "schedule"), **parameters)
-    schedule(0.0)  # refuses values that do not go together
+    schedule = Schedule(name, dict(parameters))
+    schedule.over(1.0)(0.0)  # refuses values that do not go together
     return schedule
 
 

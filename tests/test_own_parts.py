@@ -60,13 +60,14 @@ def test_each_part_of_ones_own_is_one_file_and_one_line(project: Path) -> None:
     done = tune(
         project,
         *("data.source=moons", "hypermodel.name=wide", "space.schedule=sawtooth"),
-        *("space.width.max=64", "space.seconds_limit=30", "tuner.name=halton"),
+        *("space.width.max=64", "space.good_enough=0.5", "tuner.name=halton"),
     )
     assert done.returncode == 0, done.stderr
     trials = pd.read_csv(project / "logs" / "own" / "trials.csv")
     assert list(trials["status"]) == ["COMPLETED"] * 2
     assert set(trials["schedule"]) == {"sawtooth"}
-    assert set(trials["seconds_limit"]) == {30}
+    assert set(trials["good_enough"]) == {0.5}
+    assert set(trials["epochs"]) == {1}  # of two: half of two classes is soon reached
     assert trials["width"].between(32, 64).all()
     assert trials["schedule_teeth"].nunique() == 2
     assert "2 features, binary, 2 classes" in done.stdout

@@ -18,6 +18,7 @@ from src.config.objectives import KNOWN_DIRECTIONS
 from src.config.space import SpaceValue, batch_words_to_numbers, space_name, space_value
 from src.errors import nearest
 from src.run_directory import RUN_NAME_RULE, is_run_name
+from src.separators import SEPARATORS
 
 HYPERBAND = ("factor", "hyperband_iterations")
 """Settings of `tuner` that only Hyperband has."""
@@ -104,6 +105,50 @@ Columns = Annotated[
 ]
 
 
+def _separator(given: str) -> str:
+    if given == "auto" or given in SEPARATORS:
+        return given
+    if len(given) != 1 or given.isalnum() or given in "\"'.+-_ \r\n":
+        raise ValueError("neither a name nor one character that can separate fields")
+    return given
+
+
+def _encoding(given: str) -> str:
+    if given != "auto":
+        try:
+            "".encode(given)
+        except (LookupError, ValueError) as error:
+            raise ValueError("not known to Python as an encoding of text") from error
+    return given
+
+
+def _missing(given: object) -> object:
+    """Numbers are texts in a file; true, false and null are mistakes of YAML's."""
+    if not isinstance(given, list | tuple):
+        return given
+    return [
+        str(text) if isinstance(text, int | float) and not isinstance(text, bool) else text
+        for text in given
+    ]
+
+
+Separator = Annotated[
+    str,
+    AfterValidator(_separator),
+    Field(description=f"auto, {', '.join(SEPARATORS)}, or one character such as ^"),
+]
+Encoding = Annotated[
+    str,
+    AfterValidator(_encoding),
+    Field(description="auto, or an encoding that Python knows, such as utf-8, cp1252 or utf-16"),
+]
+MissingTexts = Annotated[
+    tuple[Text, ...],
+    BeforeValidator(_missing),
+    Field(strict=False, description="a list of texts and numbers, such as [-999, unknown]"),
+]
+
+
 class DataSettings(Section):
     """Where the rows come from and how they are split."""
 
@@ -115,6 +160,11 @@ class DataSettings(Section):
     group: Text | None = None
     columns: Columns = Field(default_factory=dict)
     header: Literal["auto", True, False] = "auto"
+    separator: Separator = "auto"
+    encoding: Encoding = "auto"
+    decimal: Literal["auto", "point", "comma"] = "auto"
+    date_order: Literal["auto", "day_first", "month_first"] = "auto"
+    missing: MissingTexts = ()
     task: Literal["auto", "binary", "multiclass", "regression"] = "auto"
     scaling: Literal["auto", "standard", "robust", "none"] = "auto"
     validation_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2

@@ -19,6 +19,7 @@ from src.data.tables.columns import (
     to_finite_float32,
 )
 from src.data.tables.formats import PLAIN, TEXT
+from src.data.tables.missing_values import blank_out
 from src.data.tables.open_table import OpenTable
 from src.data.tables.parquet_files import open_parquet
 from src.data.tables.text_files import CHUNK_CELLS, open_text
@@ -103,7 +104,8 @@ def open_rows(path: Path, model: ExportedModel) -> InputFile:
             )
             truth = None
             if target is not None and has_target:
-                truth = _truth(frame[target.name], target.format, model.class_names)
+                cells = blank_out(frame[target.name], target.also_missing)
+                truth = _truth(cells, target.format, model.class_names)
             yield Rows(len(frame), inputs, truth)
             first += len(frame)
 
@@ -131,13 +133,14 @@ def _open_text(
     """Opens a CSV file, whose form should be that of the file that the model was trained on."""
     form = None if model is None else model.form
     if model is None or form is None or form.has_header:
-        found = open_text(path, where, header=True)
+        encoding = None if form is None else form.encoding
+        found = open_text(path, where, header=True, encoding=encoding)
         if form is not None and form.separator != found.form.separator:
-            same = open_text(path, where, header=True, separator=form.separator)
+            same = open_text(path, where, header=True, separator=form.separator, encoding=encoding)
             if len(lacking(columns, same.names)) < len(lacking(columns, found.names)):
                 found = same
         return OpenTable(found.names, found.chunks, found.notices)
-    found = open_text(path, where, header=False, separator=form.separator)
+    found = open_text(path, where, header=False, separator=form.separator, encoding=form.encoding)
     names = [f"column_{number}" for number in range(1, model.file_columns + 1)]
     if len(found.names) == len(names) - 1:
         names.remove(model.target.name)  # which is to be predicted

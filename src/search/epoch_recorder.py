@@ -1,23 +1,18 @@
-"""Keeps the logs of a trial's epochs, and ends a training that leads nowhere."""
+"""Keeps the logs of a trial's epochs, and tells why a training that led nowhere has failed."""
 
-import math
-import time
 from collections.abc import Sequence
 from typing import Any
 
 import keras
 import numpy as np
 
+from callbacks import StopOnDivergence, TimeBudget
 from src.config.schema import LimitSettings
 from src.search.failures import TrialFailedError, too_slow
 
 
 class EpochRecorder(keras.callbacks.Callback):
-    """Collects one row an epoch, and ends the training when it should fail.
-
-    That is when a loss or the objective is no longer finite, when the loss has grown to
-    `limits.divergence` times its first value (or times 1, if that is larger), or when the trial has
-    taken longer than `limits.trial_seconds`.
+    """Collects one row an epoch, and has the callbacks that end the training when it should fail.
 
     Args:
         monitor: the objective.
@@ -27,6 +22,9 @@ class EpochRecorder(keras.callbacks.Callback):
 
     Attributes:
         rows: execution, fold, epoch (from 1) and every log, the batch size and the rate included.
+        divergence: of the fit: ends it when a loss or the objective is no longer finite, or the
+            loss has grown to `limits.divergence` times its first value.
+        budget: of the trial: ends it after `limits.trial_seconds`; None where there is no limit.
         parameters: of the model; for whoever reports them.
         batch_size: rows of a step, in the last epoch.
         epochs: the epoch reached.
@@ -40,20 +38,26 @@ class EpochRecorder(keras.callbacks.Callback):
         rows: Sequence[dict[str, float]] = (),
     ) -> None:
         super().__init__()
-        self.watched = ("loss", "val_loss", monitor)
         self.limits = limits
         self.started = started
         self.rows: list[dict[str, float]] = list(rows)
+        self.divergence = StopOnDivergence(limits.divergence, ("loss", "val_loss", monitor))
+        self.budget = (
+            None if limits.trial_seconds is None else TimeBudget(limits.trial_seconds, started)
+        )
         self.parameters = self.batch_size = 0
         self.execution = self.fold = self.epochs = 0
-        self._first_loss: float | None = None
-        self._problem = ""
+
+    @property
+    def guards(self) -> list[keras.callbacks.Callback]:
+        """The callbacks that end the training."""
+        return [self.divergence, *([] if self.budget is None else [self.budget])]
 
     def begin(self, execution: int, fold: int) -> None:
         """Starts the rows of another fit, or goes on with them."""
         self.execution, self.fold = execution, fold
-        self._problem = ""
-        self._first_loss = next((row["loss"] for row in self.rows_of(execution, fold)), None)
+        first = next((row["loss"] for row in self.rows_of(execution, fold)), None)
+        self.divergence.set_state({"first_loss": first})
 
     def rows_of(self, execution: int, fold: int) -> list[dict[str, float]]:
         """The rows of one fit."""
@@ -61,11 +65,16 @@ class EpochRecorder(keras.callbacks.Callback):
 
     def check(self) -> None:
         """Raises `TrialFailedError` if the last fit should fail."""
-        if self._problem:
-            raise TrialFailedError(self._problem)
+        if self.divergence.reason:
+            grown = self.divergence.has_grown
+            setting = f" (limits.divergence={self.limits.divergence:g})" if grown else ""
+            raise TrialFailedError(self.divergence.reason + setting)
+        if self.budget is not None and self.budget.stopped_epoch is not None:
+            epoch = self.budget.stopped_epoch + 1
+            raise TrialFailedError(f"{too_slow(self.limits)}, in epoch {epoch}")
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Keeps the logs, and looks whether to go on."""
+        """Keeps the logs."""
         logs = logs or {}
         self.epochs = epoch + 1
         self.batch_size = int(logs.get("batch_size", self.batch_size))
@@ -78,30 +87,3 @@ class EpochRecorder(keras.callbacks.Callback):
                 "batch_size": self.batch_size,
             }
         )
-        self._problem = self._infinite(logs) or self._diverged(logs) or self._too_slow()
-        if self._problem:
-            self.model.stop_training = True
-
-    def _infinite(self, logs: dict[str, Any]) -> str:
-        for name in self.watched:
-            if name in logs and not math.isfinite(logs[name]):
-                return f"{name} became {float(logs[name])} in epoch {self.epochs}"
-        return ""
-
-    def _diverged(self, logs: dict[str, Any]) -> str:
-        factor, loss = self.limits.divergence, logs.get("loss")
-        if factor is None or loss is None:
-            return ""
-        if self._first_loss is None:
-            self._first_loss = float(loss)
-        if loss <= factor * max(self._first_loss, 1.0):
-            return ""
-        return (
-            f"diverged: loss {float(loss):.4g} in epoch {self.epochs}, after "
-            f"{self._first_loss:.4g} in its first (limits.divergence={factor:g})"
-        )
-
-    def _too_slow(self) -> str:
-        limit = self.limits.trial_seconds
-        slow = limit is not None and time.perf_counter() - self.started > limit
-        return f"{too_slow(self.limits)}, in epoch {self.epochs}" if slow else ""

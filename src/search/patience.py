@@ -1,4 +1,4 @@
-"""Finds, before a search, patience that can never run out in it: the setting would do nothing."""
+"""Finds, before a search, patience and lengths that never pass in it: they would do nothing."""
 
 from collections.abc import Iterator
 
@@ -11,6 +11,12 @@ from src.search.space import possible_values
 PLATEAUS = {
     "plateau_patience": "lowers its learning rate",
     "batch_schedule_patience": "raises its batch size",
+}
+# What happens when a length has passed, from 1 on epochs.
+LENGTHS = {
+    "schedule_every": "lowers its learning rate",
+    "schedule_boundary": "lowers its learning rate",
+    "batch_schedule_every": "raises its batch size",
 }
 
 
@@ -68,6 +74,11 @@ def _notices(space: kt.HyperParameters, epochs: int, config: Config) -> Iterator
             f"space.regularization_patience: with {_all(growth)} no trial ever raises its "
             f"strengths: that shows in epoch {min(growth) + 2:g} at the earliest, but {longest}"
         )
+    for name, does in LENGTHS.items():
+        entries = (name, f"{name}_2", f"{name}_3")  # several boundaries are several hyperparameters
+        lengths = sorted(value for entry in entries for value in possible_values(space, entry))
+        if lengths and min(lengths) >= epochs:
+            yield f"space.{name}: with {_all(lengths)} epochs no trial ever {does}: {longest}"
     warm = possible_values(space, "warmup_epochs")
     if warm and min(warm) >= epochs:
         yield (

@@ -250,7 +250,7 @@ class TrialRunner:
         if not stopped:  # else the parent stopped early: nothing more to train
             with closing(self._board(spec, recorder, full=context.full_board)) as board:
                 records = [callbacks.RecordLearningRate(), callbacks.RecordControls()]
-                watchers = [*records, best, board, recorder]
+                watchers = [*records, best, board, recorder, *recorder.guards]
                 if context.saves:
                     saver = Saver(
                         *(context.run, spec, context.seed, context.save_interval),

@@ -100,7 +100,7 @@ def test_a_missing_metric_is_an_error() -> None:
         (lambda: RandomBatchSize(0, 8), "smallest must be at least 1 and .*, but got 0 and 8"),
         (lambda: RandomBatchSize(9, 8), "but got 9 and 8"),
         (lambda: BatchGrowth(0.5, 0.2, 3, 64), "factor must be finite and at least 1, but got 0.5"),
-        (lambda: BatchGrowth(2, 0, 3, 64), "every must be above 0 and at most 1, but got 0"),
+        (lambda: BatchGrowth(2, 0, 3, 64), r"every must be above 0 and at most 1e\+06"),
         (lambda: BatchGrowth(2, 0.2, 0, 64), "epochs must be at least 1, but got 0"),
         (lambda: BatchGrowth(2, 0.2, 3, 0), "cap must be at least 1, but got 0"),
         (lambda: BatchGrowthOnPlateau("a", "min", 2, 0, 64), "patience must be at least 1"),

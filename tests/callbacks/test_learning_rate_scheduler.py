@@ -15,6 +15,7 @@ from callbacks import (
     ReduceLROnPlateau,
     ScheduleUnit,
     TrainingPlan,
+    WarmUp,
     get_schedule,
     parameters_of,
 )
@@ -52,6 +53,30 @@ def test_rate_is_base_times_schedule_times_plateau_in_either_order(scheduler_fir
     fit(model, [metric, *(pair if scheduler_first else reversed(pair)), trace], EPOCHS)
     assert trace.rates == expected(COSINE, CUTS, 0.5)
     assert float(model.optimizer.learning_rate) == np.float32(BASE)  # given back
+
+
+def every_four(warm_up: WarmUp | None = None, unit: ScheduleUnit = "epoch") -> Any:
+    schedule = get_schedule("step", {"factor": 0.5, "every": 4})
+    return LearningRateScheduler(schedule, EPOCHS, unit, warm_up)
+
+
+@pytest.mark.parametrize("initial_epoch", [0, 3, 4, 9])
+def test_step_every_four_epochs_wherever_training_begins(initial_epoch: int) -> None:
+    trace = RateTrace()
+    simulate(plain_model(), [every_four(), trace], EPOCHS, initial_epoch)
+    rates = [BASE * 0.5 ** (epoch // 4) for epoch in range(EPOCHS)]
+    np.testing.assert_allclose(trace.rates, rates[initial_epoch:], rtol=1e-6)
+
+
+@pytest.mark.parametrize("warm_up", [WarmUp("linear", 3), WarmUp("linear", 6, "step")])
+def test_epochs_count_from_the_end_of_a_warm_up_in_plain_fit(warm_up: WarmUp) -> None:
+    trace = RateTrace()
+    x, y = np.ones((2, 1), "float32"), np.zeros((2, 1), "float32")
+    model, callbacks = plain_model(), [every_four(warm_up, "step"), trace]
+    model.fit(x, y, batch_size=1, epochs=EPOCHS, callbacks=callbacks, verbose=0)
+    risen = [0.1 + 0.9 * step / 6 for step in range(6)]  # 3 epochs of 2 steps
+    cut = [0.5 ** (step // 8) for step in range(18)]
+    np.testing.assert_allclose(trace.rates, [BASE * factor for factor in risen + cut], rtol=1e-6)
 
 
 @pytest.mark.parametrize("name", SCHEDULES)

@@ -208,6 +208,19 @@ def test_values_reach_the_schedule() -> None:
     assert [scheduler.schedule(p) for p in (0.0, 0.29, 0.3, 1.0)] == [1.0, 1.0, 0.2, 0.2]
 
 
+def test_lengths_in_epochs_are_those_of_the_plan() -> None:
+    hp = declared(schedule="step", schedule_every=5.0, schedule_factor=0.5)
+    scheduler = build_callbacks(hp, PLAN)["learning_rate_scheduler"]
+    assert scheduler.schedule.parameters == {"factor": 0.5, "every": 5.0}
+    assert [scheduler.schedule.over(20)(p) for p in (0.2, 0.25, 0.75)] == [1.0, 0.5, 0.125]
+    growth: Any = build_callbacks(
+        declared(batch_schedule="step", batch_schedule_every=5.0, batch_schedule_factor=2.0),
+        PLAN,
+    )["batch_size_scheduler"]
+    growth.base = 16
+    assert [growth.size(epoch) for epoch in (4, 5, 10, 15)] == [16, 32, 64, 128]
+
+
 def test_several_cuts_reach_the_schedule_whatever_their_order() -> None:
     hp = declared(
         schedule="piecewise_constant",

@@ -129,7 +129,8 @@ def test_one_cycle_is_that_of_its_source() -> None:
     assert schedule(0.3) == 1.0
     assert schedule(1.0) == pytest.approx(1e-3)
     # All rise, and none.
-    assert get_schedule("one_cycle", {"start": 0.1, "rise": 1.0, "final": 0.0})(1.0) == 1.0
+    all_rise = get_schedule("one_cycle", {"start": 0.1, "rise": 8, "final": 0.0}).over(8)
+    assert all_rise(1.0) == 1.0
     assert get_schedule("one_cycle", {"start": 0.1, "rise": 0.0, "final": 0.0})(0.0) == 1.0
 
 
@@ -236,10 +237,11 @@ def test_shared_parameters_list_every_schedule_that_uses_them() -> None:
         ("exponential", {"rate": math.nan}, "rate must be .*, but got nan"),
         ("linear", {"final": "0.1"}, "final must be a number .*, but got '0.1'"),
         ("linear", {"final": -0.1}, "final must be .* 0 to 1, but got -0.1"),
-        ("piecewise_constant", {"boundary": 1.1, "value": 0.1}, "boundary must .*, but got 1.1"),
+        ("piecewise_constant", {"boundary": -0.1, "value": 0.1}, "boundary must .*, but got -0.1"),
+        ("step", {"factor": 0.5, "every": 2e6}, "every must be .* 1e-06 to 1e\\+06, but got"),
         ("piecewise_constant", {"boundary": 0.5, "value": 2}, "value must .*, but got 2"),
         ("piecewise_constant", {"boundary": (), "value": 0.1}, r"or several, .* but got \(\)"),
-        ("piecewise_constant", {"boundary": (0.1, 2), "value": 0.1}, r"but got \(0.1, 2\)"),
+        ("piecewise_constant", {"boundary": (0.1, -2), "value": 0.1}, r"but got \(0.1, -2\)"),
         ("piecewise_constant", {"boundary": (0.1, 0.2), "value": 0.1}, "but got 1 and 2"),
         ("step", {"factor": (0.5, 0.5), "every": 0.1}, r"factor must be a number from .* but got"),
         ("polynomial", {"power": 0.0, "final": 0.1}, "power must be .* 0.001 to 100, but got 0.0"),
@@ -254,6 +256,34 @@ def test_shared_parameters_list_every_schedule_that_uses_them() -> None:
 def test_mistakes_are_refused(name: str, parameters: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         get_schedule(name, parameters)
+
+
+@pytest.mark.parametrize(("every", "epochs"), [(3, 10), (10, 27), (7.5, 30), (1, 4), (40, 30)])
+def test_step_every_so_many_epochs_is_kerass_staircase(every: float, epochs: int) -> None:
+    schedule = get_schedule("step", {"factor": 0.5, "every": every}).over(epochs)
+    staircase = keras_schedules.ExponentialDecay(1.0, every, 0.5, staircase=True)
+    ours = [schedule(epoch / epochs) for epoch in range(epochs + 1)]
+    assert ours == [float(staircase(epoch)) for epoch in range(epochs + 1)]
+
+
+def test_boundaries_and_rises_in_epochs() -> None:
+    parameters = {"boundary": (20, 0.9, 7), "value": (0.5, 0.2, 0.1)}  # 7, 20 and 27 of 30 epochs
+    schedule = get_schedule("piecewise_constant", parameters).over(30)
+    cuts = keras_schedules.PiecewiseConstantDecay([6, 19, 26], [1.0, 0.5, 0.2, 0.1])
+    ours = [schedule(epoch / 30) for epoch in range(31)]
+    np.testing.assert_allclose(ours, [float(cuts(epoch)) for epoch in range(31)], rtol=1e-6)
+    rises = {"start": 0.1, "final": 0.01}
+    in_epochs = get_schedule("one_cycle", rises | {"rise": 6}).over(20)
+    as_fraction = get_schedule("one_cycle", rises | {"rise": 0.3})
+    assert [in_epochs(p / 50) for p in range(51)] == [as_fraction(p / 50) for p in range(51)]
+
+
+def test_epochs_without_a_length_of_the_training_are_refused() -> None:
+    schedule = get_schedule("step", {"factor": 0.5, "every": 10})
+    with pytest.raises(ValueError, match=r"schedule 'step': every=10 is in epochs: take over\("):
+        schedule(0.5)
+    fraction = get_schedule("step", {"factor": 0.5, "every": 0.25})
+    assert fraction(0.5) == fraction.over(1000)(0.5) == 0.25
 
 
 def test_the_search_range_is_not_the_limit() -> None:

@@ -1,12 +1,9 @@
 """The folder alone, copied into a project of one's own."""
 
-import shutil
-import subprocess
-import sys
-import textwrap
 from pathlib import Path
 
 import callbacks
+from tests.standalone import blocked_modules, run_alone
 
 SCRIPT = """
     import sys
@@ -22,7 +19,8 @@ SCRIPT = """
         callbacks.ReduceLROnPlateau("val_loss", "max", factor=0.5, patience=1),
         callbacks.EarlyStopping("val_loss", "max", patience=9),
         callbacks.RecordLearningRate(),
-        callbacks.TensorBoard("events"),
+        callbacks.StopOnDivergence(),
+        callbacks.TimeBudget(600.0),
     ])
     print([round(rate, 6) for rate in history.history["learning_rate"]])
     class Trace(keras.callbacks.Callback):
@@ -48,26 +46,25 @@ SCRIPT = """
         scheduler, callbacks.RecordControls(), Trace(),
     ])
     print(Trace.rates)
-    print(sorted({name.partition(".")[0] for name in sys.modules}
-                 & {"src", "hypermodels", "keras_tuner"}))
+    try:
+        model.fit(x, y, verbose=0, callbacks=[callbacks.TensorBoard("events")])
+    except ImportError as error:
+        print(error)
+    try:
+        import src
+    except ImportError as error:
+        print(error)
+    print(sorted({name.partition(".")[0] for name in sys.modules} & Block.blocked))
     print(callbacks.__file__)
 """
 
 
-def test_a_copy_works_with_plain_keras(tmp_path: Path) -> None:
-    shutil.copytree(Path(callbacks.__file__).parent, tmp_path / "project" / "callbacks")
-    (tmp_path / "elsewhere").mkdir()
-    result = subprocess.run(
-        [sys.executable, "-W", "error::UserWarning:callbacks", "-c", textwrap.dedent(SCRIPT)],
-        cwd=tmp_path / "elsewhere",
-        env={"PYTHONPATH": str(tmp_path / "project"), "PATH": "", "TF_CPP_MIN_LOG_LEVEL": "3"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+def test_a_copy_works_with_nothing_but_keras_and_tensorflow(tmp_path: Path) -> None:
+    result = run_alone(tmp_path, SCRIPT, ["callbacks"], ["keras", "tensorflow"])
     assert result.returncode == 0, result.stderr
-    rates, step_rates, *errors, drawn, warm, foreign, path = result.stdout.splitlines()[-8:]
+    rates, step_rates, *errors, drawn, warm, board, src, foreign, path = result.stdout.splitlines()[
+        -10:
+    ]
     # base × (1, 2/3, 1/3) × (1, 1, 0.5): the loss falls, which counts as a plateau of its maximum
     assert rates == "[0.001, 0.000667, 0.000167]"
     assert step_rates == "[0.001, 0.000833, 0.000667, 0.0005, 0.000333, 0.000167]"
@@ -75,9 +72,18 @@ def test_a_copy_works_with_plain_keras(tmp_path: Path) -> None:
     assert "`tunables`, and Sequential has none" in errors[1]
     assert drawn == "True"
     assert warm == "[0.0005, 0.00075, 0.001, 0.001]"
+    assert board == "callbacks.TensorBoard needs the package tensorboard: pip install tensorboard"
+    assert src == "No module named 'src'"
     assert foreign == "[]"
     assert Path(path).parent == tmp_path / "project" / "callbacks"
-    assert len(list((tmp_path / "elsewhere" / "events").iterdir())) == 1
+
+
+def test_what_the_project_needs_beyond_that_is_out_of_reach() -> None:
+    blocked = blocked_modules(["keras", "tensorflow"])
+    beyond = {"keras_tuner", "pandas", "pydantic", "scipy", "sklearn", "tensorboard", "yaml"}
+    assert beyond <= set(blocked)
+    assert not {"keras", "tensorflow", "numpy", "h5py"} & set(blocked)
+    assert "keras_tuner" not in blocked_modules(["keras-tuner"])
 
 
 def test_all_is_sorted_and_complete() -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from src.config.schema import DataSettings
@@ -100,3 +101,23 @@ def test_horse_colic_has_missing_values_and_an_identifier() -> None:
     assert "1 row without a value of the target 'outcome' left out" in data.table.notices[0]
     row = data.row_numbers(np.arange(299))
     assert row.tolist() == [number for number in range(300) if number != 132]
+
+
+def test_adult_is_the_same_in_parquet(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow", reason="Parquet needs the package pyarrow")
+    whole = loaded("adult.csv")
+    rows = pd.read_csv(FOLDER / "adult.csv").head(6000)
+    rows.to_csv(tmp_path / "adult.csv", index=False)
+    rows.to_parquet(tmp_path / "adult.parquet", row_group_size=1000)
+    text, typed = (
+        load_data(DataSettings(source=name, path=str(tmp_path / f"adult.{name}")), seed=42)
+        for name in ("csv", "parquet")
+    )
+    assert kinds(typed) == kinds(text) == kinds(whole)
+    assert text.table is not None
+    assert typed.table is not None
+    assert typed.table.columns == text.table.columns
+    assert sum(column.missing for column in text.table.columns) > 500
+    of_text, of_typed = (data.arrays(data.train, data.validation) for data in (text, typed))
+    for name in ("x", "y", "x_validation", "y_validation"):
+        np.testing.assert_array_equal(getattr(of_typed, name), getattr(of_text, name))

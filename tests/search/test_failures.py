@@ -61,10 +61,11 @@ def recorder(limits: LimitSettings, losses: list[float]) -> EpochRecorder:
     recorded = EpochRecorder("val_loss", limits, started=0.0)
     model = keras.Sequential()
     model.stop_training = False
-    recorded.set_model(model)
+    hooks = keras.callbacks.CallbackList([recorded, *recorded.guards], model=model)
     recorded.begin(0, 0)
+    hooks.on_train_begin()
     for epoch, loss in enumerate(losses):
-        recorded.on_epoch_end(epoch, {"loss": loss, "val_loss": loss})
+        hooks.on_epoch_end(epoch, {"loss": loss, "val_loss": loss})
         if recorded.model.stop_training:
             break
     return recorded
@@ -74,10 +75,13 @@ def recorder(limits: LimitSettings, losses: list[float]) -> EpochRecorder:
     ("losses", "problem"),
     [
         ([2.0, 19.9, 1.0], ""),
-        ([2.0, 20.1, 1.0], r"diverged: loss 20.1 in epoch 2, after 2 in its first"),
+        (
+            [2.0, 20.1, 1.0],
+            r"diverged: loss 20.1 in epoch 2, after 2 in its first \(limits.divergence=10\)",
+        ),
         ([0.001, 9.9], ""),  # small losses may grow to 10 × 1
         ([0.001, 10.1], r"diverged: loss 10.1 in epoch 2, after 0.001 in its first"),
-        ([1.0, float("nan")], "loss became nan in epoch 2"),
+        ([1.0, float("nan")], "loss became nan in epoch 2$"),
         ([float("inf")], "loss became inf in epoch 1"),
     ],
 )

@@ -37,6 +37,39 @@ def test_the_defaults_are_silent() -> None:
     assert notices("space=open", epochs=30) == []
 
 
+ONE_CUT = ("space.schedule=piecewise_constant", "space.schedule_cuts=1")
+TWO_CUTS = ("space.schedule=piecewise_constant", "space.schedule_cuts=2")
+
+
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        (("space.schedule=step", "space.schedule_every=20"), "lowers its learning rate"),
+        (("space.schedule=step", "space.schedule_every=19"), None),
+        (("space.schedule=step", "space.schedule_every=0.9"), None),
+        (("space.batch_schedule=step", "space.batch_schedule_every=30"), "raises its batch size"),
+        (
+            (*ONE_CUT, "space.schedule_boundary=25"),
+            "lowers its learning rate",
+        ),
+        (
+            (*TWO_CUTS, "space.schedule_boundary=25", "space.schedule_boundary_2=8"),
+            None,
+        ),
+    ],
+)
+def test_a_length_that_no_trial_reaches_is_told(setting: tuple[str, ...], told: str | None) -> None:
+    found = notices(*setting, OFF, epochs=20)
+    if told is None:
+        assert found == []
+        return
+    name, value = setting[-1].split("=")
+    assert found == [
+        f"{name}: with {value} epochs no trial ever {told}: a trial trains 20 epochs "
+        "(training.epochs)"
+    ]
+
+
 @pytest.mark.parametrize(("patience", "told"), [(18, False), (19, True)])
 def test_a_cut_that_would_come_after_the_training(patience: int, told: bool) -> None:
     found = notices("space.plateau=true", f"space.plateau_patience={patience}", OFF)

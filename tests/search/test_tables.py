@@ -159,6 +159,10 @@ def test_a_resumed_search_of_a_table_goes_on(
     assert scores(resumed)[:2] == scores(outcome)
     assert len(scores(resumed)) == 3
 
+    for setting in ("data.missing=[red]", "data.decimal=comma", "data.encoding=utf-8"):
+        name = setting.split("=")[0].replace(".", r"\.")
+        with pytest.raises(UserError, match=name):
+            run(None, [setting, *moved], (), resume=str(folder))
     changes = ["data.columns.rooms=categorical", *moved]
     with pytest.raises(UserError, match="this is not the search that it was"):
         run(None, changes, (), resume=str(folder))
@@ -219,6 +223,8 @@ def test_columns_yaml_that_is_damaged_is_named(tmp_path: Path) -> None:
     path = tmp_path / "columns.yaml"
     with pytest.raises(UserError, match=r"columns\.yaml: does not tell of a model's columns"):
         read_columns(path)
-    path.write_text("columns: [{name: a, nonsense: 1}]\ntarget: y\ntask: binary\nclasses: []\n")
+    path.write_text(
+        "columns: [{name: a, nonsense: 1}]\ntarget: y\ntask: binary\nclasses: []\nmissing: []\n"
+    )
     with pytest.raises(UserError, match="nonsense"):
         read_columns(path)

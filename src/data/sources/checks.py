@@ -16,6 +16,12 @@ USED_BY = {
     "drop": ("csv", "parquet"),
     "columns": ("csv", "parquet"),
     "group": ("csv", "npz", "parquet"),
+    "header": ("csv",),
+    "separator": ("csv",),
+    "encoding": ("csv",),
+    "decimal": ("csv", "parquet"),
+    "date_order": ("csv", "parquet"),
+    "missing": ("csv", "parquet"),
 }
 
 
@@ -27,7 +33,7 @@ def refuse_unused(settings: DataSettings, used: Collection[str] = ()) -> None:
         )
     for key, sources in USED_BY.items():
         value = getattr(settings, key)
-        if key not in used and value not in (None, (), {}):
+        if key not in used and value not in (None, (), {}, "auto"):
             shown = list(value) if isinstance(value, tuple | Mapping) else f"'{value}'"
             raise UserError(
                 f"data.{key}: {shown} is not used by data.source={settings.source}; "

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from src.config.schema import DataSettings
 from src.data.dataset import Dataset
-from src.data.sources.checks import refuse_unused
+from src.data.sources.checks import USED_BY, refuse_unused
 from src.data.tables.columns import Column, Table, to_finite_float32
-from src.data.tables.formats import COMPACT_DATES
+from src.data.tables.doubts import doubts_about
+from src.data.tables.formats import candidates
 from src.data.tables.gathering import Cells, Forced, formats_for, gather
 from src.data.tables.inference import describe
 from src.data.tables.open_table import OpenTable
@@ -35,12 +36,10 @@ def table_dataset(settings: DataSettings, open_file: OpenFile) -> Dataset:
     Raises:
         UserError: naming the key, the file, the columns, what was found and what is valid.
     """
-    refuse_unused(
-        settings, used=("path", "test_path", "target", "drop", "columns", "header", "group")
-    )
+    refuse_unused(settings, [key for key in USED_BY if settings.source in USED_BY[key]])
     path = _path(settings, "path")
     where = f"data.path: {path}"
-    opened = open_file(path, where)
+    opened = open_file(path, where).without(settings.missing)
     target = _target(opened.names, settings)
     _check_named(opened.names, settings, target)
     names = [name for name in opened.names if name not in settings.drop]
@@ -49,17 +48,23 @@ def table_dataset(settings: DataSettings, open_file: OpenFile) -> Dataset:
             f"{where}: no column is left beside the target '{target}'; valid: at least one "
             "feature, and separators that the file's format knows"
         )
+    may_be = candidates(settings.decimal, settings.date_order)
     forced: dict[str, Forced] = {}
     for name, kind in settings.columns.items():
-        formats = formats_for(kind, COMPACT_DATES)
+        formats = formats_for(kind, may_be)
         if formats is not None:
             forced[name] = formats
     wanted = [name for name in names if settings.columns.get(name) != "drop"]
-    cells = gather(lambda some: opened.chunks(wanted if some is None else some), forced, {}, target)
+    cells = gather(
+        lambda some: opened.chunks(wanted if some is None else some), forced, {}, target, may_be
+    )
     goal = cells.pop(target)
     group = None if settings.group is None else cells.pop(settings.group)
     y, kept, notices = labels_of(goal, target, settings, where)
-    columns = _described(opened.names, cells, goal, target, settings, where)
+    columns = [
+        replace(column, also_missing=settings.missing)
+        for column in _described(opened.names, cells, goal, target, settings, where)
+    ]
     inputs = [column for column in columns if column.is_input]
     if not inputs:
         raise UserError(
@@ -68,8 +73,15 @@ def table_dataset(settings: DataSettings, open_file: OpenFile) -> Dataset:
             + ". Valid: at least one feature; data.columns.NAME=categorical, numeric or date "
             "takes one that was left out"
         )
+    doubts = doubts_about(columns, cells, goal, settings)
     x = _features(inputs, cells, kept)
-    notices = [*opened.notices, *notices, *_left_out(columns)]
+    notices = [
+        *opened.notices,
+        *opened.late_notices(),
+        *notices,
+        *_left_out(columns),
+        *doubts,
+    ]
     x_test: NDArray[np.float32] | None = None
     y_test: NDArray[Any] | None = None
     if settings.test_path is not None:
@@ -228,7 +240,7 @@ def _test_rows(
     """Features and target of the test file, read as the training file was."""
     test_path = _path(settings, "test_path")
     where = f"data.test_path: {test_path}"
-    opened = open_file(test_path, where)
+    opened = open_file(test_path, where).without(settings.missing)
     needed = [column for column in columns if column.is_input or column.kind == "target"]
     missing = [column.name for column in needed if column.name not in opened.names]
     if missing:
@@ -242,7 +254,7 @@ def _test_rows(
         lambda some: opened.chunks(names if some is None else some), formats, known_texts, target
     )
     goal = cells.pop(target)
-    notices = list(opened.notices)
+    notices = [*opened.notices, *(f"{where}: {said}" for said in opened.late_notices())]
     if goal.numbers is not None:
         goal.numbers[np.isinf(goal.numbers)] = np.nan
     kept = ~goal.missing

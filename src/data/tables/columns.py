@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from hypermodels.problem import Task
 from src.data.tables.formats import PLAIN, TEXT, is_date_format, is_missing, parse, to_days
+from src.data.tables.missing_values import blank_out
 from src.errors import UserError
 
 Kind = Literal[
@@ -36,6 +37,7 @@ class Column:
         input: the name of the model's input: the column's, but that Keras has no `/` in names.
         origin: of dates, the day since 1970-01-01 UTC that is 0; a float32 can tell seconds then.
         categories: of texts, those that codes 0, 1, … stand for; empty for numbers.
+        also_missing: texts that stand for a missing value beside the usual ones.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Column:
     input: str = ""
     origin: float = 0.0
     categories: tuple[str, ...] = field(default=(), repr=False)
+    also_missing: tuple[str, ...] = ()
 
     @property
     def is_text(self) -> bool:
@@ -72,10 +75,12 @@ class TextForm:
     Attributes:
         separator: between fields.
         has_header: whether the first line names the columns; else they are `column_1` and so on.
+        encoding: that a setting gave; None where it is found out.
     """
 
     separator: str
     has_header: bool
+    encoding: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,10 +155,11 @@ def raw_inputs(frame: pd.DataFrame, columns: Sequence[Column]) -> dict[str, NDAr
         )
     inputs: dict[str, NDArray[Any]] = {}
     for column in columns:
+        cells = blank_out(frame[column.name], column.also_missing)
         values: NDArray[Any] = (
-            cell_texts(frame[column.name])
+            cell_texts(cells)
             if column.is_text
-            else to_finite_float32(cell_numbers(frame[column.name], column.format) - column.origin)
+            else to_finite_float32(cell_numbers(cells, column.format) - column.origin)
         )
         inputs[column.input] = values
     return inputs
@@ -208,10 +214,11 @@ def to_finite_float32(numbers: NDArray[np.floating[Any]]) -> NDArray[np.float32]
 def columns_yaml(table: Table, task: Task, class_names: Sequence[str]) -> str:
     """Returns the text of `best/columns.yaml`."""
     names = ("name", "kind", "format", "input", "origin")
-    columns = [{name: asdict(c)[name] for name in names} for c in table.inputs]
+    columns = [{name: getattr(c, name) for name in names} for c in table.inputs]
     values = {
         "rule": DATE_RULE,
         "target": {"name": table.target.name, "format": table.target.format},
+        "missing": list(table.target.also_missing),
         "task": task,
         "classes": list(class_names),
         "file": {
@@ -231,9 +238,10 @@ def read_columns(path: Path) -> ModelColumns:
     """
     try:
         values: Mapping[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+        missing = tuple(map(str, values["missing"]))
         return ModelColumns(
-            columns=tuple(Column(**column) for column in values["columns"]),
-            target=Column(kind="target", **values["target"]),
+            columns=tuple(Column(**column, also_missing=missing) for column in values["columns"]),
+            target=Column(kind="target", **values["target"], also_missing=missing),
             task=values["task"],
             class_names=tuple(map(str, values["classes"])),
             file_columns=int(values["file"]["columns"]),

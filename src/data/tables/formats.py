@@ -1,6 +1,7 @@
 """How the texts of a column become numbers: the formats of numbers and of dates that are known."""
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ Numbers = NDArray[np.float64]
 TEXT = "text"
 PLAIN = "plain"  # 1234.5, -1e-3
 THOUSANDS = "1,234.5"  # also with a currency or a percent sign, which are left out
-DECIMAL_COMMA = "1.234,5"  # the same
+DECIMAL_COMMA = "1.234,5"  # the same; of both −5 and (5) are -5
 NUMBER_FORMATS = (PLAIN, THOUSANDS, DECIMAL_COMMA)
 ISO = "ISO8601"
 _DAYS = (
@@ -26,6 +27,8 @@ DATE_FORMATS = (
     *(day + time for day in _DAYS for time in _TIMES),
     *("%H:%M", "%H:%M:%S", "%I:%M %p"),
 )
+MONTH_FIRST = {"%m/%d/%Y": "%d/%m/%Y", "%m-%d-%Y": "%d-%m-%Y", "%m/%d/%y": "%d/%m/%y"}
+"""Formats of dates, and those that read the same texts with the day first."""
 COMPACT_DATES = ("%Y%m%d", "%Y%m%d%H%M%S", "%Y%m", "%Y")  # only where dates are asked for
 MISSING = frozenset(
     (
@@ -47,9 +50,45 @@ MISSING = frozenset(
 ENOUGH = 0.95  # the share of a column's texts that a format must read to be taken for it
 _SAMPLE = 100
 _SIGNS = r"[$€£¥%\s  ']"
+_MINUS = r"^(?:[−–]([\d.,]+)|\(([\d.,]+)\))$"  # signs of print, and brackets of accountants
 _THOUSANDS = r"[-+]?\d{1,3}(?:,\d{3})+(?:\.\d*)?|[-+]?\d+(?:\.\d*)?|[-+]?\.\d+"
 _DECIMAL_COMMA = r"[-+]?\d{1,3}(?:\.\d{3})+(?:,\d*)?|[-+]?\d+(?:,\d*)?|[-+]?,\d+"
 _EPOCH = pd.Timestamp("1970-01-01", tz="UTC")
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """The formats that the texts of a column may have.
+
+    Attributes:
+        numbers: those of numbers, the likeliest first.
+        dates: those of dates.
+    """
+
+    numbers: tuple[str, ...] = NUMBER_FORMATS
+    dates: tuple[str, ...] = DATE_FORMATS
+
+
+def candidates(
+    decimal: Literal["auto", "point", "comma"],
+    date_order: Literal["auto", "day_first", "month_first"],
+) -> Candidates:
+    """Returns the formats that settings leave."""
+    numbers = {"auto": NUMBER_FORMATS, "point": (PLAIN, THOUSANDS), "comma": (DECIMAL_COMMA,)}
+    other = {
+        "auto": frozenset[str](),
+        "day_first": frozenset(MONTH_FIRST),
+        "month_first": frozenset(MONTH_FIRST.values()),
+    }
+    return Candidates(
+        numbers[decimal],
+        tuple(name for name in DATE_FORMATS if day_part(name) not in other[date_order]),
+    )
+
+
+def day_part(name: str) -> str:
+    """The format of a date without that of its time."""
+    return name.split(" %H")[0].split(" %I")[0]
 
 
 def is_date_format(name: str) -> bool:
@@ -114,6 +153,7 @@ def looks_coded(texts: Texts) -> bool:
 def _plain(texts: Texts, name: str) -> Texts:
     """The texts as plain numbers; empty where they are none of the format."""
     series = pd.Series(texts, dtype=object).str.replace(_SIGNS, "", regex=True)
+    series = series.str.replace(_MINUS, r"-\1\2", regex=True)
     fits = series.str.fullmatch(_THOUSANDS if name == THOUSANDS else _DECIMAL_COMMA)
     if name == THOUSANDS:
         series = series.str.replace(",", "", regex=False)

@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 
 from src.data.tables.columns import cell_texts
 from src.data.tables.formats import (
-    DATE_FORMATS,
+    COMPACT_DATES,
     ENOUGH,
     ISO,
     NUMBER_FORMATS,
     PLAIN,
     TEXT,
+    Candidates,
     guess,
     is_date_format,
     is_missing,
@@ -70,6 +71,7 @@ def gather(
     formats: Mapping[str, Forced],
     categories: Mapping[str, Sequence[str]],
     exact: str,
+    candidates: Candidates = Candidates(),  # noqa: B008 - frozen
 ) -> dict[str, Cells]:
     """Reads all columns.
 
@@ -81,6 +83,7 @@ def gather(
             others' are found out.
         categories: of columns of texts, those that have the first codes.
         exact: the column whose numbers are kept as they are, the target.
+        candidates: the formats that columns whose format is found out may have.
     """
     found: dict[str, Cells] = {}
     wanted: list[str] | None = None
@@ -91,7 +94,8 @@ def gather(
             for place, name in enumerate(chunk.columns):
                 if name not in growing:
                     growing[name] = _Growing(
-                        formats.get(name), categories.get(name, ()), is_exact=name == exact
+                        *(formats.get(name), categories.get(name, ()), candidates),
+                        is_exact=name == exact,
                     )
                 growing[name].add(chunk.iloc[:, place])
         wanted = []
@@ -108,8 +112,16 @@ def gather(
 class _Growing:
     """A column of which more and more rows are known."""
 
-    def __init__(self, forced: Forced | None, categories: Sequence[str], *, is_exact: bool) -> None:
+    def __init__(
+        self,
+        forced: Forced | None,
+        categories: Sequence[str],
+        candidates: Candidates,
+        *,
+        is_exact: bool,
+    ) -> None:
         self._forced = forced
+        self._candidates = candidates
         self._is_exact = is_exact
         self._format = forced if isinstance(forced, str) else None
         self._rows = self._strays = self._values = self._first_stray = 0
@@ -141,10 +153,9 @@ class _Growing:
             return
         is_bool = pd.api.types.is_bool_dtype(series.dtype)
         if not is_bool and pd.api.types.is_numeric_dtype(series.dtype):
-            self._format = self._format or (
-                PLAIN if self._forced is None or PLAIN in self._forced else None
-            )
-            if self._format == PLAIN:
+            if self._format is None and (self._forced is None or self._forced[0] in NUMBER_FORMATS):
+                self._format = PLAIN
+            if self._format in NUMBER_FORMATS:
                 self._add_numbers(series.to_numpy(dtype=np.float64, na_value=np.nan))
                 return
         values = series.to_numpy(dtype=object)
@@ -190,7 +201,8 @@ class _Growing:
         if isinstance(self._forced, tuple):
             return guess(present, self._forced, enough=1e-9) or self._forced[0]
         if not looks_coded(present):
-            found = guess(present, NUMBER_FORMATS) or guess(present, DATE_FORMATS)
+            may_be = self._candidates
+            found = guess(present, may_be.numbers) or guess(present, may_be.dates)
             if found:
                 return found
         return TEXT
@@ -253,18 +265,18 @@ def _narrowed(numbers: NDArray[np.float64]) -> NDArray[np.floating[Any]]:
     return numbers.astype(np.float32)
 
 
-def formats_for(kind: str, compact: tuple[str, ...]) -> Forced | None:
+def formats_for(kind: str, candidates: Candidates) -> Forced | None:
     """The formats of a column whose kind a setting gives; None where any may be found.
 
     Args:
         kind: a value of `data.columns`.
-        compact: formats of dates that are only taken where dates are asked for.
+        candidates: those that other settings leave.
     """
     if kind == "categorical":
         return TEXT
     if kind == "numeric":
-        return NUMBER_FORMATS
-    return (*DATE_FORMATS, *compact) if kind == "date" else None
+        return candidates.numbers
+    return (*candidates.dates, *COMPACT_DATES) if kind == "date" else None
 
 
 def is_dates(cells: Cells) -> bool:

@@ -1,5 +1,6 @@
 """The target of a table: its values, the rows that have one, and classes with too few rows."""
 
+import json
 from typing import Any
 
 import numpy as np
@@ -62,10 +63,14 @@ def target_values(goal: Cells, kept: NDArray[np.bool_], target: str, where: str)
     """
     if goal.strays:
         text = next(iter(goal.strays))
+        count = sum(goal.strays.values())
+        first = goal.first_stray + 1
+        second = " or a second line of headers taken out" if first == count == 1 else ""
         raise UserError(
-            f"{where}: the target '{target}' holds numbers, and {sum(goal.strays.values())} "
-            f"cells that are none, the first {shown(text)} in row {goal.first_stray + 1}. "
-            "Valid: numbers or labels; empty cells are left out"
+            f"{where}: the target '{target}' holds numbers, and {count} "
+            f"cell{' that is' if count == 1 else 's that are'} none, the first {shown(text)} in "
+            f"row {first}. Valid: numbers or labels; empty cells are left out, as are those of "
+            f"data.missing={json.dumps([text[:40]], ensure_ascii=False)}{second}"
         )
     if goal.numbers is not None:
         if goal.format not in NUMBER_FORMATS:

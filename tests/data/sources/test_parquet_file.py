@@ -1,7 +1,11 @@
 """Parquet tables: content, pieces, damage."""
 
 import sys
+from datetime import date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
@@ -62,6 +66,89 @@ def test_pieces_come_together(path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     many = parquet(settings, seed=0)
     np.testing.assert_array_equal(many.x, np.tile(whole.x, (60, 1)))
     np.testing.assert_array_equal(many.y, np.tile(whole.y, 60))
+
+
+ROWS = 40
+Z = [r * 0.618 % 1 for r in range(ROWS)]  # a column of numbers beside the one that is looked at
+
+
+def every(count: int, value: Any) -> list[Any]:
+    """Values of rows, each `count`th missing."""
+    return [None if row % count == 0 else value(row) for row in range(ROWS)]
+
+
+@pytest.mark.parametrize(
+    ("type_", "values", "kind", "missing", "first"),
+    [
+        ("int64", every(5, lambda r: r % 7), "numeric", 8, [1.0, 2.0, 3.0]),
+        ("bool_", every(5, lambda r: r % 2 == 0), "boolean", 8, ["False", "True", "False"]),
+        ("dictionary", every(5, lambda r: "abc"[r % 3]), "categorical", 8, ["b", "c", "a"]),
+        ("large_string", every(5, lambda r: "ab"[r % 2]), "categorical", 8, ["b", "a", "b"]),
+        ("binary", every(5, lambda r: ("ä".encode(), b"b")[r % 2]), "categorical", 8, ["b", "ä"]),
+        ("float16", [np.float16(r % 7) for r in range(ROWS)], "numeric", 0, [1.0, 2.0, 3.0]),
+        ("decimal128", every(8, lambda r: Decimal(r) / 4), "numeric", 5, [0.25, 0.5, 0.75]),
+        ("timestamp", every(5, lambda r: datetime(2024, 1, 1 + r % 20, 13)), "date", 8, [0.5, 1.5]),
+        ("date32", every(5, lambda r: date(2024, 1, 1 + r % 20)), "date", 8, [0.0, 1.0, 2.0]),
+        ("duration", every(5, lambda r: timedelta(minutes=r % 9)), "numeric", 8, [60.0, 120.0]),
+        ("null", [None] * ROWS, "constant", ROWS, []),
+    ],
+)
+def test_each_type_is_what_it_means_over_several_row_groups(
+    tmp_path: Path, type_: str, values: list[Any], kind: str, missing: int, first: list[Any]
+) -> None:
+    pa = pytest.importorskip("pyarrow", reason="Parquet needs the package pyarrow")
+    write_table = pytest.importorskip("pyarrow.parquet").write_table
+    types = {
+        "dictionary": pa.dictionary(pa.int32(), pa.string()),
+        "decimal128": pa.decimal128(10, 2),
+        "timestamp": pa.timestamp("us", tz="Europe/Berlin"),  # 13 o'clock there is 12 in UTC
+        "duration": pa.duration("s"),
+    }
+    if type_ == "timestamp":
+        values = [v and v.replace(tzinfo=ZoneInfo("Europe/Berlin")) for v in values]
+    column = pa.array(values, types[type_] if type_ in types else getattr(pa, type_)())
+    table = pa.table({"a": column, "z": Z, "y": [r % 2 for r in range(ROWS)]})
+    write_table(table, tmp_path / "t.parquet", row_group_size=7)
+    dataset = parquet(DataSettings(source="parquet", path=str(tmp_path / "t.parquet")), seed=0)
+    assert dataset.table is not None
+    found = dataset.table.columns[0]
+    assert (found.kind, found.missing) == (kind, missing)
+    cells = dataset.x[1 : 1 + len(first), 0].tolist() if found.is_input else []
+    if found.is_text:
+        cells = [found.categories[int(code)] for code in cells]
+    assert cells == first
+    assert dataset.y.tolist() == [r % 2 for r in range(ROWS)]
+
+
+def test_columns_that_no_table_has_are_left_out_or_refused(tmp_path: Path) -> None:
+    pa = pytest.importorskip("pyarrow", reason="Parquet needs the package pyarrow")
+    write_table = pytest.importorskip("pyarrow.parquet").write_table
+    path = tmp_path / "t.parquet"
+    settings = DataSettings(source="parquet", path=str(path))
+
+    def write(*columns: Any, names: list[str]) -> None:
+        write_table(pa.table([pa.array(column) for column in columns], names), path)
+
+    lists, structs = [[r, 1] for r in range(ROWS)], [{"u": r} for r in range(ROWS)]
+    y = [r % 2 for r in range(ROWS)]
+    write(lists, Z, structs, y, names=["l", "z", "s", "y"])
+    dataset = parquet(settings, seed=0)
+    assert dataset.feature_names == ("z",)
+    assert dataset.table is not None
+    [notice] = dataset.table.notices
+    assert notice.startswith("left out, as they hold several values a row: 'l' (list<")
+    assert "'s' (struct<u: int64>)" in notice
+    for columns, names, message in (
+        ((lists, structs), ["l", "s"], r"no column with one value a row, but 'l' \(list"),
+        ((Z, Z, y), ["z", "z", "y"], r"t\.parquet: several columns are called z; valid: other"),
+        (([], []), ["z", "y"], r"t\.parquet: has no rows; valid: at least one row"),
+    ):
+        write(*columns, names=names)
+        with pytest.raises(UserError, match=message):
+            parquet(settings, seed=0)
+    write(Z, y, names=["z", "y"])
+    with pytest.raises(UserError, match=r"data\.separator: 'tab' is not used by data\.source=parq"):
+        parquet(DataSettings(source="parquet", path=str(path), separator="tab"), seed=0)
 
 
 def test_other_files_are_named(path: Path) -> None:

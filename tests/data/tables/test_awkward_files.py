@@ -156,7 +156,19 @@ CASES = {
     "a line with too many fields": Case(
         PLAIN + "1,2,yes,4\n", error=("is not readable as CSV", "line 62, saw 4", "mend that line")
     ),
-    "a line with too few fields": Case(PLAIN + "1.5\n", shape=(ROWS, 2), notices=("row 61",)),
+    "a line with too few fields": Case(
+        PLAIN + "1.5\n",
+        shape=(ROWS, 2),
+        notices=("row 61", "1 line has fewer than 3 fields, the first is line 62"),
+    ),
+    "lines with too few fields among missing values": Case(
+        rows(number, lambda r: '"a\nb"' if r % 2 else "", lambda r: "" if r < 9 else label(r))
+        + "1.5\n\n0.5,u\n",
+        settings={"target": "a", "task": "regression"},
+        shape=(ROWS + 2, 2),
+        # 60 rows, a second line in every other one; a blank line between the short ones
+        notices=("2 lines have fewer than 3 fields, the first is line 92: the last ones",),
+    ),
     "an open quote": Case(PLAIN + '"1,2,yes\n', error=("is not readable as CSV",)),
     "an empty file": Case("", error=("is empty",)),
     "blank lines": Case("\n\n \n", error=("is empty",)),
@@ -296,6 +308,11 @@ CASES = {
         kinds={"a": "date"},
         check=lambda data: "%d/%m/%Y %H:%M" in _done(data, "a"),
     ),
+    "dates that never end": Case(
+        rows(lambda r: "01/12/9999" if r % 5 == 0 else f"{r % 12 + 1}/02/2023", number, label),
+        kinds={"a": "date"},
+        notices=("dates in 'a' are read with the month first",),
+    ),
     "codes with leading zeros": Case(
         rows(lambda r: f"0{r % 5}123", number, label),
         kinds={"a": "categorical"},
@@ -322,6 +339,79 @@ CASES = {
     ),
     "a setting of the target": Case(
         PLAIN, {"columns": {"y": "numeric"}}, error=("data.columns.y: is the target",)
+    ),
+    "euro signs of windows": Case(
+        (
+            "größe;y\n"
+            + "".join(f"{1234.5 + r:,.2f} €;{label(r)}\n" for r in range(ROWS)).translate(
+                str.maketrans(",.", ".,")
+            )
+        ).encode("cp1252"),
+        kinds={"größe": "numeric"},
+        notices=("was read as Windows-1252",),
+        check=lambda data: data.x[2, 0] == 1236.5,
+    ),
+    "amounts of accountants": Case(
+        rows(lambda r: f'"({r + 1},000)"' if r % 2 else f'"{r},500"', number, label),
+        kinds={"a": "numeric"},
+        check=lambda data: data.x[1:3, 0].tolist() == [-2000.0, 2500.0],
+    ),
+    "minus signs of print": Case(
+        rows(number, whole, label).replace("-", "−"),
+        kinds={"a": "numeric"},
+        check=lambda data: bool(np.isclose(data.x[2, 0], np.sin(3.4), atol=1e-3)),
+    ),
+    "remarks and a title above": Case(
+        "# exported\n# by hand, with care\n\nSales of the year\n" + PLAIN,
+        kinds={"a": "numeric", "y": "target"},
+        shape=(ROWS, 2),
+        notices=("3 lines above the table passed over: '# exported', '# by hand",),
+    ),
+    "a line for excel": Case(
+        "sep=;\n" + PLAIN.replace(",", ";"), kinds={"a": "numeric"}, shape=(ROWS, 2)
+    ),
+    "a separator at the end of every line": Case(
+        PLAIN.replace("\n", ",\n"), kinds={"a": "numeric", "y": "target"}, shape=(ROWS, 2)
+    ),
+    "a header that lacks a name": Case(
+        "a,y\n" + rows(lambda r: r, number, label, header=""),
+        error=("is not readable as CSV", "saw 3"),
+    ),
+    "two lines of headers": Case(
+        "a,b,y\nkg,cm,eur\n" + rows(number, whole, number, header=""),
+        error=("'eur' in row 1", "a second line of headers taken out"),
+    ),
+    "a row of totals": Case(
+        rows(lambda r: "NSEW"[r % 4], whole, number) + "Total,480,99\n",
+        notices=("the last row, 61, looks like a total of the others: 'Total' in 'a'",),
+        shape=(ROWS + 1, 2),
+    ),
+    "numbers with a unit": Case(
+        rows(lambda r: f"{r % 30}.5 kg", number, label),
+        notices=("'a' holds numbers with a unit, such as '0.5 kg'",),
+    ),
+    "classes in capitals and not": Case(
+        rows(number, whole, lambda r: ("Yes", "yes", "NO", "no")[r % 4]),
+        notices=("differ in capital letters alone: 'Yes' and 'yes', 'NO' and 'no'",),
+    ),
+    "booleans in capitals and not": Case(
+        rows(lambda r: ("TRUE", "false", "True", "FALSE ")[r % 4], number, label),
+        kinds={"a": "boolean"},
+    ),
+    "dates before 1900 and times of day": Case(
+        rows(
+            *(lambda r: f"{1800 + r}-{r % 12 + 1:02}-07", lambda r: f"{r % 24}:{r % 60:02}", label)
+        ),
+        kinds={"a": "date", "b": "date"},
+    ),
+    "negative zero": Case(
+        rows(number, lambda r: ("-0.0", "0", "-0")[r % 3], lambda r: ("0", "-0", "1")[r % 3]),
+        kinds={"b": "constant"},
+        check=classes("0", "1"),
+    ),
+    "a target of six magnitudes": Case(
+        rows(number, whole, lambda r: f"{10 ** (r / 10):.3f}"),
+        check=lambda data: data.task == "regression" and data.y.max() > 7e5,
     ),
     "everything left out": Case(PLAIN, {"drop": ("a", "b")}, error=("no column is left",)),
 }

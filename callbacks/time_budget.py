@@ -1,0 +1,38 @@
+"""Stops training that has taken longer than it may, by the clock on the wall."""
+
+import time
+from typing import Any
+
+import keras
+
+
+class TimeBudget(keras.callbacks.Callback):
+    """Stops training at the end of the epoch in which its time has run out.
+
+    Args:
+        seconds: above 0.
+        started: when the time began, by `time.perf_counter()`; None for when training begins.
+
+    Attributes:
+        stopped_epoch: number of the epoch, from 0, after which training was stopped, or None.
+    """
+
+    def __init__(self, seconds: float, started: float | None = None) -> None:
+        super().__init__()
+        if not seconds > 0:
+            raise ValueError(f"seconds must be above 0, but got {seconds}")
+        self.seconds = seconds
+        self.started = started
+        self.stopped_epoch: int | None = None
+        self._began = 0.0
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Starts the clock, unless it was started before."""
+        self.stopped_epoch = None
+        self._began = time.perf_counter() if self.started is None else self.started
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Looks at the clock."""
+        if time.perf_counter() - self._began > self.seconds:
+            self.stopped_epoch = epoch
+            self.model.stop_training = True

@@ -1,0 +1,181 @@
+"""Settings that overrule how a file is read, and what is told where they may be needed."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from src.config import dump_config, load_config
+from src.config.schema import DataSettings
+from src.data.loading import Data, load_data
+from src.data.tables.columns import columns_yaml, raw_inputs, read_columns
+from src.data.tables.missing_values import blank_out
+from src.errors import UserError
+
+ROWS = 48
+
+
+def lines(header: str, row: Any) -> str:
+    return "\n".join([header, *(row(number) for number in range(ROWS))]) + "\n"
+
+
+def read(folder: Path, content: str | bytes, **settings: Any) -> Data:
+    path = folder / "file.csv"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return load_data(DataSettings(source="csv", path=str(path), **settings), seed=0)
+
+
+def notices(data: Data) -> str:
+    assert data.table is not None
+    return "\n".join(data.table.notices)
+
+
+def formats(data: Data) -> dict[str, str]:
+    assert data.table is not None
+    return {column.name: column.format for column in data.table.inputs}
+
+
+def test_the_separator(tmp_path: Path) -> None:
+    # Every line has one comma and one caret: by itself it is a table of two columns.
+    text = lines("a^b,c^y", lambda r: f"{r % 5}^{r % 3},{r % 4}^{r % 2}")
+    assert formats(read(tmp_path, text)) == {"a^b": "text"}
+    data = read(tmp_path, text, separator="^", decimal="comma")
+    assert formats(data) == {"a": "1.234,5", "b,c": "1.234,5"}
+    np.testing.assert_allclose(data.x[7], [2, 1.3], rtol=1e-6)
+    for name, sign in (("semicolon", ";"), ("tab", "\t"), ("bar", "|"), ("blanks", "  ")):
+        found = read(tmp_path, text.replace(",", ".").replace("^", sign), separator=name)
+        assert formats(found) == {"a": "plain", "b.c": "plain"}
+
+
+def test_the_encoding(tmp_path: Path) -> None:
+    content = lines("a,town,y", lambda r: f"{r % 5},{('Łódź', 'Brno')[r % 2]},{r % 3}")
+    found = read(tmp_path, content.encode("cp1250"))
+    assert "was read as Windows-1252" in notices(found)
+    data = read(tmp_path, content.encode("cp1250"), encoding="cp1250")
+    assert data.table is not None
+    assert data.table.inputs[1].categories == ("Łódź", "Brno")
+    assert notices(data) == ""
+    assert read(tmp_path, content.encode("utf-16"), encoding="utf-16").x.shape == (ROWS, 2)
+    assert formats(read(tmp_path, content.encode("utf-8-sig"), encoding="utf-8"))["a"] == "plain"
+    with pytest.raises(UserError, match=r"data\.encoding: 'utf-8' is not how .*file\.csv is writ"):
+        read(tmp_path, content.encode("cp1250"), encoding="utf-8")
+
+
+def test_decimal_commas_where_points_could_be_either(tmp_path: Path) -> None:
+    text = lines("a;b;y", lambda r: f"{r % 9 + 1}.{r:03};{r},5;{r % 3}")
+    found = read(tmp_path, text)
+    assert formats(found) == {"a": "plain", "b": "1.234,5"}
+    assert "numbers in 'a' are read with decimal points" in notices(found)
+    assert "data.decimal=comma takes their points for thousands" in notices(found)
+    data = read(tmp_path, text, decimal="comma")
+    assert formats(data) == {"a": "1.234,5", "b": "1.234,5"}
+    assert data.x[10].tolist() == [2010, 10.5]
+    assert "decimal" not in notices(data)
+    assert "decimal" not in notices(read(tmp_path, text.replace(".", "")))
+    point = read(tmp_path, text.replace(",5", ""), decimal="point")
+    assert formats(point) == {"a": "plain", "b": "plain"}
+    # of a column whose kind is set too
+    numeric = read(tmp_path, text, decimal="comma", columns={"a": "numeric"})
+    assert numeric.x[10, 0] == 2010
+
+
+@pytest.mark.parametrize("sign", ["/", "-"])
+def test_the_order_of_day_and_month(sign: str, tmp_path: Path) -> None:
+    text = lines("d,y", lambda r: sign.join((f"{1 + r % 12}", f"{1 + r // 12}", f"2023,{r % 2}")))
+    found = read(tmp_path, text)
+    first = "month" if sign == "/" else "day"
+    other = {"month": "day_first", "day": "month_first"}[first]
+    assert f"dates in 'd' are read with the {first} first, such as 0" in notices(found)
+    assert f"data.date_order={other} reads them the other way" in notices(found)
+    days = {}
+    for order in ("day_first", "month_first"):
+        data = read(tmp_path, text, date_order=order)
+        assert "dates" not in notices(data)
+        days[order] = data.x[:, 0] + data.table.inputs[0].origin  # type: ignore[union-attr]
+    assert days["day_first"][13] == np.datetime64("2023-02-02").astype(int)
+    assert days["day_first"][12] == np.datetime64("2023-02-01").astype(int)
+    assert days["month_first"][12] == np.datetime64("2023-01-02").astype(int)
+    # a day above 12 settles it
+    clear = text.replace(f"1{sign}1{sign}2023", f"13{sign}1{sign}2023", 1)
+    assert "dates" not in notices(read(tmp_path, clear))
+
+
+def test_more_texts_that_are_missing_values(tmp_path: Path) -> None:
+    def row(r: int) -> str:
+        a = ("-999", "-999.0", f"{r % 11}.5")[min(r % 9, 2)]
+        return f"{a},{('Unknown', 'x', 'y')[r % 3]},{'unknown ' if r == 5 else r % 2}"
+
+    text = lines("a,b,y", row)
+    plain = read(tmp_path, text)
+    assert plain.table is not None
+    assert [column.missing for column in plain.table.columns] == [0, 0, 0]
+    data = read(tmp_path, text, missing=("-999", "unknown"))
+    assert data.table is not None
+    assert [column.missing for column in data.table.columns] == [12, 16, 1]
+    assert data.class_names == ("0", "1")
+    assert np.isnan(data.x[:2, 0]).all()
+
+    # An exported model's rows are read by the same rule.
+    (tmp_path / "columns.yaml").write_text(columns_yaml(data.table, data.task, data.class_names))
+    columns = read_columns(tmp_path / "columns.yaml")
+    assert columns.target.also_missing == ("-999", "unknown")
+    frame = pd.read_csv(tmp_path / "file.csv").drop(index=5)
+    for rows in (frame, frame.astype(str)):
+        inputs = raw_inputs(rows, columns.columns)
+        np.testing.assert_array_equal(inputs["a"], data.x[:, 0])
+        assert [text == "" for text in inputs["b"]] == np.isnan(data.x[:, 1]).tolist()
+
+
+def test_numbers_are_blanked_out_of_columns_of_any_type() -> None:
+    texts = ["-999", "unknown"]
+    assert blank_out(pd.Series([1, -999, 3]), texts).isna().tolist() == [False, True, False]
+    assert blank_out(pd.Series([1.5, -999.0]), texts).isna().tolist() == [False, True]
+    assert blank_out(pd.Series(["-999 ", "UNKNOWN", None, "a"]), texts).tolist()[:2] == ["", ""]
+    dates = pd.Series(pd.to_datetime(["2024-01-01"]))
+    assert blank_out(dates, texts) is dates
+    flags = pd.Series([True, False])
+    assert blank_out(flags, ["1"]) is flags
+
+
+@pytest.mark.parametrize(
+    ("override", "parts"),
+    [
+        ("data.separator=ab", ("data.separator: 'ab' is not valid", "semicolon", "blanks")),
+        ("data.separator=x", ("data.separator: 'x'", "one character such as ^")),
+        ("data.encoding=utf-9", ("data.encoding: 'utf-9'", "cp1252")),
+        ("data.encoding=base64", ("data.encoding: 'base64'", "that Python knows")),
+        ("data.decimal=period", ("data.decimal: 'period'", "auto, point, comma")),
+        ("data.date_order=ymd", ("data.date_order: 'ymd'", "day_first, month_first")),
+        ("data.missing=[true]", ("data.missing: [true]", "texts and numbers")),
+        ("data.missing=-999", ("data.missing: -999", "such as [-999, unknown]")),
+    ],
+)
+def test_values_that_mean_nothing_are_refused(override: str, parts: tuple[str, ...]) -> None:
+    with pytest.raises(UserError) as raised:
+        load_config(None, [override])
+    for part in parts:
+        assert part in str(raised.value)
+
+
+def test_the_configuration_keeps_them(tmp_path: Path) -> None:
+    config = load_config(
+        None,
+        [
+            *("data.missing=[-999, -1.5, unknown]", "data.separator=^", "data.encoding=cp1250"),
+            *("data.decimal=comma", "data.date_order=day_first"),
+        ],
+    )
+    assert config.data.missing == ("-999", "-1.5", "unknown")
+    (tmp_path / "config.yaml").write_text(dump_config(config, {}), encoding="utf-8")
+    assert load_config(tmp_path / "config.yaml").data == config.data
+
+
+@pytest.mark.parametrize(
+    "setting", [{"header": False}, {"missing": ("-1",)}, {"encoding": "utf-8"}]
+)
+def test_sources_without_columns_refuse_them(setting: dict[str, Any]) -> None:
+    name = next(iter(setting))
+    with pytest.raises(UserError, match=rf"data\.{name}: .* is not used by data\.source=iris"):
+        load_data(DataSettings(source="iris", **setting), seed=0)
