@@ -78,6 +78,24 @@ def load_history(run: str | Path | RunDirectory | None = None) -> pd.DataFrame:
     return table.dropna(subset=["trial_id", "epoch"]).reset_index(drop=True)
 
 
+def load_fits(run: str | Path | RunDirectory | None = None) -> pd.DataFrame:
+    """Returns fits.csv: a row a fit, where trials have several; else an empty table.
+
+    Args:
+        run: as for `load_trials`.
+
+    Raises:
+        UserError: if there is no such run, or the file cannot be read.
+    """
+    found = find_run(run)
+    if not found.fits_table.exists():
+        return pd.DataFrame()
+    table = _read(found.fits_table, ("trial_id",))
+    for name in table.columns.drop("trial_id", errors="ignore"):
+        table[name] = pd.to_numeric(table[name], errors="coerce")
+    return table
+
+
 def find_run(run: str | Path | RunDirectory | None) -> RunDirectory:
     """Returns a run that is there.
 
