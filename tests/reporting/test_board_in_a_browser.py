@@ -15,6 +15,7 @@ pytestmark = pytest.mark.skipif(not chromium.PROGRAM, reason="no Chromium on thi
 
 TABS = "everything(document).filter(node => node.tagName == 'PAPER-TAB')"
 WORDS = "everything(document).filter(node => !node.children.length).map(n => n.textContent.trim())"
+SCATTER = "everything(document).find(n => n.tagName == 'TF-HPARAMS-SCATTER-PLOT-MATRIX-PLOT')"
 PLOT = "everything(document).find(node => node.tagName == 'TF-HPARAMS-PARALLEL-COORDS-PLOT')"
 
 
@@ -74,7 +75,22 @@ def test_parallel_coordinates_draw_a_line_for_each_completed_trial(
         f"return everything({PLOT}.shadowRoot).filter(n => n.tagName == 'text')"
         ".map(n => n.textContent)"
     )
-    assert {"learning_rate", "activation", "score", "val_loss"} <= set(axes)
+    assert {"learning_rate", "activation", "score", "parameters"} <= set(axes)
+
+
+def test_scatter_plots_show_each_completed_trial(
+    browser: chromium.Chromium, url: str, trials: pd.DataFrame
+) -> None:
+    browser.open(f"{url}/#hparams")
+    browser.wait_for(f"return {TABS}.length == 3")
+    browser.value(f"{TABS}[2].click()")
+    inside = f"everything({SCATTER}.shadowRoot)"
+    completed = int((trials["status"] == "COMPLETED").sum())
+    cells = f"{inside}.filter(n => n.matches('.cell')).length"
+    dots = f"{inside}.filter(n => n.matches('circle')).length"
+    browser.wait_for(f"return {SCATTER} && {dots} > 0 && {dots} == {completed} * {cells}")
+    labels = set(browser.value(f"return {inside}.map(n => n.textContent)"))
+    assert {"learning_rate", "activation", "score", "val_log_loss", "parameters"} <= labels
 
 
 def test_a_scalar_chart_shows_the_last_value_of_a_trial(
