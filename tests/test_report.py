@@ -41,6 +41,12 @@ TAGS = frozenset(
 )
 
 
+@pytest.fixture(autouse=True)
+def _few_trees(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a forest finds is tested where importance is."""
+    monkeypatch.setattr("src.reporting.analysis.importance.TREES", 4)
+
+
 class Page(HTMLParser):
     """The tags, attributes and text of a page."""
 
