@@ -7,11 +7,10 @@ from typing import Any
 import pandas as pd
 
 from src.errors import UserError
-from src.run_directory import RunDirectory
+from src.run_directory import RUNS, RunDirectory
 
 TOO_LARGE = 1e150  # such a score or time is none: sums of squares would overflow
 LARGEST = 1e12  # a count of epochs that is larger is none
-RUNS = "logs"  # the folder of all runs where none is named
 TEXTS = ("trial_id", "status", "reason", "parent", "worker", "started", "ended")
 WHOLE = ("epochs", "best_epoch", "bracket", "rung")
 TRIAL_COLUMNS = (
