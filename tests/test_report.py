@@ -191,6 +191,8 @@ def test_several_runs_are_compared_side_by_side(
     assert page.tags <= TAGS
     assert "12 of 12" in page.text
     assert "interrupted" in page.text
+    assert "The same in all:" in page.text
+    assert "initializer=he_normal" in page.text
     assert not run.report.exists()
 
 

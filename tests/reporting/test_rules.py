@@ -1,5 +1,7 @@
 """Each rule speaks where its data calls for it, and is silent where it does not."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -321,5 +323,9 @@ def test_runs_are_compared_only_where_they_can_be() -> None:
     assert "no more than chance" in text_of(compared([worse, better], [loud, loud]))
     other = run_data(trials_table([0.9]), objective="val_loss", direction="min")
     assert "different objectives" in text_of(compared([better, other], [noise, noise]))
+    reseeded = replace(worse, settings={"seed": 7})
+    first, second = compared([replace(better, settings={"seed": 1}), reseeded], [noise, noise])
+    assert "split otherwise (`seed`)" in first.text
+    assert "more than chance" in second.text
     rows = run_data(trials_table([0.9]), objective="val_accuracy", fingerprint="y")
     assert "different rows" in compared([better, rows], [noise, noise])[0].text

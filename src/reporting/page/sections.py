@@ -25,7 +25,7 @@ from src.reporting.plots import (
 from src.reporting.rules.finding import Finding
 from src.reporting.run_data import RunData
 from src.reporting.story import Story
-from src.reporting.text import count, duration, number, shortened
+from src.reporting.text import count, duration, number, setting, shortened
 
 STATES = {
     "running": "still running",
@@ -352,7 +352,9 @@ def settings_section(data: RunData) -> Markup:
     if not data.settings:
         return joined(parts)
     rows_of_settings = [
-        (key, str(value)) for key, value in data.settings.items() if not key.startswith("space.")
+        (key, setting(value))
+        for key, value in data.settings.items()
+        if not key.startswith("space.")
     ]
     settings = table(("setting", "value"), rows_of_settings, css="text plain")
     return joined([*parts, element("details", element("summary", "All settings"), settings)])
