@@ -118,7 +118,7 @@ def _cards(data: RunData) -> Markup:
             lead = abs(float(best["score"]) - float(second["score"]))
             behind = f"trial {second['trial_id']}"
             cards.append(
-                (number(lead, 3), f"ahead of {behind}") if lead else ("tied", f"with {behind}")
+                (number(lead, 2), f"ahead of {behind}") if lead else ("tied", f"with {behind}")
             )
     failed = f", {len(data.failed)} failed" if len(data.failed) else ""
     cards.append((str(len(data.trials)), f"trials{failed}; {STATES.get(data.state, data.state)}"))

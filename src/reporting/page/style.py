@@ -59,7 +59,7 @@ footer{color:var(--muted);font-size:.86rem;padding-top:20px;padding-bottom:40px}
 @media (max-width:520px){main,header,footer{padding:0 14px}header{padding-top:18px}
 h1{font-size:1.3rem}.card b{font-size:1.15rem}.cards{grid-template-columns:1fr 1fr}}
 @media print{body{font-size:10pt}.cards{grid-template-columns:repeat(auto-fit,minmax(110px,1fr))}
-h2,h3,summary{break-after:avoid}
+h2,h3,summary,p:has(+pre){break-after:avoid}
 figure,.card,tr,li,pre,.wide:has(>svg){break-inside:avoid}
 .wide{overflow:visible;background:none}.wide>svg.plot{min-width:0}
 pre,code{border:none}main,header{max-width:none}
