@@ -2,8 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
+CHECK_VERSION = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.12 …")'
 
-.PHONY: tune test report board lint clean
+.PHONY: tune test report board a-run lint clean
 
 tune: .venv/.installed
 	$(BIN)/python -m src.tune $(ARGS)
@@ -14,11 +15,14 @@ test: .venv/.installed-tests
 report: .venv/.installed
 	$(BIN)/python -m src.report $(ARGS)
 
-# TensorBoard for the latest run, on this machine alone.
-board: .venv/.installed
-	@run=$$(ls -td logs/*/ 2>/dev/null | head -n 1); \
-	if [ -z "$$run" ]; then echo "no run under logs/ yet: make tune" >&2; exit 2; fi; \
-	echo "$$run"; exec $(BIN)/python -m tensorboard.main --host 127.0.0.1 --logdir "$${run}tensorboard" $(ARGS)
+# TensorBoard for the latest run, on this machine alone; without a run, nothing is installed first.
+board: a-run .venv/.installed
+	@run=$$($(BIN)/python -m src.latest) && echo "$$run" && \
+	exec $(BIN)/python -m tensorboard.main --host 127.0.0.1 --logdir "$$run/tensorboard" $(ARGS)
+
+a-run:
+	@$(CHECK_VERSION)
+	@$(PYTHON) -m src.latest > /dev/null
 
 lint: .venv/.installed-tests
 	$(BIN)/ruff check .
@@ -29,7 +33,7 @@ clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 .venv/.installed: requirements.txt
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.12 …")'
+	$(CHECK_VERSION)
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --requirement requirements.txt
 	touch $@

@@ -4,9 +4,10 @@ from typing import Any
 
 import keras
 
+from callbacks.reduce_lr_on_plateau import PLATEAU_SCALE
 from callbacks.regularization_scheduler import STRENGTHS
 
-CONTROLS = ("learning_rate", "batch_size", *STRENGTHS)
+CONTROLS = ("learning_rate", PLATEAU_SCALE, "batch_size", *STRENGTHS)
 """Names in the logs of what is set, not measured; TensorBoard shows each in a chart of its own."""
 
 

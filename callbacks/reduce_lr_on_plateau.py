@@ -9,13 +9,17 @@ from callbacks.learning_rate import LearningRate
 from callbacks.monitor import Direction, Monitor, Plateaus
 from callbacks.plan import TrainingPlan
 
+PLATEAU_SCALE = "plateau_scale"
+"""Name in the logs of what the cuts have made of the rate: 1 before the first."""
+
 
 class ReduceLROnPlateau(keras.callbacks.Callback):
     """Multiplies the rate by `factor` each time a metric has not improved for `patience` epochs.
 
     Unlike Keras's own it sets a factor instead of the rate, so that it goes together with a
     schedule, in either order in the list of callbacks. A cut takes effect in the next epoch. NaN
-    and infinities count as no improvement.
+    and infinities count as no improvement. The scale that it gave an epoch's rate is put into the
+    epoch's logs: with a schedule the rate alone would not tell whether there was a cut.
 
     Args:
         monitor: the metric's name in the logs.
@@ -51,6 +55,7 @@ class ReduceLROnPlateau(keras.callbacks.Callback):
         self.floor = floor
         self.plateaus = Plateaus(Monitor(monitor, direction, min_delta), patience, cooldown)
         self._resumed = False
+        self._scale = 1.0
 
     @classmethod
     def limits(cls) -> dict[str, tuple[float, float]]:
@@ -109,15 +114,18 @@ class ReduceLROnPlateau(keras.callbacks.Callback):
         """Writes the rate of the epoch."""
         rate = LearningRate.of(self.model)
         lowest = self.floor / rate.base if rate.base > self.floor else 1.0
-        rate.set_factor("plateau", max(self.factor**self.plateaus.count, lowest))
+        self._scale = max(self.factor**self.plateaus.count, lowest)
+        rate.set_factor("plateau", self._scale)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Counts the epoch, and makes a cut where patience has run out.
+        """Counts the epoch, makes a cut where patience has run out, and logs the epoch's scale.
 
         Raises:
             MissingMetricError: if the logs lack the metric.
         """
         self.plateaus.update(logs)
+        if logs is not None:
+            logs[PLATEAU_SCALE] = self._scale
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Gives the base rate back."""

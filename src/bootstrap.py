@@ -45,7 +45,7 @@ def intervals(
         of twenty replicates, as roc_auc is not where a class has few rows.
     """
     found: dict[str, list[Array]] = {}
-    for counts in _draws(len(truth), replicates, seed):
+    for counts in draws(len(truth), replicates, seed):
         for name, values in weighted_metrics(task, truth, prediction, threshold, counts).items():
             found.setdefault(name, []).append(values)
     tails = [50 * (1 - CONFIDENCE), 50 * (1 + CONFIDENCE)]
@@ -83,7 +83,7 @@ def weighted_metrics(
         return (
             _of_labels(truth, labels, probability.shape[1], weights)
             | {"log_loss": _log_loss(truth, probability, weights)}
-            | _areas_over_classes(truth, prediction, weights)
+            | weighted_areas(truth, prediction, weights)
         )
 
 
@@ -109,7 +109,25 @@ def of_confusion(confusion: Array) -> dict[str, Array]:
     }
 
 
-def _draws(rows: int, replicates: int, seed: int) -> Iterator[Array]:
+def weighted_areas(truth: Array, prediction: Array, weights: Array) -> dict[str, Array]:
+    """roc_auc and pr_auc: the mean over the classes, each against the rest; of two, of class 1.
+
+    Args:
+        truth: `(rows,)` labels 0 … classes − 1.
+        prediction: `(rows, 1)` probabilities of class 1, or `(rows, classes)` probabilities.
+        weights: `(replicates, rows)`: how often each row occurs.
+    """
+    classes = [1] if prediction.shape[1] == 1 else range(prediction.shape[1])
+    pairs = zip(classes, prediction.T, strict=True)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        areas = np.array([_areas(truth == label, column, weights) for label, column in pairs])
+    roc, average = areas.mean(axis=0)
+    return {"roc_auc": roc, "pr_auc": np.where(np.isnan(roc), np.nan, average)}
+
+
+def draws(rows: int, replicates: int, seed: int) -> Iterator[Array]:
+    """Yields `(some replicates, rows)` arrays of how often each row is drawn; all together make up
+    the replicates."""
     generator = np.random.default_rng(seed)
     share = np.full(rows, 1.0 / rows)
     at_once = max(1, CELLS // rows)
@@ -144,15 +162,6 @@ def _log_loss(truth: Array, probability: Array, weights: Array) -> Array:
     tiny = np.finfo(probability.dtype).eps  # as scikit-learn clips
     own = np.clip(probability[np.arange(len(truth)), truth], tiny, 1 - tiny)
     return np.asarray(weights @ -np.log(own) / weights.sum(axis=1))
-
-
-def _areas_over_classes(truth: Array, prediction: Array, weights: Array) -> dict[str, Array]:
-    """The mean over the classes, each against the rest; of two classes, of class 1 alone."""
-    classes = [1] if prediction.shape[1] == 1 else range(prediction.shape[1])
-    pairs = zip(classes, prediction.T, strict=True)
-    areas = np.array([_areas(truth == label, column, weights) for label, column in pairs])
-    roc, average = areas.mean(axis=0)
-    return {"roc_auc": roc, "pr_auc": np.where(np.isnan(roc), np.nan, average)}
 
 
 def _areas(positive: Array, score: Array, weights: Array) -> tuple[Array, Array]:

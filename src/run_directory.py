@@ -10,6 +10,7 @@ from pathlib import Path
 from src.errors import DiskError, UserError, nearest
 from src.files import disk_errors
 
+RUNS = "logs"  # the folder of all runs where none is named
 _STATE_SUFFIX = ".state.npz"
 _STATE_FILES = ("config.yaml", "search.json", "search.previous.json")
 RUN_NAME_RULE = (

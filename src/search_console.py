@@ -41,11 +41,16 @@ class ConsoleListener(SearchListener):
     happens is written into the run's log too.
 
     Args:
-        console: where to; without one, standard output as plain text, which suits notebooks.
+        console: where to; without one, standard output as plain text, which suits notebooks, and
+            at the end why the search stopped.
     """
 
     def __init__(self, console: Console | None = None) -> None:
-        self.console = console or Console(file=sys.stdout, force_jupyter=False, color_system=None)
+        # A notebook's standard output claims to be a terminal, and would keep every frame of a bar.
+        self.console = console or Console(
+            file=sys.stdout, force_jupyter=False, force_terminal=False, color_system=None
+        )
+        self._is_alone = console is None  # nobody else says how it ended
         self._display = _Display(self.console)
 
     def on_search_begin(
@@ -71,7 +76,7 @@ class ConsoleListener(SearchListener):
             show_notice(self.console, notice)
             self._log.write(f"notice: {notice}")
         self._display.show(progress)
-        if self.console.is_terminal:
+        if self.console.is_interactive:
             self._display.start()
 
     def on_trial_begin(self, spec: TrialSpec, progress: SearchProgress) -> None:
@@ -98,8 +103,11 @@ class ConsoleListener(SearchListener):
         self._display.stopping = f"  {signal_name}: stopping; once more stops at once"
 
     def on_search_end(self, end: SearchEnd, progress: SearchProgress) -> None:
-        """Removes the bar."""
-        self._display.stop()
+        """Removes the bar, and says why the search ended where no command does."""
+        if self.console.is_interactive:
+            self._display.stop()
+        if self._is_alone:
+            show_line(self.console, end.kind, end.reason)
         self._log.write(f"search ends, {end.kind}: {end.reason}; best {best_text(progress)}")
 
     def on_export(self, run: RunDirectory, winner: Winner) -> None:

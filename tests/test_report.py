@@ -41,6 +41,12 @@ TAGS = frozenset(
 )
 
 
+@pytest.fixture(autouse=True)
+def _few_trees(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a forest finds is tested where importance is."""
+    monkeypatch.setattr("src.reporting.analysis.importance.TREES", 4)
+
+
 class Page(HTMLParser):
     """The tags, attributes and text of a page."""
 
@@ -185,6 +191,8 @@ def test_several_runs_are_compared_side_by_side(
     assert page.tags <= TAGS
     assert "12 of 12" in page.text
     assert "interrupted" in page.text
+    assert "The same in all:" in page.text
+    assert "initializer=he_normal" in page.text
     assert not run.report.exists()
 
 

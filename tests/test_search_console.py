@@ -107,7 +107,12 @@ def test_without_a_terminal_and_without_colours_there_are_no_escape_codes(
     assert "\x1b[3" not in file.getvalue()  # colours; the bar still moves the cursor
 
 
-def test_a_notebook_gets_plain_lines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_notebook_gets_plain_lines_and_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = io.StringIO()
+    monkeypatch.setattr(file, "isatty", lambda: True)  # as a notebook's standard output says
+    monkeypatch.setattr("sys.stdout", file)
     listener = ConsoleListener()
     assert not listener.console.is_jupyter
     progress = SearchProgress(kt.Objective("val_accuracy", "max"), 1)
@@ -115,10 +120,12 @@ def test_a_notebook_gets_plain_lines(tmp_path: Path, capsys: pytest.CaptureFixtu
     record = ended("0000", 0.9)
     progress.records.append(record)
     listener.on_trial_end(record, progress)
-    listener.on_search_end(SearchEnd("finished", "all done"), progress)
-    shown = capsys.readouterr().out
-    assert "0000  0.9  epoch 4 of 9" in shown
-    assert "\x1b" not in shown
+    listener.on_search_end(SearchEnd("interrupted", "SIGINT"), progress)
+    lines = [line.split() for line in file.getvalue().splitlines()]
+    assert "\x1b" not in file.getvalue()
+    assert [line[:2] for line in lines] == [
+        *(["Trials", "─" * 73], ["run", str(tmp_path)], ["0000", "0.9"], ["interrupted", "SIGINT"])
+    ]
 
 
 def test_the_log_has_a_line_an_event_and_grows(tmp_path: Path) -> None:

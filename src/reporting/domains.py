@@ -118,6 +118,13 @@ def shown(name: str, value: Any) -> str:
     return str(value)
 
 
+def brief(domain: Domain, value: Any) -> str:
+    """A value in three digits, enough to compare: all of them stand in trials.csv."""
+    if domain.kind == "float" and isinstance(value, float) and not math.isnan(value):
+        return number(value, 3)
+    return shown(domain.name, value)
+
+
 def cells(name: str, column: pd.Series) -> list[str]:
     """A column of hyperparameters as tables write it."""
     return [shown(name, value) for value in column]

@@ -7,11 +7,10 @@ from typing import Any
 import pandas as pd
 
 from src.errors import UserError
-from src.run_directory import RunDirectory
+from src.run_directory import RUNS, RunDirectory
 
 TOO_LARGE = 1e150  # such a score or time is none: sums of squares would overflow
 LARGEST = 1e12  # a count of epochs that is larger is none
-RUNS = "logs"  # the folder of all runs where none is named
 TEXTS = ("trial_id", "status", "reason", "parent", "worker", "started", "ended")
 WHOLE = ("epochs", "best_epoch", "bracket", "rung")
 TRIAL_COLUMNS = (
@@ -76,6 +75,24 @@ def load_history(run: str | Path | RunDirectory | None = None) -> pd.DataFrame:
     for name in table.columns.drop("trial_id"):
         table[name] = pd.to_numeric(table[name], errors="coerce")
     return table.dropna(subset=["trial_id", "epoch"]).reset_index(drop=True)
+
+
+def load_fits(run: str | Path | RunDirectory | None = None) -> pd.DataFrame:
+    """Returns fits.csv: a row a fit, where trials have several; else an empty table.
+
+    Args:
+        run: as for `load_trials`.
+
+    Raises:
+        UserError: if there is no such run, or the file cannot be read.
+    """
+    found = find_run(run)
+    if not found.fits_table.exists():
+        return pd.DataFrame()
+    table = _read(found.fits_table, ("trial_id",))
+    for name in table.columns.drop("trial_id", errors="ignore"):
+        table[name] = pd.to_numeric(table[name], errors="coerce")
+    return table
 
 
 def find_run(run: str | Path | RunDirectory | None) -> RunDirectory:

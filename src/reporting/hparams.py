@@ -105,9 +105,11 @@ class HParamsListener(SearchListener):
         infos = {hp.name: _info(hp) for hp in spaces.reachable(self._space.space)}
         objective = self._objective
         shown = {"score": "score"}
-        names = [f"val_{name}" for name in (*self._metrics, "loss")]
+        names = [f"val_{name}" for name in self._metrics]
         shown |= {BEST + name: name for name in names if name != objective}
         shown |= {"epochs": "epochs", "seconds": "seconds", "parameters": "parameters"}
+        if objective != "val_loss":  # behind, as it is mostly one of the metrics once more
+            shown |= {f"{BEST}val_loss": "val_loss"}
         if has_rungs:
             shown |= {"bracket": "bracket", "rung": "last rung"}
         # Last, as TensorBoard shows the first five at once, and its plots leave out every row that

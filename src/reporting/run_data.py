@@ -13,7 +13,13 @@ import pandas as pd
 from src.config.yaml_text import YamlError, read_yaml
 from src.errors import UserError
 from src.reporting.domains import Domain, read_space
-from src.reporting.frames import empty_history, empty_trials, load_history, load_trials
+from src.reporting.frames import (
+    empty_history,
+    empty_trials,
+    load_fits,
+    load_history,
+    load_trials,
+)
 from src.run_directory import RunDirectory
 from src.run_lock import is_held
 from src.search.snapshot import SavedSearch, read_snapshot
@@ -50,6 +56,7 @@ class RunData:
         intervals: of each of its test metrics the ends of the 95 % interval, where there is one.
         baselines: what untuned models reach on the same rows.
         predictions: best/predictions.csv; empty without it.
+        fits: as `load_fits` gives it.
         fingerprint: of the rows.
         notices: what could not be read, a sentence each.
     """
@@ -69,6 +76,7 @@ class RunData:
     intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     baselines: tuple[Untuned, ...] = ()
     predictions: pd.DataFrame = field(default_factory=pd.DataFrame)
+    fits: pd.DataFrame = field(default_factory=pd.DataFrame)
     fingerprint: str = ""
     notices: tuple[str, ...] = ()
 
@@ -181,6 +189,7 @@ def read_run(run: RunDirectory) -> RunData:
         winner=None if saved is None or saved.exported is None else saved.exported["trial_id"],
         **_judgement(run, notices),
         predictions=_predictions(run, notices),
+        fits=_fits(run, notices),
         fingerprint=str(_mapping(identity.get("data")).get("content", "")),
         notices=tuple(notices),
     )
@@ -232,6 +241,14 @@ def _table(run: RunDirectory, which: str, notices: list[str]) -> pd.DataFrame:
     except UserError as error:
         notices.append(str(error).removeprefix(f"{run.path}/"))
         return empty_trials() if which == "trials" else empty_history()
+
+
+def _fits(run: RunDirectory, notices: list[str]) -> pd.DataFrame:
+    try:
+        return load_fits(run)
+    except UserError as error:
+        notices.append(str(error).removeprefix(f"{run.path}/"))
+        return pd.DataFrame()
 
 
 def _state(run: RunDirectory, saved: SavedSearch | None) -> tuple[str, str]:

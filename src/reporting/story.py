@@ -1,16 +1,18 @@
 """What a run tells: its analyses, made once, and the sentences that its rules find."""
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
 from src.config.objectives import judged_metric
 from src.reporting.analysis.importance import Importance, importances
-from src.reporting.analysis.noise import Noise, score_noise
+from src.reporting.analysis.noise import Noise, score_noise, standard_error
 from src.reporting.analysis.winner import shown_split
-from src.reporting.domains import Domain
+from src.reporting.domains import Domain, brief
 from src.reporting.plots.progress import in_order
-from src.reporting.rules import budget, certainty, edges, failures, mattered, training
+from src.reporting.rules import budget, certainty, edges, failures, mattered, training, winning
 from src.reporting.rules.finding import Finding
 from src.reporting.rules.proposal import Override, next_command, proposed_space
 from src.reporting.run_data import RunData
@@ -24,6 +26,7 @@ class Story:
         importance: of the hyperparameters.
         noise: of the scores; None where it is not known.
         ordered: the hyperparameters that were searched, the most important first.
+        won: what won, and by how much?
         real: is the winner real?
         mattered: what mattered?
         trained: how did trials train, and what failed?
@@ -36,6 +39,7 @@ class Story:
     importance: Importance
     noise: Noise | None
     ordered: tuple[Domain, ...]
+    won: tuple[Finding, ...]
     real: tuple[Finding, ...]
     mattered: tuple[Finding, ...]
     trained: tuple[Finding, ...]
@@ -47,7 +51,7 @@ class Story:
     @property
     def findings(self) -> tuple[Finding, ...]:
         """All sentences."""
-        return self.real + self.mattered + self.trained + self.onward
+        return self.won + self.real + self.mattered + self.trained + self.onward
 
 
 def tell(data: RunData) -> Story:
@@ -71,6 +75,7 @@ def tell(data: RunData) -> Story:
         importance=importance,
         noise=noise,
         ordered=tuple(ordered),
+        won=tuple(_won(data, ordered)),
         real=tuple(_real(data, noise)),
         mattered=tuple(mattered.what_mattered(importance) + mattered.what_did_not(importance)),
         trained=tuple(_trained(data)),
@@ -81,22 +86,51 @@ def tell(data: RunData) -> Story:
     )
 
 
+def _won(data: RunData, ordered: Sequence[Domain]) -> list[Finding]:
+    best = data.best
+    if best is None:
+        return []
+    values = {domain.name: brief(domain, best[domain.name]) for domain in ordered}
+    values = {name: value for name, value in values.items() if value}
+    found = winning.what_won(data.completed, values, data.direction)
+    name = judged_metric(data.objective)
+    split = "test" if data.metrics.get("test") else "validation"
+    untuned = [(b.name, (b.test if split == "test" else b.validation)) for b in data.baselines]
+    return found + winning.what_tuning_bought(
+        f"{name} on the {split} rows",
+        data.direction,
+        data.metrics.get(split, {}).get(name),
+        [(title, metrics.get(name)) for title, metrics in untuned],
+        standard_error(name, _rows(data, split)),
+    )
+
+
+def _rows(data: RunData, split: str) -> pd.DataFrame:
+    """The winner's predictions on one split."""
+    table = data.predictions
+    return table[table["split"] == split] if len(table) else table
+
+
 def _real(data: RunData, noise: Noise | None) -> list[Finding]:
     found = certainty.top_differs(data.completed, noise, data.direction)
-    name = judged_metric(data.objective)
-    counts = [0, 0]
     if len(data.predictions):
-        counts = [int((data.predictions["split"] == s).sum()) for s in ("validation", "test")]
-        rows = data.predictions[data.predictions["split"] == shown_split(data.predictions)]
-        found += certainty.beats_guessing(rows)
-    found += certainty.test_agrees(
-        data.metrics.get("validation", {}).get(name),
-        data.metrics.get("test", {}).get(name),
+        found += certainty.beats_guessing(_rows(data, shown_split(data.predictions)))
+    return found + certainty.test_agrees(_judged(data))
+
+
+def _judged(data: RunData) -> certainty.Judged:
+    name = judged_metric(data.objective)
+    errors = [standard_error(name, _rows(data, split)) for split in ("validation", "test")]
+    known = [error for error in errors if error is not None]
+    return certainty.Judged(
         name,
-        (counts[0], counts[1]),
         data.direction,
+        validation=data.metrics.get("validation", {}).get(name),
+        test=data.metrics.get("test", {}).get(name),
+        test_rows=len(_rows(data, "test")),
+        error=math.hypot(*known) if len(known) == 2 else None,
+        interval=data.intervals.get(name),
     )
-    return found
 
 
 def _trained(data: RunData) -> list[Finding]:

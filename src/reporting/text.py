@@ -1,6 +1,7 @@
 """Numbers and durations as tables and plots show them."""
 
 import math
+from typing import Any
 
 
 def number(value: float | None, digits: int = 4) -> str:
@@ -42,6 +43,19 @@ def count(quantity: int, noun: str, plural: str | None = None) -> str:
     """`1 trial`, `3 trials`."""
     word = noun if quantity == 1 else plural or f"{noun}s"
     return f"{quantity:,} {word}"
+
+
+def setting(value: Any) -> str:
+    """A value of the configuration, as it would be written there."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, dict):
+        return ", ".join(f"{name}: {setting(part)}" for name, part in value.items()) or "{}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(setting, value))}]"
+    return str(value)
 
 
 def printable(text: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 import keras_tuner as kt
 
+from callbacks.reduce_lr_on_plateau import PLATEAU_SCALE
 from callbacks.regularization_scheduler import STRENGTHS
 from src.files import disk_errors, write_atomically
 from src.search.space import finite_values, reachable
@@ -27,13 +28,16 @@ def log_names(metric_names: Sequence[str]) -> list[str]:
     return [*names, *(f"val_{name}" for name in names)]
 
 
-def scheduled_strengths(space: kt.HyperParameters) -> list[str]:
-    """Strengths of penalties that may change while a trial of this space trains."""
+def recorded_controls(space: kt.HyperParameters) -> list[str]:
+    """What else may change while a trial of this space trains: plateau cuts, penalties."""
     alive = {hp.name: hp for hp in reachable(space.space)}
-    schedule = alive.get("regularization_schedule")
-    if schedule is None or not any(kind != "none" for kind in finite_values(schedule)):
-        return []
-    return [name for name in STRENGTHS if name in alive]
+    plateau, schedule = alive.get("plateau"), alive.get("regularization_schedule")
+    found = []
+    if plateau is not None and any(finite_values(plateau)):
+        found.append(PLATEAU_SCALE)
+    if schedule is not None and any(kind != "none" for kind in finite_values(schedule)):
+        found += [name for name in STRENGTHS if name in alive]
+    return found
 
 
 class HistoryFile:

@@ -18,7 +18,7 @@ from src.run_directory import RunDirectory
 from src.search.blame import own_line
 from src.search.events import SearchEnd, SearchListener, SearchProgress
 from src.search.executors import Executor
-from src.search.history import log_names, scheduled_strengths
+from src.search.history import log_names, recorded_controls
 from src.search.oracle import SearchOracle
 from src.search.repair import check_repaired, find_damage, whole_training
 from src.search.run_files import RunFiles
@@ -75,7 +75,7 @@ class SearchTuner(kt.Tuner):
         self._watching: list[SearchListener] = []
         self.progress = SearchProgress(oracle.objective, oracle.total(config.tuner.trial_cap))
         self.disk_failed = False
-        columns = [*scheduled_strengths(oracle.get_space()), *log_names(hypermodel.metric_names)]
+        columns = [*recorded_controls(oracle.get_space()), *log_names(hypermodel.metric_names)]
         self._files = RunFiles(run, head, columns, config.run.keep_top)
         self._end: SearchEnd | None = None
         self._specs: dict[str, TrialSpec] = {}

@@ -23,8 +23,11 @@ def rates(*factors: float) -> list[Any]:
 
 def test_a_cut_takes_effect_in_the_next_epoch() -> None:
     plateau = ReduceLROnPlateau("val_score", "min", factor=0.5, patience=2)
-    found = trace_of(plateau, [3.0, 2.0, 2.0, 2.0, 1.0, 1.0, 1.0, 1.0])
-    assert found == rates(1, 1, 1, 1, 0.5, 0.5, 0.5, 0.25)
+    scores, trace = [3.0, 2.0, 2.0, 2.0, 1.0, 1.0, 1.0, 1.0], RateTrace()
+    history = simulate(plain_model(), [ScriptedMetric(scores), plateau, trace], len(scores))
+    scales = [1, 1, 1, 1, 0.5, 0.5, 0.5, 0.25]
+    assert trace.rates == rates(*scales)
+    assert history.history["plateau_scale"] == scales
     assert plateau.plateaus.count == 2
 
 

@@ -17,7 +17,7 @@ from src.reporting import report_listeners
 from src.run_directory import RunDirectory, event_suffix
 from src.search import resuming, workflow
 from src.search.events import SearchEnd, SearchProgress
-from src.search.history import HistoryFile
+from src.search.history import HistoryFile, log_names
 from src.search.seeds import oracle_seed
 from src.search.snapshot import Snapshot
 from src.search.trial import FitResult, TrialRecord, TrialResult, TrialSpec
@@ -73,7 +73,8 @@ def make_run(
     )
     progress = SearchProgress(prepared.objective, trials)
     metrics = prepared.hypermodel.metric_names
-    history = HistoryFile(run.history_table, metrics=_columns(metrics))
+    columns = log_names(metrics)
+    history = HistoryFile(run.history_table, columns)
     listeners = report_listeners()
     for listener in listeners:
         listener.on_search_begin(run, prepared.space, metrics, progress)
@@ -82,7 +83,7 @@ def make_run(
         spec = TrialSpec(
             trial.trial_id, trial.trial_id, None, trial.hyperparameters.get_config(), 0, epochs
         )
-        record = _record(spec, score(spec.values), epochs, prepared)
+        record = _record(spec, score(spec.values), epochs, prepared.objective.name, columns)
         result = record.result
         trial.status, trial.message = result.status, result.reason
         if result.status == "COMPLETED":
@@ -112,12 +113,8 @@ def _prepared(preset: str, overrides: tuple[str, ...]) -> PreparedSearch:
     return workflow.prepare(load_config(preset, list(overrides)))
 
 
-def _columns(metrics: Sequence[str]) -> list[str]:
-    return ["loss", *metrics, "val_loss", *(f"val_{name}" for name in metrics)]
-
-
 def _record(
-    spec: TrialSpec, score: float | None, epochs: int, prepared: PreparedSearch
+    spec: TrialSpec, score: float | None, epochs: int, objective: str, columns: Sequence[str]
 ) -> TrialRecord:
     number = int(spec.trial_id)
     rows = []
@@ -125,14 +122,14 @@ def _record(
         value = (score or 0.1) * (1 - 0.5 / epoch) / (1 - 0.5 / epochs)
         row: dict[str, float] = {"execution": 0, "fold": 0, "epoch": epoch, "batch_size": 32}
         row |= {"learning_rate": float(spec.values["learning_rate"])}
-        for name in _columns(prepared.hypermodel.metric_names):
+        for name in columns:
             row[name] = value if name.endswith("accuracy") else 1.2 - value
         row["accuracy"] = min(1.0, value + 0.01)
         rows.append(row)
-    metrics = {n: v for n, v in rows[-1].items() if n in _columns(prepared.hypermodel.metric_names)}
+    metrics = {name: rows[-1][name] for name in columns}
     fits: tuple[FitResult, ...] = ()
     if score is not None:
-        metrics[prepared.objective.name] = score
+        metrics[objective] = score
         fits = (FitResult(0, 0, score, epochs, epochs, metrics),)
     return TrialRecord(
         spec,

@@ -1,13 +1,18 @@
 """Importance finds what decided, and claims nothing where nothing did; counts agree with others."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn import metrics
 
+from hypermodels.problem import Task
+from src.config.objectives import KNOWN_DIRECTIONS, judged_metric
+from src.metrics import evaluate
 from src.reporting.analysis.importance import Importance, importances
 from src.reporting.analysis.noise import score_noise
-from src.reporting.analysis.winner import class_report, curves, shown_split
+from src.reporting.analysis.winner import class_report, curves, errors, probabilities, shown_split
 from src.reporting.domains import Domain
 from src.reporting.run_data import RunData
 from tests.reporting.tables import run_data, trials_table
@@ -121,20 +126,87 @@ def test_repeats_tell_the_noise_themselves() -> None:
     assert noise.error == pytest.approx((0.00125**0.5) / 2)
 
 
-def test_the_noise_of_an_rmse_comes_from_the_winners_rows() -> None:
+def test_trials_of_the_same_folds_are_compared_fold_by_fold() -> None:
     generator = np.random.default_rng(0)
-    rows = pd.DataFrame({"split": "validation", "target": np.zeros(400)})
-    rows["prediction"] = generator.normal(0, 2, 400)
-    recorded = {"data": {"rows": {"validation": 400}}}
-    data = noisy(objective="val_rmse", direction="min", predictions=rows, recorded=recorded)
+    trial, fold = generator.normal(0, 1, (10, 1)), generator.normal(0, 5, (1, 20))
+    scores = trial + fold + generator.normal(0, 0.1, (10, 20))
+    fits = pd.DataFrame(
+        {"trial_id": f"{t:04d}", "execution": 0, "fold": f, "score": scores[t, f]}
+        for t in range(10)
+        for f in range(20)
+    )
+    table = trials_table(scores.mean(axis=1), score_std=scores.std(axis=1, ddof=1))
+    data = run_data(table, settings={"tuner.folds": 20}, fits=fits)
     noise = score_noise(data)
     assert noise is not None
-    assert noise.error == pytest.approx(2 / (2 * 400) ** 0.5, rel=0.2)  # of a normal distribution
-    assert score_noise(noisy(objective="val_log_loss", recorded=recorded)) is None
+    shared = 1 / 20 + 1 / 19  # folds have training rows in common
+    assert noise.error == pytest.approx(0.1 * shared**0.5, rel=0.2)  # and nothing of the 5
+    unpaired = score_noise(replace(data, fits=fits.head(20)))
+    assert unpaired is not None
+    assert unpaired.error > 0.5
 
 
-def predictions(rows: int = 300, classes: tuple[str, ...] = ("a", "b", "c")) -> pd.DataFrame:
-    generator = np.random.default_rng(1)
+def of_the_winner(objective: str, rows: pd.DataFrame, direction: str = "max") -> float | None:
+    rows = rows.assign(split="validation")
+    recorded = {"data": {"rows": {"validation": len(rows)}}}
+    data = noisy(objective=objective, direction=direction, predictions=rows, recorded=recorded)
+    noise = score_noise(data)
+    return None if noise is None else noise.error
+
+
+def values(rows: int, seed: int) -> pd.DataFrame:
+    generator = np.random.default_rng(seed)
+    target = generator.normal(0, 4, rows)
+    return pd.DataFrame({"target": target, "prediction": target + generator.normal(0, 2, rows)})
+
+
+CLASSES = ("val_balanced_accuracy", "val_f1", "val_auc", "val_pr_auc", "val_log_loss")
+
+
+@pytest.mark.parametrize(
+    ("objective", "task"),
+    [
+        *((name, task) for name in CLASSES for task in ("binary", "multiclass")),
+        *((name, "regression") for name in ("val_rmse", "val_mae", "val_r2")),
+    ],
+)
+def test_the_noise_of_a_score_is_what_other_rows_would_change(objective: str, task: Task) -> None:
+    def drawn(seed: int, rows: int = 400) -> pd.DataFrame:
+        if task == "regression":
+            return values(rows, seed)
+        return predictions(rows, ("no", "yes") if task == "binary" else ("a", "b", "c"), seed)
+
+    found = []
+    for seed in range(2, 42):
+        table = drawn(seed)
+        if task == "regression":
+            truth, given = errors(table)
+        else:
+            truth, given = probabilities(table)
+            given = given[:, 1:] if task == "binary" else given
+        found.append(evaluate(task, truth, given)[judged_metric(objective)])
+    direction = KNOWN_DIRECTIONS[objective]
+    expected = np.std(np.array(found, float))
+    assert of_the_winner(objective, drawn(1), direction) == pytest.approx(expected, rel=0.4)
+    assert of_the_winner(objective, drawn(1, rows=10), direction) is None
+
+
+def test_a_score_that_the_rows_do_not_tell_has_no_noise() -> None:
+    assert of_the_winner("val_loss", values(100, 0), "min") is None
+    assert of_the_winner("val_f1", values(100, 0)) is None
+    assert of_the_winner("val_rmse", predictions(), "min") is None
+
+
+def test_a_sample_of_many_rows_tells_the_error_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = of_the_winner("val_auc", predictions(2000))
+    monkeypatch.setattr("src.reporting.analysis.noise.MOST_ROWS", 500)
+    assert of_the_winner("val_auc", predictions(2000)) == pytest.approx(whole, rel=0.3)
+
+
+def predictions(
+    rows: int = 300, classes: tuple[str, ...] = ("a", "b", "c"), seed: int = 1
+) -> pd.DataFrame:
+    generator = np.random.default_rng(seed)
     target = generator.integers(0, len(classes), rows)
     logits = generator.normal(size=(rows, len(classes)))
     logits[np.arange(rows), target] += 1.0

@@ -7,6 +7,7 @@ import pytest
 
 from src.errors import UserError
 from src.reporting import load_history, load_trials
+from src.reporting.frames import load_fits
 from tests.reporting.made_up import make_run
 
 HEADER = "trial_id,status,score,score_std,epochs,parent,rung,bracket,units,batch_size,started\n"
@@ -39,6 +40,17 @@ def test_history_has_a_row_an_epoch(tmp_path: Path) -> None:
     assert len(history) == 12
     assert list(history[history["trial_id"] == "0001"]["epoch"]) == [1, 2, 3, 4]
     assert history["val_accuracy"].dtype == float
+
+
+def test_fits_are_there_where_trials_have_several(tmp_path: Path) -> None:
+    run = written(tmp_path, HEADER)
+    assert load_fits(run).empty
+    (run / "fits.csv").write_text("trial_id,execution,fold,score\n0000,0,1,0.5\n0000,0,2,0.\n0001")
+    fits = load_fits(run)
+    assert fits.to_dict("list") == {
+        **{"trial_id": ["0000", "0000"], "execution": [0, 0], "fold": [1, 2]},
+        "score": [0.5, 0.0],
+    }
 
 
 def test_a_promotions_root_is_the_first_of_its_chain(tmp_path: Path) -> None:

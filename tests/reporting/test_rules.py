@@ -1,5 +1,7 @@
 """Each rule speaks where its data calls for it, and is silent where it does not."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,7 +9,7 @@ import pytest
 from src.reporting.analysis.importance import Importance
 from src.reporting.analysis.noise import Noise
 from src.reporting.domains import Domain
-from src.reporting.rules import budget, certainty, edges, failures, mattered, training
+from src.reporting.rules import budget, certainty, edges, failures, mattered, training, winning
 from src.reporting.rules.compared import compared
 from src.reporting.rules.finding import Finding
 from tests.reporting.tables import run_data, trials_table
@@ -98,25 +100,24 @@ def test_of_few_integers_only_the_last_is_the_edge() -> None:
     assert edges.edge_of(table, LAYERS) is None
 
 
-def history_of(rates_by_trial: dict[str, list[float]]) -> pd.DataFrame:
+def plateaus(*scales: float, plateau: bool = True, **columns: object) -> list[Finding]:
+    """Of five trials, all with these scales in their epochs."""
+    table = trials_table([0.9] * 5, plateau=plateau, **columns)
     rows = [
-        {"trial_id": name, "execution": 0, "fold": 0, "epoch": epoch, "learning_rate": rate}
-        for name, values in rates_by_trial.items()
-        for epoch, rate in enumerate(values, 1)
+        {"trial_id": name, "epoch": epoch, "learning_rate": 0.1 / epoch, "plateau_scale": scale}
+        for name in table["trial_id"]
+        for epoch, scale in enumerate(scales, 1)
     ]
-    return pd.DataFrame(rows)
+    return training.plateaus_never_fired(table, pd.DataFrame(rows))
 
 
-def plateaus(rate: list[float], schedule: str = "constant", plateau: bool = True) -> list[Finding]:
-    table = trials_table([0.9] * 5, plateau=plateau, schedule=schedule)
-    return training.plateaus_never_fired(table, history_of(dict.fromkeys(table["trial_id"], rate)))
-
-
-def test_plateaus_that_never_lowered_the_rate() -> None:
-    assert "never lowered the rate in the 5 trials" in text_of(plateaus([0.1, 0.1, 0.1]))
-    assert plateaus([0.1, 0.1, 0.05]) == []
-    assert plateaus([0.1, 0.1, 0.1], schedule="cosine") == []
-    assert plateaus([0.1, 0.1, 0.1], plateau=False) == []
+def test_plateaus_that_never_lowered_the_rate_whatever_the_schedule_did() -> None:
+    assert "never lowered the rate in any of the 5 trials" in text_of(plateaus(1.0, 1.0, 1.0))
+    assert len(plateaus(1.0, 1.0, 1.0, schedule="cosine", warmup="linear")) == 1
+    assert plateaus(1.0, 1.0, 0.5) == []
+    assert plateaus(1.0, 0.5, 0.5, schedule="cosine") == []
+    assert plateaus(1.0, 1.0, 1.0, plateau=False) == []
+    assert plateaus(NAN, NAN) == []  # of a model whose callback does not tell
 
 
 def test_early_stopping_that_always_did() -> None:
@@ -189,14 +190,58 @@ def test_a_smaller_score_can_be_the_better_one() -> None:
     assert certainty.top_differs(table, Noise(0.1, ""), "min")[0].kind == "good"
 
 
+def agrees(
+    validation: float | None, test: float | None, error: float | None, direction: str = "max"
+) -> list[Finding]:
+    judged = certainty.Judged("f1", direction, validation, test, 400, error, (0.7, 0.9))
+    return certainty.test_agrees(judged)
+
+
 def test_a_test_score_that_agrees_and_one_that_does_not() -> None:
-    worse = certainty.test_agrees(0.95, 0.80, "accuracy", (400, 400), "max")
+    worse = agrees(0.95, 0.80, 0.03)
     assert worse[0].kind == "warning"
-    assert "0.8 ± 0.04, clearly worse than 0.95" in worse[0].text
-    assert certainty.test_agrees(0.95, 0.94, "accuracy", (400, 400), "max")[0].kind == "good"
-    assert certainty.test_agrees(2.0, 3.0, "rmse", (400, 400), "min")[0].kind == "warning"
-    assert certainty.test_agrees(2.0, 2.1, "rmse", (400, 400), "min")[0].kind == "good"
-    assert certainty.test_agrees(0.9, None, "accuracy", (400, 400), "max") == []
+    assert "f1 is 0.8 (95 %: 0.7 … 0.9), clearly worse than 0.95" in worse[0].text
+    assert agrees(0.95, 0.80, 0.08)[0].kind == "good"
+    assert agrees(0.80, 0.95, 0.03)[0].kind == "good"  # better is no bad news
+    assert agrees(2.0, 3.0, 0.3, "min")[0].kind == "warning"
+    assert agrees(2.0, 3.0, 0.6, "min")[0].kind == "good"
+    unknown = agrees(0.95, 0.80, None)
+    assert unknown[0].kind == "note"
+    assert "against 0.95 in validation" in unknown[0].text
+    assert agrees(0.9, None, 0.1) == []
+
+
+def test_what_won_has_its_values_and_its_lead_over_the_median() -> None:
+    table = trials_table([0.95, 0.90, 0.85])
+    values = {"rate": "0.01", "kind": "a"}
+    assert text_of(winning.what_won(table, values, "max")) == (
+        "Trial `0000` with `rate=0.01` and `kind=a`; its score is 0.05 better than the median "
+        "trial's."
+    )
+    turned = text_of(winning.what_won(trials_table([1.0, 1.5, 2.0]), {}, "min"))
+    assert turned == "Trial `0000`; its score is 0.5 better than the median trial's."
+    assert text_of(winning.what_won(table.head(2), {}, "max")) == "Trial `0000`."
+    assert winning.what_won(table.head(0), values, "max") == []
+
+
+def bought(
+    winner: float | None, error: float | None, direction: str = "max", **untuned: float | None
+) -> list[Finding]:
+    return winning.what_tuning_bought(
+        "f1 on the test rows", direction, winner, list(untuned.items()), error
+    )
+
+
+def test_what_tuning_bought_is_told_against_the_best_untuned_model() -> None:
+    clear = bought(0.95, 0.01, guess=0.1, linear=0.9)
+    assert clear[0].kind == "good"
+    assert "0.05 better than linear, which is not tuned (0.95 against 0.9)" in clear[0].text
+    assert "no more than chance may make (0.057)" in text_of(bought(0.95, 0.02, linear=0.9))
+    worse = bought(0.89, 0.01, linear=0.9)
+    assert worse[0].kind == "warning"
+    assert "bought nothing" in worse[0].text
+    assert "better than linear" in text_of(bought(2.0, None, "min", guess=9.0, linear=3.0))
+    assert bought(0.9, 0.1) == bought(None, 0.1, linear=0.9) == bought(0.9, 0.1, linear=None) == []
 
 
 def test_a_winner_no_better_than_the_most_frequent_class() -> None:
@@ -224,6 +269,14 @@ def test_failures_are_counted_with_their_reason() -> None:
     text = text_of(failures.failure_share(some_failed()))
     assert text.startswith("3 trials of 8 failed and took 38% of the time")
     assert "“loss became nan” (3 times)" in text
+    table = some_failed()
+    table.loc[5:, "reason"] = [
+        f"rejected: {n},001 parameters, more than limits.parameters=9" for n in (17, 18, 19)
+    ]
+    text = text_of(failures.failure_share(table))
+    assert "“rejected: more than limits.parameters=9” (3 times)" in text
+    one = trials_table([0.9, NAN])
+    assert text_of(failures.failure_share(one)).endswith("with “no reason given”.")
     assert failures.failure_share(trials_table([0.9, 0.8])) == []
 
 
@@ -270,5 +323,9 @@ def test_runs_are_compared_only_where_they_can_be() -> None:
     assert "no more than chance" in text_of(compared([worse, better], [loud, loud]))
     other = run_data(trials_table([0.9]), objective="val_loss", direction="min")
     assert "different objectives" in text_of(compared([better, other], [noise, noise]))
+    reseeded = replace(worse, settings={"seed": 7})
+    first, second = compared([replace(better, settings={"seed": 1}), reseeded], [noise, noise])
+    assert "split otherwise (`seed`)" in first.text
+    assert "more than chance" in second.text
     rows = run_data(trials_table([0.9]), objective="val_accuracy", fingerprint="y")
     assert "different rows" in compared([better, rows], [noise, noise])[0].text

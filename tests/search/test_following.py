@@ -16,9 +16,13 @@ CHANGING = (
     *("space.batch_schedule_every=0.5", "space.batch_schedule_factor=2.0"),
     *("space.regularizer=l2", "space.l2=0.001", "space.regularization_schedule=linear"),
     "space.regularization_final=7.0",
+    *("space.plateau=true", "space.plateau_factor=0.5", "space.plateau_patience=2"),
+    *("space.plateau_cooldown=0", "space.plateau_min_delta=1000", "space.plateau_floor=1e-9"),
 )
+CUTS = [1, 1, 1, 0.5, 0.5, 0.25]  # only the first epoch is an improvement
 EXPECTED = {
-    "learning_rate": [0.02 * (1 - epoch / 12) for epoch in range(6)],
+    "learning_rate": [0.02 * (1 - epoch / 12) * cut for epoch, cut in enumerate(CUTS)],
+    "plateau_scale": CUTS,
     "batch_size": [16, 16, 16, 32, 32, 32],  # the largest power of two within a fifth of 90 rows
     "l2": [0.001 * (1 + epoch) for epoch in range(6)],
     "weight_decay": [0.01 * (1 + epoch) for epoch in range(6)],
@@ -32,7 +36,7 @@ def test_in_tensorboard_in_the_history_and_in_the_logs(tiny: MakeConfig) -> None
     with outcome.run.history_table.open() as file:
         table = list(csv.DictReader(file))
     keys = ["trial_id", "execution", "fold", "epoch", "learning_rate", "batch_size"]
-    assert list(table[0])[:8] == [*keys, "l2", "weight_decay"]
+    assert list(table[0])[:9] == [*keys, "plateau_scale", "l2", "weight_decay"]
     for name, values in EXPECTED.items():
         assert [row[name] for row in record.result.history] == pytest.approx(values, rel=1e-6)
         assert [float(row[name]) for row in table] == pytest.approx(values, rel=1e-6)
@@ -42,7 +46,8 @@ def test_in_tensorboard_in_the_history_and_in_the_logs(tiny: MakeConfig) -> None
     assert not set(EXPECTED) & set(record.result.metrics)
 
 
-def test_strengths_have_columns_only_where_they_may_change(tiny: MakeConfig) -> None:
+def test_controls_have_columns_only_where_they_may_change(tiny: MakeConfig) -> None:
     pins = ("tuner.max_trials=1", "training.epochs=1", "space.regularizer=l2")
     outcome = run(tiny(*pins))
-    assert "l2" not in outcome.run.history_table.read_text().splitlines()[0].split(",")
+    columns = outcome.run.history_table.read_text().splitlines()[0].split(",")
+    assert not {"l2", "plateau_scale"} & set(columns)

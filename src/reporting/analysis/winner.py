@@ -129,6 +129,23 @@ def _curves(name: str, own: Array, score: Array) -> Curves:
     )
 
 
+def probabilities(rows: pd.DataFrame) -> tuple[Array, Array]:
+    """The true classes by number, and the probability of each class.
+
+    Args:
+        rows: of predictions.csv, of one split.
+
+    Returns:
+        `(rows,)` numbers of columns, −1 for a class that has none, and `(rows, classes)`; a cell
+        that is no number is 0.
+    """
+    names = [str(c) for c in rows.columns if _is_probability(c)]
+    place = {name.removeprefix(PROBABILITY): index for index, name in enumerate(names)}
+    truth = rows["target"].astype(str).map(place).fillna(-1).to_numpy(int)
+    table = rows[names].apply(pd.to_numeric, errors="coerce")
+    return truth, np.nan_to_num(table.to_numpy(float), posinf=0.0, neginf=0.0)
+
+
 def errors(rows: pd.DataFrame) -> tuple[Array, Array]:
     """True values and predictions of a regression; rows that are no numbers are left out."""
     target = pd.to_numeric(rows["target"], errors="coerce").to_numpy(float)

@@ -9,14 +9,14 @@ from rich.text import Text
 from src.config.objectives import judged_metric
 from src.reporting.domains import shown
 from src.reporting.page.document import document
-from src.reporting.page.html import Node, element, table
+from src.reporting.page.html import Node, element, sentence, table
 from src.reporting.page.sections import STATES, figures, findings
 from src.reporting.plots.comparison import best_by
 from src.reporting.plots.progress import in_order
 from src.reporting.rules.compared import compared
 from src.reporting.run_data import RunData
 from src.reporting.story import Story
-from src.reporting.text import duration, number, printable
+from src.reporting.text import duration, number, printable, setting
 
 Row = tuple[str, ...]
 
@@ -34,15 +34,19 @@ def comparison_page(runs: Sequence[RunData], stories: Sequence[Story]) -> str:
         ]
         body.append(figures([(plot, "") for plot in plots]))
     body.append(element("h2", "Winners' hyperparameters"))
-    body.append(table(("", *names), _winners(runs), css="plain"))
+    differing, same = _winners(runs)
+    body.append(table(("", *names), differing, css="plain"))
+    if same:
+        text = ", ".join(f"`{name}={value}`" for name, value in same.items())
+        body.append(element("p", sentence(f"The same in all: {text}"), css="muted"))
     mattered = [
         (run.run.name, " ".join(f.text.replace("`", "") for f in story.mattered))
         for run, story in zip(runs, stories, strict=True)
     ]
     body += [element("h2", "What mattered"), table(("run", ""), mattered, css="text plain")]
-    differing = _differing(runs)
-    if differing:
-        body += [element("h2", "Settings that differ"), table(("", *names), differing, css="plain")]
+    settings = _differing(runs)
+    if settings:
+        body += [element("h2", "Settings that differ"), table(("", *names), settings, css="plain")]
     return document(f"{len(runs)} runs", ", ".join(names), body)
 
 
@@ -100,26 +104,30 @@ def _score(run: RunData) -> str:
     return number(float(run.best["score"])) + plus
 
 
-def _winners(runs: Sequence[RunData]) -> list[Row]:
+def _winners(runs: Sequence[RunData]) -> tuple[list[Row], dict[str, str]]:
+    """Rows of the hyperparameters that differ, and those that are the same in all, with values."""
     names = dict.fromkeys(domain.name for run in runs for domain in run.space)
     rows: list[Row] = [
         ("trial", *("–" if r.best is None else str(r.best["trial_id"]) for r in runs))
     ]
+    same: dict[str, str] = {}
     for name in names:
         cells = tuple(
             "–" if run.best is None or name not in run.best else shown(name, run.best[name]) or "–"
             for run in runs
         )
-        if set(cells) != {"–"}:
+        if len(set(cells)) > 1:
             rows.append((name, *cells))
-    return rows
+        elif cells[0] != "–":
+            same[name] = cells[0]
+    return rows, same
 
 
 def _differing(runs: Sequence[RunData]) -> list[Row]:
     keys = dict.fromkeys(key for run in runs for key in run.settings)
     rows = []
     for key in keys:
-        cells = tuple(str(run.settings.get(key, "–")) for run in runs)
+        cells = tuple(setting(run.settings[key]) if key in run.settings else "–" for run in runs)
         if len(set(cells)) > 1 and key != "run.name":
             rows.append((key, *cells))
     return rows

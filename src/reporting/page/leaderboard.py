@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from src.config.objectives import judged_metric
-from src.reporting.domains import Domain, shown
+from src.reporting.domains import Domain, brief, shown
 from src.reporting.run_data import RunData
 from src.reporting.text import number, printable
 
@@ -45,7 +45,7 @@ def leaderboard(data: RunData, domains: tuple[Domain, ...], most: int = MOST) ->
         cells += [f"{_whole(trial['best_epoch'])}/{_whole(trial['epochs'])}"]
         cells += [number(float(trial["seconds"]), 3)]
         cells += [_whole(trial["parameters"])] if sized else []
-        cells += [_short(domain, trial[domain.name]) for domain in varying]
+        cells += [brief(domain, trial[domain.name]) or "–" for domain in varying]
         rows.append(tuple(printable(cell) for cell in cells))
     for baseline in data.baselines:
         score = baseline.validation.get(judged_metric(data.objective))
@@ -89,13 +89,6 @@ def _score(trial: "pd.Series", *, spread: bool) -> str:
     if not spread or math.isnan(float(trial["score_error"])):
         return score
     return f"{score} ± {number(float(trial['score_error']), 2)}"
-
-
-def _short(domain: Domain, value: object) -> str:
-    """Three digits: enough to compare; all of them stand in trials.csv."""
-    if domain.kind == "float" and isinstance(value, float) and not math.isnan(value):
-        return number(value, 3)
-    return shown(domain.name, value) or "–"
 
 
 def _whole(value: object) -> str:

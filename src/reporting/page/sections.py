@@ -25,7 +25,7 @@ from src.reporting.plots import (
 from src.reporting.rules.finding import Finding
 from src.reporting.run_data import RunData
 from src.reporting.story import Story
-from src.reporting.text import count, duration, number, shortened
+from src.reporting.text import count, duration, number, setting, shortened
 
 STATES = {
     "running": "still running",
@@ -46,19 +46,24 @@ def overview(data: RunData, story: Story) -> Markup:
         notices = [Finding("warning", notice) for notice in data.notices]
         parts.append(findings(notices))
     parts.append(_cards(data))
-    order = {"warning": 0, "good": 1, "note": 2}
     for title, group in (
-        ("Is it real?", story.real),
-        ("What mattered?", story.mattered),
-        ("How did it train?", story.trained),
-        ("What next?", story.onward),
+        ("What won, and by how much?", list(story.won)),
+        ("Is it real?", _warnings_first(story.real)),
+        ("What mattered?", _warnings_first(story.mattered)),
+        ("How did it train?", _warnings_first(story.trained)),
+        ("What next?", _warnings_first(story.onward)),
     ):
         if group or title == "What next?":
             parts.append(element("h3", title))
-            parts.append(findings(sorted(group, key=lambda finding: order[finding.kind])))
+            parts.append(findings(group))
     parts.append(element("p", f"To {story.purpose}:"))
     parts.append(element("pre", story.command))
     return joined(parts)
+
+
+def _warnings_first(found: Iterable[Finding]) -> list[Finding]:
+    order = {"warning": 0, "good": 1, "note": 2}
+    return sorted(found, key=lambda finding: order[finding.kind])
 
 
 def what_was_tuned(data: RunData) -> str:
@@ -109,14 +114,11 @@ def _cards(data: RunData) -> Markup:
         if test is not None:
             cards.append((number(test), f"test {name} of the winner"))
         if len(data.completed) > 1:
-            second = data.completed["score"].iloc[1]
-            middle = data.completed["score"].median()
-            lead = abs(float(best["score"]) - float(second))
+            second = data.completed.iloc[1]
+            lead = abs(float(best["score"]) - float(second["score"]))
+            behind = f"trial {second['trial_id']}"
             cards.append(
-                (
-                    number(lead, 3),
-                    f"ahead of the next; the median trial has {number(float(middle))}",
-                )
+                (number(lead, 2), f"ahead of {behind}") if lead else ("tied", f"with {behind}")
             )
     failed = f", {len(data.failed)} failed" if len(data.failed) else ""
     cards.append((str(len(data.trials)), f"trials{failed}; {STATES.get(data.state, data.state)}"))
@@ -145,7 +147,7 @@ def trials_section(data: RunData, story: Story) -> Markup:
     if not len(data.completed):
         return element("p", "No trial has completed.", css="muted")
     board = leaderboard(data, story.ordered)
-    return table(board.header, board.rows)
+    return table(board.header, board.rows, css="many" if len(board.header) > 9 else "")
 
 
 def progress_section(data: RunData) -> Markup:
@@ -350,7 +352,9 @@ def settings_section(data: RunData) -> Markup:
     if not data.settings:
         return joined(parts)
     rows_of_settings = [
-        (key, str(value)) for key, value in data.settings.items() if not key.startswith("space.")
+        (key, setting(value))
+        for key, value in data.settings.items()
+        if not key.startswith("space.")
     ]
     settings = table(("setting", "value"), rows_of_settings, css="text plain")
     return joined([*parts, element("details", element("summary", "All settings"), settings)])

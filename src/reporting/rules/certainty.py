@@ -1,6 +1,7 @@
 """Whether the winner is real: the noise of scores, the test rows, the simplest guess."""
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,29 @@ from src.reporting.analysis.noise import Noise
 from src.reporting.analysis.winner import errors
 from src.reporting.rules.finding import Finding, listed
 from src.reporting.text import count, number
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A metric of the winner on the rows that it was chosen by and on those that it never saw.
+
+    Attributes:
+        name: of the metric.
+        direction: `max` or `min`.
+        validation: on validation rows.
+        test: on test rows.
+        test_rows: how many.
+        error: the standard error of the difference of the two; None where it is not known.
+        interval: the 95 % interval of the metric on test rows, where there is one.
+    """
+
+    name: str
+    direction: str
+    validation: float | None
+    test: float | None
+    test_rows: int
+    error: float | None = None
+    interval: tuple[float, float] | None = None
 
 
 def top_differs(completed: pd.DataFrame, noise: Noise | None, direction: str) -> list[Finding]:
@@ -63,37 +87,25 @@ def _smallest(tied: pd.DataFrame) -> str:
     )
 
 
-def test_agrees(
-    validation: float | None, test: float | None, name: str, rows: tuple[int, int], direction: str
-) -> list[Finding]:
-    """Whether an accuracy on the test rows is what validation promised.
-
-    Args:
-        validation: the winner's accuracy on validation rows.
-        test: the same on test rows.
-        name: of the metric.
-        rows: how many validation and test rows there are.
-        direction: `max` or `min`.
-    """
-    if validation is None or test is None or min(rows) < 1:
+def test_agrees(judged: Judged) -> list[Finding]:
+    """Whether the winner is on the test rows what validation promised."""
+    validation, test, name = judged.validation, judged.test, judged.name
+    if validation is None or test is None or judged.test_rows < 1:
         return []
-    worse = validation - test if direction == "max" else test - validation
-    if name == "accuracy":
-        error = math.sqrt(
-            sum(p * (1 - p) / n for p, n in zip((validation, test), rows, strict=True))
-        )
-        within = f" ± {number(2 * math.sqrt(max(test * (1 - test), 1e-4) / rows[1]), 2)}"
-        significant = worse > 2 * max(error, 0.5 / min(rows))
-    else:
-        within = ""
-        significant = worse > 0.15 * max(abs(validation), 1e-12)
-    here = f"On the {rows[1]:,} test rows, used once, {name} is {number(test)}{within}"
-    if significant:
+    interval = ""
+    if judged.interval is not None:
+        low, high = judged.interval
+        interval = f" (95 %: {number(low)} … {number(high)})"
+    here = f"On the {judged.test_rows:,} test rows, used once, {name} is {number(test)}{interval}"
+    worse = validation - test if judged.direction == "max" else test - validation
+    if judged.error is None:
+        return [Finding("note", f"{here}, against {number(validation)} in validation.")]
+    if worse > 2 * judged.error:
         return [
             Finding(
                 "warning",
                 f"{here}, clearly worse than {number(validation)} in validation: the best of many "
-                "trials is partly lucky. Believe the test.",
+                "trials is partly lucky, or these rows are harder. Believe the test.",
             )
         ]
     return [Finding("good", f"{here}, which agrees with {number(validation)} in validation.")]

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 
 from src.reporting.analysis.noise import Noise
-from src.reporting.rules.finding import Finding
+from src.reporting.rules.finding import Finding, listed
 from src.reporting.run_data import RunData
 from src.reporting.text import number
+
+SPLIT = ("seed", "data.validation_fraction", "data.test_fraction", "data.group", "tuner.folds")
 
 
 def compared(runs: Sequence[RunData], noises: Sequence[Noise | None]) -> list[Finding]:
@@ -22,6 +24,12 @@ def compared(runs: Sequence[RunData], noises: Sequence[Noise | None]) -> list[Fi
     if len({run.fingerprint for run in runs if run.fingerprint}) > 1:
         text = "The runs have different rows: a better score may come from easier rows."
         found.append(Finding("warning", text))
+    elif others := [key for key in SPLIT if len({str(run.settings.get(key)) for run in runs}) > 1]:
+        text = (
+            f"The rows were split otherwise ({listed(others)}): the scores come from other "
+            "validation rows, and chance makes more than is said here."
+        )
+        found.append(Finding("note", text))
     scored = [(run, noise) for run, noise in zip(runs, noises, strict=True) if run.best is not None]
     if len(scored) < 2:
         return found

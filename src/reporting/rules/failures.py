@@ -1,5 +1,6 @@
 """Trials that failed: how many, why, and where in the space."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -28,7 +29,10 @@ def failure_share(trials: pd.DataFrame) -> list[Finding]:
     seconds = float(trials["seconds"].sum())
     lost = float(failed["seconds"].sum()) / seconds if seconds > 0 else 0.0
     text = f"{count(len(failed), 'trial')} of {len(trials)} failed and took {lost:.0%} of the time"
-    text += f", mostly with “{shortened(str(most.index[0]), 90)}” ({most.iloc[0]} times)."
+    reason = f"“{shortened(str(most.index[0]), 90)}”"
+    text += (
+        f", with {reason}." if len(failed) == 1 else f", mostly {reason} ({most.iloc[0]} times)."
+    )
     return [Finding("warning" if share >= 0.1 else "note", text)]
 
 
@@ -106,4 +110,6 @@ def _split(trials: pd.DataFrame, domain: Domain) -> tuple[Array, Array]:
 
 def _kind(reason: str) -> str:
     """A reason without the numbers that differ from trial to trial."""
-    return reason.partition(" in epoch ")[0].partition(": loss ")[0]
+    for tail in (" in epoch ", ": loss ", ", with batch size "):
+        reason = reason.partition(tail)[0]
+    return re.sub(r"[\d,]+ parameters, ", "", reason)

@@ -1,4 +1,4 @@
-"""TensorBoard's pages show the trials: opened in a headless Chromium."""
+"""TensorBoard's pages show the trials, and the report fits: opened in a headless Chromium."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -6,6 +6,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from src.reporting.page.document import run_page
+from src.reporting.run_data import read_run
+from src.reporting.story import tell
 from src.run_directory import RunDirectory
 from tests.reporting import chromium
 from tests.reporting.made_up import make_run
@@ -15,6 +18,7 @@ pytestmark = pytest.mark.skipif(not chromium.PROGRAM, reason="no Chromium on thi
 
 TABS = "everything(document).filter(node => node.tagName == 'PAPER-TAB')"
 WORDS = "everything(document).filter(node => !node.children.length).map(n => n.textContent.trim())"
+SCATTER = "everything(document).find(n => n.tagName == 'TF-HPARAMS-SCATTER-PLOT-MATRIX-PLOT')"
 PLOT = "everything(document).find(node => node.tagName == 'TF-HPARAMS-PARALLEL-COORDS-PLOT')"
 
 
@@ -74,7 +78,22 @@ def test_parallel_coordinates_draw_a_line_for_each_completed_trial(
         f"return everything({PLOT}.shadowRoot).filter(n => n.tagName == 'text')"
         ".map(n => n.textContent)"
     )
-    assert {"learning_rate", "activation", "score", "val_loss"} <= set(axes)
+    assert {"learning_rate", "activation", "score", "parameters"} <= set(axes)
+
+
+def test_scatter_plots_show_each_completed_trial(
+    browser: chromium.Chromium, url: str, trials: pd.DataFrame
+) -> None:
+    browser.open(f"{url}/#hparams")
+    browser.wait_for(f"return {TABS}.length == 3")
+    browser.value(f"{TABS}[2].click()")
+    inside = f"everything({SCATTER}.shadowRoot)"
+    completed = int((trials["status"] == "COMPLETED").sum())
+    cells = f"{inside}.filter(n => n.matches('.cell')).length"
+    dots = f"{inside}.filter(n => n.matches('circle')).length"
+    browser.wait_for(f"return {SCATTER} && {dots} > 0 && {dots} == {completed} * {cells}")
+    labels = set(browser.value(f"return {inside}.map(n => n.textContent)"))
+    assert {"learning_rate", "activation", "score", "val_log_loss", "parameters"} <= labels
 
 
 def test_a_scalar_chart_shows_the_last_value_of_a_trial(
@@ -88,3 +107,29 @@ def test_a_scalar_chart_shows_the_last_value_of_a_trial(
     text = browser.value("return document.body.innerText")
     assert "accuracy/validation" in "".join(c for c in text if c.isprintable())
     assert {"0000", "0011"} <= set(text.split())
+
+
+@pytest.mark.parametrize(("media", "width"), [("screen", 390), ("print", 720)])
+def test_the_report_fits_a_phone_and_paper(
+    browser: chromium.Chromium, run: RunDirectory, media: str, width: int
+) -> None:
+    data = read_run(run)
+    run.report.write_text(run_page(data, tell(data)))
+    size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": False}
+    browser.ask("Emulation.setDeviceMetricsOverride", **size)
+    browser.ask("Emulation.setEmulatedMedia", media=media)
+    browser.open(run.report.as_uri())
+    try:
+        assert browser.wait_for("return document.querySelectorAll('svg').length > 10")
+        root = "document.documentElement"
+        page = browser.value(f"return [{root}.scrollWidth, {root}.clientWidth]")
+        assert page[0] == page[1] <= width
+        settings = "document.querySelector('details table').checkVisibility"
+        shown = browser.value(f"return {settings}({{contentVisibilityAuto: true}})")
+        assert shown == (media == "print")  # nobody can unfold paper
+        tables = "[...document.querySelectorAll('table')].map(table => table.scrollWidth)"
+        if media == "print":
+            assert max(browser.value(f"return {tables}")) <= width
+    finally:
+        browser.ask("Emulation.clearDeviceMetricsOverride")
+        browser.ask("Emulation.setEmulatedMedia", media="")
