@@ -98,6 +98,7 @@ class HyperbandOracle(SearchOracle, kt.oracles.HyperbandOracle):
 
     exhausted = "every bracket is complete"
     continues_trials = True
+    default_first = False  # it is a member of the first rung
 
     @classmethod
     def from_config(cls, config: Config, **common: Any) -> Self:
@@ -135,12 +136,14 @@ class HyperbandOracle(SearchOracle, kt.oracles.HyperbandOracle):
 
     # Private, because Keras Tuner has no public way to sample a point.
     def _random_values(self) -> dict[str, Any]:
-        """A point that has not been tried or, in a space with too few of them, any point again.
+        """The default, then points that have not been tried or, if they are too few, any again.
 
         Keras Tuner ends the search there, before the first promotion. A repeat is trained with a
         seed of its own.
         """
-        values: dict[str, Any] | None = super()._random_values()
+        values = self.untried_default()
+        if values is None:
+            values = super()._random_values()
         if values is None:
             hps = self.get_space()
             hps.values = {}

@@ -195,6 +195,7 @@ def test_trap_the_upper_end_of_a_log_integer_is_never_passed(
         return {"status": "RUNNING", "values": values}
 
     monkeypatch.setattr(kt.oracles.BayesianOptimizationOracle, "populate_space", at_the_end)
+    run(oracle, 1)  # the default
     values = oracle.create_trial("slot0").hyperparameters.values
     assert values["units"] == 64
     assert values["rate"] == 0.1
