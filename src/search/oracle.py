@@ -60,7 +60,7 @@ class SearchOracle(kt.Oracle):
         # Here, as a subclass has nothing to do then but what Keras Tuner documents.
         super().__init_subclass__(**arguments)
         if "populate_space" in vars(cls):
-            cls.populate_space = _after_what_is_due(cls.populate_space)
+            setattr(cls, "populate_space", _after_what_is_due(cls.populate_space))  # noqa: B010
 
     @classmethod
     def from_config(cls, config: Config, **common: Any) -> Self:

@@ -66,8 +66,8 @@ class TPEOracle(SearchOracle):
             for hp in self.hyperparameters.space:
                 if all(condition.is_active(values) for condition in hp.conditions):
                     parameter = parameters.get(id(hp))
-                    fixed = parameter is None
-                    values[hp.name] = hp.default if fixed else parameter.suggest(asked)
+                    value = hp.default if parameter is None else parameter.suggest(asked)
+                    values[hp.name] = value
         finally:
             optuna.logging.set_verbosity(before)
         return values

@@ -105,7 +105,7 @@ class Axis:
 
     def _on_scale(self, numbers: Array) -> Array:
         hp = self.hp
-        return _to_scale(numbers, float(hp.min_value), float(hp.max_value), hp.sampling)
+        return np.asarray(_to_scale(numbers, float(hp.min_value), float(hp.max_value), hp.sampling))
 
 
 class Encoding:
@@ -226,8 +226,8 @@ def _from_scale(places: Array, low: float, high: float, sampling: str) -> Array:
     if sampling == "linear":
         return (1.0 - places) * low + places * high  # no difference, which might overflow
     if sampling == "log":
-        return np.exp((1.0 - places) * np.log(low) + places * np.log(high))
-    return high + low - np.exp(places * np.log(low) + (1.0 - places) * np.log(high))
+        return np.asarray(np.exp((1.0 - places) * np.log(low) + places * np.log(high)))
+    return np.asarray(high + low - np.exp(places * np.log(low) + (1.0 - places) * np.log(high)))
 
 
 def _to_scale(numbers: Any, low: float, high: float, sampling: str) -> Any:
