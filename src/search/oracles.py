@@ -85,11 +85,30 @@ class BayesianOracle(SearchOracle, kt.oracles.BayesianOptimizationOracle):
         start = [f"the first {first} at random"] if first < sys.maxsize else []
         return [*super().plan(cap), *start]
 
+    def notices(self, cap: int | None) -> Sequence[str]:
+        """Says where the budget is too small for a start that the model can learn from."""
+        searched = len(spaces.searched_names(self.hyperparameters))
+        wanted = _wanted_points(searched)
+        if cap is None or cap >= wanted or not searched:
+            return ()
+        return [
+            f"tuner.max_trials: {cap} is below the {wanted} random trials, three for each of the "
+            f"{searched} hyperparameters searched, with which Bayesian optimisation should start; "
+            f"it starts with {self.num_initial_points} and learns from little. Set "
+            f"tuner.max_trials={2 * wanted}, pin hyperparameters, or take tuner.name=gp, which "
+            "needs fewer"
+        ]
+
+
+def _wanted_points(searched: int) -> int:
+    """How many random points Keras Tuner wants before it models them."""
+    return max(3, 3 * searched)
+
 
 def _initial_points(cap: int | None, searched: int) -> int:
     if searched == 0:
         return sys.maxsize  # nothing to model; the single point is found at random
-    wanted = max(3, 3 * searched)
+    wanted = _wanted_points(searched)
     return wanted if cap is None else max(1, min(wanted, cap // 2))
 
 

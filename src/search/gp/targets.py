@@ -50,7 +50,7 @@ def make_targets(scores: Array, failed: NDArray[np.bool_], direction: str) -> Ta
 
 
 def _tamed(good: Array) -> Array:
-    """Bends what is worse than the median by more than the best is better: logarithmically."""
+    """Draws in what is worse than the median by more than `TAIL` times what the best is better."""
     median = np.median(good)
     reach = TAIL * (good.max() - median)
     if reach <= 0:  # half or more are equal to the best
@@ -58,4 +58,5 @@ def _tamed(good: Array) -> Array:
     if reach <= 0:
         return good
     depth = (median - good) / reach
-    return np.where(depth > 1, median - reach * (1 + np.log(np.maximum(depth, 1.0))), good)
+    # From depth 1 on it falls ever more slowly, to a depth of 2 at most.
+    return np.where(depth > 1, median - reach * (2 - 1 / np.maximum(depth, 1.0)), good)
