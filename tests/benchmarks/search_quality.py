@@ -50,7 +50,7 @@ def main() -> int:
         for number, future in enumerate(as_completed(futures), start=1):
             searches[futures[future]] = future.result()
             print(f"{number} of {len(wanted)}: {futures[future]}", file=sys.stderr, flush=True)
-            if options.json and number % 10 == 0:  # so that `--keep` has something to keep
+            if options.json:  # so that `--keep` has something to keep
                 write_json(options.json, {"searches": searches})
     found = summaries(searches)
     console = Console(width=120)
@@ -88,14 +88,15 @@ def _options(contenders: list[str], problems: list[str]) -> argparse.Namespace:
 
 
 def _wanted(options: argparse.Namespace, contenders: Mapping[str, Any]) -> Iterator[str]:
-    """Searches as `contender|problem|seed|trials`, the slow ones first."""
-    for name in sorted(options.only, key=lambda name: contenders[name].tuner != ""):
-        contender = contenders[name]
-        for problem in options.problems:
-            if options.every or contender.problems is None or problem in contender.problems:
-                for seed in range(1, min(options.seeds, contender.seeds or options.seeds) + 1):
+    """Searches as `contender|problem|seed|trials`, those of the first seeds first."""
+    for seed in range(1, options.seeds + 1):
+        for name in options.only:
+            contender = contenders[name]
+            for problem in options.problems if seed <= (contender.seeds or seed) else ():
+                if options.every or contender.problems is None or problem in contender.problems:
                     yield f"{name}|{problem}|{seed}|{options.trials}"
-        if contender.tuner and not options.no_long and LONG_PROBLEM in options.problems:
+    for name in options.only:
+        if contenders[name].tuner and not options.no_long and LONG_PROBLEM in options.problems:
             yield f"{name}|{LONG_PROBLEM}|1|{LONG}"
 
 

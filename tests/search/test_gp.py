@@ -90,7 +90,9 @@ def test_every_coordinate_is_a_valid_point_and_comes_back(
     for point, one in zip(values, again, strict=True):
         for name, value in encoding.values(one).items():
             same = value == point[name]
-            assert same or (isinstance(value, float) and math.isclose(value, point[name], rel_tol=1e-6))
+            assert same or (
+                isinstance(value, float) and math.isclose(value, point[name], rel_tol=1e-6)
+            )
 
 
 @pytest.mark.parametrize("sampling", ["linear", "log", "reverse_log"])
