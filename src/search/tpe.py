@@ -44,11 +44,7 @@ class TPEOracle(SearchOracle):
         return {"status": "RUNNING", "values": untried}
 
     def _ask(self, seed: int) -> dict[str, Any]:
-        parameters = {
-            id(hp): Parameter(str(number), hp)
-            for number, hp in enumerate(self.hyperparameters.space)
-            if spaces.is_searched(hp)
-        }
+        parameters = self._parameters()
         known = [self._frozen(trial, parameters) for trial in self.trials.values()]
         before = optuna.logging.get_verbosity()
         optuna.logging.set_verbosity(optuna.logging.WARNING)  # it tells of every study
@@ -71,6 +67,14 @@ class TPEOracle(SearchOracle):
         finally:
             optuna.logging.set_verbosity(before)
         return values
+
+    def _parameters(self) -> dict[int, "Parameter"]:
+        """By the `id` of a hyperparameter, of those that are searched."""
+        return {
+            id(hp): Parameter(str(number), hp)
+            for number, hp in enumerate(self.hyperparameters.space)
+            if spaces.is_searched(hp)
+        }
 
     def _frozen(self, trial: Any, parameters: Mapping[int, "Parameter"]) -> Any:
         """A trial in Optuna's form."""

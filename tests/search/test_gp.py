@@ -275,7 +275,7 @@ def test_promising_points_lie_at_the_maximum_of_the_acquisition() -> None:
 
 
 def test_it_finds_the_best_branch_and_value_of_a_mixed_space() -> None:
-    def score(values: dict[str, Any]) -> float:
+    def score(values: dict[str, Any]) -> Any:
         branch = {"sgd": 0.3, "momentum": 0.0, "adam": 0.4}[values["optimizer"]]
         momentum = values.get("momentum", 0.9)
         rate = math.log10(values["rate"]) + 2
@@ -317,7 +317,9 @@ def test_a_finite_space_is_tried_out_once_and_then_the_search_ends(pending: int)
         hp.Int("b", 1, 4)
     hp.Boolean("c")
     oracle = oracle_for(hp)
-    running, points, stopped = [], [], 0
+    running: list[Any] = []
+    points: list[dict[str, Any]] = []
+    stopped = 0
     while stopped == 0 or running:
         if len(running) < pending and not stopped:
             trial = oracle.create_trial(f"slot{len(points)}")
@@ -403,7 +405,7 @@ def test_the_same_seed_gives_the_same_points_and_another_gives_others() -> None:
 
 
 def test_a_restored_oracle_proposes_as_the_first_one_would_have() -> None:
-    def score(values: dict[str, Any]) -> float:
+    def score(values: dict[str, Any]) -> Any:
         return -abs(values["units"] - 40) - abs(math.log10(values["rate"]) + 2)
 
     whole = run(oracle_for(mixed_space()), 18, score)
