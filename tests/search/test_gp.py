@@ -425,7 +425,7 @@ def test_a_restored_oracle_proposes_as_the_first_one_would_have() -> None:
 def test_the_plan_says_how_it_starts() -> None:
     assert oracle_for(mixed_space()).plan(50) == [
         "50 trials",
-        "the default configuration first, then 9 spread evenly",
+        "the default configuration first, then 7 spread evenly",
     ]
 
 

@@ -39,6 +39,7 @@ class Axis:
         self.name: str = hp.name
         self.count: int | None = None
         self._levels: Sequence[Any] | None = None
+        self._coordinates: dict[Any, float] = {}
         if isinstance(hp, (Boolean, Choice)) or hp.step is not None:
             self._levels = spaces.finite_values(hp)
             self.count = len(self._levels)
@@ -80,6 +81,11 @@ class Axis:
 
     def coordinate(self, value: Any) -> float:
         """A coordinate at which the hyperparameter has the value: the middle of those."""
+        if value not in self._coordinates:  # asked again for all trials at every proposal
+            self._coordinates[value] = self._coordinate(value)
+        return self._coordinates[value]
+
+    def _coordinate(self, value: Any) -> float:
         hp = self.hp
         if self._levels is not None:
             if isinstance(hp, (Boolean, Choice)) or value in self._levels:

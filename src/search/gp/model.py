@@ -18,8 +18,8 @@ from src.search.gp.targets import Targets
 Array = NDArray[np.float64]
 
 MOST_POINTS = 600  # trials that the model keeps
-MOST_FITTED = 150  # trials that its hyperparameters are fitted to
-ITERATIONS = 15  # of a fit, which goes on from the one before
+MOST_FITTED = 130  # trials that its hyperparameters are fitted to
+ITERATIONS = 10  # of a fit, which goes on from the one before
 LENGTH_SPREAD, NOISE_SPREAD, AMPLITUDE_SPREAD = 1.0, 1.5, 0.5  # standard deviations of logarithms
 NOISE = 1e-3
 
@@ -98,7 +98,10 @@ class ScoreModel:
 
     def predict(self, features: Array) -> Prediction:
         """Expects, without the noise of a single training."""
-        mean, deviation = self._process.predict(features, return_std=True)
+        with warnings.catch_warnings():
+            # Of variances that rounding makes negative.
+            warnings.simplefilter("ignore", UserWarning)
+            mean, deviation = self._process.predict(features, return_std=True)
         noise = self._process.kernel_.noise
         variance = np.maximum(np.square(deviation) - noise, 1e-12)
         return Prediction(mean, np.sqrt(variance))

@@ -1,14 +1,14 @@
 """The oracle `gp`: Bayesian optimisation with a Gaussian process that knows mixed spaces."""
 
 import math
+import operator
 from collections.abc import Iterator, Sequence
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from scipy.stats import qmc
 from threadpoolctl import ThreadpoolController
 
-from src.config.schema import Config
 from src.search import space as spaces
 from src.search.enumeration import Enumeration
 from src.search.gp.acquisition import AROUND, PointSearch
@@ -18,7 +18,7 @@ from src.search.gp.targets import make_targets
 from src.search.oracle import SearchOracle
 from src.search.seeds import proposal_seed
 
-START = 10  # trials before the model, at most
+START = 8  # trials before the model; whatever the budget, which may be raised later
 SMALL = 2000  # in a space of no more points, all are looked at
 
 
@@ -42,13 +42,9 @@ class GaussianProcessOracle(SearchOracle):
         super().__init__(**arguments)
         self.initial_points = initial_points
         self._fitted: dict[str, Any] = {"names": [], "theta": []}
+        self._encoding = Encoding(())
+        self._encoded: list[Any] = []  # the hyperparameters that it is of
         self._processors = ThreadpoolController()
-
-    @classmethod
-    def from_config(cls, config: Config, **common: Any) -> Self:
-        """Starts with ten points, or a third of the budget."""
-        cap = config.tuner.trial_cap
-        return cls(START if cap is None else min(START, max(3, cap // 3)), **common)
 
     def plan(self, cap: int | None) -> Sequence[str]:
         """Adds how the search starts."""
@@ -59,9 +55,11 @@ class GaussianProcessOracle(SearchOracle):
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         """Proposes a point, or stops when all have been tried."""
         # Several threads for matrices as small as these cost more time than they save.
+        before = self._fitted
         with self._processors.limit(limits=1):
             values = self._proposal()
         if values is None:
+            self._fitted = before  # who asks again gets the same answer
             return {"status": "STOPPED", "values": None}
         return {"status": "RUNNING", "values": values}
 
@@ -76,7 +74,10 @@ class GaussianProcessOracle(SearchOracle):
         self._fitted = state["fitted"]
 
     def _proposal(self) -> dict[str, Any] | None:
-        encoding = Encoding(self.hyperparameters.space)
+        space = self.hyperparameters.space
+        if len(space) != len(self._encoded) or any(map(operator.is_not, space, self._encoded)):
+            self._encoding, self._encoded = Encoding(space), list(space)
+        encoding = self._encoding
         for point in self._candidates(encoding):
             values = encoding.values(point)
             if not self._duplicate(values):
