@@ -233,7 +233,7 @@ def _next_commands(
     if outcome.resumed_trials is None:
         own = ("tuner.factor=", "tuner.hyperband_iterations=", "tuner.grid_points=")
         kept = [w for w in arguments if not w.startswith(("tuner.name=", "run.name=", *own))]
-        tuner = "random" if settings.name == "bayesian" else "bayesian"
+        tuner = "random" if settings.name == "gp" else "gp"
         another = shlex.join([*kept, f"tuner.name={tuner}"])
         commands.append(("another tuner", f"{python} -m src.tune {another}"))
     commands.append(

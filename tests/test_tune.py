@@ -171,7 +171,7 @@ def test_the_command_searches_and_says_what_to_do_next(tmp_path: Path) -> None:
         f"-m src.report {run}",
         f"src.retrain {run} --seeds 5 --ensemble",
         f"src.predict {run} FILE",
-        "tuner.name=bayesian",
+        "tuner.name=gp",
         "data.source=csv data.path=FILE.csv",
         str(run / "best" / "model.keras"),
     ):
@@ -207,7 +207,7 @@ def test_commands_to_run_next_keep_brackets_and_budgets(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "tuner.grid_points" not in done.stdout.partition("# another tuner")[2]
-    assert "'space.activation=[relu, tanh]' tuner.name=bayesian" in done.stdout
+    assert "'space.activation=[relu, tanh]' tuner.name=gp" in done.stdout
     assert "tuner.max_trials=1" in done.stdout
     assert "[relu, tanh]" in done.stdout.partition("Data")[0]  # the settings that differ
 

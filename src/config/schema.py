@@ -209,7 +209,8 @@ class TunerSettings(Section):
 
     @model_validator(mode="after")
     def _settings_have_an_effect(self) -> "TunerSettings":
-        used = {"random": (), "bayesian": (), "hyperband": HYPERBAND, "grid": ("grid_points",)}
+        used: dict[str, tuple[str, ...]] = dict.fromkeys(("random", "bayesian", "gp", "tpe"), ())
+        used |= {"hyperband": HYPERBAND, "grid": ("grid_points",)}
         for key in (*HYPERBAND, "grid_points"):
             value = getattr(self, key)
             default = type(self).model_fields[key].default

@@ -10,14 +10,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from src.search.workflow import run as run
 
-__all__ = ["EXECUTORS", "TUNERS", "run"]
+__all__ = ["EXECUTORS", "OPTIONAL_PACKAGES", "TUNERS", "run"]
 
 TUNERS: dict[str, str] = {
     "random": "src.search.oracles:RandomOracle",
     "bayesian": "src.search.oracles:BayesianOracle",
     "hyperband": "src.search.oracles:HyperbandOracle",
+    "gp": "src.search.gp.oracle:GaussianProcessOracle",
+    "tpe": "src.search.tpe:TPEOracle",
     "grid": "src.search.grid:GridOracle",
 }
+
+OPTIONAL_PACKAGES: dict[str, str] = {"tpe": "optuna"}
+"""What has to be installed for some tuners, beside requirements.txt."""
 
 EXECUTORS: dict[str, str] = {
     "serial": "src.search.executors:SerialExecutor",

@@ -32,6 +32,7 @@ class GridOracle(SearchOracle):
 
     exhausted = "every point of the grid has been tried"
     learns = False
+    default_first = False  # its order is its own, and its points need not have the defaults
 
     def __init__(self, points: int = 5, **arguments: Any) -> None:
         super().__init__(**arguments)

@@ -1,6 +1,7 @@
 """The base of every oracle here: Keras Tuner's, without files of its own."""
 
 import copy
+import functools
 import json
 import sys
 import threading
@@ -14,6 +15,18 @@ from keras_tuner.src.engine import oracle as oracle_module
 
 from src.config.schema import Config
 from src.search import space as spaces
+from src.search.enumeration import Enumeration
+
+
+def _after_what_is_due(populate_space: Any) -> Any:
+    @functools.wraps(populate_space)
+    def populated(oracle: "SearchOracle", trial_id: str) -> Any:
+        due, oracle._due = oracle._due, None
+        if due is not None:
+            return {"status": "RUNNING", "values": due}
+        return populate_space(oracle, trial_id)
+
+    return populated
 
 
 class SearchOracle(kt.Oracle):
@@ -24,18 +37,30 @@ class SearchOracle(kt.Oracle):
     `populate_space` depends on, beside the trials, belongs into `get_state` and `set_state`: a
     search that was killed goes on from there.
 
+    The first trial is the default configuration; `populate_space` proposes all others.
+
     Attributes:
         exhausted: why the search ends when the oracle has nothing more to propose.
         continues_trials: whether a trial may continue an earlier one, whose id it then has in its
             values as `tuner/trial_id`, so that trials leave their training state.
         learns: whether proposals depend on the results of earlier trials; if not, a few are asked
             for in advance, so that the executor can choose which trial to run where.
+        default_first: whether the default configuration comes before what `populate_space`
+            proposes; if not, `populate_space` sees to it.
     """
 
     _seed_state: int
+    _due: dict[str, Any] | None = None  # what comes before a proposal
     exhausted: ClassVar[str] = "no point was found that has not been tried"
     continues_trials: ClassVar[bool] = False
     learns: ClassVar[bool] = True
+    default_first: ClassVar[bool] = True
+
+    def __init_subclass__(cls, **arguments: Any) -> None:
+        # Here, as a subclass has nothing to do then but what Keras Tuner documents.
+        super().__init_subclass__(**arguments)
+        if "populate_space" in vars(cls):
+            setattr(cls, "populate_space", _after_what_is_due(cls.populate_space))  # noqa: B010
 
     @classmethod
     def from_config(cls, config: Config, **common: Any) -> Self:
@@ -65,6 +90,39 @@ class SearchOracle(kt.Oracle):
         super().__init__(**arguments, max_consecutive_failed_trials=sys.maxsize)
         self.verbose = 0
 
+    def notices(self, cap: int | None) -> Sequence[str]:
+        """What a user should know before such a search, a sentence each.
+
+        Args:
+            cap: the most trials that the user wants; None for no limit.
+        """
+        return ()
+
+    def untried_default(self) -> dict[str, Any] | None:
+        """The values of the default configuration; None if a trial has had them.
+
+        A default beside the values of its hyperparameter, such as between two steps, is moved to
+        the nearest of them.
+        """
+        values = spaces.default_values(self.hyperparameters.space)
+        return None if self._duplicate(values) else values
+
+    def untried_values(self) -> dict[str, Any] | None:
+        """Values that no trial has had, at random; None if there are no such."""
+        values: dict[str, Any] | None = self._random_values()
+        space = spaces.reachable(self.hyperparameters.space)
+        if values is not None or any(spaces.is_continuous(hp) for hp in space):
+            return values
+        grid = Enumeration(space, spaces.finite_values)
+        points = (grid.point(index) for index in range(grid.size))
+        return next((point for point in points if not self._duplicate(point)), None)
+
+    @_after_what_is_due
+    def populate_space(self, trial_id: str) -> dict[str, Any]:
+        """What Keras Tuner's oracle proposes, where a subclass inherits from one."""
+        response: dict[str, Any] = super().populate_space(trial_id)
+        return response
+
     # Private, because Keras Tuner has no public way to see how far its random numbers are.
     def create_trial(self, tuner_id: str) -> Trial:
         """Keras Tuner's, but in vain it changes nothing: who asks again gets the same answer.
@@ -73,6 +131,7 @@ class SearchOracle(kt.Oracle):
         new points might find some when it is resumed. If it raises, the oracle can still be asked.
         """
         before = self._seed_state
+        self._due = self.untried_default() if self.default_first else None
         with _unlocked_after_an_error(self):
             trial = super().create_trial(tuner_id)
         if trial.status != "RUNNING":

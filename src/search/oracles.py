@@ -85,11 +85,30 @@ class BayesianOracle(SearchOracle, kt.oracles.BayesianOptimizationOracle):
         start = [f"the first {first} at random"] if first < sys.maxsize else []
         return [*super().plan(cap), *start]
 
+    def notices(self, cap: int | None) -> Sequence[str]:
+        """Says where the budget is too small for a start that the model can learn from."""
+        searched = len(spaces.searched_names(self.hyperparameters))
+        wanted = _wanted_points(searched)
+        if cap is None or cap >= wanted or not searched:
+            return ()
+        return [
+            f"tuner.max_trials: {cap} is below the {wanted} random trials, three for each of the "
+            f"{searched} hyperparameters searched, with which Bayesian optimisation should start; "
+            f"it starts with {self.num_initial_points} and learns from little. Set "
+            f"tuner.max_trials={2 * wanted}, pin hyperparameters, or take tuner.name=gp, which "
+            "needs fewer"
+        ]
+
+
+def _wanted_points(searched: int) -> int:
+    """How many random points Keras Tuner wants before it models them."""
+    return max(3, 3 * searched)
+
 
 def _initial_points(cap: int | None, searched: int) -> int:
     if searched == 0:
         return sys.maxsize  # nothing to model; the single point is found at random
-    wanted = max(3, 3 * searched)
+    wanted = _wanted_points(searched)
     return wanted if cap is None else max(1, min(wanted, cap // 2))
 
 
@@ -98,6 +117,7 @@ class HyperbandOracle(SearchOracle, kt.oracles.HyperbandOracle):
 
     exhausted = "every bracket is complete"
     continues_trials = True
+    default_first = False  # it is a member of the first rung
 
     @classmethod
     def from_config(cls, config: Config, **common: Any) -> Self:
@@ -135,12 +155,14 @@ class HyperbandOracle(SearchOracle, kt.oracles.HyperbandOracle):
 
     # Private, because Keras Tuner has no public way to sample a point.
     def _random_values(self) -> dict[str, Any]:
-        """A point that has not been tried or, in a space with too few of them, any point again.
+        """The default, then points that have not been tried or, if they are too few, any again.
 
         Keras Tuner ends the search there, before the first promotion. A repeat is trained with a
         seed of its own.
         """
-        values: dict[str, Any] | None = super()._random_values()
+        values = self.untried_default()
+        if values is None:
+            values = super()._random_values()
         if values is None:
             hps = self.get_space()
             hps.values = {}

@@ -7,12 +7,23 @@ input, 0 included, leads to an unrelated stream.
 
 import numpy as np
 
-_ORACLE, _TRIAL = 100, 101  # other streams than those of src/data/seeds.py
+_ORACLE, _TRIAL, _PROPOSAL = 100, 101, 102  # other streams than those of src/data/seeds.py
 
 
 def oracle_seed(seed: int) -> int:
     """The seed for a Keras Tuner oracle: in 1 … 2³² − 1, as NumPy's `RandomState` wants it."""
     return _mix(seed, _ORACLE)
+
+
+def proposal_seed(oracle: int, trial: int, attempt: int = 0) -> int:
+    """The seed for one proposal of an oracle, in 1 … 2³² − 1.
+
+    Args:
+        oracle: the oracle's seed.
+        trial: how many trials have been proposed.
+        attempt: how many proposals were refused.
+    """
+    return _mix(oracle, _PROPOSAL, trial, attempt)
 
 
 def trial_seed(seed: int, root: int, execution: int, fold: int, attempt: int = 0) -> int:

@@ -182,12 +182,40 @@ def is_searched(hp: Any) -> bool:
 
 def finite_values(hp: Any) -> Sequence[Any]:
     """All values of a hyperparameter that has no continuum of them, a pinned one's included."""
-    if isinstance(hp, Int) and hp.step in (None, 1):
+    if isinstance(hp, Int) and (hp.step is None or hp.sampling == "linear"):
         # Of a logarithmic range, `hp.values` holds a sample only.
-        return range(hp.min_value, hp.max_value + 1)
+        return range(hp.min_value, hp.max_value + 1, hp.step or 1)
     if isinstance(hp, Int):
         return tuple(int(value) for value in hp.values)
     return tuple(hp.values)
+
+
+def default_values(space: Sequence[Any]) -> dict[str, Any]:
+    """The values of the default configuration: of each active hyperparameter its default.
+
+    One that is none of the hyperparameter's values is moved to the nearest.
+
+    Args:
+        space: hyperparameters, parents before their children.
+    """
+    values: dict[str, Any] = {}
+    for hp in space:
+        if all(condition.is_active(values) for condition in hp.conditions):
+            values[hp.name] = _valid_default(hp)
+    return values
+
+
+def _valid_default(hp: Any) -> Any:
+    default = hp.default
+    if not isinstance(hp, (Int, Float)):
+        return default
+    default = min(max(default, hp.min_value), hp.max_value)
+    if is_continuous(hp):
+        return float(default)
+    values = finite_values(hp)
+    if isinstance(values, range):
+        return values[round((default - values.start) / values.step)]
+    return min(values, key=lambda value: abs(value - default))
 
 
 def possible_values(space: kt.HyperParameters, name: str) -> list[Any]:

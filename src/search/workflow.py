@@ -221,7 +221,10 @@ def prepare(config: Config) -> PreparedSearch:
     # Those of the loss depend on the task, and nobody misses the other task's.
     known = {hp.name for hp in declared.space} | LOSS_HYPERPARAMETERS
     passed_over = tuple(name for name in config.space if name not in known)
-    notices = (*leak_notices(data), *patience_notices(space, config))
+    notices = (
+        *(*leak_notices(data), *patience_notices(space, config)),
+        *oracle.notices(config.tuner.trial_cap),
+    )
     widest = spaces.widest(declared, hypermodel_class.limits())
     return PreparedSearch(
         *(config, data, hypermodel, space, passed_over, notices, objective, oracle, widest)

@@ -308,6 +308,30 @@ def test_hyperband(
         assert whole.oracle.continuable() == set()
 
 
+@pytest.mark.parametrize("name", ["gp", "tpe"])
+@few(8)
+@given(
+    space=spaces() | spaces(2, finite=True),
+    script=scripts(4),
+    seed=st.integers(1, 2**32 - 1),
+)
+def test_models_of_mixed_spaces(
+    name: str, space: kt.HyperParameters, script: Script, seed: int
+) -> None:
+    if name == "tpe":
+        pytest.importorskip("optuna", reason="tuner.name=tpe needs the package optuna")
+    make = maker(name, space, seed, max_trials=TRIALS)
+    whole = search(make, script, killed=False)
+    check_same(whole, search(make, script, killed=True))
+    assert len(set(points(whole))) == len(points(whole))
+    tried = len(whole.progress.records)
+    assert whole.ended == (tried < TRIALS)
+    if not any(search_spaces.is_continuous(hp) for hp in space.space):
+        assert tried == min(TRIALS, search_spaces.size(space).points)
+    always = any(search_spaces.is_continuous(hp) and not hp.conditions for hp in space.space)
+    assert tried == TRIALS or not always
+
+
 @few(8)
 @given(script=scripts(1, trials=46), seed=st.integers(1, 2**32 - 1))
 def test_hyperbands_training_states_become_fewer_as_a_bracket_goes_on(
@@ -328,7 +352,7 @@ def test_hyperbands_training_states_become_fewer_as_a_bracket_goes_on(
     seed=st.integers(1, 2**32 - 1),
     first=st.integers(1, TRIALS - 1),
 )
-@pytest.mark.parametrize("name", ["random", "grid", "hyperband"])
+@pytest.mark.parametrize("name", ["random", "grid", "hyperband", "gp"])
 def test_a_budget_that_is_raised_later_is_as_one_that_was_large_from_the_start(
     name: str, space: kt.HyperParameters, script: Script, seed: int, first: int
 ) -> None:

@@ -155,6 +155,18 @@ def test_bayesian_starts_with_three_points_a_dimension_at_most_half_the_budget(
     assert oracle.plan(max_trials)[1] == f"the first {initial} at random"
 
 
+def test_trap_a_budget_below_bayesians_starting_design_is_told_with_its_numbers() -> None:
+    assert make("bayesian", max_trials=15).notices(15) == ()
+    oracle = make("bayesian", max_trials=14)
+    assert oracle.notices(14) == [
+        "tuner.max_trials: 14 is below the 15 random trials, three for each of the 5 "
+        "hyperparameters searched, with which Bayesian optimisation should start; it starts with "
+        "7 and learns from little. Set tuner.max_trials=30, pin hyperparameters, or take "
+        "tuner.name=gp, which needs fewer"
+    ]
+    assert [make(name).notices(1) for name in ("random", "gp", "grid", "hyperband")] == [()] * 4
+
+
 def test_bayesian_proposes_after_its_initial_points_within_the_space() -> None:
     narrowed = narrowing.narrow(
         small_space(), {"optimizer": "momentum", "momentum": 0.9, "units": {"max": 48}}, {}
@@ -195,6 +207,7 @@ def test_trap_the_upper_end_of_a_log_integer_is_never_passed(
         return {"status": "RUNNING", "values": values}
 
     monkeypatch.setattr(kt.oracles.BayesianOptimizationOracle, "populate_space", at_the_end)
+    run(oracle, 1)  # the default
     values = oracle.create_trial("slot0").hyperparameters.values
     assert values["units"] == 64
     assert values["rate"] == 0.1

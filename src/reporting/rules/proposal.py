@@ -111,7 +111,7 @@ def next_command(
         return "see past the noise, by repeating each trial", (
             f"{start} tuner.executions_per_trial={executions}"
         )
-    if tuner in ("random", "bayesian"):
+    if tuner in ("random", "bayesian", "gp", "tpe"):
         most = trials if isinstance(trials, int) else len(data.trials)
         more = f"{resume_command(path)} tuner.max_trials={2 * most}"
         return "go on with this search, twice as long", more

@@ -1,0 +1,126 @@
+"""How alike two points of a mixed space are: a Matérn 5/2 kernel on numbers and categories."""
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.gaussian_process.kernels import Hyperparameter, Kernel, StationaryKernelMixin
+
+Array = NDArray[np.float64]
+
+ROOT5 = math.sqrt(5.0)
+
+
+class MixedMatern(StationaryKernelMixin, Kernel):
+    """Matérn 5/2 with a length for each hyperparameter (ARD), an amplitude, and noise.
+
+    The square of the distance is the sum over the hyperparameters of (difference / length)²; two
+    categories differ by 1 or not at all. As scikit-learn's `WhiteKernel`, the noise is added where
+    a set of points is compared with itself.
+
+    Args:
+        numeric: how many hyperparameters have an order; each has two columns, which come first.
+        lengths: of each hyperparameter, those with an order first; `(hyperparameters,)`.
+        amplitude: variance of what is modelled.
+        noise: variance of the noise.
+        length_bounds: smallest and largest length.
+        amplitude_bounds: smallest and largest amplitude.
+        noise_bounds: smallest and largest noise.
+    """
+
+    def __init__(
+        self,
+        numeric: int,
+        lengths: Array,
+        amplitude: float = 1.0,
+        noise: float = 1e-3,
+        length_bounds: tuple[float, float] = (0.05, 50.0),
+        amplitude_bounds: tuple[float, float] = (0.05, 20.0),
+        noise_bounds: tuple[float, float] = (1e-6, 1.0),
+    ) -> None:
+        self.numeric = numeric
+        self.lengths = lengths
+        self.amplitude = amplitude
+        self.noise = noise
+        self.length_bounds = length_bounds
+        self.amplitude_bounds = amplitude_bounds
+        self.noise_bounds = noise_bounds
+        self._squares: tuple[Array, Array] | None = None
+
+    # scikit-learn sorts these by name, so `theta` is amplitude, lengths, noise; in logarithms.
+    @property
+    def hyperparameter_amplitude(self) -> Any:
+        """scikit-learn's description of `amplitude`."""
+        return Hyperparameter("amplitude", "numeric", self.amplitude_bounds)
+
+    @property
+    def hyperparameter_lengths(self) -> Any:
+        """scikit-learn's description of `lengths`."""
+        return Hyperparameter("lengths", "numeric", self.length_bounds, np.size(self.lengths))
+
+    @property
+    def hyperparameter_noise(self) -> Any:
+        """scikit-learn's description of `noise`."""
+        return Hyperparameter("noise", "numeric", self.noise_bounds)
+
+    def __call__(self, X: Array, Y: Array | None = None, eval_gradient: bool = False) -> Any:
+        """The covariances of points, with noise and their gradients as scikit-learn asks."""
+        if not eval_gradient:
+            distances = np.sqrt(self._squared_distances(X, X if Y is None else Y))
+            covariances = self.amplitude * (1 + distances * (1 + distances / 3))
+            covariances *= np.exp(-distances)
+            if Y is None:
+                covariances[np.diag_indices_from(covariances)] = self.amplitude + self.noise
+            return covariances
+        squares = self._squares_of(X)
+        weights = 5.0 / np.square(np.atleast_1d(self.lengths))
+        distances = np.sqrt(squares @ weights)
+        decay = self.amplitude * np.exp(-distances)
+        covariances = decay * (1 + distances * (1 + distances / 3))
+        count = len(weights)
+        gradient = np.empty((*covariances.shape, count + 2))
+        gradient[..., 0] = covariances
+        np.multiply(squares, weights, out=gradient[..., 1:-1])
+        gradient[..., 1:-1] *= (decay * (1 + distances) / 3)[..., np.newaxis]
+        gradient[..., -1] = 0.0
+        diagonal = np.arange(len(X))
+        gradient[diagonal, diagonal, -1] = self.noise
+        covariances[diagonal, diagonal] += self.noise
+        return covariances, gradient
+
+    def diag(self, X: Array) -> Array:
+        """The variance of what is observed at each point, noise included."""
+        return np.full(len(X), self.amplitude + self.noise)
+
+    def _squared_distances(self, X: Array, Y: Array) -> Array:
+        """Between all points, in lengths, times 5; `(X, Y)`."""
+        lengths = np.atleast_1d(self.lengths)  # scikit-learn makes a single one a number
+        split = 2 * self.numeric
+        scales = np.repeat(ROOT5 / lengths[: self.numeric], 2)
+        first, second = X[:, :split] * scales, Y[:, :split] * scales
+        result = -2.0 * (first @ second.T)
+        result += np.square(first).sum(axis=1)[:, np.newaxis]
+        result += np.square(second).sum(axis=1)
+        np.maximum(result, 0.0, out=result)
+        for column, length in enumerate(lengths[self.numeric :], start=split):
+            differ = X[:, column][:, np.newaxis] != Y[:, column]
+            result += differ * (5.0 / length**2)
+        return result
+
+    def _squares_of(self, X: Array) -> Array:
+        """The squared difference of all points in each hyperparameter, `(X, X, lengths)`.
+
+        Kept, as scikit-learn asks for the same points at every step of a fit.
+        """
+        if self._squares is None or self._squares[0] is not X:
+            split = 2 * self.numeric
+            squares = np.empty((len(X), len(X), np.size(self.lengths)))
+            for number in range(self.numeric):
+                pair = X[:, 2 * number : 2 * number + 2]
+                squares[..., number] = np.square(pair[:, np.newaxis] - pair).sum(axis=-1)
+            for number in range(self.numeric, np.size(self.lengths)):
+                column = X[:, split + number - self.numeric]
+                squares[..., number] = column[:, np.newaxis] != column
+            self._squares = X, squares
+        return self._squares[1]

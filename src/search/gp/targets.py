@@ -1,0 +1,62 @@
+"""What the model learns from the scores: tamed where they are bad, and made up for failures."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+LARGEST = 1e100  # beyond it, squares overflow
+TAIL = 1.5  # bad scores count in full up to this many times the distance from median to best
+FAILURE_NOISE = 0.3  # variance, where that of the targets is 1: a failure says little exactly
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What the model is fitted to.
+
+    Attributes:
+        values: higher is better; mean 0 and variance 1 where they differ; `(trials,)`.
+        noise: variance that each has beside the noise of all, `(trials,)`.
+    """
+
+    values: Array
+    noise: Array
+
+
+def make_targets(scores: Array, failed: NDArray[np.bool_], direction: str) -> Targets:
+    """Makes targets of scores.
+
+    Scores far below the median are drawn in: how bad they are matters little, and a model that
+    follows them sees no differences among the good ones. A failure counts as the worse of what
+    completed, but is not trusted to lie exactly there.
+
+    Args:
+        scores: of each trial; ignored where it failed.
+        failed: which trials failed.
+        direction: `max` or `min`.
+    """
+    sign = 1.0 if direction == "max" else -1.0
+    result = np.zeros(len(scores))
+    good = sign * np.clip(scores[~failed], -LARGEST, LARGEST)
+    if len(good):
+        good = _tamed(good)
+        center, spread = good.mean(), good.std()
+        good = (good - center) / spread if spread > 0 else np.zeros(len(good))
+        result[~failed] = good
+        result[failed] = np.quantile(good, 0.1)
+    return Targets(result, np.where(failed, FAILURE_NOISE, 0.0))
+
+
+def _tamed(good: Array) -> Array:
+    """Draws in what is worse than the median by more than `TAIL` times what the best is better."""
+    median = np.median(good)
+    reach = TAIL * (good.max() - median)
+    if reach <= 0:  # half or more are equal to the best
+        reach = good.max() - good.min()
+    if reach <= 0:
+        return good
+    depth = (median - good) / reach
+    # From depth 1 on it falls ever more slowly, to a depth of 2 at most.
+    return np.where(depth > 1, median - reach * (2 - 1 / np.maximum(depth, 1.0)), good)

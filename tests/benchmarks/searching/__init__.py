@@ -1,0 +1,1 @@
+"""What `tests.benchmarks.search_quality` is made of."""

@@ -1,0 +1,76 @@
+"""The oracles that the benchmark compares, by name."""
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import keras_tuner as kt
+
+from src.config.schema import Config
+from src.registry import load
+from src.search import TUNERS
+from src.search.seeds import oracle_seed
+from tests.benchmarks.searching.driving import OBJECTIVE, Driven, drive
+from tests.benchmarks.searching.problems import Problem, branin, hart6, mixed
+from tests.benchmarks.searching.surrogates import surrogate
+
+PROBLEMS: dict[str, Callable[[], Problem]] = {
+    "branin": branin,
+    "hart6": hart6,
+    "mixed": mixed,
+    "letter": lambda: surrogate("letter"),
+    "phoneme": lambda: surrogate("phoneme"),
+}
+
+
+@dataclass(frozen=True)
+class Contender:
+    """An oracle, and how it is driven.
+
+    Attributes:
+        tuner: its name in `TUNERS`; empty for Keras Tuner's own Bayesian optimisation.
+        pending: how many other trials always run while it proposes one.
+        seeds: the most seeds; None for all that are asked for.
+        problems: what it is tried on; None for everything.
+    """
+
+    tuner: str
+    pending: int = 0
+    seeds: int | None = None
+    problems: tuple[str, ...] | None = None
+
+
+CONTENDERS = {
+    "random": Contender("random"),
+    "stock bayesian": Contender("", seeds=6, problems=("mixed", "hart6", "letter")),
+    "tpe": Contender("tpe"),
+    "gp": Contender("gp"),
+    "gp, 4 pending": Contender("gp", pending=4),
+}
+
+
+def search(contender: str, problem: str, seed: int, trials: int) -> Driven:
+    """Runs one search.
+
+    Args:
+        contender: its name.
+        problem: its name.
+        seed: a user's seed, from which the oracle's is made; different ones are unrelated.
+        trials: how many.
+    """
+    chosen, function = CONTENDERS[contender], PROBLEMS[problem]()
+    settings: dict[str, Any] = {
+        "objective": kt.Objective(OBJECTIVE, function.direction),
+        "hyperparameters": function.space.copy(),
+        "seed": oracle_seed(seed),
+    }
+    if chosen.tuner:
+        config = Config.model_validate({"tuner": {"name": chosen.tuner, "max_trials": trials}})
+        oracle = load(TUNERS, chosen.tuner, "tuner.name").from_config(config, **settings)
+        return drive(oracle, function, trials, chosen.pending)
+    with tempfile.TemporaryDirectory() as folder:
+        stock = kt.oracles.BayesianOptimizationOracle(max_trials=trials, **settings)
+        stock.verbose = 0
+        stock._set_project_dir(folder, "stock")  # as its tuner does; it writes a file a trial
+        return drive(stock, function, trials, chosen.pending)
