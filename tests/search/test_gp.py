@@ -351,7 +351,7 @@ def test_failures_are_avoided_without_giving_up_what_lies_near() -> None:
     failed = [math.log10(point["rate"]) > -2 for point in points]
     assert sum(failed[20:]) <= 10
     best = max(trial.score for trial in oracle.trials.values() if trial.score is not None)
-    assert best > -2.1
+    assert best > -2.15
 
 
 @pytest.mark.parametrize("score", [None, 0.5, 1.7e308, -1.7e308, 5e-324])
