@@ -35,11 +35,11 @@ class Prediction:
 class ScoreModel:
     """A Gaussian process fitted to what is known of the trials.
 
-    Its hyperparameters have log-normal priors: lengths around half the diagonal of the space, as
-    the distance of two points grows with the root of its dimensions (Hvarfner et al. 2024), little
-    noise, and the targets' own variance. The fit is the most probable one, found in few steps from
-    where the last one ended. Of very many trials it takes the best ones and an even sample of the
-    others.
+    Its hyperparameters have log-normal priors: lengths around a third of the diagonal of the space,
+    as the distance of two points grows with the root of its dimensions (Hvarfner et al. 2024),
+    little noise, and the targets' own variance. The fit is the most probable one, found in few
+    steps from where the last one ended. Of very many trials it takes the best ones and an even
+    sample of the others.
 
     Args:
         features: of each trial, as `Encoding.features` gives them.
@@ -112,7 +112,7 @@ class ScoreModel:
 
 
 def _typical_length(dimensions: int) -> float:
-    return 0.5 * math.sqrt(dimensions)
+    return 0.35 * math.sqrt(dimensions)
 
 
 def _optimizer(prior: Array, spreads: Array, theta: Array | None) -> Callable[..., Any]:

@@ -19,6 +19,9 @@ from src.search.oracle import SearchOracle
 from src.search.seeds import proposal_seed
 
 START = 8  # trials before the model; whatever the budget, which may be raised later
+# What an improvement has to exceed, in turn, where the targets' deviation is 1. With the first
+# alone, a search without noise goes on refining a local optimum.
+MARGINS = (0.0, 0.1, 0.4)
 SMALL = 2000  # in a space of no more points, all are looked at
 
 
@@ -27,7 +30,8 @@ class GaussianProcessOracle(SearchOracle):
 
     It starts with the default configuration and a few points spread evenly over the space. Then
     each proposal is the point with the largest expected improvement on the incumbent, which is the
-    best that the model expects of any trial, not the luckiest score. Inactive hyperparameters are
+    best that the model expects of any trial, not the luckiest score, or on a little more than that:
+    two of three proposals look for larger improvements elsewhere. Inactive hyperparameters are
     known as such, trials that still run are taken to score as expected, failed ones to be poor. No
     point is proposed twice. A proposal depends on the seed, the trials and the last fit alone.
 
@@ -118,7 +122,8 @@ class GaussianProcessOracle(SearchOracle):
         running = [t.hyperparameters.values for t in self.ongoing_trials.values()]
         if running:
             model.believe(encoding.features(*encoding.encode(running)))
-        search = PointSearch(encoding, model, incumbent, generator)
+        margin = MARGINS[len(self.trials) % len(MARGINS)]
+        search = PointSearch(encoding, model, incumbent + margin, generator)
         few = self._all_points(encoding)
         if few is not None:
             yield from search.ranked(few)

@@ -25,7 +25,7 @@ class Summary:
         problem: its name.
         contender: its name.
         seeds: how many searches.
-        regrets: by number of trials: mean regret and its standard error.
+        regrets: by number of trials: mean regret and its standard error, None of one search.
         rank: mean place among the contenders with the same seed, after all trials; 1 is best.
         repeats: trials of all searches at points that had been tried.
         milliseconds: by number of trials: processor time of a proposal.
@@ -34,7 +34,7 @@ class Summary:
     problem: str
     contender: str
     seeds: int
-    regrets: dict[int, tuple[float, float]]
+    regrets: dict[int, tuple[float, float | None]]
     repeats: int
     rank: float = 0.0
     milliseconds: dict[int, float] = field(default_factory=dict)
@@ -80,9 +80,7 @@ def table(rows: list[Summary]) -> Table:
     for header in (*(f"{at} trials" for at in AT), "rank", "repeats", "CPU ms a proposal"):
         result.add_column(header, justify="right")
     for number, row in enumerate(rows):
-        texts = [
-            "{:.4g} ± {:.2g}".format(*row.regrets[at]) if at in row.regrets else "–" for at in AT
-        ]
+        texts = [_text(*row.regrets[at]) if at in row.regrets else "–" for at in AT]
         costs = ", ".join(f"{cost:.0f} at {at}" for at, cost in row.milliseconds.items())
         last = number + 1 == len(rows) or rows[number + 1].problem != row.problem
         result.add_row(
@@ -151,6 +149,10 @@ def _at(regrets: list[float], trials: int) -> float:
     return regrets[min(trials, len(regrets)) - 1]
 
 
-def _mean(values: list[float]) -> tuple[float, float]:
-    error = statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else float("nan")
+def _mean(values: list[float]) -> tuple[float, float | None]:
+    error = statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else None
     return statistics.fmean(values), error
+
+
+def _text(mean: float, error: float | None) -> str:
+    return f"{mean:.4g}" if error is None else f"{mean:.4g} ± {error:.2g}"
