@@ -20,6 +20,7 @@ FEW = (  # hyperparameters, as the Gaussian process takes minutes of a processor
 SEARCHES = {
     "random": ("tuner.name=random", "run.engine=process", "run.workers=1"),
     "bayesian": ("tuner.name=bayesian", *FEW, "run.engine=process", "run.workers=1"),
+    "gp": ("tuner.name=gp", "run.engine=process", "run.workers=1"),
     "hyperband": ("tuner.name=hyperband", "run.engine=process", "run.workers=1"),
     "grid": ("tuner.name=grid", *GRID, "run.engine=process", "run.workers=1"),
     "random, 2 workers": ("tuner.name=random", "run.workers=2"),

@@ -161,7 +161,8 @@ def test_random_draws_of_the_whole_space_build_and_train(task: str, seeds: range
         model.run_eagerly = True  # traced graphs are tested elsewhere, and cost a second each
         history = hypermodel.fit(hp, model, x, y, validation_data=(x, y), epochs=1).history
         names = ["loss", *hypermodel.metric_names]
-        assert sorted(history) == sorted(names + [f"val_{name}" for name in names])
+        scale = ["plateau_scale"] if hp.get("plateau") else []
+        assert sorted(history) == sorted([*names, *(f"val_{name}" for name in names), *scale])
         assert {len(values) for values in history.values()} == {1}
         # Weights around 1 and a large rate may well make a regression net overflow.
         if task != "regression" or hp.get("initializer") != "random_normal_one":

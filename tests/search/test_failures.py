@@ -217,6 +217,8 @@ def test_a_retry_starts_clean_and_from_another_seed(
     for mine, other in zip(outcome.progress.records, plain.progress.records, strict=True):
         assert mine.spec.values == other.spec.values
         assert mine.result.metrics["val_loss"] != other.result.metrics["val_loss"]
+    (tmp_path / "afresh").mkdir()
+    monkeypatch.setenv("FLAKY_MARKS", str(tmp_path / "afresh"))
     once = search(tiny, "hypermodel.name=flaky", "run.name=spent", "seed=1")
     assert once.progress.failures == 3
 

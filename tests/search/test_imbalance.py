@@ -162,11 +162,11 @@ def test_class_weights_raise_balanced_accuracy(rare_config: MakeConfig) -> None:
     plain, weighted = found["none"], found["balanced"]
     for metrics in ("validation", "test"):  # of the folds, and of the refit
         gain = [getattr(winner, metrics)["balanced_accuracy"] for winner in (plain, weighted)]
-        assert gain[0] < 0.65
+        assert gain[0] < 0.75
         assert gain[1] > gain[0] + 0.1
     # Validation is not weighted: of a loss without smoothing and penalties, it is the log loss.
     assert losses["balanced"]["val_loss"] == pytest.approx(losses["balanced"]["val_log_loss"], 1e-4)
-    assert abs(losses["balanced"]["loss"] / losses["balanced"]["log_loss"] - 1) > 0.05
+    assert abs(losses["balanced"]["loss"] / losses["balanced"]["log_loss"] - 1) > 0.03
     assert losses["none"]["loss"] == pytest.approx(losses["none"]["log_loss"], 1e-4)
 
 

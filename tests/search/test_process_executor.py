@@ -423,7 +423,7 @@ def begin(folder: Path, *arguments: str) -> "subprocess.Popen[str]":
 
 
 def wait_for(path: Path) -> None:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while not path.exists():
         assert time.monotonic() < deadline
         time.sleep(0.05)
