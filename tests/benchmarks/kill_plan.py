@@ -6,7 +6,7 @@ from dataclasses import dataclass
 PHASES = ("start-up", "between trials", "in a trial", "export")
 LONGEST_DELAY = {"start-up": 7.0, "between trials": 0.03, "in a trial": 0.5, "export": 0.8}  # s
 SETTINGS = (
-    *("data.source=iris", "training.epochs=4", "space.dropout=0.3", "tuner.max_trials=8"),
+    *("data.source=iris", "training.epochs=30", "space.dropout=0.3", "tuner.max_trials=10"),
     *("space.layers=1", "space.units={min: 4, max: 16}", "space.activation=relu"),
 )
 GRID = (

@@ -207,7 +207,7 @@ def test_the_plan_decides_the_unit() -> None:
     assert TrainingPlan(4, "val_loss", "min").schedule_unit == "epoch"
 
 
-@pytest.mark.parametrize("scheduler_first", [True, False])
+@pytest.mark.parametrize("scheduler_first", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_by_the_step_the_plateaus_factor_holds_for_all_steps(scheduler_first: bool) -> None:
     pair = [
         LearningRateScheduler(COSINE, EPOCHS, "step"),

@@ -99,7 +99,7 @@ plain = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False)
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     st.dictionaries(
         texts, st.recursive(plain | texts, lambda inner: st.lists(inner, max_size=4), max_leaves=6)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from src.config import Config, flat, load_config
 from src.errors import UserError
 
-CASES = int(os.environ.get("FUZZ_CASES", "250"))  # of each test; more of them take longer
+CASES = int(os.environ.get("FUZZ_CASES", "100"))  # of each test; more of them take longer
 SETTINGS = settings(max_examples=CASES, deadline=None)
 
 numbers = st.integers() | st.floats() | st.just(10**400)

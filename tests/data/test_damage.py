@@ -14,7 +14,7 @@ from src.config.schema import DataSettings
 from src.data.loading import Data, load_data
 from src.errors import UserError
 
-CASES = int(os.environ.get("FUZZ_CASES", "150"))  # of each test; more of them take longer
+CASES = int(os.environ.get("FUZZ_CASES", "70"))  # of each test; more of them take longer
 SETTINGS = settings(max_examples=CASES, deadline=None, derandomize=True)
 
 

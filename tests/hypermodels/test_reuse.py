@@ -91,7 +91,7 @@ def assert_equal(one: Any, other: Any) -> None:
         np.testing.assert_array_equal(one, other)
 
 
-ALWAYS = ("rates", "batch sizes", "callbacks")
+ALWAYS = ("rates", "callbacks")
 
 
 @pytest.mark.parametrize(

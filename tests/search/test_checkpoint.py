@@ -97,6 +97,7 @@ def test_what_is_left_is_trained_and_the_result_is_that_of_no_kill(
     assert events == scalars(tmp_path / "whole" / "tensorboard" / "0000")
 
 
+@pytest.mark.slow
 def test_killed_again_and_again(tmp_path: Path) -> None:
     whole = Attempts(tmp_path / "whole", *SIMPLE)()
     attempts = Attempts(tmp_path / "killed", *SIMPLE, every=(None, 0.0))  # every epoch
@@ -106,6 +107,7 @@ def test_killed_again_and_again(tmp_path: Path) -> None:
     assert outcome(attempts()) == outcome(whole)
 
 
+@pytest.mark.slow
 def test_executions_that_were_done_are_not_trained_again(tmp_path: Path) -> None:
     repeats = replace(Attempts(tmp_path / "x", *SIMPLE).spec, executions=2, keep_state=False)
     whole = Attempts(tmp_path / "whole", *SIMPLE)(repeats)
@@ -259,6 +261,7 @@ def test_what_a_killed_trial_saved_stays_only_where_it_is_used(tmp_path: Path, k
     assert not leftover.exists()
 
 
+@pytest.mark.slow
 def test_a_resumed_search_may_change_how_often_is_saved(tiny: MakeConfig) -> None:
     done = run(tiny("tuner.max_trials=1", "run.name=one"))
     again = run(None, ["training.save_every=30s"], resume=str(done.run.path))

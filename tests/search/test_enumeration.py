@@ -49,7 +49,7 @@ def brute_force(space: kt.HyperParameters) -> list[dict[str, Any]]:
     return list(points.values())
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(conditional_spaces())
 def test_points_are_those_of_brute_force_in_the_same_order(space: kt.HyperParameters) -> None:
     points = enumeration(space)

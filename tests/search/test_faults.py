@@ -87,7 +87,7 @@ def test_whatever_operation_fails_a_resume_ends_as_if_none_had(
         assert attempt(lambda: search(folder, *overrides))[1] == ""
     expected = result(folder)
     absorbed = told = 0
-    for failing in sampled(len(disk.operations), 7):
+    for failing in sampled(len(disk.operations), 3):
         empty(folder)
         with Disk(folder, failing, number, lasting).mounted() as faulty:
             outcome, message = attempt(lambda: search(folder, *overrides))
@@ -129,7 +129,7 @@ def test_whatever_operation_of_a_resume_fails_the_next_one_ends_as_if_none_had(
     shutil.copytree(folder / "run", stopped)
     with Disk(folder).mounted() as disk:
         resume(folder)
-    for failing in sampled(len(disk.operations), 15):
+    for failing in sampled(len(disk.operations), 6):
         shutil.rmtree(folder / "run")
         shutil.copytree(stopped, folder / "run")
         before = ended(folder)
@@ -231,7 +231,7 @@ def test_a_damaged_file_costs_nothing_that_was_complete(
     content = path.read_bytes()
     damages: dict[str, bytes | None] = {**cuts(content), "deleted": None}
     if not ALL:
-        damages = {key: damages[key] for key in random.Random(name).sample(sorted(damages), 4)}
+        damages = {key: damages[key] for key in random.Random(name).sample(sorted(damages), 2)}
     whole = folder.with_name(f"{folder.name}-whole")
     shutil.copytree(folder / "run", whole)
     try:

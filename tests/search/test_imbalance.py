@@ -49,8 +49,10 @@ def rare_config(tiny: MakeConfig, rare: str) -> MakeConfig:
 @pytest.mark.parametrize(
     ("source", "name"),
     [
-        *(("iris", name) for name in ("balanced_accuracy", "auc", "pr_auc")),
-        *(("breast_cancer", name) for name in ("f1", "auc", "log_loss")),
+        *(("iris", name) for name in ("balanced_accuracy", "pr_auc")),
+        *(("breast_cancer", name) for name in ("f1", "auc")),
+        pytest.param("iris", "auc", marks=pytest.mark.slow),
+        pytest.param("breast_cancer", "log_loss", marks=pytest.mark.slow),
     ],
 )
 def test_the_score_is_what_the_exported_model_comes_to(
