@@ -105,8 +105,14 @@ class SearchOracle(kt.Oracle):
         the nearest of them.
         """
         values = spaces.default_values(self.hyperparameters.space)
-        return None if self._duplicate(values) else values
+        return None if self.is_tried(values) else values
 
+    # Private, because Keras Tuner has no public way to ask whether a trial has had some values.
+    def is_tried(self, values: Mapping[str, Any]) -> bool:
+        """Whether a trial has had these values, finished or not."""
+        return bool(self._duplicate(values))
+
+    # Private, because Keras Tuner has no public way to sample a point.
     def untried_values(self) -> dict[str, Any] | None:
         """Values that no trial has had, at random; None if there are no such."""
         values: dict[str, Any] | None = self._random_values()
@@ -115,7 +121,7 @@ class SearchOracle(kt.Oracle):
             return values
         grid = Enumeration(space, spaces.finite_values)
         points = (grid.point(index) for index in range(grid.size))
-        return next((point for point in points if not self._duplicate(point)), None)
+        return next((point for point in points if not self.is_tried(point)), None)
 
     @_after_what_is_due
     def populate_space(self, trial_id: str) -> dict[str, Any]:

@@ -36,7 +36,7 @@ class TPEOracle(SearchOracle):
         """Proposes a point, or stops when all have been tried."""
         for attempt in range(ATTEMPTS):
             values = self._ask(proposal_seed(self.seed, len(self.trials), attempt))
-            if not self._duplicate(values):
+            if not self.is_tried(values):
                 return {"status": "RUNNING", "values": values}
         untried = self.untried_values()
         if untried is None:

@@ -35,8 +35,10 @@ KILLS_PER_SEARCH = 10
 def main() -> int:
     """Runs the campaigns and returns the exit status."""
     options = _options()
-    # A shell starts what runs in the background without SIGINT, and that would be inherited.
+    # A shell starts what runs in the background without SIGINT, and nohup without SIGHUP; that
+    # would be inherited, while handlers are not.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, lambda *_: None)
     console = Console(width=120)
     started = time.monotonic()
     reports: list[Report] = []

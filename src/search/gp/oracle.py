@@ -84,7 +84,7 @@ class GaussianProcessOracle(SearchOracle):
         encoding = self._encoding
         for point in self._candidates(encoding):
             values = encoding.values(point)
-            if not self._duplicate(values):
+            if not self.is_tried(values):
                 return values
         return self.untried_values()
 
@@ -138,5 +138,5 @@ class GaussianProcessOracle(SearchOracle):
             return None
         grid = Enumeration(spaces.reachable(self.hyperparameters.space), spaces.finite_values)
         values = [grid.point(index) for index in range(grid.size)]
-        left = [point for point in values if not self._duplicate(point)]
+        left = [point for point in values if not self.is_tried(point)]
         return encoding.encode(left)[0] if left else None
