@@ -143,7 +143,8 @@ def test_numbers_are_blanked_out_of_columns_of_any_type() -> None:
     ("override", "parts"),
     [
         ("data.separator=ab", ("data.separator: 'ab' is not valid", "semicolon", "blanks")),
-        ("data.separator=x", ("data.separator: 'x'", "one character such as ^")),
+        ("data.separator=x", ("data.separator: 'x'", "one ASCII character such as ^")),
+        ("data.separator=§", ("data.separator: '§'", "one ASCII character such as ^")),
         ("data.encoding=utf-9", ("data.encoding: 'utf-9'", "cp1252")),
         ("data.encoding=base64", ("data.encoding: 'base64'", "that Python knows")),
         ("data.decimal=period", ("data.decimal: 'period'", "auto, point, comma")),
