@@ -69,6 +69,10 @@ def test_decimal_commas_where_points_could_be_either(tmp_path: Path) -> None:
     assert formats(found) == {"a": "plain", "b": "1.234,5"}
     assert "numbers in 'a' are read with decimal points" in notices(found)
     assert "data.decimal=comma takes their points for thousands" in notices(found)
+    large = lines("a;b;y", lambda r: f"{r + 812}.{r * 7 % 10}41;{r},5;{r % 3}")
+    assert "numbers in 'a' are read with decimal points" in notices(read(tmp_path, large))
+    exact = lines("a;b;y", lambda r: f"{r + 812}.{r * 7 % 10}414;{r},5;{r % 3}")
+    assert "decimal" not in notices(read(tmp_path, exact))
     data = read(tmp_path, text, decimal="comma")
     assert formats(data) == {"a": "1.234,5", "b": "1.234,5"}
     assert data.x[10].tolist() == [2010, 10.5]
