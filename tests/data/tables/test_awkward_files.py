@@ -119,6 +119,7 @@ CASES = {
     ),
     "old lines": Case(PLAIN.replace("\n", "\r"), shape=(ROWS, 2)),
     "utf-16": Case(PLAIN.encode("utf-16"), shape=(ROWS, 2)),
+    "utf-32": Case(PLAIN.encode("utf-32"), shape=(ROWS, 2)),
     "utf-16 without a mark": Case(PLAIN.encode("utf-16-le"), shape=(ROWS, 2)),
     "latin-1": Case(
         rows(number, lambda r: "größer" if r % 2 else "kleiner", label).encode("latin-1"),
