@@ -76,11 +76,13 @@ class TextForm:
         separator: between fields.
         has_header: whether the first line names the columns; else they are `column_1` and so on.
         encoding: that a setting gave; None where it is found out.
+        empty_ends: how many separators every line has at its end with nothing behind them.
     """
 
     separator: str
     has_header: bool
     encoding: str | None = None
+    empty_ends: int = 0
 
 
 @dataclass(frozen=True, eq=False)

@@ -374,6 +374,13 @@ CASES = {
     "a separator at the end of every line": Case(
         PLAIN.replace("\n", ",\n"), kinds={"a": "numeric", "y": "target"}, shape=(ROWS, 2)
     ),
+    "a column without a name that is empty for long": Case(
+        "a,y,\n" + rows(number, label, lambda r: r % 3 if r > 210 else "", header="", count=300),
+        settings={"target": "y"},
+        kinds={"column_3": "numeric"},
+        shape=(300, 2),
+        notices=("column_3 (no name)",),
+    ),
     "a header that lacks a name": Case(
         "a,y\n" + rows(lambda r: r, number, label, header=""),
         error=("is not readable as CSV", "saw 3"),
