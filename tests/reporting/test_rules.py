@@ -275,6 +275,11 @@ def test_failures_are_counted_with_their_reason() -> None:
     ]
     text = text_of(failures.failure_share(table))
     assert "“rejected: more than limits.parameters=9” (3 times)" in text
+    for epoch, row in enumerate(range(5, 8), 1):
+        reason = f"took longer than limits.trial_seconds=60, in epoch {epoch}"
+        table.loc[row, "reason"] = reason
+    text = text_of(failures.failure_share(table))
+    assert "“took longer than limits.trial_seconds=60” (3 times)" in text
     one = trials_table([0.9, NAN])
     assert text_of(failures.failure_share(one)).endswith("with “no reason given”.")
     assert failures.failure_share(trials_table([0.9, 0.8])) == []
