@@ -240,7 +240,7 @@ def read_columns(path: Path) -> ModelColumns:
     """
     try:
         values: Mapping[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
-        missing = tuple(map(str, values["missing"]))
+        missing = tuple(map(str, values.get("missing", ())))  # of older runs none
         return ModelColumns(
             columns=tuple(Column(**column, also_missing=missing) for column in values["columns"]),
             target=Column(kind="target", **values["target"], also_missing=missing),

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from src.config import dump_config, load_config
 from src.config.schema import DataSettings
@@ -125,6 +126,10 @@ def test_more_texts_that_are_missing_values(tmp_path: Path) -> None:
     (tmp_path / "columns.yaml").write_text(columns_yaml(data.table, data.task, data.class_names))
     columns = read_columns(tmp_path / "columns.yaml")
     assert columns.target.also_missing == ("-999", "unknown")
+    older = yaml.safe_load((tmp_path / "columns.yaml").read_text())
+    del older["missing"]
+    (tmp_path / "older.yaml").write_text(yaml.safe_dump(older))
+    assert read_columns(tmp_path / "older.yaml").target.also_missing == ()
     frame = pd.read_csv(tmp_path / "file.csv").drop(index=5)
     for rows in (frame, frame.astype(str)):
         inputs = raw_inputs(rows, columns.columns)
