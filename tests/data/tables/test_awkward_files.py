@@ -78,6 +78,11 @@ CASES = {
         notices=("the first line is taken for a row",),
         shape=(ROWS, 2),
     ),
+    "decimal commas with an exponent": Case(
+        "a;b;y\n" + "".join(f"{r},5;{r * 37 % 60},25E-05;{label(r)}\n" for r in range(ROWS)),
+        kinds={"a": "numeric", "b": "numeric"},
+        check=lambda data: bool(np.isclose(data.x[1, 1], 37.25e-5, rtol=1e-6)),
+    ),
     "thousands separators": Case(
         rows(lambda r: f'"{1000 + 997 * r:,}"', number, label),
         kinds={"a": "numeric"},
