@@ -79,8 +79,8 @@ class RowMean(keras.metrics.Metric, ABC):
     epoch has every metric twice, and is traced for each structure of a model.
     """
 
-    def __init__(self, name: str) -> None:
-        super().__init__(name=name)
+    def __init__(self, name: str, dtype: Any = None) -> None:
+        super().__init__(dtype=dtype, name=name)  # as Keras gives both to what it loads
         self.total = self.add_variable((), "zeros", name="total")
         self.weight = self.add_variable((), "zeros", name="weight")
 

@@ -21,7 +21,9 @@ class TracedModels:
     Tracing an epoch's graph takes longer than many a small training. Executions and folds of one
     trial, and trials that differ only in what lives in variables, such as rates and strengths, need
     one trace: a model that has it is brought into the state of a freshly built one, its random
-    generators and its optimizer included. Results are bit for bit those of the fresh model.
+    generators and its optimizer included. Results are bit for bit those of the fresh model, unless
+    a layer draws numbers from TensorFlow itself, such as `tf.random.normal` without a seed in its
+    `call`: those differ from process to process. `keras.random` with a `SeedGenerator` repeats.
     """
 
     def __init__(self) -> None:
@@ -35,8 +37,8 @@ class TracedModels:
                 `TemplateHyperModel`.
             hp: the trial's values; what building declares is added.
             seed: becomes the seed of Python and NumPy, which Keras draws from. It becomes
-                TensorFlow's too where weights or random numbers come from elsewhere: where the
-                structure is None, or drawing the weights anew does not give them again.
+                TensorFlow's too where weights come from elsewhere: where the structure is None, or
+                drawing the weights anew does not give them again.
         """
         structure = hypermodel.structure(hp)
         kept = self._kept.pop(structure, None)

@@ -108,8 +108,9 @@ Columns = Annotated[
 def _separator(given: str) -> str:
     if given == "auto" or given in SEPARATORS:
         return given
-    if len(given) != 1 or given.isalnum() or given in "\"'.+-_ \r\n":
-        raise ValueError("neither a name nor one character that can separate fields")
+    is_byte = len(given) == 1 and given.isascii()  # pandas takes no character of more than one
+    if not is_byte or given.isalnum() or given in "\"'.+-_ \r\n\0":
+        raise ValueError("neither a name nor one ASCII character that can separate fields")
     return given
 
 
@@ -135,7 +136,7 @@ def _missing(given: object) -> object:
 Separator = Annotated[
     str,
     AfterValidator(_separator),
-    Field(description=f"auto, {', '.join(SEPARATORS)}, or one character such as ^"),
+    Field(description=f"auto, {', '.join(SEPARATORS)}, or one ASCII character such as ^"),
 ]
 Encoding = Annotated[
     str,

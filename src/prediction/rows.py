@@ -140,7 +140,10 @@ def _open_text(
             if len(lacking(columns, same.names)) < len(lacking(columns, found.names)):
                 found = same
         return OpenTable(found.names, found.chunks, found.notices)
-    found = open_text(path, where, header=False, separator=form.separator, encoding=form.encoding)
+    found = open_text(
+        *(path, where, False, form.separator, form.encoding),
+        empty_ends=form.empty_ends,  # else a feature that no row has would be taken for that
+    )
     names = [f"column_{number}" for number in range(1, model.file_columns + 1)]
     if len(found.names) == len(names) - 1:
         names.remove(model.target.name)  # which is to be predicted

@@ -104,6 +104,11 @@ class RunData:
         return self.completed.iloc[0] if len(self.completed) else None
 
     @property
+    def exports_another(self) -> bool:
+        """Whether best/ holds a trial that is no longer the best, as while a search goes on."""
+        return self.best is not None and self.winner not in (None, self.best["trial_id"])
+
+    @property
     def searched(self) -> list[Domain]:
         """The hyperparameters with more than one value, and a column."""
         return [d for d in self.space if d.searched and d.name in self.trials.columns]

@@ -93,6 +93,8 @@ def _won(data: RunData, ordered: Sequence[Domain]) -> list[Finding]:
     values = {domain.name: brief(domain, best[domain.name]) for domain in ordered}
     values = {name: value for name, value in values.items() if value}
     found = winning.what_won(data.completed, values, data.direction)
+    if data.exports_another:
+        return found
     name = judged_metric(data.objective)
     split = "test" if data.metrics.get("test") else "validation"
     untuned = [(b.name, (b.test if split == "test" else b.validation)) for b in data.baselines]
@@ -113,6 +115,8 @@ def _rows(data: RunData, split: str) -> pd.DataFrame:
 
 def _real(data: RunData, noise: Noise | None) -> list[Finding]:
     found = certainty.top_differs(data.completed, noise, data.direction)
+    if data.exports_another:
+        return found + certainty.not_judged(str(data.winner))
     if len(data.predictions):
         found += certainty.beats_guessing(_rows(data, shown_split(data.predictions)))
     return found + certainty.test_agrees(_judged(data))

@@ -16,6 +16,7 @@ PLATEAUS = {
 LENGTHS = {
     "schedule_every": "lowers its learning rate",
     "schedule_boundary": "lowers its learning rate",
+    "schedule_rise": "lowers its learning rate",
     "batch_schedule_every": "raises its batch size",
 }
 

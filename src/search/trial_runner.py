@@ -237,16 +237,17 @@ class TrialRunner:
         recorder.batch_size = min(hypermodel.batch_size(hp, model, rows) or rows, rows)
         check_parameters(recorder.parameters, context.limits)
         controls = callbacks.build_callbacks(hp, context.plan)
+        states = {**controls, "divergence": recorder.divergence}
         best = callbacks.BestEpoch(callbacks.Monitor(context.plan.monitor, context.plan.direction))
         reached, stopped, initial_epoch = 0, False, spec.initial_epoch
         if saved is not None:
             try:
-                initial_epoch, _ = training_state.put(saved.training, model, controls, best)
+                initial_epoch, _ = training_state.put(saved.training, model, states, best)
             except (LookupError, TypeError, ValueError) as error:
                 raise _UnfitCheckpointError from error
         elif spec.parent_id is not None:
             state = context.run.training_state(spec.parent_id, execution)
-            reached, stopped = training_state.restore(state, model, controls, best)
+            reached, stopped = training_state.restore(state, model, states, best)
         if not stopped:  # else the parent stopped early: nothing more to train
             with closing(self._board(spec, recorder, full=context.full_board)) as board:
                 records = [callbacks.RecordLearningRate(), callbacks.RecordControls()]
@@ -254,7 +255,7 @@ class TrialRunner:
                 if context.saves:
                     saver = Saver(
                         *(context.run, spec, context.seed, context.save_interval),
-                        controls=controls,
+                        controls=states,
                         best=best,
                         recorder=recorder,
                         fits=done,
@@ -288,7 +289,7 @@ class TrialRunner:
             raise TrialFailedError(f"{context.plan.monitor} was never finite")
         state = context.run.training_state(spec.trial_id, execution)
         if spec.keep_state:
-            training_state.save(state, model, controls, best, epochs=reached, stopped=stopped)
+            training_state.save(state, model, states, best, epochs=reached, stopped=stopped)
         weights = context.run.weights(spec.trial_id, execution, fold)
         save_weights(weights, best.weights)
         logs = {n: value for n, value in best.logs.items() if n not in callbacks.CONTROLS}

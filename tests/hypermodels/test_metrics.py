@@ -174,6 +174,13 @@ def test_certain_and_wrong_predictions_are_as_bad_as_scikit_learn_says() -> None
     assert np.isnan(float(metric.result()))
 
 
+@pytest.mark.parametrize("cls", [metrics.SparseAccuracy, metrics.LogLoss])
+def test_a_mean_over_rows_can_be_loaded_with_a_compiled_model(cls: Any) -> None:
+    loaded = cls.from_config(cls(name="mean").get_config())
+    loaded.update_state(np.array([0]), np.array([[0.5, 0.4]], np.float32))
+    assert (loaded.name, loaded.dtype) == ("mean", "float32")
+
+
 def test_classes_without_rows_count_as_in_scikit_learn() -> None:
     labels = np.array([0, 0, 1, 1])
     predicted = np.eye(4, dtype="float32")[[0, 2, 1, 1]]  # class 2 is predicted, class 3 never

@@ -12,6 +12,8 @@ from src.reporting.domains import Domain
 from src.reporting.rules import budget, certainty, edges, failures, mattered, training, winning
 from src.reporting.rules.compared import compared
 from src.reporting.rules.finding import Finding
+from src.reporting.run_data import Untuned
+from src.reporting.story import tell
 from tests.reporting.tables import run_data, trials_table
 
 RATE = Domain("rate", "float", low=1e-4, high=1e-2, log=True)
@@ -275,6 +277,11 @@ def test_failures_are_counted_with_their_reason() -> None:
     ]
     text = text_of(failures.failure_share(table))
     assert "“rejected: more than limits.parameters=9” (3 times)" in text
+    for epoch, row in enumerate(range(5, 8), 1):
+        reason = f"took longer than limits.trial_seconds=60, in epoch {epoch}"
+        table.loc[row, "reason"] = reason
+    text = text_of(failures.failure_share(table))
+    assert "“took longer than limits.trial_seconds=60” (3 times)" in text
     one = trials_table([0.9, NAN])
     assert text_of(failures.failure_share(one)).endswith("with “no reason given”.")
     assert failures.failure_share(trials_table([0.9, 0.8])) == []
@@ -329,3 +336,24 @@ def test_runs_are_compared_only_where_they_can_be() -> None:
     assert "more than chance" in second.text
     rows = run_data(trials_table([0.9]), objective="val_accuracy", fingerprint="y")
     assert "different rows" in compared([better, rows], [noise, noise])[0].text
+
+
+def test_a_trial_that_has_overtaken_the_exported_one_is_not_taken_for_it() -> None:
+    rows = pd.DataFrame({"split": "test", "target": ["a", "b"] * 50, "prediction": ["a", "b"] * 50})
+    rows["probability_a"] = (rows["target"] == "a").astype(float)
+    rows["probability_b"] = 1 - rows["probability_a"]
+    linear = Untuned("linear", {"accuracy": 0.7}, {"accuracy": 0.7})
+    data = run_data(
+        trials_table([0.80, 0.95, 0.70]),
+        objective="val_accuracy",
+        winner="0000",
+        metrics={"validation": {"accuracy": 0.8}, "test": {"accuracy": 0.99}},
+        baselines=(linear,),
+        predictions=rows,
+    )
+    story, told = tell(data), tell(replace(data, winner="0001"))
+    assert text_of(list(story.won)).startswith("Trial `0001`")
+    assert story.real[-1].text.startswith("The test rows have judged trial `0000`, the best when")
+    assert "0.29 better than linear" in told.won[1].text
+    assert "On the 100 test rows, used once, accuracy is 0.99" in told.real[-1].text
+    assert not any("0.99" in finding.text for finding in story.findings)

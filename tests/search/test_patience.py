@@ -46,6 +46,8 @@ TWO_CUTS = ("space.schedule=piecewise_constant", "space.schedule_cuts=2")
     [
         (("space.schedule=step", "space.schedule_every=20"), "lowers its learning rate"),
         (("space.schedule=step", "space.schedule_every=19"), None),
+        (("space.schedule=one_cycle", "space.schedule_rise=20"), "lowers its learning rate"),
+        (("space.schedule=one_cycle", "space.schedule_rise=19"), None),
         (("space.schedule=step", "space.schedule_every=0.9"), None),
         (("space.batch_schedule=step", "space.batch_schedule_every=30"), "raises its batch size"),
         (

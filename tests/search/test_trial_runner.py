@@ -10,6 +10,7 @@ from callbacks import TrainingPlan
 from src.config import load_config
 from src.errors import DiskError
 from src.run_directory import RunDirectory
+from src.search import training_state
 from src.search.trial import TrialResult, TrialSpec
 from src.search.trial_runner import RunContext, TrialRunner
 from src.search.workflow import prepare
@@ -100,6 +101,12 @@ def test_trap_a_promotion_continues_as_if_it_had_never_stopped(
         whole.metrics,
     )
     assert in_rungs[-1].epochs == 9
+    states = [
+        training_state.read(RunDirectory(folder).training_state(trial_id, 0)).state["callbacks"]
+        for folder, trial_id in ((tmp_path / "at_once", "0000"), (tmp_path / "in_rungs", "0002"))
+    ]
+    assert states[0] == states[1]
+    assert states[1]["divergence"]["first_loss"] == rows(in_rungs)[0]["loss"]
     if STEP[0] in overrides:  # every second epoch of all nine, not of a rung's
         rates = [row["learning_rate"] for row in rows(in_rungs)]
         assert rates == pytest.approx([0.01 * 0.5 ** (epoch // 2) for epoch in range(9)])

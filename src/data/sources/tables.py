@@ -41,7 +41,7 @@ def table_dataset(settings: DataSettings, open_file: OpenFile) -> Dataset:
     where = f"data.path: {path}"
     opened = open_file(path, where).without(settings.missing)
     target = _target(opened.names, settings)
-    _check_named(opened.names, settings, target)
+    _check_named(opened.names, opened.left_out, settings, target)
     names = [name for name in opened.names if name not in settings.drop]
     if len(names) < 2:
         raise UserError(
@@ -136,11 +136,15 @@ def _target(columns: Sequence[str], settings: DataSettings) -> str:
     return settings.target
 
 
-def _check_named(columns: Sequence[str], settings: DataSettings, target: str) -> None:
+def _check_named(
+    columns: Sequence[str], left_out: Sequence[str], settings: DataSettings, target: str
+) -> None:
     """Refuses settings of columns that are not there, and of the target."""
+    dropped = {name for name in settings.columns if settings.columns[name] == "drop"}
+    dropped = dropped.union(settings.drop).intersection(left_out)  # as they are anyway
     for key, names in (("data.drop", settings.drop), ("data.columns", tuple(settings.columns))):
         for name in names:
-            if name not in columns:
+            if name not in columns and name not in dropped:
                 raise UserError(
                     f"{key}: there is no column '{name}'.{nearest(name, columns)} "
                     f"Columns: {listed(columns)}"

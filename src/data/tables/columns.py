@@ -76,11 +76,13 @@ class TextForm:
         separator: between fields.
         has_header: whether the first line names the columns; else they are `column_1` and so on.
         encoding: that a setting gave; None where it is found out.
+        empty_ends: how many separators every line has at its end with nothing behind them.
     """
 
     separator: str
     has_header: bool
     encoding: str | None = None
+    empty_ends: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -238,7 +240,7 @@ def read_columns(path: Path) -> ModelColumns:
     """
     try:
         values: Mapping[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
-        missing = tuple(map(str, values["missing"]))
+        missing = tuple(map(str, values.get("missing", ())))  # of older runs none
         return ModelColumns(
             columns=tuple(Column(**column, also_missing=missing) for column in values["columns"]),
             target=Column(kind="target", **values["target"], also_missing=missing),

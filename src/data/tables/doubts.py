@@ -84,7 +84,7 @@ def _may_be_thousands(cells: Cells) -> bool:
         return False
     values = np.abs(cells.numbers[~cells.missing].astype(np.float64))
     thousands = values * 1000
-    whole = np.abs(thousands - np.round(thousands)) < 1e-3
+    whole = np.abs(thousands - np.round(thousands)) < 1e-3 + 1e-7 * thousands  # of float32
     return bool(len(values) and whole.all() and (values < 1000).all() and (values % 1 > 0).any())
 
 

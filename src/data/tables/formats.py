@@ -52,7 +52,7 @@ _SAMPLE = 100
 _SIGNS = r"[$€£¥%\s  ']"
 _MINUS = r"^(?:[−–]([\d.,]+)|\(([\d.,]+)\))$"  # signs of print, and brackets of accountants
 _THOUSANDS = r"[-+]?\d{1,3}(?:,\d{3})+(?:\.\d*)?|[-+]?\d+(?:\.\d*)?|[-+]?\.\d+"
-_DECIMAL_COMMA = r"[-+]?\d{1,3}(?:\.\d{3})+(?:,\d*)?|[-+]?\d+(?:,\d*)?|[-+]?,\d+"
+_DECIMAL_COMMA = r"[-+]?\d{1,3}(?:\.\d{3})+(?:,\d*)?|[-+]?(?:\d+(?:,\d*)?|,\d+)(?:[eE][-+]?\d+)?"
 _EPOCH = pd.Timestamp("1970-01-01", tz="UTC")
 
 

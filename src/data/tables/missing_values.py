@@ -13,7 +13,8 @@ def blank_out(series: "pd.Series[Any]", texts: Sequence[str]) -> "pd.Series[Any]
     Args:
         series: texts, which become empty, or numbers, which become NaN; others stay.
         texts: in any case; one that is a number stands for all cells of its value, as -999 for
-            `-999.0`.
+            `-999.0`, but not for texts with decimal commas or thousands, which are to be given as
+            they are: `-999,00`.
     """
     if not texts or pd.api.types.is_bool_dtype(series.dtype):
         return series

@@ -19,6 +19,7 @@ class OpenTable:
         notices: what was done about its form, a sentence each.
         form: of a CSV file.
         late_notices: what is to be said once the rows have been read.
+        left_out: columns of the file that are none of a table.
     """
 
     names: tuple[str, ...]
@@ -26,6 +27,7 @@ class OpenTable:
     notices: tuple[str, ...] = ()
     form: TextForm | None = None
     late_notices: Callable[[], Sequence[str]] = tuple
+    left_out: tuple[str, ...] = ()
 
     def without(self, texts: Sequence[str]) -> "OpenTable":
         """Returns the table where cells with these texts, or their value, are missing."""

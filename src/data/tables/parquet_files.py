@@ -75,7 +75,8 @@ def open_parquet(path: Path, where: str) -> OpenTable:
         except _UNREADABLE as error:
             raise UserError(f"{where}: is not readable as Parquet ({error})") from error
 
-    return OpenTable(names, chunks, tuple(notices))
+    left_out = tuple(field.name for field in nested)
+    return OpenTable(names, chunks, tuple(notices), left_out=left_out)
 
 
 def _with_types(fields: Sequence[Any]) -> str:

@@ -24,6 +24,7 @@ _FOREIGN = {  # how files begin that are often mistaken for CSV
 }
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),  # which begins like the next one
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
@@ -75,7 +76,7 @@ def find_encoding(path: Path, where: str, given: str | None) -> tuple[str, list[
         try:
             while block:
                 decoder.decode(block)
-                if not encoding.startswith("utf-16") and given is None and b"\0" in block:
+                if encoding.startswith("utf-8") and given is None and b"\0" in block:
                     raise UserError(
                         f"{where}: holds a zero byte at {position + block.index(0)}, which no "
                         "text has; valid: a CSV file"

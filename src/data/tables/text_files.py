@@ -124,6 +124,7 @@ def open_text(
     header: bool | Literal["auto"] = "auto",
     separator: str | None = None,
     encoding: str | None = None,
+    empty_ends: int | None = None,
 ) -> TextTable:
     """Looks at a CSV file's form.
 
@@ -133,6 +134,8 @@ def open_text(
         header: whether the first line names the columns; `auto` compares it with the others.
         separator: between fields; None to find it out.
         encoding: of the text; None to find it out.
+        empty_ends: most separators at the end of every line with nothing behind them; None takes
+            all for that whose fields are empty in all lines.
 
     Raises:
         UserError: naming the file, what was found and what is valid.
@@ -160,9 +163,15 @@ def open_text(
         separator = separator or find_separator(lines[above:])
         with opened(path, encoding) as file:
             rows = _parser(file, separator, skipped, nrows=_SAMPLE_ROWS).to_numpy(dtype=object)
-    rows = np.array([[str(cell).strip() for cell in row] for row in rows], dtype=object)
-    while rows.shape[1] > 1 and len(rows) > 1 and not rows[:, -1].any():
-        rows = rows[:, :-1]  # lines that end in a separator have an empty field behind it
+        rows = np.array([[str(cell).strip() for cell in row] for row in rows], dtype=object)
+        fields = rows.shape[1]
+        if empty_ends is None:
+            empty_ends = fields if len(rows) > 1 else 0
+        while rows.shape[1] > max(1, fields - empty_ends) and not rows[:, -1].any():
+            field = rows.shape[1] - 1
+            if len(rows) == _SAMPLE_ROWS and _is_used(path, encoding, separator, skipped, field):
+                break
+            rows = rows[:, :-1]  # lines that end in a separator have an empty field behind it
     looks_headed = has_header(rows)
     is_headed = looks_headed if header == "auto" else header
     if is_headed:
@@ -178,9 +187,16 @@ def open_text(
                 f"the first line is taken for a row: the columns are called {names[0]} to "
                 f"{names[-1]}; data.header=true takes it for their names"
             )
-    form = TextForm(separator, is_headed, form_encoding)
+    form = TextForm(separator, is_headed, form_encoding, fields - rows.shape[1])
     looks_headed = looks_headed and len(rows) > 1
     return TextTable(path, where, encoding, form, looks_headed, names, tuple(notices), skipped)
+
+
+def _is_used(path: Path, encoding: str, separator: str, skipped: int, field: int) -> bool:
+    """Whether any line has something in this field, from 0; it may be one far down."""
+    with opened(path, encoding) as file:
+        chunks = _parser(file, separator, skipped, usecols=[field], chunksize=CHUNK_CELLS)
+        return any(bool(chunk.iloc[:, 0].astype(str).str.strip().any()) for chunk in chunks)
 
 
 @contextmanager

@@ -22,7 +22,7 @@ REPLICATES = 200
 FEWEST_ROWS = 20
 MOST_ROWS = 5000  # that areas under curves are resampled on; the error shrinks as 1 / √rows
 MOST_TRIALS = 10  # the best ones, whose repeats are looked at
-TINY = 1e-7  # the smallest probability, as the log loss of training clips it
+TINY = float(np.finfo(float).eps)  # the smallest probability, as val_log_loss has it
 
 
 @dataclass(frozen=True)

@@ -112,7 +112,8 @@ def _cards(data: RunData) -> Markup:
         )
         test = data.metrics.get("test", {}).get(name)
         if test is not None:
-            cards.append((number(test), f"test {name} of the winner"))
+            judged = f"trial {data.winner}" if data.exports_another else "the winner"
+            cards.append((number(test), f"test {name} of {judged}"))
         if len(data.completed) > 1:
             second = data.completed.iloc[1]
             lead = abs(float(best["score"]) - float(second["score"]))
@@ -263,7 +264,7 @@ def winner_section(data: RunData) -> Markup:
         parts.append(element("p", sentence(text)))
     if data.metrics:
         parts += [element("h3", "Metrics"), _metrics_table(data)]
-    if data.winner is not None and data.winner != best["trial_id"] and data.metrics:
+    if data.exports_another and data.metrics:
         note = f"best/ holds trial {data.winner}, which was the best when it was exported."
         parts.append(element("p", note, css="muted"))
     if len(data.predictions):

@@ -111,6 +111,16 @@ def test_agrees(judged: Judged) -> list[Finding]:
     return [Finding("good", f"{here}, which agrees with {number(validation)} in validation.")]
 
 
+def not_judged(exported: str) -> list[Finding]:
+    """Says that another trial than the best one was judged on the test rows.
+
+    Args:
+        exported: its id.
+    """
+    text = f"The test rows have judged trial `{exported}`, the best when it was exported, not this."
+    return [Finding("note", text)]
+
+
 def beats_guessing(rows: pd.DataFrame) -> list[Finding]:
     """Whether the winner is better than always giving the most frequent class, or the mean.
 

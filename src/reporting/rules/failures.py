@@ -110,6 +110,6 @@ def _split(trials: pd.DataFrame, domain: Domain) -> tuple[Array, Array]:
 
 def _kind(reason: str) -> str:
     """A reason without the numbers that differ from trial to trial."""
-    for tail in (" in epoch ", ": loss ", ", with batch size "):
+    for tail in (", in epoch ", " in epoch ", ": loss ", ", with batch size "):
         reason = reason.partition(tail)[0]
     return re.sub(r"[\d,]+ parameters, ", "", reason)

@@ -138,6 +138,10 @@ def test_columns_that_no_table_has_are_left_out_or_refused(tmp_path: Path) -> No
     [notice] = dataset.table.notices
     assert notice.startswith("left out, as they hold several values a row: 'l' (list<")
     assert "'s' (struct<u: int64>)" in notice
+    dropped = DataSettings(source="parquet", path=str(path), drop=("l",), columns={"s": "drop"})
+    assert parquet(dropped, seed=0).feature_names == ("z",)
+    with pytest.raises(UserError, match=r"data\.columns: there is no column 's'"):
+        parquet(dropped.model_copy(update={"columns": {"s": "numeric"}}), seed=0)
     for columns, names, message in (
         ((lists, structs), ["l", "s"], r"no column with one value a row, but 'l' \(list"),
         ((Z, Z, y), ["z", "z", "y"], r"t\.parquet: several columns are called z; valid: other"),

@@ -78,6 +78,11 @@ CASES = {
         notices=("the first line is taken for a row",),
         shape=(ROWS, 2),
     ),
+    "decimal commas with an exponent": Case(
+        "a;b;y\n" + "".join(f"{r},5;{r * 37 % 60},25E-05;{label(r)}\n" for r in range(ROWS)),
+        kinds={"a": "numeric", "b": "numeric"},
+        check=lambda data: bool(np.isclose(data.x[1, 1], 37.25e-5, rtol=1e-6)),
+    ),
     "thousands separators": Case(
         rows(lambda r: f'"{1000 + 997 * r:,}"', number, label),
         kinds={"a": "numeric"},
@@ -119,6 +124,7 @@ CASES = {
     ),
     "old lines": Case(PLAIN.replace("\n", "\r"), shape=(ROWS, 2)),
     "utf-16": Case(PLAIN.encode("utf-16"), shape=(ROWS, 2)),
+    "utf-32": Case(PLAIN.encode("utf-32"), shape=(ROWS, 2)),
     "utf-16 without a mark": Case(PLAIN.encode("utf-16-le"), shape=(ROWS, 2)),
     "latin-1": Case(
         rows(number, lambda r: "größer" if r % 2 else "kleiner", label).encode("latin-1"),
@@ -372,6 +378,13 @@ CASES = {
     ),
     "a separator at the end of every line": Case(
         PLAIN.replace("\n", ",\n"), kinds={"a": "numeric", "y": "target"}, shape=(ROWS, 2)
+    ),
+    "a column without a name that is empty for long": Case(
+        "a,y,\n" + rows(number, label, lambda r: r % 3 if r > 210 else "", header="", count=300),
+        settings={"target": "y"},
+        kinds={"column_3": "numeric"},
+        shape=(300, 2),
+        notices=("column_3 (no name)",),
     ),
     "a header that lacks a name": Case(
         "a,y\n" + rows(lambda r: r, number, label, header=""),

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from src.config import dump_config, load_config
 from src.config.schema import DataSettings
@@ -69,6 +70,10 @@ def test_decimal_commas_where_points_could_be_either(tmp_path: Path) -> None:
     assert formats(found) == {"a": "plain", "b": "1.234,5"}
     assert "numbers in 'a' are read with decimal points" in notices(found)
     assert "data.decimal=comma takes their points for thousands" in notices(found)
+    large = lines("a;b;y", lambda r: f"{r + 812}.{r * 7 % 10}41;{r},5;{r % 3}")
+    assert "numbers in 'a' are read with decimal points" in notices(read(tmp_path, large))
+    exact = lines("a;b;y", lambda r: f"{r + 812}.{r * 7 % 10}414;{r},5;{r % 3}")
+    assert "decimal" not in notices(read(tmp_path, exact))
     data = read(tmp_path, text, decimal="comma")
     assert formats(data) == {"a": "1.234,5", "b": "1.234,5"}
     assert data.x[10].tolist() == [2010, 10.5]
@@ -121,6 +126,10 @@ def test_more_texts_that_are_missing_values(tmp_path: Path) -> None:
     (tmp_path / "columns.yaml").write_text(columns_yaml(data.table, data.task, data.class_names))
     columns = read_columns(tmp_path / "columns.yaml")
     assert columns.target.also_missing == ("-999", "unknown")
+    older = yaml.safe_load((tmp_path / "columns.yaml").read_text())
+    del older["missing"]
+    (tmp_path / "older.yaml").write_text(yaml.safe_dump(older))
+    assert read_columns(tmp_path / "older.yaml").target.also_missing == ()
     frame = pd.read_csv(tmp_path / "file.csv").drop(index=5)
     for rows in (frame, frame.astype(str)):
         inputs = raw_inputs(rows, columns.columns)
@@ -143,7 +152,8 @@ def test_numbers_are_blanked_out_of_columns_of_any_type() -> None:
     ("override", "parts"),
     [
         ("data.separator=ab", ("data.separator: 'ab' is not valid", "semicolon", "blanks")),
-        ("data.separator=x", ("data.separator: 'x'", "one character such as ^")),
+        ("data.separator=x", ("data.separator: 'x'", "one ASCII character such as ^")),
+        ("data.separator=§", ("data.separator: '§'", "one ASCII character such as ^")),
         ("data.encoding=utf-9", ("data.encoding: 'utf-9'", "cp1252")),
         ("data.encoding=base64", ("data.encoding: 'base64'", "that Python knows")),
         ("data.decimal=period", ("data.decimal: 'period'", "auto, point, comma")),
