@@ -10,8 +10,11 @@ import keras
 import keras_tuner as kt
 import numpy as np
 
+from hypermodels.dropout import Dropout
+
 MOST_MODELS = 16  # traced models kept; the least recently used one is dropped
 MOST_NUMBERS = 50_000_000  # in the variables of those models; with their initial values 400 MB
+FREE_LAYERS = (keras.layers.Lambda, keras.layers.Wrapper)  # Keras's, of anything
 MOST_SEED = 10**9  # of the seeds that Keras draws where it is given none
 
 
@@ -37,8 +40,9 @@ class TracedModels:
                 `TemplateHyperModel`.
             hp: the trial's values; what building declares is added.
             seed: becomes the seed of Python and NumPy, which Keras draws from. It becomes
-                TensorFlow's too where weights come from elsewhere: where the structure is None, or
-                drawing the weights anew does not give them again.
+                TensorFlow's too where others may draw: where the structure is None, drawing the
+                weights anew does not give them again, or a layer is neither Keras's nor
+                `hypermodels.dropout.Dropout`.
         """
         structure = hypermodel.structure(hp)
         kept = self._kept.pop(structure, None)
@@ -135,10 +139,22 @@ def _build(hypermodel: Any, hp: kt.HyperParameters, seed: int, *, plain: bool) -
         _seed(seed)
         declared = len(hp.space)
         kept = _Kept(hypermodel.build(hp))
-        if len(hp.space) == declared and kept.learn_to_renew(seed):  # else building matters to `hp`
+        settled = len(hp.space) == declared  # else building matters to `hp`
+        if settled and kept.learn_to_renew(seed) and _knows_layers(kept.model):
             return kept
     keras.utils.set_random_seed(seed)
     return _Kept(hypermodel.build(hp))
+
+
+def _knows_layers(model: Any) -> bool:
+    """Whether no layer can draw random numbers from elsewhere than Keras's generators."""
+    return all(
+        _knows_layers(layer)
+        if hasattr(layer, "layers")
+        else isinstance(layer, Dropout)
+        or (type(layer).__module__.startswith("keras.") and not isinstance(layer, FREE_LAYERS))
+        for layer in model.layers
+    )
 
 
 def _variables(model: Any) -> list[Any]:

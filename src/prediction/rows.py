@@ -22,6 +22,7 @@ from src.data.tables.formats import PLAIN, TEXT
 from src.data.tables.missing_values import blank_out
 from src.data.tables.open_table import OpenTable
 from src.data.tables.parquet_files import open_parquet
+from src.data.tables.text_encoding import encoding_like
 from src.data.tables.text_files import CHUNK_CELLS, open_text
 from src.errors import UserError, listed
 from src.prediction.arrays import ArrayFile
@@ -133,7 +134,7 @@ def _open_text(
     """Opens a CSV file, whose form should be that of the file that the model was trained on."""
     form = None if model is None else model.form
     if model is None or form is None or form.has_header:
-        encoding = None if form is None else form.encoding
+        encoding = None if form is None else encoding_like(path, where, form.encoding)
         found = open_text(path, where, header=True, encoding=encoding)
         if form is not None and form.separator != found.form.separator:
             same = open_text(path, where, header=True, separator=form.separator, encoding=encoding)
@@ -141,7 +142,7 @@ def _open_text(
                 found = same
         return OpenTable(found.names, found.chunks, found.notices)
     found = open_text(
-        *(path, where, False, form.separator, form.encoding),
+        *(path, where, False, form.separator, encoding_like(path, where, form.encoding)),
         empty_ends=form.empty_ends,  # else a feature that no row has would be taken for that
     )
     names = [f"column_{number}" for number in range(1, model.file_columns + 1)]

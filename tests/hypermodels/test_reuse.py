@@ -6,6 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from hypermodels import reuse
 from hypermodels.mlp import MLP
@@ -284,3 +285,26 @@ def test_large_models_are_dropped_sooner_but_never_the_newest(
     assert model(10) is not one
     large = model(1000)
     assert model(1000) is large
+
+
+class Noise(keras.layers.Layer):  # type: ignore[misc, unused-ignore]
+    """Draws from TensorFlow's generator, as a layer of a user's may."""
+
+    def call(self, inputs: Any) -> Any:
+        return inputs + tf.random.normal(tf.shape(inputs))
+
+
+class Noisy(MLP):
+    def network(self, hp: Any, x: Any) -> Any:
+        return Noise()(super().network(hp, x))
+
+
+def test_a_layer_that_draws_from_tensorflow_trains_the_same_again() -> None:
+    hypermodel = Noisy(PROBLEMS["binary"])
+    x, y = arrays("binary")
+    losses = []
+    for seed in (1, 2, 1):
+        hp = declared(hypermodel, layers=1, units=4)
+        model = TracedModels().model(hypermodel, hp, seed)
+        losses.append(hypermodel.fit(hp, model, x, y, epochs=2).history["loss"])
+    assert losses[0] == losses[2] != losses[1]

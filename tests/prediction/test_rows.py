@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from src.data.tables.columns import Column, ModelColumns
+from src.data.tables.columns import Column, ModelColumns, TextForm
 from src.data.tables.text_files import open_text
 from src.prediction.exported import ExportedModel
 from src.prediction.rows import open_rows
@@ -48,3 +48,24 @@ def test_an_empty_last_field_is_a_feature_unless_all_lines_had_one(
     assert isinstance(rows.inputs, dict)
     np.testing.assert_array_equal(rows.inputs["column_2"], second)
     np.testing.assert_array_equal(rows.inputs["column_3"], third)
+
+
+@pytest.mark.parametrize("encoding", ["cp1250", "utf-8", "utf-16", "ascii"])
+def test_the_encoding_may_be_another_than_that_of_the_training_file(
+    tmp_path: Path, encoding: str
+) -> None:
+    cities = ["Koln", "Lodz"] if encoding == "ascii" else ["Köln", "Łódź"]
+    text = "\n".join(["city,size", *(f"{city},{size}" for size, city in enumerate(cities))])
+    (tmp_path / "new.csv").write_bytes(text.encode(encoding))
+    columns = (
+        Column("city", "categorical", "text", input="city"),
+        Column("size", "numeric", "plain", input="size"),
+    )
+    form = TextForm(",", has_header=True, encoding="cp1250")
+    target = Column("y", "target", "plain")
+    table = ModelColumns(columns, target, "binary", ("0", "1"), 3, form)
+    exported = ExportDirectory(tmp_path)
+    model = ExportedModel(exported, "binary", ("0", "1"), (), None, table, "mlp")
+    [rows] = open_rows(tmp_path / "new.csv", model).chunks()
+    assert isinstance(rows.inputs, dict)
+    assert list(rows.inputs["city"]) == cities

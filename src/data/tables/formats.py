@@ -73,7 +73,7 @@ def candidates(
     decimal: Literal["auto", "point", "comma"],
     date_order: Literal["auto", "day_first", "month_first"],
 ) -> Candidates:
-    """Returns the formats that settings leave."""
+    """Returns the formats that settings prefer."""
     numbers = {"auto": NUMBER_FORMATS, "point": (PLAIN, THOUSANDS), "comma": (DECIMAL_COMMA,)}
     other = {
         "auto": frozenset[str](),

@@ -201,10 +201,11 @@ class _Growing:
         if isinstance(self._forced, tuple):
             return guess(present, self._forced, enough=1e-9) or self._forced[0]
         if not looks_coded(present):
-            may_be = self._candidates
-            found = guess(present, may_be.numbers) or guess(present, may_be.dates)
-            if found:
-                return found
+            # What settings leave; a column that can be read otherwise alone is read otherwise.
+            for may_be in (self._candidates, Candidates()):
+                found = guess(present, may_be.numbers) or guess(present, may_be.dates)
+                if found:
+                    return found
         return TEXT
 
     def _read(self, texts: NDArray[np.object_], rows: NDArray[np.intp]) -> NDArray[np.float64]:

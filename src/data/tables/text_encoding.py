@@ -101,6 +101,30 @@ def find_encoding(path: Path, where: str, given: str | None) -> tuple[str, list[
     return encoding, []
 
 
+def encoding_like(path: Path, where: str, expected: str | None) -> str | None:
+    """The encoding of a file that should be another's, but where its bytes tell that it is not.
+
+    Args:
+        path: the file.
+        where: how messages call it.
+        expected: the other file's, which decides between those that any bytes may be; None where
+            that was found out.
+
+    Returns:
+        An encoding, or None for one that is to be found out, and told of.
+    """
+    if expected is None:
+        return None
+    found, guesses = find_encoding(path, where, None)
+    if not guesses:  # a mark, or what only UTF-8 looks like
+        return found
+    try:
+        find_encoding(path, where, expected)
+    except UserError:
+        return None
+    return expected
+
+
 def _single_bytes(path: Path) -> tuple[str, str]:
     """Windows-1252, which has letters and the euro where Latin-1 has nothing, or else Latin-1."""
     try:

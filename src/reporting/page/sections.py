@@ -37,6 +37,7 @@ STATES = {
 MOST_SLICES = 16
 MOST_FAILURES = 20
 MOST_CLASSES = 100
+PRINTED_COLUMNS = 11  # of the leaderboard, as style.py says
 
 
 def overview(data: RunData, story: Story) -> Markup:
@@ -148,7 +149,12 @@ def trials_section(data: RunData, story: Story) -> Markup:
     if not len(data.completed):
         return element("p", "No trial has completed.", css="muted")
     board = leaderboard(data, story.ordered)
-    return table(board.header, board.rows, css="many" if len(board.header) > 9 else "")
+    found = table(board.header, board.rows, css="many" if len(board.header) > 9 else "")
+    if len(board.header) <= PRINTED_COLUMNS:
+        return found
+    left = ", ".join(board.header[PRINTED_COLUMNS:])
+    note = element("p", f"Not on paper, but in trials.csv: {left}.", css="muted paper")
+    return joined([found, note])
 
 
 def progress_section(data: RunData) -> Markup:

@@ -58,6 +58,7 @@ summary{cursor:pointer;color:var(--accent)}
 footer{color:var(--muted);font-size:.86rem;padding-top:20px;padding-bottom:40px}
 @media (max-width:520px){main,header,footer{padding:0 14px}header{padding-top:18px}
 h1{font-size:1.3rem}.card b{font-size:1.15rem}.cards{grid-template-columns:1fr 1fr}}
+.paper{display:none}
 @media print{body{font-size:10pt}.cards{grid-template-columns:repeat(auto-fit,minmax(110px,1fr))}
 h2,h3,summary,p:has(+pre){break-after:avoid}
 figure,.card,tr,li,pre,.wide:has(>svg){break-inside:avoid}
@@ -65,7 +66,7 @@ figure,.card,tr,li,pre,.wide:has(>svg){break-inside:avoid}
 pre,code{border:none}main,header{max-width:none}
 .plots{grid-template-columns:1fr 1fr}.slices{grid-template-columns:1fr 1fr 1fr}
 table{font-size:8pt}th,td{padding:.2em .4em}table.text td{overflow-wrap:anywhere}
-table.many{font-size:7pt}table.many :is(th,td):nth-child(n+12){display:none}
+table.many{font-size:7pt}table.many :is(th,td):nth-child(n+12){display:none}.paper{display:block}
 details::details-content{content-visibility:visible;display:block;block-size:auto}
 summary{list-style:none;color:var(--ink);font-weight:600}}
 """

@@ -86,6 +86,13 @@ def test_decimal_commas_where_points_could_be_either(tmp_path: Path) -> None:
     assert numeric.x[10, 0] == 2010
 
 
+def test_what_reads_one_way_only_is_read_that_way(tmp_path: Path) -> None:
+    text = lines("d;e;f;y", lambda r: f"1/{r % 19 + 13}/2023;{r % 9}.25;{r},5;{r % 3}")
+    data = read(tmp_path, text, decimal="comma", date_order="day_first")
+    assert formats(data) == {"d": "%m/%d/%Y", "e": "plain", "f": "1.234,5"}
+    assert data.x[10, 1:].tolist() == [1.25, 10.5]
+
+
 @pytest.mark.parametrize("sign", ["/", "-"])
 def test_the_order_of_day_and_month(sign: str, tmp_path: Path) -> None:
     text = lines("d,y", lambda r: sign.join((f"{1 + r % 12}", f"{1 + r // 12}", f"2023,{r % 2}")))
