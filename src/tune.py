@@ -39,6 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.overrides.insert(0, options.resume)
         options.resume = LATEST
     stopped = "stopped before the first trial; nothing was searched"
+    if options.resume is not None:
+        stopped = _kept(f"{python_command()} -m src.tune {shlex.join(words)}")
     return exit_status(lambda: _tune(options, words), stopped)
 
 
@@ -60,14 +62,17 @@ def _tune(options: argparse.Namespace, words: Sequence[str]) -> int:
             raise KeyboardInterrupt
         return _search(options, words, resumed.config, resumed)
     except KeyboardInterrupt:
-        command = f"{python_command()} -m src.tune {shlex.join(words)}"
-        if resumed is not None:
-            command = resume_command(resumed.run.path)
-        print(f"stopped; what was finished before is kept. Go on with: {command}", file=sys.stderr)
+        if resumed is None:
+            raise
+        print(_kept(resume_command(resumed.run.path)), file=sys.stderr)
         return INTERRUPTED
     finally:
         if resumed is not None:
             resumed.lock.release()
+
+
+def _kept(command: str) -> str:
+    return f"stopped; what was finished before is kept. Go on with: {command}"
 
 
 def _search(

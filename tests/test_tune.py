@@ -267,3 +267,21 @@ def test_a_search_in_which_every_trial_fails_is_status_1(
     assert status == 1, shown
     assert "3 trials in a row failed (limits.consecutive_failures)" in shown
     assert "3 × loss became nan in epoch 1" in shown
+
+
+@pytest.mark.parametrize("where", ["src.tune._tune", "src.search.resuming.open_run"])
+def test_a_signal_at_the_very_start_of_a_resume_names_the_command_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], where: str
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(where, interrupted)
+    words = ["--resume", "logs/some run", *(["tuner.max_trials=9"] if "open" in where else [])]
+    assert tune.main(words) == 130
+    message = capsys.readouterr().err
+    assert "what was finished before is kept" in message
+    assert (
+        f"-m src.tune --resume 'logs/some run'{' tuner.max_trials=9' * ('open' in where)}"
+        in message
+    )
