@@ -144,13 +144,13 @@ PROPERTY: dict[str, Any] = {
 }
 
 
-@settings(max_examples=50, **PROPERTY)
+@settings(max_examples=30, **PROPERTY)
 @given(setup=setups(), momentum=st.sampled_from([0.0, MOMENTUM]))
 def test_every_rate_is_the_product(setup: Setup, momentum: float) -> None:
     check("memory", setup, momentum)
 
 
-@settings(max_examples=8, **PROPERTY)
+@settings(max_examples=5, **PROPERTY)
 @given(setup=setups(), momentum=st.sampled_from([0.0, MOMENTUM]))
 def test_every_rate_is_the_product_in_plain_keras(setup: Setup, momentum: float) -> None:
     check("plain", setup, momentum)

@@ -69,6 +69,7 @@ def test_any_number_of_workers_gives_the_same_random_search(
     assert set(trials_of(outcome)["worker"]) <= set(range(workers))
 
 
+@pytest.mark.slow
 def test_any_number_of_workers_gives_the_same_grid_search(tiny: MakeConfig) -> None:
     grid = (*FOUR, "tuner.name=grid")
     serial = search(tiny, *grid)
