@@ -26,7 +26,8 @@ class TracedModels:
     one trace: a model that has it is brought into the state of a freshly built one, its random
     generators and its optimizer included. Results are bit for bit those of the fresh model, unless
     a layer draws numbers from TensorFlow itself, such as `tf.random.normal` without a seed in its
-    `call`: those differ from process to process. `keras.random` with a `SeedGenerator` repeats.
+    `call`: the first training of a structure repeats then, but a reused trace need not; let
+    `structure` return None. `keras.random` with a `SeedGenerator` always repeats.
     """
 
     def __init__(self) -> None:
