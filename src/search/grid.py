@@ -72,7 +72,7 @@ class GridOracle(SearchOracle):
         """Number of points of the grid."""
         return self._grid.size
 
-    def populate_space(self, trial_id: str) -> dict[str, Any]:
+    def propose(self, trial_id: str) -> dict[str, Any]:
         """Proposes the next point, or stops after the last."""
         if self.position >= self.size:
             return {"status": "STOPPED", "values": None}

@@ -1,7 +1,6 @@
 """The base of every oracle here: Keras Tuner's, without files of its own."""
 
 import copy
-import functools
 import json
 import sys
 import threading
@@ -18,26 +17,14 @@ from src.search import space as spaces
 from src.search.enumeration import Enumeration
 
 
-def _after_what_is_due(populate_space: Any) -> Any:
-    @functools.wraps(populate_space)
-    def populated(oracle: "SearchOracle", trial_id: str) -> Any:
-        due, oracle._due = oracle._due, None
-        if due is not None:
-            return {"status": "RUNNING", "values": due}
-        return populate_space(oracle, trial_id)
-
-    return populated
-
-
 class SearchOracle(kt.Oracle):
     """An oracle whose state goes into the run's one snapshot.
 
-    Subclass it, implement `populate_space` as Keras Tuner documents it, and enter the class in
-    `src.search.TUNERS`. To build on one of Keras Tuner's oracles, inherit from both. What
-    `populate_space` depends on, beside the trials, belongs into `get_state` and `set_state`: a
-    search that was killed goes on from there.
+    Subclass it, implement `propose`, and enter the class in `src.search.TUNERS`. To build on one of
+    Keras Tuner's oracles, inherit from both. What `propose` depends on, beside the trials, belongs
+    into `get_state` and `set_state`: a search that was killed goes on from there.
 
-    The first trial is the default configuration; `populate_space` proposes all others.
+    The first trial is the default configuration; `propose` gives all others.
 
     Attributes:
         exhausted: why the search ends when the oracle has nothing more to propose.
@@ -45,22 +32,15 @@ class SearchOracle(kt.Oracle):
             values as `tuner/trial_id`, so that trials leave their training state.
         learns: whether proposals depend on the results of earlier trials; if not, a few are asked
             for in advance, so that the executor can choose which trial to run where.
-        default_first: whether the default configuration comes before what `populate_space`
-            proposes; if not, `populate_space` sees to it.
+        default_first: whether the default configuration comes before what `propose` gives; if not,
+            `propose` sees to it.
     """
 
     _seed_state: int
-    _due: dict[str, Any] | None = None  # what comes before a proposal
     exhausted: ClassVar[str] = "no point was found that has not been tried"
     continues_trials: ClassVar[bool] = False
     learns: ClassVar[bool] = True
     default_first: ClassVar[bool] = True
-
-    def __init_subclass__(cls, **arguments: Any) -> None:
-        # Here, as a subclass has nothing to do then but what Keras Tuner documents.
-        super().__init_subclass__(**arguments)
-        if "populate_space" in vars(cls):
-            setattr(cls, "populate_space", _after_what_is_due(cls.populate_space))  # noqa: B010
 
     @classmethod
     def from_config(cls, config: Config, **common: Any) -> Self:
@@ -123,9 +103,25 @@ class SearchOracle(kt.Oracle):
         points = (grid.point(index) for index in range(grid.size))
         return next((point for point in points if not self.is_tried(point)), None)
 
-    @_after_what_is_due
     def populate_space(self, trial_id: str) -> dict[str, Any]:
-        """What Keras Tuner's oracle proposes, where a subclass inherits from one."""
+        """What Keras Tuner asks for: the default configuration, then what `propose` gives."""
+        default = self.untried_default() if self.default_first else None
+        if default is not None:
+            return {"status": "RUNNING", "values": default}
+        return self.propose(trial_id)
+
+    def propose(self, trial_id: str) -> dict[str, Any]:
+        """The values of a trial, as Keras Tuner documents it for `Oracle.populate_space`.
+
+        Here what Keras Tuner's oracle proposes, where a subclass inherits from one.
+
+        Args:
+            trial_id: of the trial that is to have them.
+
+        Returns:
+            `status`: RUNNING, IDLE while a running trial has to end first, or STOPPED; and
+            `values`, a mapping from the name of each active hyperparameter, or None.
+        """
         response: dict[str, Any] = super().populate_space(trial_id)
         return response
 
@@ -137,7 +133,6 @@ class SearchOracle(kt.Oracle):
         new points might find some when it is resumed. If it raises, the oracle can still be asked.
         """
         before = self._seed_state
-        self._due = self.untried_default() if self.default_first else None
         with _unlocked_after_an_error(self):
             trial = super().create_trial(tuner_id)
         if trial.status != "RUNNING":

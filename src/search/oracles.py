@@ -44,7 +44,7 @@ class BayesianOracle(SearchOracle, kt.oracles.BayesianOptimizationOracle):
             **common,
         )
 
-    def populate_space(self, trial_id: str) -> dict[str, Any]:
+    def propose(self, trial_id: str) -> dict[str, Any]:
         """Keeps to the ranges: at the upper end Keras Tuner proposes an integer too large.
 
         Values are Python's own numbers, as they are after a resume.
@@ -52,7 +52,7 @@ class BayesianOracle(SearchOracle, kt.oracles.BayesianOptimizationOracle):
         with warnings.catch_warnings():
             # About the bounds of the Gaussian process's kernel, which nobody here can change.
             warnings.simplefilter("ignore", ConvergenceWarning)
-            response: dict[str, Any] = super().populate_space(trial_id)
+            response: dict[str, Any] = super().propose(trial_id)
         values = response["values"] or {}
         for hp in self.hyperparameters.space:
             if isinstance(hp, (Int, Float)) and hp.name in values:
@@ -129,7 +129,7 @@ class HyperbandOracle(SearchOracle, kt.oracles.HyperbandOracle):
             **common,
         )
 
-    def populate_space(self, trial_id: str) -> dict[str, Any]:
+    def propose(self, trial_id: str) -> dict[str, Any]:
         """Keras Tuner's proposal, with failed trials counted as the losers of their rung.
 
         Keras Tuner waits for completed trials alone, so that each failure in a rung costs a
@@ -141,7 +141,7 @@ class HyperbandOracle(SearchOracle, kt.oracles.HyperbandOracle):
         for trial in failed:
             trial.status, trial.score = "COMPLETED", worst
         try:
-            response: dict[str, Any] = super().populate_space(trial_id)
+            response: dict[str, Any] = super().propose(trial_id)
         finally:
             for trial in failed:
                 trial.status, trial.score = "FAILED", None

@@ -32,7 +32,7 @@ class TPEOracle(SearchOracle):
 
     exhausted = "every point of the space has been tried"
 
-    def populate_space(self, trial_id: str) -> dict[str, Any]:
+    def propose(self, trial_id: str) -> dict[str, Any]:
         """Proposes a point, or stops when all have been tried."""
         for attempt in range(ATTEMPTS):
             values = self._ask(proposal_seed(self.seed, len(self.trials), attempt))

@@ -112,7 +112,7 @@ def test_after_a_restart_it_is_not_tried_again() -> None:
 
 def test_an_oracle_of_ones_own_proposes_from_the_second_trial_on() -> None:
     class Own(SearchOracle):
-        def populate_space(self, trial_id: str) -> dict[str, Any]:
+        def propose(self, trial_id: str) -> dict[str, Any]:
             return {"status": "RUNNING", "values": DEFAULT | {"units": 16 + int(trial_id)}}
 
     points = propose(Own(objective=OBJECTIVE, hyperparameters=declared(), seed=1), 3)

@@ -347,7 +347,7 @@ def test_the_kernel_kills_a_worker_for_its_memory_and_the_search_goes_on(
 class Faulty(SearchOracle):
     """Raises when the second trial is asked for."""
 
-    def populate_space(self, trial_id: str) -> dict[str, Any]:
+    def propose(self, trial_id: str) -> dict[str, Any]:
         if len(self.trials) == 1:
             raise ZeroDivisionError("no points left to divide")
         hps = self.get_space()

@@ -40,7 +40,7 @@ def grid(space: kt.HyperParameters, points: int = 5) -> GridOracle:
 
 
 def first(oracle: GridOracle, count: int) -> list[dict[str, Any]]:
-    return [oracle.populate_space("")["values"] for _ in range(count)]
+    return [oracle.propose("")["values"] for _ in range(count)]
 
 
 def end(oracle: GridOracle, trial: Any, score: float = 1.0) -> None:
@@ -64,7 +64,7 @@ def test_every_point_is_proposed_exactly_once(space: kt.HyperParameters, size: i
     assert oracle.size == oracle.total(None) == size
     points = {tuple(sorted(point.items())) for point in first(oracle, size)}
     assert len(points) == size
-    assert oracle.populate_space("") == {"status": "STOPPED", "values": None}
+    assert oracle.propose("") == {"status": "STOPPED", "values": None}
     assert oracle.create_trial("slot0").status == "STOPPED"
 
 

@@ -80,7 +80,7 @@ def samples(space: kt.HyperParameters, count: int = 200) -> list[dict[str, Any]]
     oracle = RandomOracle(
         objective=kt.Objective("loss", "min"), max_trials=None, hyperparameters=space, seed=7
     )
-    return [oracle.populate_space("")["values"] for _ in range(count)]
+    return [oracle.propose("")["values"] for _ in range(count)]
 
 
 # Discovery

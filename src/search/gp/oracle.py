@@ -56,7 +56,7 @@ class GaussianProcessOracle(SearchOracle):
         others = f", then {start - 1} spread evenly" if start > 1 else ""
         return [*super().plan(cap), f"the default configuration first{others}"]
 
-    def populate_space(self, trial_id: str) -> dict[str, Any]:
+    def propose(self, trial_id: str) -> dict[str, Any]:
         """Proposes a point, or stops when all have been tried."""
         # Several threads for matrices as small as these cost more time than they save.
         before = self._fitted
