@@ -19,7 +19,14 @@ from src.commands import (
 )
 from src.commands import short_number as number
 from src.config.objectives import judged_metric
-from src.console_text import NAME_WIDTH, score_text, show_line, show_notice, show_path
+from src.console_text import (
+    NAME_WIDTH,
+    confirmed_text,
+    score_text,
+    show_line,
+    show_notice,
+    show_path,
+)
 from src.search import space as spaces
 from src.search.comparison import lead_of_the_first
 from src.search.events import SearchProgress
@@ -80,6 +87,10 @@ def show_plan(console: Console, prepared: PreparedSearch, differing: Mapping[str
         plural = "" if executions == 1 else "s"
         repeats += f" ({executions} execution{plural} × {settings.folds} folds)"
     show_line(console, "epochs", f"at most {config.training.epochs} a trial{repeats}")
+    if settings.confirm.trials is not None:
+        best, again = settings.confirm.trials, settings.confirm.executions
+        which = "the best trial" if best == 1 else f"each of the best {best} trials"
+        show_line(console, "at the end", f"{which} trained {again} times more, from new seeds")
     if prepared.workers > 1:
         show_line(console, "workers", f"{prepared.workers} processes, one trial each at a time")
     show_line(console, "objective", f"{prepared.objective.name} ({prepared.objective.direction})")
@@ -173,6 +184,9 @@ def _leaderboard(progress: SearchProgress, winner: Winner | None, width: int) ->
         *(score_text(record) for record in shown),
         *(number(baseline.validation.get(metric)) for baseline in baselines),
     )
+    if any(record.confirmation is not None for record in shown):
+        again = (r.confirmation for r in shown)
+        table.add_row("  confirmed", *("" if one is None else confirmed_text(one) for one in again))
     table.add_row("  best epoch / epochs", *(f"{r.best_epoch}/{r.epochs}" for r in results))
     table.add_row("  seconds", *(f"{result.seconds:.1f}" for result in results))
     table.add_row("  parameters", *(f"{result.parameters:,}" for result in results))

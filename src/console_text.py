@@ -9,7 +9,7 @@ from rich.text import Text
 
 from src.commands import short_number as number
 from src.search.events import SearchProgress, TrialProgress
-from src.search.trial import TrialRecord
+from src.search.trial import Confirmation, TrialRecord, TrialResult
 
 NAME_WIDTH = 26
 
@@ -58,6 +58,30 @@ def trial_line(record: TrialRecord, progress: SearchProgress | None = None) -> T
     return line
 
 
+def confirmation_line(record: TrialRecord, result: TrialResult) -> Text:
+    """A training that confirms a trial: its score; after the last one their mean.
+
+    Args:
+        record: the trial.
+        result: of the training.
+    """
+    line = Text(f"  {record.spec.trial_id}  ")
+    if result.status == "FAILED":
+        return line.append(f"failed in another training: {result.reason}", style="red")
+    line.append(f"again {number(result.score)}")
+    line.append(f"  epoch {result.best_epoch} of {result.epochs}  {result.seconds:.1f} s")
+    if record.confirmation is not None and record.confirmed is not None:
+        line.append(f"  mean {confirmed_text(record.confirmation)}", style="green")
+    return line
+
+
+def confirmed_text(confirmation: Confirmation) -> str:
+    """The mean of the trainings that confirm a trial, with ± its standard error; or `failed`."""
+    if confirmation.score is None:
+        return "failed" if confirmation.reason else "–"
+    return _with_error(confirmation.score, confirmation.score_error)
+
+
 def _behind(record: TrialRecord, best: TrialRecord) -> str:
     """How far a score is from the best one, in two digits."""
     distance = abs((record.result.score or 0.0) - (best.result.score or 0.0))
@@ -68,10 +92,12 @@ def _behind(record: TrialRecord, best: TrialRecord) -> str:
 
 def score_text(record: TrialRecord) -> str:
     """The score, with ± its standard error where there are repeats."""
-    result = record.result
-    error = result.score_error
+    return _with_error(record.result.score, record.result.score_error)
+
+
+def _with_error(value: float | None, error: float | None) -> str:
     spread = "" if error is None else f" ± {number(float(f'{error:.2g}'))}"
-    return f"{number(result.score)}{spread}"
+    return f"{number(value)}{spread}"
 
 
 def best_text(progress: SearchProgress) -> str:

@@ -20,6 +20,7 @@ from rich.text import Text
 
 from src.console_text import (
     best_text,
+    confirmation_line,
     show_line,
     show_notice,
     show_path,
@@ -28,7 +29,7 @@ from src.console_text import (
 )
 from src.run_directory import RunDirectory
 from src.search.events import SearchEnd, SearchListener, SearchProgress, TrialProgress
-from src.search.trial import TrialRecord, TrialSpec
+from src.search.trial import TrialRecord, TrialResult, TrialSpec
 from src.search.winner import Winner
 from src.search_log import SearchLog
 from src.time_left import TimeLeft, in_words
@@ -94,6 +95,22 @@ class ConsoleListener(SearchListener):
         self._display.show(progress)
         self._tell(trial_line(record, progress))
 
+    def on_confirmation_begin(self, trainings: int, progress: SearchProgress) -> None:
+        """Says that the best trials are trained again."""
+        plural = "" if trainings == 1 else "s"
+        text = f"the best trials from new seeds, {trainings} training{plural}"
+        show_line(self.console, "confirming", text)
+        self._log.write(f"confirming {text}")
+        self._display.show_confirmation(trainings)
+
+    def on_confirmation(
+        self, record: TrialRecord, result: TrialResult, progress: SearchProgress
+    ) -> None:
+        """Prints what came of one of these trainings."""
+        self._display.note_end(record)
+        self._display.advance_confirmation()
+        self._tell(confirmation_line(record, result))
+
     def on_trial_retry(self, record: TrialRecord) -> None:
         """Prints why the trial runs again."""
         self._tell(trial_line(record).append("; it runs again", style="yellow"))
@@ -131,7 +148,7 @@ class _Display(Progress):
         self._running: dict[int, tuple[TrialProgress, float]] = {}  # by worker, and since when
         super().__init__(
             SpinnerColumn(),
-            TextColumn("trial"),
+            TextColumn("{task.fields[what]}"),
             MofNCompleteColumn(),
             BarColumn(bar_width=24),
             TextColumn("{task.description}"),
@@ -141,7 +158,7 @@ class _Display(Progress):
             console=console,
             transient=True,
         )
-        self._bar = self.add_task("best –, 0 failed", total=None)
+        self._bar = self.add_task("best –, 0 failed", total=None, what="trial")
 
     def note(self, running: TrialProgress) -> None:
         """A worker tells how far it is; from any thread."""
@@ -163,6 +180,16 @@ class _Display(Progress):
         self.left = None if progress.total is None else max(progress.total - ended, 0)
         description = f"best {best_text(progress)}, {progress.failures} failed"
         self.update(self._bar, total=progress.total, completed=ended, description=description)
+
+    def show_confirmation(self, trainings: int) -> None:
+        """Begins the bar anew, for trainings after the search."""
+        self.left = trainings
+        self.reset(self._bar, total=trainings, completed=0, what="confirmation", description="")
+
+    def advance_confirmation(self) -> None:
+        """One of these trainings has ended."""
+        self.left = max((self.left or 0) - 1, 0)
+        self.advance(self._bar)
 
     def seconds_left(self) -> float | None:
         """Until the last trial ends."""

@@ -7,6 +7,7 @@ from rich.table import Table
 
 from src.commands import short_number as number
 from src.config.objectives import judged_metric
+from src.console_text import confirmed_text, score_text
 from src.search.baselines import Baseline
 from src.search.events import SearchProgress
 from src.search.winner import Metrics, Winner
@@ -28,7 +29,7 @@ def winner_facts(
             f"{number(tuned.default_score)}"
         )
         facts.append(("threshold", text))
-    return facts + _selection(winner, progress)
+    return facts + _confirmation(winner) + _selection(winner, progress)
 
 
 def winner_table(winner: Winner) -> Table:
@@ -50,6 +51,16 @@ def winner_table(winner: Winner) -> Table:
         judged = [_judged(baseline, winner).get(name) for baseline in winner.baselines]
         table.add_row(f"  {name}", *cells, *map(number, judged))
     return table
+
+
+def _confirmation(winner: Winner) -> list[tuple[str, str]]:
+    """What came of the trial's trainings after the search."""
+    known = winner.record.confirmation
+    if known is None or known.score is None:
+        return []
+    times = f"{len(known.trained)} new training{'' if len(known.trained) == 1 else 's'}"
+    text = f"{confirmed_text(known)} in {times}; the search saw {score_text(winner.record)}"
+    return [("confirmed", text)]
 
 
 def _selection(winner: Winner, progress: SearchProgress) -> list[tuple[str, str]]:

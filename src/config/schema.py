@@ -189,6 +189,23 @@ class HyperModelSettings(Section):
     name: str = "mlp"
 
 
+class ConfirmSettings(Section):
+    """How many of the best trials are trained again after the search, and how often each."""
+
+    trials: Count | None = None
+    executions: Count = 3
+
+    @model_validator(mode="after")
+    def _executions_are_of_trials(self) -> "ConfirmSettings":
+        default = type(self).model_fields["executions"].default
+        if self.trials is None and self.executions != default:
+            raise BrokenRuleError(
+                f"tuner.confirm.executions: {self.executions} has no effect while "
+                "tuner.confirm.trials is null; set tuner.confirm.trials=3 too"
+            )
+        return self
+
+
 class TunerSettings(Section):
     """How trials are proposed and repeated."""
 
@@ -200,6 +217,7 @@ class TunerSettings(Section):
     hyperband_iterations: Count = 1
     grid_points: Annotated[int, Field(ge=2)] = 5
     export: Literal["refit", "average"] = "refit"
+    confirm: ConfirmSettings = ConfirmSettings()
 
     @property
     def trial_cap(self) -> int | None:

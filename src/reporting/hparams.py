@@ -20,11 +20,12 @@ from src.config.objectives import judged_metric
 from src.run_directory import RunDirectory
 from src.search import space as spaces
 from src.search.events import SearchEnd, SearchListener, SearchProgress
-from src.search.trial import TrialRecord, TrialSpec
+from src.search.trial import TrialRecord, TrialResult, TrialSpec
 from src.search.winner import Winner
 
 SUFFIX = ".hparams"  # ends the names of the event files that are written here
 BEST = "best_epoch/"  # tag prefix: a metric at the best epoch, not the last
+CONFIRMED = "confirmed"  # tag: the mean of a trial's trainings after the search
 TEST = "test/"  # tag prefix: a metric of the winner on the test rows
 
 
@@ -56,11 +57,12 @@ class HParamsListener(SearchListener):
         for record in sorted(progress.records, key=lambda record: record.spec.trial_id):
             self.on_trial_begin(record.spec, progress)
             self.on_trial_end(record, progress)
+            self.on_confirmation(record, record.result, progress)
 
     def on_trial_begin(self, spec: TrialSpec, progress: SearchProgress) -> None:
         """Opens the session of a root trial."""
         if not self._is_described:
-            self._describe(has_rungs=spec.bracket is not None)
+            self._describe(has_rungs=spec.bracket is not None, confirms=progress.confirms)
         if spec.parent_id is not None:
             return
         self._open_roots.add(spec.root_id)
@@ -84,6 +86,14 @@ class HParamsListener(SearchListener):
         if spec.bracket is None:  # else a promotion may follow
             self._close(root_id, api_pb2.STATUS_SUCCESS)
 
+    def on_confirmation(
+        self, record: TrialRecord, result: TrialResult, progress: SearchProgress
+    ) -> None:
+        """Writes the mean of the trainings that confirm a trial."""
+        if record.confirmed is not None:
+            step = record.result.epochs
+            self._write(record.spec.root_id, [_scalars({CONFIRMED: record.confirmed})], step)
+
     def on_search_end(self, end: SearchEnd, progress: SearchProgress) -> None:
         """Ends the sessions that waited for promotions."""
         if end.kind != "interrupted":
@@ -99,12 +109,14 @@ class HParamsListener(SearchListener):
             epochs = winner.record.result.epochs
             self._write(winner.record.spec.root_id, [_scalars({TEST + name: value})], step=epochs)
 
-    def _describe(self, *, has_rungs: bool) -> None:
+    def _describe(self, *, has_rungs: bool, confirms: bool) -> None:
         """Writes the experiment: every hyperparameter with its domain, and the metrics."""
         self._is_described = True
         infos = {hp.name: _info(hp) for hp in spaces.reachable(self._space.space)}
         objective = self._objective
         shown = {"score": "score"}
+        if confirms:
+            shown |= {CONFIRMED: "confirmed"}
         names = [f"val_{name}" for name in self._metrics]
         shown |= {BEST + name: name for name in names if name != objective}
         shown |= {"epochs": "epochs", "seconds": "seconds", "parameters": "parameters"}

@@ -12,9 +12,10 @@ from src.files import write_atomically
 from src.run_directory import RunDirectory
 from src.search import space as spaces
 from src.search.events import SearchListener, SearchProgress
-from src.search.trial import TrialRecord
+from src.search.trial import TrialRecord, TrialResult
 
 SCORE_KEYS = ("trial_id", "status", "score", "score_std")
+CONFIRMED_KEYS = ("confirmed", "confirmed_std", "confirmed_error")
 FIT_KEYS = ("trial_id", "execution", "fold", "score", "best_epoch", "epochs")
 TRIAL_KEYS = (
     *("epochs", "best_epoch", "seconds", "started", "ended", "worker", "reason"),
@@ -44,11 +45,20 @@ class TrialsTableListener(SearchListener):
         """Replaces the table at once."""
         self._write(progress)
 
+    def on_confirmation(
+        self, record: TrialRecord, result: TrialResult, progress: SearchProgress
+    ) -> None:
+        """Replaces the table."""
+        self._write(progress)
+
     def _write(self, progress: SearchProgress) -> None:
         records = _in_order(progress.records)
-        repeated = [r for r in records if r.spec.executions * r.spec.folds > 1]
+        confirmed = [record for record in records if record.confirmation is not None]
+        repeated = [r for r in records if r in confirmed or r.spec.executions * r.spec.folds > 1]
         rows = [_trial_row(ended, self._names) for ended in records]
-        errors = [_error_key(name) for name in ("score", *self._metrics)] if repeated else []
+        averaged = any(record.result.score_error is not None for record in repeated)
+        errors = [_error_key(name) for name in ("score", *self._metrics)] if averaged else []
+        errors += CONFIRMED_KEYS if confirmed else ()
         columns = [*SCORE_KEYS, *self._metrics, *errors, *TRIAL_KEYS, *self._names]
         write_atomically(self._run.trials_table, _csv(rows, columns))
         if repeated:
@@ -76,7 +86,7 @@ def _in_order(records: Sequence[TrialRecord]) -> list[TrialRecord]:
 
 
 def _trial_row(record: TrialRecord, names: list[str]) -> dict[str, Any]:
-    spec, result = record.spec, record.result
+    spec, result, again = record.spec, record.result, record.confirmation
     values = spec.values
     return (
         {
@@ -88,6 +98,7 @@ def _trial_row(record: TrialRecord, names: list[str]) -> dict[str, Any]:
         | (result.metrics if result.status == "COMPLETED" else {})
         | {_error_key("score"): result.score_error}
         | {_error_key(name): error for name, error in result.errors.items()}
+        | _confirmation(record)
         | {
             "epochs": result.epochs,
             "best_epoch": result.best_epoch,
@@ -95,13 +106,20 @@ def _trial_row(record: TrialRecord, names: list[str]) -> dict[str, Any]:
             "started": _time(result.started),
             "ended": _time(result.started + result.seconds),
             "worker": result.worker,
-            "reason": result.reason,
+            "reason": result.reason or (again.reason if again is not None else ""),
             "parent": spec.parent_id,
             "bracket": spec.bracket,
             "rung": spec.rung,
         }
         | {name: spaces.exact_value(name, values[name]) for name in names if name in values}
     )
+
+
+def _confirmation(record: TrialRecord) -> dict[str, Any]:
+    known = record.confirmation
+    if known is None:
+        return {}
+    return dict(zip(CONFIRMED_KEYS, (known.score, known.score_std, known.score_error), strict=True))
 
 
 def _error_key(metric: str) -> str:
@@ -114,7 +132,7 @@ def _fit_rows(record: TrialRecord) -> list[dict[str, Any]]:
         {key: getattr(fit, key) for key in FIT_KEYS[1:]}
         | {"trial_id": record.spec.trial_id}
         | fit.metrics
-        for fit in record.result.fits
+        for fit in record.fits
     ]
 
 

@@ -3,16 +3,20 @@
 from src.commands import resume_command, retrain_command
 from src.errors import UserError
 from src.run_directory import RunDirectory
-from src.search.snapshot import SavedSearch, restore_result
+from src.search.snapshot import SavedSearch, restore_confirmation, restore_result
+from src.search.trial import ranking_key
 
 
 def completed_trials(saved: SavedSearch) -> list[str]:
-    """Returns the ids of the trials that completed, best first; of equal scores, the earlier."""
-    sign = -1.0 if saved.head["identity"]["objective"]["direction"] == "max" else 1.0
-    results = {r["trial_id"]: restore_result(r, ()) for r in saved.records}
-    scores = {trial_id: result.score for trial_id, result in results.items()}
-    found = [(sign * score, trial_id) for trial_id, score in scores.items() if score is not None]
-    return [trial_id for _, trial_id in sorted(found)]
+    """Returns the ids of the trials that completed, best first, as the search ranks them."""
+    direction = saved.head["identity"]["objective"]["direction"]
+    found = []
+    for state in saved.records:
+        result = restore_result(state, ())
+        if result.status == "COMPLETED":
+            key = ranking_key(state["trial_id"], result, restore_confirmation(state), direction)
+            found.append(key)
+    return [trial_id for *_, trial_id in sorted(found)]
 
 
 def choose_trial(run: RunDirectory, saved: SavedSearch, trial: str | None) -> str:

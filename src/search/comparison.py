@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from scipy import stats
 
 from src.search.events import SearchProgress
-from src.search.trial import TrialRecord
+from src.search.trial import FitResult, TrialRecord
 
 CONFIDENCE = 0.95
 
@@ -31,7 +31,7 @@ class Lead:
 
 
 def lead_of_the_first(progress: SearchProgress) -> Lead | None:
-    """Compares the best two trials, fit by fit; None for trials of a single fit.
+    """Compares the best two trials, fit by fit; None where they have a single fit to compare.
 
     The fits of two trials that have the same execution and fold see the same rows, so that their
     differences say more than the two spreads do. Folds share most of their training rows; the
@@ -41,10 +41,12 @@ def lead_of_the_first(progress: SearchProgress) -> Lead | None:
         return None
     first, second = progress.completed[:2]
     sign = 1.0 if progress.objective.direction == "max" else -1.0
-    others = {(fit.execution, fit.fold): fit.score for fit in second.result.fits}
+    confirmed = first.confirmed is not None and second.confirmed is not None
+    fits = [_judged(record, confirmed=confirmed) for record in (first, second)]
+    others = {(fit.execution, fit.fold): fit.score for fit in fits[1]}
     pairs = [
         sign * (fit.score - others[fit.execution, fit.fold])
-        for fit in first.result.fits
+        for fit in fits[0]
         if (fit.execution, fit.fold) in others
     ]
     count = len(pairs)
@@ -56,17 +58,25 @@ def lead_of_the_first(progress: SearchProgress) -> Lead | None:
     shared = 1 / (folds - 1) if folds > 1 else 0.0  # validation rows for each training row
     error = (variance * (1 / count + shared)) ** 0.5
     margin = float(stats.t.ppf((1 + CONFIDENCE) / 2, count - 1)) * error
-    return Lead(mean, margin, _sentence(first, second, mean, margin, count))
-
-
-def _sentence(
-    first: TrialRecord, second: TrialRecord, mean: float, margin: float, count: int
-) -> str:
+    more = "tuner.confirm.executions" if confirmed else "tuner.folds or tuner.executions_per_trial"
     verdict = (
         "more than chance would make of equal ones"
         if mean > margin
-        else "they cannot be told apart; more tuner.folds or tuner.executions_per_trial might"
+        else f"they cannot be told apart; more {more} might"
     )
+    return Lead(mean, margin, _sentence(first, second, mean, margin, count, verdict))
+
+
+def _judged(record: TrialRecord, *, confirmed: bool) -> tuple[FitResult, ...]:
+    """The fits by which a trial is compared: where both were confirmed, those that did it."""
+    if confirmed and record.confirmation is not None:
+        return record.confirmation.fits
+    return record.result.fits
+
+
+def _sentence(
+    first: TrialRecord, second: TrialRecord, mean: float, margin: float, count: int, verdict: str
+) -> str:
     return (
         f"{first.spec.trial_id} is better than {second.spec.trial_id} by {mean:.3g} ± {margin:.2g} "
         f"(95 %, {count} fits of each): {verdict}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import keras_tuner as kt
 
 from src.run_directory import RunDirectory
-from src.search.trial import TrialRecord, TrialSpec
+from src.search.trial import Confirmation, TrialRecord, TrialResult, TrialSpec, ranking_key
 
 if TYPE_CHECKING:  # it needs Keras and much else
     from src.search.winner import Winner
@@ -54,19 +54,34 @@ class SearchProgress:
         total: how many trials there will be; None if that cannot be known.
         records: in the order in which they ended.
         notices: what a user should know of the files of a search that goes on, a sentence each.
+        confirms: whether the best trials are trained again when the search has ended.
     """
 
     objective: kt.Objective
     total: int | None
     records: list[TrialRecord] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
+    confirms: bool = False
 
     @property
     def completed(self) -> list[TrialRecord]:
-        """The trials that completed, best first; of equal scores, the earlier trial."""
-        records = [record for record in self.records if record.result.status == "COMPLETED"]
-        sign = -1.0 if self.objective.direction == "max" else 1.0
-        return sorted(records, key=lambda r: (sign * (r.result.score or 0.0), r.spec.trial_id))
+        """The trials that completed, best first, as `ranking_key` has it."""
+        return sorted(self._completed, key=lambda r: self._key(r, r.confirmation))
+
+    @property
+    def by_search_score(self) -> list[TrialRecord]:
+        """The same, but ranked as if none of them had been confirmed."""
+        return sorted(self._completed, key=lambda r: self._key(r, None))
+
+    @property
+    def _completed(self) -> list[TrialRecord]:
+        return [record for record in self.records if record.result.status == "COMPLETED"]
+
+    def _key(
+        self, record: TrialRecord, confirmation: Confirmation | None
+    ) -> tuple[int, float, str]:
+        direction = self.objective.direction
+        return ranking_key(record.spec.trial_id, record.result, confirmation, direction)
 
     @property
     def best(self) -> TrialRecord | None:
@@ -136,6 +151,14 @@ class SearchListener:
 
     def on_trial_end(self, record: TrialRecord, progress: SearchProgress) -> None:
         """A trial has ended; it is part of `progress` and the snapshot."""
+
+    def on_confirmation_begin(self, trainings: int, progress: SearchProgress) -> None:
+        """The search has ended, and the best trials are trained anew, so many times in all."""
+
+    def on_confirmation(
+        self, record: TrialRecord, result: TrialResult, progress: SearchProgress
+    ) -> None:
+        """One of these trainings has ended; `record`, with it, is part of `progress`."""
 
     def on_stopping(self, signal_name: str) -> None:
         """A signal asks the search to stop, which it soon does; be quick."""

@@ -8,7 +8,7 @@ from src.config import load_config
 from src.errors import UserError
 from src.run_directory import RunDirectory
 from src.search.resuming import changed_settings, identity_problems
-from src.search.snapshot import SavedSearch, restore_result
+from src.search.snapshot import SavedSearch, restore_confirmation, restore_result
 from src.search.trial import TrialRecord, TrialSpec
 from src.search.trial_runner import RunContext
 from src.search.trial_specs import trial_spec
@@ -74,7 +74,9 @@ def open_trial(run: RunDirectory, saved: SavedSearch, trial_id: str) -> Finished
             trial, specs, prepared.config, prepared.oracle, prepared.hypermodel
         )
     records = {
-        state["trial_id"]: TrialRecord(specs[state["trial_id"]], restore_result(state, ()))
+        state["trial_id"]: TrialRecord(
+            specs[state["trial_id"]], restore_result(state, ()), restore_confirmation(state)
+        )
         for state in saved.records
     }
     winner = None

@@ -18,9 +18,9 @@ from src.search.weights import load_weights
 
 
 def best_execution(context: RunContext, record: TrialRecord) -> int:
-    """The execution with the best score."""
+    """The execution with the best score, of the search or after it."""
     sign = -1.0 if context.plan.direction == "max" else 1.0
-    return min(record.result.fits, key=lambda fit: sign * fit.score).execution
+    return min(record.fits, key=lambda fit: sign * fit.score).execution
 
 
 def trained_network(
@@ -34,8 +34,7 @@ def trained_network(
     seed = trial_seed(context.seed, int(record.spec.root_id), execution, fold)
     _, network = build(context, record, arrays, seed)
     path = context.run.weights(record.spec.trial_id, execution, fold)
-    fits = record.result.fits
-    written = next(f.weights for f in fits if (f.execution, f.fold) == (execution, fold))
+    written = next(f.weights for f in record.fits if (f.execution, f.fold) == (execution, fold))
     try:
         if written not in (None, checksum(path)):
             raise ValueError("they are not those that the trial left")

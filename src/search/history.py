@@ -14,12 +14,10 @@ from callbacks.reduce_lr_on_plateau import PLATEAU_SCALE
 from callbacks.regularization_scheduler import STRENGTHS
 from src.files import disk_errors, write_atomically
 from src.search.space import finite_values, reachable
-from src.search.trial import TrialRecord
+from src.search.trial import Rows, TrialRecord, history_part
 
 KEYS = ("trial_id", "execution", "fold", "epoch", "learning_rate", "batch_size")
 _COUNTS = ("execution", "fold", "epoch", "batch_size")
-
-Rows = tuple[dict[str, float], ...]
 
 
 def log_names(metric_names: Sequence[str]) -> list[str]:
@@ -46,10 +44,12 @@ class HistoryFile:
     Args:
         path: the file; made with the first trial.
         metrics: names of the logs that have a column, beside the learning rate.
+        executions: of each trial; later ones confirm it.
     """
 
-    def __init__(self, path: Path, metrics: Sequence[str]) -> None:
+    def __init__(self, path: Path, metrics: Sequence[str], executions: int) -> None:
         self.path = path
+        self._executions = executions
         self.columns = [*KEYS, *metrics]
         self._header = self._text([dict(zip(self.columns, self.columns, strict=True))])
 
@@ -66,9 +66,14 @@ class HistoryFile:
             file.flush()
             os.fsync(file.fileno())
 
-    def checksum(self, record: TrialRecord) -> int:
-        """CRC-32 of the trial's rows as they stand in the file."""
-        return zlib.crc32(self._block(record).encode())
+    def checksum(self, record: TrialRecord, execution: int | None = None) -> int:
+        """CRC-32 of the trial's rows as they stand in the file.
+
+        Args:
+            record: of the trial.
+            execution: one that confirms it, whose rows are meant; None for the trial's own.
+        """
+        return zlib.crc32(self._block(record, execution).encode())
 
     def replace(self, records: Iterable[TrialRecord], aside: Path | None = None) -> None:
         """Writes the whole file anew, at once, in the order of `records`.
@@ -80,7 +85,10 @@ class HistoryFile:
         Raises:
             DiskError: if it cannot be written; the old file is as it was.
         """
-        blocks = [self._block(record) for record in records]
+        blocks = []
+        for record in records:
+            later = sorted(record.confirmation.trained) if record.confirmation is not None else []
+            blocks += [self._block(record, execution) for execution in (None, *later)]
         write_atomically(self.path, "".join([self._header, *blocks]), previous=aside)
 
     def read(self, checksums: Mapping[str, int]) -> dict[str, Rows]:
@@ -89,7 +97,8 @@ class HistoryFile:
         The header, the order of the trials and the ends of the lines do not matter.
 
         Args:
-            checksums: by trial, what `checksum` gave.
+            checksums: what `checksum` gave, by trial; of an execution that confirms it, by the name
+                that `history_part` gives.
         """
         if not self.path.is_file():
             return {}
@@ -97,8 +106,7 @@ class HistoryFile:
             content = self.path.read_bytes()
         blocks: dict[str, list[bytes]] = {}
         for line in content.splitlines():
-            trial_id = line.partition(b",")[0].decode(errors="replace")
-            blocks.setdefault(trial_id, []).append(line + b"\r\n")
+            blocks.setdefault(self._owner(line), []).append(line + b"\r\n")
         return {
             trial_id: self._rows(b"".join(blocks.get(trial_id, [])))
             for trial_id, checksum in checksums.items()
@@ -116,9 +124,19 @@ class HistoryFile:
             for row in reader
         )
 
-    def _block(self, record: TrialRecord) -> str:
-        trial_id = record.spec.trial_id
-        return self._text({"trial_id": trial_id} | row for row in record.result.history)
+    def _owner(self, line: bytes) -> str:
+        """The trial of a line, or the execution that confirms it."""
+        trial_id, execution, *_ = [*line.decode(errors="replace").split(",", 2), ""]
+        if not execution.isdecimal() or int(execution) < self._executions:
+            return trial_id
+        return history_part(trial_id, int(execution))
+
+    def _block(self, record: TrialRecord, execution: int | None = None) -> str:
+        trial_id, rows = record.spec.trial_id, record.result.history
+        if execution is not None:
+            assert record.confirmation is not None
+            rows = tuple(r for r in record.confirmation.history if r["execution"] == execution)
+        return self._text({"trial_id": trial_id} | row for row in rows)
 
     def _text(self, rows: Iterable[Mapping[str, Any]]) -> str:
         text = io.StringIO(newline="")

@@ -57,7 +57,9 @@ def damaged_files(run: RunDirectory, record: TrialRecord, *, weights: bool) -> l
         files = (
             (run.training_state(trial_id, fit.execution), fit.state) for fit in record.result.fits
         )
-    return [path for path, written in files if written is not None and not _is(path, written)]
+    return [
+        path for path, written in files if written is not None and not is_as_written(path, written)
+    ]
 
 
 def whole_training(spec: TrialSpec) -> TrialSpec:
@@ -94,7 +96,8 @@ def check_repaired(record: TrialRecord, result: TrialResult, path: Path) -> Tria
     return replace(record, result=replace(known, fits=fits))
 
 
-def _is(path: Path, written: int) -> bool:
+def is_as_written(path: Path, written: int) -> bool:
+    """Whether a file has the CRC-32 that it was written with."""
     try:
         return checksum(path) == written
     except DiskError:

@@ -20,7 +20,7 @@ from src.run_lock import RunLock
 from src.search.snapshot import SavedSearch, read_snapshot, settle, versions
 
 CHANGEABLE = (
-    *("tuner.max_trials", "tuner.hyperband_iterations", "limits.", "run."),
+    *("tuner.max_trials", "tuner.hyperband_iterations", "tuner.confirm.", "limits.", "run."),
     *("data.path", "data.test_path", "data.columns."),  # the rows themselves are compared
     "training.save_every",
 )

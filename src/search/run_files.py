@@ -9,10 +9,10 @@ from src.errors import DiskError
 from src.files import aside_name, disk_errors, remove
 from src.run_directory import RunDirectory, is_training_state
 from src.search.events import SearchEnd, SearchProgress
-from src.search.history import HistoryFile, Rows
+from src.search.history import HistoryFile
 from src.search.oracle import SearchOracle
-from src.search.snapshot import SavedSearch, Snapshot
-from src.search.trial import TrialRecord
+from src.search.snapshot import SavedSearch, Snapshot, history_names
+from src.search.trial import Rows, TrialRecord
 
 
 class RunFiles:
@@ -26,6 +26,7 @@ class RunFiles:
         head: what the snapshot says of the search that does not change.
         columns: of what is logged, beside the learning rate and the batch size.
         keep_top: so many best trials keep their weights.
+        executions: of each trial; later ones confirm it.
 
     Attributes:
         exported: the trial whose model is in `best/`, and the checksums of the files there.
@@ -37,11 +38,12 @@ class RunFiles:
         head: Mapping[str, Any],
         columns: Sequence[str],
         keep_top: int,
+        executions: int,
     ) -> None:
         self.exported: dict[str, Any] | None = None
         self._run = run
         self._keep_top = keep_top
-        self._history = HistoryFile(run.history_table, columns)
+        self._history = HistoryFile(run.history_table, columns, executions)
         self._snapshot = Snapshot(run, head, self._history.checksum)
         self._kept: deque[tuple[set[str], set[str]]] = deque(maxlen=2)
 
@@ -74,7 +76,14 @@ class RunFiles:
 
     def read_epochs(self, saved: SavedSearch) -> dict[str, Rows]:
         """The epochs of the trials that a snapshot has as ended, as far as they are undamaged."""
-        return self._history.read({r["trial_id"]: r["history"] for r in saved.records})
+        checksums: dict[str, int] = {}
+        for record in saved.records:
+            checksums |= history_names(record)
+        return self._history.read(checksums)
+
+    def replace_epochs(self, progress: SearchProgress) -> None:
+        """Writes history.csv anew, in the order of the trials, with those that confirm them."""
+        self._history.replace(sorted(progress.records, key=lambda record: record.spec.trial_id))
 
     def restore_epochs(self, progress: SearchProgress, lost: Sequence[str]) -> None:
         """Writes history.csv anew, without what a killed attempt left.

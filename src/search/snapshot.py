@@ -10,13 +10,21 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from src.errors import UserError
 from src.files import disk_errors, keep_aside, sync, write_atomically
 from src.run_directory import RunDirectory
 from src.search.snapshot_schema import problem_in
-from src.search.trial import FitResult, TrialRecord, TrialResult
+from src.search.trial import (
+    Confirmation,
+    FitResult,
+    Rows,
+    TrialRecord,
+    TrialResult,
+    history_part,
+)
 
 if TYPE_CHECKING:  # it imports TensorFlow, which reading a snapshot does not need
     from src.search.events import SearchProgress
@@ -64,11 +72,11 @@ class Snapshot:
     Args:
         run: the run's folder.
         head: what does not change during the search; plain data.
-        checksum: of the epochs of a trial in history.csv.
+        checksum: of the epochs of a trial in history.csv, or of one execution that confirms it.
     """
 
     def __init__(
-        self, run: RunDirectory, head: Mapping[str, Any], checksum: Callable[[TrialRecord], int]
+        self, run: RunDirectory, head: Mapping[str, Any], checksum: Callable[..., int]
     ) -> None:
         self._run = run
         self._head = _json(head)
@@ -137,6 +145,20 @@ class Snapshot:
             "trial_id": record.spec.trial_id,
             "result": result | {"fits": fits},
             "history": self._checksum(record),
+            "confirmation": self._confirmation_state(record),
+        }
+
+    def _confirmation_state(self, record: TrialRecord) -> dict[str, Any] | None:
+        known = record.confirmation
+        if known is None:
+            return None
+        histories = {str(number): self._checksum(record, number) for number in known.trained}
+        return {
+            "executions": known.executions,
+            "fits": [dataclasses.asdict(fit) for fit in known.fits],
+            "seconds": known.seconds,
+            "reason": known.reason,
+            "histories": histories,
         }
 
 
@@ -186,11 +208,44 @@ def settle(run: RunDirectory, saved: SavedSearch) -> None:
         sync(run.path)
 
 
-def restore_result(state: dict[str, Any], history: tuple[dict[str, float], ...]) -> TrialResult:
+def restore_result(state: dict[str, Any], history: Rows) -> TrialResult:
     """Returns the result of a trial from its record in a snapshot, and its epochs."""
     result = dict(state["result"])
     fits = tuple(FitResult(**fit) for fit in result.pop("fits"))
     return TrialResult(**result, fits=fits, history=history)
+
+
+def history_names(state: dict[str, Any]) -> dict[str, int]:
+    """Of a record in a snapshot, the checksum of each part of its epochs, by the part's name."""
+    known = state["confirmation"] or {"histories": {}}
+    later = {
+        history_part(state["trial_id"], int(number)): checksum
+        for number, checksum in known["histories"].items()
+    }
+    return {state["trial_id"]: state["history"]} | later
+
+
+def lacks_epochs(state: dict[str, Any], epochs: Mapping[str, Rows]) -> bool:
+    """Whether some epochs of a record in a snapshot are damaged.
+
+    Args:
+        state: the record.
+        epochs: those that are whole, by the name of each part.
+    """
+    return any(name not in epochs for name in history_names(state))
+
+
+def restore_confirmation(
+    state: dict[str, Any], epochs: Mapping[str, Rows] = MappingProxyType({})
+) -> Confirmation | None:
+    """Returns what confirms a trial from its record in a snapshot, and the epochs by part."""
+    known = state["confirmation"]
+    if known is None:
+        return None
+    fits = tuple(FitResult(**fit) for fit in known["fits"])
+    parts = [name for name in history_names(state) if name != state["trial_id"]]
+    history = tuple(row for name in sorted(parts) for row in epochs.get(name, ()))
+    return Confirmation(known["executions"], fits, history, known["seconds"], known["reason"])
 
 
 def _read(path: Path) -> SavedSearch | str:

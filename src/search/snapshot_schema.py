@@ -71,10 +71,33 @@ class _Result(_Part):
         return self
 
 
+class _Confirmation(_Part):
+    executions: Annotated[int, Field(ge=1)]
+    fits: list[_Fit]
+    seconds: Annotated[Finite, Field(ge=0, lt=1e11)]
+    reason: str
+    histories: dict[Annotated[str, Field(pattern=r"^[0-9]{1,9}$")], Count]
+
+    @model_validator(mode="after")
+    def _logged(self) -> "_Confirmation":
+        if {str(fit.execution) for fit in self.fits} != self.histories.keys():
+            raise ValueError("the trainings that confirm a trial and their epochs do not agree")
+        return self
+
+
 class _Record(_Part):
     trial_id: TrialId
     result: _Result
     history: Count
+    confirmation: _Confirmation | None
+
+    @model_validator(mode="after")
+    def _apart(self) -> "_Record":
+        own = {fit.execution for fit in self.result.fits}
+        later = self.confirmation.fits if self.confirmation is not None else []
+        if any(fit.execution in own for fit in later):
+            raise ValueError(f"trial {self.trial_id} is confirmed by a training of its own")
+        return self
 
 
 class _Head(_Part):

@@ -6,6 +6,8 @@ from hashlib import sha256
 from typing import Any, Literal
 
 Status = Literal["COMPLETED", "FAILED"]
+Rows = tuple[dict[str, float], ...]
+"""Epochs: execution, fold, epoch (from 1), learning_rate, batch_size and every metric of each."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,7 @@ class TrialSpec:
         epochs: the epoch to train up to.
         executions: how often to repeat the training with other seeds.
         folds: cross-validation folds; 1 for the plain train/validation split.
+        first_execution: the first of the repeats to train; those before were trained earlier.
         keep_state: whether a later trial may continue this one.
         attempt: how often the trial has failed before and is tried again; its seeds differ.
         bracket: Hyperband's bracket, or None.
@@ -36,6 +39,7 @@ class TrialSpec:
     epochs: int
     executions: int = 1
     folds: int = 1
+    first_execution: int = 0
     keep_state: bool = False
     attempt: int = 0
     bracket: int | None = None
@@ -47,6 +51,11 @@ class TrialSpec:
         """The active hyperparameters, without Keras Tuner's own bookkeeping."""
         values: dict[str, Any] = self.hyperparameters["values"]
         return {name: value for name, value in values.items() if not name.startswith("tuner/")}
+
+    @property
+    def fits(self) -> int:
+        """How many trainings there are to do."""
+        return (self.executions - self.first_execution) * self.folds
 
 
 @dataclass(frozen=True)
@@ -83,8 +92,7 @@ class TrialResult:
         fits: one for each execution and fold that was trained to its end.
         reason: why the trial failed; empty otherwise.
         traceback: the last lines of the traceback, where an exception was the reason.
-        history: one row an epoch: execution, fold, epoch (from 1), learning_rate, batch_size and
-            every metric.
+        history: its epochs.
         parameters: number of trainable parameters; 0 if no model was built.
         started: seconds since 1970, UTC.
         seconds: wall-clock time.
@@ -98,7 +106,7 @@ class TrialResult:
     fits: tuple[FitResult, ...]
     reason: str
     traceback: str
-    history: tuple[dict[str, float], ...] = field(repr=False)
+    history: Rows = field(repr=False)
     parameters: int
     started: float
     seconds: float
@@ -115,14 +123,12 @@ class TrialResult:
     @property
     def score_std(self) -> float | None:
         """Sample standard deviation of the fits' scores; None for a single fit."""
-        if self.status != "COMPLETED" or len(self.fits) < 2:
-            return None
-        return _deviation([fit.score for fit in self.fits])
+        return _spread(self.fits) if self.status == "COMPLETED" else None
 
     @property
     def score_error(self) -> float | None:
         """Standard error of the score; None for a single fit."""
-        return None if self.score_std is None else self.score_std / len(self.fits) ** 0.5
+        return _error(self.fits) if self.status == "COMPLETED" else None
 
     @property
     def errors(self) -> dict[str, float]:
@@ -158,16 +164,110 @@ class TrialResult:
 
 
 @dataclass(frozen=True)
+class Confirmation:
+    """New trainings of a trial after the search, from seeds by which it was not chosen.
+
+    Attributes:
+        executions: how many times it is to be trained; with folds, each time on all of them.
+        fits: what was trained so far; the executions count on from the trial's own.
+        history: its epochs.
+        seconds: of all trainings.
+        reason: why one of them failed, after which there is no other; empty otherwise.
+    """
+
+    executions: int
+    fits: tuple[FitResult, ...] = ()
+    history: Rows = field(default=(), repr=False)
+    seconds: float = 0.0
+    reason: str = ""
+
+    @property
+    def trained(self) -> set[int]:
+        """The executions that were trained."""
+        return {fit.execution for fit in self.fits}
+
+    @property
+    def score(self) -> float | None:
+        """Mean over the fits of the objective; None before all were trained, or if one failed."""
+        if self.reason or len(self.trained) < self.executions:
+            return None
+        return _mean([fit.score for fit in self.fits])
+
+    @property
+    def score_std(self) -> float | None:
+        """Sample standard deviation of the fits' scores; None without a score, or of one fit."""
+        return None if self.score is None else _spread(self.fits)
+
+    @property
+    def score_error(self) -> float | None:
+        """Standard error of the score; None without one, or of one fit."""
+        return None if self.score is None else _error(self.fits)
+
+
+@dataclass(frozen=True)
 class TrialRecord:
-    """A trial that has ended."""
+    """A trial that has ended.
+
+    Attributes:
+        spec: what was to be trained.
+        result: what came of it.
+        confirmation: trainings after the search; None where there are none.
+    """
 
     spec: TrialSpec
     result: TrialResult
+    confirmation: Confirmation | None = None
+
+    @property
+    def fits(self) -> tuple[FitResult, ...]:
+        """All trainings of the trial, those that confirm it too."""
+        return self.result.fits + (() if self.confirmation is None else self.confirmation.fits)
+
+    @property
+    def confirmed(self) -> float | None:
+        """The score of its confirmation; None where there is none."""
+        return None if self.confirmation is None else self.confirmation.score
+
+
+def ranking_key(
+    trial_id: str, result: TrialResult, confirmation: Confirmation | None, direction: str
+) -> tuple[int, float, str]:
+    """Sorts completed trials, best first; of equal scores, the earlier.
+
+    Those that were confirmed come first, by their mean from new seeds, and those that failed in it
+    last; all others go by the score that the search gave them.
+
+    Args:
+        trial_id: of a trial that completed.
+        result: of the search.
+        confirmation: of the trainings after it.
+        direction: `max` or `min`.
+    """
+    sign = -1.0 if direction == "max" else 1.0
+    confirmed = None if confirmation is None else confirmation.score
+    if confirmed is not None:
+        return 0, sign * confirmed, trial_id
+    failed = confirmation is not None and bool(confirmation.reason)
+    return 2 if failed else 1, sign * (result.score or 0.0), trial_id
+
+
+def history_part(trial_id: str, execution: int) -> str:
+    """The name of the epochs of an execution that confirms a trial, checked by themselves."""
+    return f"{trial_id}/{execution}"
 
 
 def structure_key(structure: Hashable | None) -> str | None:
     """A short text for a HyperModel's `structure`."""
     return None if structure is None else sha256(repr(structure).encode()).hexdigest()[:16]
+
+
+def _spread(fits: tuple[FitResult, ...]) -> float | None:
+    return _deviation([fit.score for fit in fits]) if len(fits) > 1 else None
+
+
+def _error(fits: tuple[FitResult, ...]) -> float | None:
+    spread = _spread(fits)
+    return None if spread is None else float(spread / len(fits) ** 0.5)
 
 
 def _deviation(values: list[float]) -> float:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Literal
 
 import keras
@@ -125,16 +126,18 @@ class TrialRunner:
         before: tuple[dict[str, float], ...] = ()
         if saved is not None:
             fits, before, clock = list(saved.fits), saved.rows, clock - saved.seconds
+        first = spec.first_execution
         recorder = EpochRecorder(self.context.plan.monitor, self.context.limits, clock, before)
         hp = hyperparameters_of(spec)
         declared = len(hp.space)
         reason = trace = ""
         rejected = False
         try:
-            for execution in range(spec.executions):
+            done = len(fits)  # before it was killed
+            for execution in range(first, spec.executions):
                 for fold, arrays in enumerate(self._folds(spec.folds)):
                     recorder.begin(execution, fold)
-                    if execution * spec.folds + fold < len(fits):  # done before it was killed
+                    if (execution - first) * spec.folds + fold < done:
                         self._write_events(spec, recorder)
                         continue
                     fits.append(self._fit(spec, hp, arrays, recorder, fits, saved))
@@ -158,7 +161,7 @@ class TrialRunner:
                 else f"{type(error).__name__}: {_first_line(error)}"
             )
             trace = "".join(traceback.format_exc().splitlines(True)[-TRACEBACK_LINES:])
-        if self.context.saves:
+        if self.context.saves and not first:
             remove(self.context.run.running_state(spec.trial_id))
         return TrialResult(
             status="FAILED" if reason else "COMPLETED",
@@ -182,9 +185,20 @@ class TrialRunner:
             That, or None for a trial that begins.
         """
         run, saved = self.context.run, None
+        events = run.events(spec.trial_id, spec.root_id)
+        if spec.first_execution:  # what the executions before left stays
+            own = [
+                self._board_folder(spec, execution, fold)
+                for execution in range(spec.first_execution, spec.executions)
+                for fold in range(spec.folds)
+            ]
+            for path in events:
+                if path.parent in own:
+                    remove(path)
+            return None
         if self.context.saves:
             saved = read_checkpoint(run, spec, self.context.seed)
-        for path in run.events(spec.trial_id, spec.root_id):  # epochs go into new ones
+        for path in events:  # epochs go into new ones
             remove(path)
         if saved is None and run.trial(spec.trial_id).exists():
             remove(run.trial(spec.trial_id))
@@ -195,14 +209,18 @@ class TrialRunner:
     ) -> callbacks.TensorBoard:
         """Writes the events of a fit, and of those of its epochs that a killed attempt trained."""
         execution, fold = recorder.execution, recorder.fold
-        folder = self.context.run.tensorboard / spec.root_id
-        if spec.executions * spec.folds > 1:
-            folder = folder / f"execution{execution}-fold{fold}"
+        folder = self._board_folder(spec, execution, fold)
         earlier = [
             (int(row["epoch"]) - 1, {name: row[name] for name in row if name not in NOT_LOGGED})
             for row in recorder.rows_of(execution, fold)
         ]
         return callbacks.TensorBoard(folder, event_suffix(spec.trial_id), earlier, full=full)
+
+    def _board_folder(self, spec: TrialSpec, execution: int, fold: int) -> Path:
+        folder = self.context.run.tensorboard / spec.root_id
+        if spec.executions * spec.folds == 1:
+            return folder
+        return folder / f"execution{execution}-fold{fold}"
 
     def _write_events(self, spec: TrialSpec, recorder: EpochRecorder) -> None:
         with closing(self._board(spec, recorder, full=False)) as board:
@@ -252,7 +270,7 @@ class TrialRunner:
             with closing(self._board(spec, recorder, full=context.full_board)) as board:
                 records = [callbacks.RecordLearningRate(), callbacks.RecordControls()]
                 watchers = [*records, best, board, recorder, *recorder.guards]
-                if context.saves:
+                if context.saves and not spec.first_execution:
                     saver = Saver(
                         *(context.run, spec, context.seed, context.save_interval),
                         controls=states,
@@ -305,8 +323,8 @@ class TrialRunner:
         begin = TrialProgress(
             worker=self.worker,
             trial_id=spec.trial_id,
-            fit=recorder.execution * spec.folds + recorder.fold + 1,
-            fits=spec.executions * spec.folds,
+            fit=(recorder.execution - spec.first_execution) * spec.folds + recorder.fold + 1,
+            fits=spec.fits,
             epoch=initial_epoch,
             epochs=spec.epochs,
             batch_size=recorder.batch_size,

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager, suppress
 from itertools import count
@@ -16,13 +16,19 @@ from src.errors import DiskError, UserError
 from src.files import disk_errors
 from src.run_directory import RunDirectory
 from src.search.blame import own_line
+from src.search.confirming import confirmed, take_back_damaged, trainings
 from src.search.events import SearchEnd, SearchListener, SearchProgress
 from src.search.executors import Executor
 from src.search.history import log_names, recorded_controls
 from src.search.oracle import SearchOracle
 from src.search.repair import check_repaired, find_damage, whole_training
 from src.search.run_files import RunFiles
-from src.search.snapshot import SavedSearch, restore_result
+from src.search.snapshot import (
+    SavedSearch,
+    lacks_epochs,
+    restore_confirmation,
+    restore_result,
+)
 from src.search.stopping import StopRequest, TrialInterruptedError
 from src.search.trial import TrialRecord, TrialResult, TrialSpec
 from src.search.trial_specs import trial_spec
@@ -73,10 +79,15 @@ class SearchTuner(kt.Tuner):
         self.stop = stop
         self.listeners = listeners
         self._watching: list[SearchListener] = []
-        self.progress = SearchProgress(oracle.objective, oracle.total(config.tuner.trial_cap))
+        self.progress = SearchProgress(
+            oracle.objective,
+            oracle.total(config.tuner.trial_cap),
+            confirms=config.tuner.confirm.trials is not None,
+        )
         self.disk_failed = False
         columns = [*recorded_controls(oracle.get_space()), *log_names(hypermodel.metric_names)]
-        self._files = RunFiles(run, head, columns, config.run.keep_top)
+        kept = max(config.run.keep_top, config.tuner.confirm.trials or 0)
+        self._files = RunFiles(run, head, columns, kept, config.tuner.executions_per_trial)
         self._end: SearchEnd | None = None
         self._specs: dict[str, TrialSpec] = {}
         self._results: dict[str, TrialResult] = {}
@@ -96,6 +107,8 @@ class SearchTuner(kt.Tuner):
             self.on_search_begin()
             self._repair()
             self._end = self._run_trials()
+            if self._end.kind == "finished":
+                self._confirm()
         except TrialInterruptedError:
             self._end = self._stopped()
         except DiskError as error:  # what is on the disk is whole; what is not, runs again
@@ -332,30 +345,76 @@ class SearchTuner(kt.Tuner):
             result = restore_result(state, epochs.get(trial_id, ()))
             spec = dataclasses.replace(self._specs[trial_id], attempt=result.attempt)
             self._specs[trial_id] = spec
-            self.progress.records.append(TrialRecord(spec, result))
-        lost = [state["trial_id"] for state in saved.records if state["trial_id"] not in epochs]
+            self.progress.records.append(
+                TrialRecord(spec, result, restore_confirmation(state, epochs))
+            )
+        lost = [state["trial_id"] for state in saved.records if lacks_epochs(state, epochs)]
         self._files.restore_epochs(self.progress, lost)
         self._damaged = find_damage(self.run_directory, self.progress, continuable)
+        take_back_damaged(self.run_directory, self.progress)
 
     def _repair(self) -> None:
         """Trains trials again of which files are damaged that others, or the export, need."""
-        running = {
-            trial_id: self.executor.submit(whole_training(self._specs[trial_id]))
-            for trial_id in self._damaged
-        }
-        while not all(future.done() for future in running.values()):
-            wait(running.values(), timeout=POLL_SECONDS)
+        damaged = [whole_training(self._specs[trial_id]) for trial_id in self._damaged]
+        for spec, result in self._train(damaged):
+            path, record = self._damaged[spec.trial_id], self._record(spec.trial_id)
+            self._replace_record(check_repaired(record, result, path))
+        if damaged:
+            self._write_state()
+
+    def _confirm(self) -> None:
+        """Trains the best trials again, as far as that has not been done.
+
+        What is on the disk is always a state to go on from: epochs come before the snapshot.
+        """
+        settings = self.config.tuner.confirm
+        specs = trainings(self.progress, settings)
+        if not specs:
+            return
+        for listener in self.listeners:
+            with disk_errors(self.run_directory.path):
+                listener.on_confirmation_begin(len(specs), self.progress)
+        for spec, result in self._train(s for s in specs if not self._is_refuted(s)):
+            record = confirmed(self._record(spec.trial_id), result, settings.executions)
+            self._replace_record(record)
+            self._files.replace_epochs(self.progress)
+            self._write_state()
+            for listener in self.listeners:
+                with disk_errors(self.run_directory.path):
+                    listener.on_confirmation(record, result, self.progress)
+
+    def _is_refuted(self, spec: TrialSpec) -> bool:
+        """Whether a training that was to confirm the trial has failed."""
+        known = self._record(spec.trial_id).confirmation
+        return known is not None and bool(known.reason)
+
+    def _train(self, specs: Iterable[TrialSpec]) -> Iterator[tuple[TrialSpec, TrialResult]]:
+        """Trains what is no new trial, as many at once as the executor can; gives each as it ends.
+
+        Raises:
+            TrialInterruptedError: if the search is to stop.
+        """
+        waiting = iter(specs)
+        running: dict[Future[TrialResult], TrialSpec] = {}
+        while True:
+            while len(running) < self.executor.slots and (spec := next(waiting, None)) is not None:
+                running[self.executor.submit(spec)] = spec
+            if not running:
+                return
+            done, _ = wait(running, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
+            for future in done:
+                yield running.pop(future), future.result()
             if self.stop.requested:
                 raise TrialInterruptedError
-        for index, record in enumerate(self.progress.records):
-            trial_id = record.spec.trial_id
-            if trial_id in running:
-                path = self._damaged[trial_id]
-                repaired = check_repaired(record, running[trial_id].result(), path)
-                self.progress.records[index] = repaired
-                self._files.replace_record(self.oracle, repaired)
-        if running:
-            self._write_state()
+
+    def _record(self, trial_id: str) -> TrialRecord:
+        return next(r for r in self.progress.records if r.spec.trial_id == trial_id)
+
+    def _replace_record(self, record: TrialRecord) -> None:
+        """Takes over a record in place of the one that the trial had, for the next snapshot."""
+        index = self.progress.records.index(self._record(record.spec.trial_id))
+        self.progress.records[index] = record
+        self._files.replace_record(self.oracle, record)
 
     def _spec(self, trial: Any) -> TrialSpec:
         return trial_spec(trial, self._specs, self.config, self.oracle, self.hypermodel)

@@ -87,7 +87,7 @@ def _cost(trials: int, repeats: int) -> Cost:
         run = RunDirectory(Path(folder))
         oracle = _oracle()
         progress = SearchProgress(oracle.objective, trials)
-        history = HistoryFile(run.history_table, ["loss", "val_loss", *NAMES])
+        history = HistoryFile(run.history_table, ["loss", "val_loss", *NAMES], executions=1)
         snapshot = Snapshot(run, _head(), history.checksum)
         for number in range(trials):
             progress.records.append(_end(oracle, oracle.create_trial("slot0"), number))

@@ -74,7 +74,7 @@ def make_run(
     progress = SearchProgress(prepared.objective, trials)
     metrics = prepared.hypermodel.metric_names
     columns = log_names(metrics)
-    history = HistoryFile(run.history_table, columns)
+    history = HistoryFile(run.history_table, columns, executions=1)
     listeners = report_listeners()
     for listener in listeners:
         listener.on_search_begin(run, prepared.space, metrics, progress)

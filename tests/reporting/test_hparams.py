@@ -258,3 +258,19 @@ def test_folds_have_runs_of_their_own_but_one_row(tmp_path: Path) -> None:
         "0000/execution0-fold1",
     }
     assert set(board.rows()) == {"0000"}
+
+
+def test_what_confirms_the_best_trials_has_a_column(tmp_path: Path) -> None:
+    again = ["tuner.max_trials=2", "tuner.confirm.trials=1", "tuner.confirm.executions=1"]
+    config = load_config("quick", [*TINY, *again, f"run.directory={tmp_path}"])
+    outcome = run(config, listeners=report_listeners())
+    assert outcome.winner is not None
+    record = outcome.winner.record
+    for _ in range(2):
+        board = Board(outcome.run.tensorboard)
+        names = [metric["displayName"] for metric in board.experiment()["metricInfos"]]
+        assert names[:2] == ["score", "confirmed"]
+        rows = {name: metric_values(row) for name, row in board.rows().items()}
+        assert rows[record.spec.trial_id]["confirmed"] == pytest.approx(record.confirmed)
+        assert sum("confirmed" in row for row in rows.values()) == 1
+        run(None, listeners=report_listeners(), resume=str(outcome.run.path))  # writes them anew

@@ -21,7 +21,7 @@ from src.run_directory import RunDirectory, event_suffix
 from src.search import resuming, winner, workflow
 from src.search.executors import SerialExecutor
 from src.search.seeds import oracle_seed
-from src.search.trial import FitResult, TrialRecord, TrialSpec
+from src.search.trial import FitResult, TrialRecord, TrialSpec, history_part
 from src.search.trial_runner import RunContext, TrialRunner
 from src.search.workflow import PreparedSearch, SearchOutcome
 from tests.conftest import TINY
@@ -29,9 +29,10 @@ from tests.conftest import TINY
 SPACE = ("space.units={min: 4, max: 4000}", "run.engine=serial", "run.keep_top=2")
 VOLATILE = ("seconds", "started", "ended", "worker")
 FAILING = "0001"  # this trial always fails
+FAILING_AGAIN = ""  # and this one when it is to be confirmed
 
 _prepared: dict[str, PreparedSearch] = {}
-ran: list[str] = []  # every trial that was trained, in order
+ran: list[str] = []  # every trial that was trained, and what confirmed one, in order
 
 
 @pytest.fixture
@@ -117,36 +118,43 @@ class _FakeRunner(TrialRunner):
         self, spec: TrialSpec, hp: Any, arrays: Any, recorder: Any, done: Any, saved: Any
     ) -> FitResult:
         run = self.context.run
-        ran.append(spec.trial_id)
+        name = spec.trial_id
+        ran.append(history_part(name, recorder.execution) if spec.first_execution else name)
         if spec.trial_id == FAILING:
             raise ValueError("this one never works")
+        if spec.first_execution and spec.trial_id == FAILING_AGAIN:
+            raise ValueError("not from another seed")
         values = spec.values
         if spec.parent_id is not None:
             path = run.training_state(spec.parent_id, recorder.execution)
             with disk_errors(path):
                 if path.read_text() != _state(values, spec.initial_epoch):
                     raise DiskError(f"{path}: not the state of the parent")
-        board = callbacks.TensorBoard(run.tensorboard / spec.root_id, event_suffix(spec.trial_id))
+        execution, fold = recorder.execution, recorder.fold
+        folder = self._board_folder(spec, execution, fold)
+        board = callbacks.TensorBoard(folder, event_suffix(spec.trial_id))
         board.on_train_begin()
         score = 0.0
         for epoch in range(spec.initial_epoch, spec.epochs):
-            score = (values["units"] * 7919 % 1000) / 1000 + epoch / 1000
+            luck = values["units"] * 7919 % 1000 / 1000
+            # Other trainings of a trial are the worse the better the first was.
+            score = luck + epoch / 1000 if execution == 0 else (1 - luck) / 2 + execution / 100
             logs = {"loss": 1 - score, "val_loss": 1 - score, "val_accuracy": score}
             board.on_epoch_end(epoch, logs)
             recorder.on_epoch_end(epoch, logs)
         board.close()
-        state = run.training_state(spec.trial_id, 0)
+        state = run.training_state(spec.trial_id, execution)
         if spec.keep_state:
             write_atomically(state, _state(values, spec.epochs))
-        weights = run.weights(spec.trial_id, 0, 0)
+        weights = run.weights(spec.trial_id, execution, fold)
         with disk_errors(weights):
             weights.parent.mkdir(parents=True, exist_ok=True)
-            weights.write_text(f"weights {_state(values, spec.epochs)}")
+            weights.write_text(f"weights {_state(values, spec.epochs)} {execution}")
         metrics = {"accuracy": score, "val_accuracy": score, "loss": 1.0, "val_loss": 1 - score}
         metrics |= {"log_loss": 1.0, "val_log_loss": 1.0}
         kept = checksum(state) if spec.keep_state else None
-        reached = spec.epochs
-        return FitResult(0, 0, score, reached, reached, metrics, checksum(weights), kept)
+        at = (execution, fold, score, spec.epochs, spec.epochs)
+        return FitResult(*at, metrics, checksum(weights), kept)
 
 
 def _state(values: dict[str, Any], epochs: int) -> str:
@@ -154,8 +162,9 @@ def _state(values: dict[str, Any], epochs: int) -> str:
 
 
 def _export(context: RunContext, record: TrialRecord, run: RunDirectory, _: Any) -> winner.Winner:
-    path = context.run.weights(record.spec.trial_id, 0, 0)
-    if checksum(path) != record.result.fits[0].weights:
+    best = max(record.fits, key=lambda fit: fit.score)
+    path = context.run.weights(record.spec.trial_id, best.execution, 0)
+    if checksum(path) != best.weights:
         raise UserError(f"{path}: the weights cannot be read")
     run.best.mkdir(parents=True)
     run.model.write_text(f"model of {path.read_text()}")
