@@ -13,8 +13,9 @@ TOO_LARGE = 1e150  # such a score or time is none: sums of squares would overflo
 LARGEST = 1e12  # a count of epochs that is larger is none
 TEXTS = ("trial_id", "status", "reason", "parent", "worker", "started", "ended")
 WHOLE = ("epochs", "best_epoch", "bracket", "rung")
+NUMBERS = ("score", "score_std", "score_error", "confirmed", "confirmed_error", "seconds")
 TRIAL_COLUMNS = (
-    *("trial_id", "status", "score", "score_std", "score_error", "epochs", "best_epoch", "seconds"),
+    *("trial_id", "status", "epochs", "best_epoch", *NUMBERS),
     *("started", "ended", "worker", "reason", "parent", "bracket", "rung"),
 )
 HISTORY_COLUMNS = ("trial_id", "execution", "fold", "epoch", "learning_rate", "batch_size")
@@ -41,7 +42,7 @@ def load_trials(run: str | Path | RunDirectory | None = None) -> pd.DataFrame:
     for name in TRIAL_COLUMNS:
         if name not in table.columns:
             table[name] = pd.NA
-    for name in ("score", "score_std", "score_error", "seconds"):
+    for name in NUMBERS:
         numbers = pd.to_numeric(table[name], errors="coerce").astype(float)
         table[name] = numbers.where(numbers.abs() < TOO_LARGE)
     for name in WHOLE:
@@ -109,7 +110,7 @@ def find_run(run: str | Path | RunDirectory | None) -> RunDirectory:
 def empty_trials() -> pd.DataFrame:
     """What `load_trials` gives before the first trial has ended."""
     table = pd.DataFrame({name: pd.Series(dtype=object) for name in (*TRIAL_COLUMNS, "root")})
-    floats = dict.fromkeys(("score", "score_std", "score_error", "seconds"), float)
+    floats = dict.fromkeys(NUMBERS, float)
     return table.astype(floats).astype(dict.fromkeys(WHOLE, "Int64"))
 
 

@@ -87,10 +87,22 @@ class RunData:
 
     @cached_property
     def completed(self) -> pd.DataFrame:
-        """The trials with a score, best first; of equal scores the earlier."""
+        """The trials with a score, best first, as the search ranks them; see `ranking_key`.
+
+        Of trials that were confirmed, `score` and `score_error` are of the trainings that did it.
+        `search_score` is what the search went by.
+        """
         finite = np.isfinite(self.trials["score"].to_numpy(float))
-        done: pd.DataFrame = self.trials[(self.trials["status"] == "COMPLETED").to_numpy() & finite]
-        order = np.lexsort((done["trial_id"].astype(str), -self.sign * done["score"]))
+        done: pd.DataFrame = self.trials[
+            (self.trials["status"] == "COMPLETED").to_numpy() & finite
+        ].copy()
+        done["search_score"] = done["score"]
+        confirmed = done["confirmed"].notna()
+        refuted = (done["reason"].fillna("") != "") & ~confirmed
+        for name, mean in (("score", "confirmed"), ("score_error", "confirmed_error")):
+            done[name] = done[mean].where(confirmed, done[name])
+        place = np.where(confirmed, 0, np.where(refuted, 2, 1))
+        order = np.lexsort((done["trial_id"].astype(str), -self.sign * done["score"], place))
         return done.iloc[order].reset_index(drop=True)
 
     @cached_property

@@ -114,7 +114,8 @@ def _rows(data: RunData, split: str) -> pd.DataFrame:
 
 
 def _real(data: RunData, noise: Noise | None) -> list[Finding]:
-    found = certainty.top_differs(data.completed, noise, data.direction)
+    found = certainty.is_confirmed(data.completed)
+    found += certainty.top_differs(data.completed, noise, data.direction)
     if data.exports_another:
         return found + certainty.not_judged(str(data.winner))
     if len(data.predictions):

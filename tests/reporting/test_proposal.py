@@ -2,6 +2,7 @@
 
 import math
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +122,11 @@ def test_without_a_proposal_the_search_is_longer_or_repeats() -> None:
     settings = {"tuner.name": "random", "tuner.max_trials": 30, "seed": 4}
     data = run_data(trials_table([0.9, 0.8]), settings=settings)
     assert next_command(data, [], exhausted=False)[1].endswith("tuner.max_trials=60")
-    assert next_command(data, [], exhausted=True)[1].endswith("tuner.executions_per_trial=3")
+    assert next_command(data, [], exhausted=True)[1].endswith(
+        "--resume logs/run tuner.confirm.trials=5 tuner.confirm.executions=3"
+    )
+    confirmed = {"tuner.confirm.trials": 2, "tuner.confirm.executions": 4}
+    more = next_command(replace(data, settings=confirmed), [], exhausted=True)[1]
+    assert more.endswith("tuner.confirm.trials=5 tuner.confirm.executions=12")
     data = run_data(trials_table([0.9]), settings=settings | {"tuner.name": "hyperband"})
     assert next_command(data, [], exhausted=False)[1].endswith("run.name=auto seed=5")

@@ -183,7 +183,7 @@ def test_a_lead_beyond_noise_and_one_within() -> None:
     tied = text_of(certainty.top_differs(table, Noise(0.02, "from 3 trainings"), "max"))
     assert "1 other trial (`0001`) is within chance of the best" in tied
     assert "Trial `0001` is the smallest, with 1,000 parameters against 5,000" in tied
-    assert "executions_per_trial=3" in text_of(certainty.top_differs(table, None, "max"))
+    assert "tuner.confirm.trials=3" in text_of(certainty.top_differs(table, None, "max"))
     assert certainty.top_differs(table.head(1), None, "max") == []
 
 
@@ -357,3 +357,20 @@ def test_a_trial_that_has_overtaken_the_exported_one_is_not_taken_for_it() -> No
     assert "0.29 better than linear" in told.won[1].text
     assert "On the 100 test rows, used once, accuracy is 0.99" in told.real[-1].text
     assert not any("0.99" in finding.text for finding in story.findings)
+
+
+def test_what_confirms_the_winner_is_told() -> None:
+    table = pd.DataFrame(
+        {
+            "trial_id": ["0003", "0001", "0002"],
+            "confirmed": [0.91, 0.89, NAN],
+            "confirmed_error": [0.004, 0.01, NAN],
+            "search_score": [0.92, 0.94, 0.88],
+        }
+    )
+    (finding,) = certainty.is_confirmed(table)
+    assert finding.text == (
+        "The best 2 trials were trained again from new seeds: `0003` has the best mean, "
+        "0.91 ± 0.004, where the search had seen 0.92."
+    )
+    assert certainty.is_confirmed(table.tail(1)) == []

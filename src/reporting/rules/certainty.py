@@ -49,8 +49,8 @@ def top_differs(completed: pd.DataFrame, noise: Noise | None, direction: str) ->
         return [
             Finding(
                 "note",
-                "How far scores are off by chance is not known: `tuner.executions_per_trial=3` "
-                "measures it.",
+                "How far scores are off by chance is not known: `tuner.confirm.trials=3` shows "
+                "it for the best few, `tuner.executions_per_trial=3` for all.",
             )
         ]
     sign = 1.0 if direction == "max" else -1.0
@@ -71,6 +71,27 @@ def top_differs(completed: pd.DataFrame, noise: Noise | None, direction: str) ->
         "little. "
     )
     text += _smallest(completed.head(close + 1))
+    return [Finding("note", text)]
+
+
+def is_confirmed(completed: pd.DataFrame) -> list[Finding]:
+    """What became of the winner's score in trainings by which it was not chosen.
+
+    Args:
+        completed: the trials, best first.
+    """
+    if not len(completed) or pd.isna(completed["confirmed"].iloc[0]):
+        return []
+    best = completed.iloc[0]
+    mean, seen = float(best["confirmed"]), float(best["search_score"])
+    error = best["confirmed_error"]
+    plus = "" if pd.isna(error) else f" ± {number(float(error), 2)}"
+    confirmed = int(completed["confirmed"].notna().sum())
+    were = "trials were" if confirmed > 1 else "trial was"
+    text = (
+        f"The best {confirmed} {were} trained again from new seeds: `{best['trial_id']}` has the "
+        f"best mean, {number(mean)}{plus}, where the search had seen {number(seen)}."
+    )
     return [Finding("note", text)]
 
 

@@ -19,6 +19,7 @@ from src.reporting.run_data import RunData
 
 ROOM = 0.1  # of a range, left on both sides of the good values
 NARROWER = 0.7  # a range that stays larger than this part of itself is left as it is
+CONFIRMED = 5  # trials that are trained again where the noise hides which is best
 TRIED = 3  # trials with a choice, below which it is not dropped
 _PLAIN_TEXT = re.compile(r"[a-z][a-z0-9_]*")
 _YAML_WORDS = frozenset(("open", "y", "n", "yes", "no", "on", "off", "true", "false", "null"))
@@ -82,7 +83,8 @@ def next_command(
     """What to run next, and why: a command ready for a shell.
 
     A search that did not end goes on; else a new one searches the proposed space. Without changes
-    to propose, this one gets twice the trials, or, where these were enough, a new one repeats each.
+    to propose, this one gets twice the trials, or, where these were enough, its best are trained
+    again.
 
     Args:
         data: the run.
@@ -106,16 +108,21 @@ def next_command(
     trials = data.settings.get("tuner.max_trials")
     tuner = data.settings.get("tuner.name")
     if exhausted:
-        repeats = data.settings.get("tuner.executions_per_trial")
-        executions = 3 * repeats if isinstance(repeats, int) else 3
-        return "see past the noise, by repeating each trial", (
-            f"{start} tuner.executions_per_trial={executions}"
+        executions = data.settings.get("tuner.confirm.executions")
+        times = 3 * executions if isinstance(executions, int) and _confirms(data) else 3
+        return "see past the noise, by training the best few again from new seeds", (
+            f"{resume_command(path)} tuner.confirm.trials={CONFIRMED} "
+            f"tuner.confirm.executions={times}"
         )
     if tuner in ("random", "bayesian", "gp", "tpe"):
         most = trials if isinstance(trials, int) else len(data.trials)
         more = f"{resume_command(path)} tuner.max_trials={2 * most}"
         return "go on with this search, twice as long", more
     return "search again from another seed", f"{start} seed={_seed(data) + 1}"
+
+
+def _confirms(data: RunData) -> bool:
+    return data.settings.get("tuner.confirm.trials") is not None
 
 
 def _seed(data: RunData) -> int:
