@@ -23,9 +23,10 @@ from src.console_text import NAME_WIDTH, score_text, show_line, show_notice, sho
 from src.search import space as spaces
 from src.search.comparison import lead_of_the_first
 from src.search.events import SearchProgress
+from src.search.preparing import PreparedSearch
 from src.search.trial import TrialRecord
 from src.search.winner import Winner
-from src.search.workflow import PreparedSearch, SearchOutcome
+from src.search.workflow import SearchOutcome
 from src.table_view import columns_grid
 from src.winner_view import winner_facts, winner_table
 

@@ -93,12 +93,12 @@ def _search(
         from src.config import differing
         from src.console import show_outcome, show_plan
         from src.console_text import show_notice
-        from src.search import resuming, workflow
+        from src.search import preparing, resuming, workflow
         from src.search.events import SearchListener
         from src.search_console import ConsoleListener
 
         console = Console(quiet=options.quiet)
-        prepared = workflow.prepare(config)
+        prepared = preparing.prepare(config)
         if resumed is not None:
             resuming.check_identity(resumed, prepared.identity)
         show_plan(console, prepared, differing(config))

@@ -7,13 +7,13 @@ from src.commands import python_command
 from src.config import load_config
 from src.errors import UserError
 from src.run_directory import RunDirectory
+from src.search.preparing import prepare
 from src.search.resuming import changed_settings, identity_problems
 from src.search.snapshot import SavedSearch, restore_result
 from src.search.trial import TrialRecord, TrialSpec
 from src.search.trial_runner import RunContext
 from src.search.trial_specs import trial_spec
 from src.search.winner import Winner, read_winner
-from src.search.workflow import prepare
 
 
 @dataclass(frozen=True)
