@@ -23,6 +23,7 @@ from src.console_text import NAME_WIDTH, score_text, show_line, show_notice, sho
 from src.search import space as spaces
 from src.search.comparison import lead_of_the_first
 from src.search.events import SearchProgress
+from src.search.initial import brief
 from src.search.preparing import PreparedSearch
 from src.search.trial import TrialRecord
 from src.search.winner import Winner
@@ -73,6 +74,8 @@ def show_plan(console: Console, prepared: PreparedSearch, differing: Mapping[str
     show_line(console, "tuner", f"{config.tuner.name}: {prepared.steps[0]}")
     for line in prepared.steps[1:]:
         show_line(console, "", line)
+    for place, values in enumerate(prepared.oracle.initial, 1):
+        show_line(console, "initial" if place == 1 else "", f"{place}: {brief(values)}")
     settings = config.tuner
     fits = settings.executions_per_trial * settings.folds
     repeats = "" if fits == 1 else f", each trained {fits} times"

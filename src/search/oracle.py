@@ -24,23 +24,27 @@ class SearchOracle(kt.Oracle):
     Keras Tuner's oracles, inherit from both. What `propose` depends on, beside the trials, belongs
     into `get_state` and `set_state`: a search that was killed goes on from there.
 
-    The first trial is the default configuration; `propose` gives all others.
+    The first trials are the configurations that the user wants first, then the default
+    configuration; `propose` gives all others.
 
     Attributes:
+        initial: values of configurations that come first, each as far as it is not the default.
         exhausted: why the search ends when the oracle has nothing more to propose.
         continues_trials: whether a trial may continue an earlier one, whose id it then has in its
             values as `tuner/trial_id`, so that trials leave their training state.
         learns: whether proposals depend on the results of earlier trials; if not, a few are asked
             for in advance, so that the executor can choose which trial to run where.
-        default_first: whether the default configuration comes before what `propose` gives; if not,
-            `propose` sees to it.
+        default_first: whether what comes first is proposed here; if not, `propose` sees to it.
+        takes_initial: whether there can be such configurations.
     """
 
     _seed_state: int
+    _tried_so_far: set[str]
     exhausted: ClassVar[str] = "no point was found that has not been tried"
     continues_trials: ClassVar[bool] = False
     learns: ClassVar[bool] = True
     default_first: ClassVar[bool] = True
+    takes_initial: ClassVar[bool] = True
 
     @classmethod
     def from_config(cls, config: Config, **common: Any) -> Self:
@@ -69,6 +73,15 @@ class SearchOracle(kt.Oracle):
         # The loop counts failures; Keras Tuner's own count raises while the oracle's lock is held.
         super().__init__(**arguments, max_consecutive_failed_trials=sys.maxsize)
         self.verbose = 0
+        self.initial: Sequence[Mapping[str, Any]] = ()
+
+    def beginnings(self, cap: int | None) -> int | None:
+        """How many trials train a configuration from its first epoch; None if unknown.
+
+        Args:
+            cap: the most trials that the user wants; None for no limit.
+        """
+        return self.total(cap)
 
     def notices(self, cap: int | None) -> Sequence[str]:
         """What a user should know before such a search, a sentence each.
@@ -76,16 +89,23 @@ class SearchOracle(kt.Oracle):
         Args:
             cap: the most trials that the user wants; None for no limit.
         """
-        return ()
+        count, room = len(self.initial), self.beginnings(cap)
+        if room is None or count <= room:
+            return ()
+        return (
+            f"tuner.initial: {count} configurations are more than the {room} that this search "
+            "can try; the last ones do not run",
+        )
 
-    def untried_default(self) -> dict[str, Any] | None:
-        """The values of the default configuration; None if a trial has had them.
+    def first_due(self) -> dict[str, Any] | None:
+        """The first of the configurations that come before all others and that no trial has had.
 
         A default beside the values of its hyperparameter, such as between two steps, is moved to
         the nearest of them.
         """
-        values = spaces.default_values(self.hyperparameters.space)
-        return None if self.is_tried(values) else values
+        space = self.hyperparameters.space
+        firsts = (spaces.default_values(space, given) for given in (*self.initial, {}))
+        return next((values for values in firsts if not self.is_tried(values)), None)
 
     # Private, because Keras Tuner has no public way to ask whether a trial has had some values.
     def is_tried(self, values: Mapping[str, Any]) -> bool:
@@ -104,10 +124,10 @@ class SearchOracle(kt.Oracle):
         return next((point for point in points if not self.is_tried(point)), None)
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
-        """What Keras Tuner asks for: the default configuration, then what `propose` gives."""
-        default = self.untried_default() if self.default_first else None
-        if default is not None:
-            return {"status": "RUNNING", "values": default}
+        """What Keras Tuner asks for: what comes first, then what `propose` gives."""
+        first = self.first_due() if self.default_first else None
+        if first is not None:
+            return {"status": "RUNNING", "values": first}
         return self.propose(trial_id)
 
     def propose(self, trial_id: str) -> dict[str, Any]:

@@ -16,11 +16,13 @@ from src.data.leaks import leak_notices
 from src.data.loading import Data, load_data
 from src.data.tables.columns import Table
 from src.data.tables.encoding import TableEncoding
+from src.errors import UserError
 from src.run_directory import RunDirectory
 from src.search import TUNERS
 from src.search import space as spaces
 from src.search.export import check_export
 from src.search.imbalance import check_task, check_validation_classes
+from src.search.initial import check_initial
 from src.search.narrowing import check_effect, check_training, narrow
 from src.search.objective import resolve_objective
 from src.search.oracle import SearchOracle
@@ -182,11 +184,20 @@ def prepare(config: Config) -> PreparedSearch:
         hyperparameters=space.copy(),
         seed=oracle_seed(config.seed),
     )
+    own = [hp.name for hp in declared.space]
+    initial = check_initial(config.tuner.configurations, space, own, owner)
+    if initial.values and not oracle.takes_initial:
+        raise UserError(
+            f"tuner.initial: tuner.name={config.tuner.name} has an order of its own, in which "
+            "nothing comes first; choose another tuner, or give its points with space.<name>"
+        )
+    oracle.initial = initial.values
     # Those of the loss depend on the task, and nobody misses the other task's.
-    known = {hp.name for hp in declared.space} | LOSS_HYPERPARAMETERS
+    known = {*own} | LOSS_HYPERPARAMETERS
     passed_over = tuple(name for name in config.space if name not in known)
     notices = (
         *(*leak_notices(data), *patience_notices(space, config)),
+        *initial.notices,
         *oracle.notices(config.tuner.trial_cap),
     )
     widest = spaces.widest(declared, hypermodel_class.limits())

@@ -53,8 +53,12 @@ class GaussianProcessOracle(SearchOracle):
     def plan(self, cap: int | None) -> Sequence[str]:
         """Adds how the search starts."""
         start = min(self.initial_points, cap or self.initial_points)
-        others = f", then {start - 1} spread evenly" if start > 1 else ""
-        return [*super().plan(cap), f"the default configuration first{others}"]
+        firsts = len(self.initial) + 1
+        first = "the default configuration first"
+        if firsts > 1:
+            first = f"{firsts - 1} of tuner.initial, then the default configuration"
+        others = f", then {start - firsts} spread evenly" if start > firsts else ""
+        return [*super().plan(cap), f"{first}{others}"]
 
     def propose(self, trial_id: str) -> dict[str, Any]:
         """Proposes a point, or stops when all have been tried."""
