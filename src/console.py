@@ -76,6 +76,11 @@ def show_plan(console: Console, prepared: PreparedSearch, differing: Mapping[str
         show_line(console, "", line)
     for place, values in enumerate(prepared.oracle.initial, 1):
         show_line(console, "initial" if place == 1 else "", f"{place}: {brief(values)}")
+    known = prepared.oracle.knowledge
+    if known.text:
+        show_line(console, "knowledge", known.text)
+        for values in known.first:
+            show_line(console, "", f"runs first: {brief(_differing(values, prepared.space))}")
     settings = config.tuner
     fits = settings.executions_per_trial * settings.folds
     repeats = "" if fits == 1 else f", each trained {fits} times"
@@ -185,6 +190,12 @@ def _leaderboard(progress: SearchProgress, winner: Winner | None, width: int) ->
         cells = ("" if value is None else _short(name, value) for value in values)
         table.add_row(f"  {name}", *cells)
     return table
+
+
+def _differing(values: Mapping[str, Any], space: kt.HyperParameters) -> dict[str, Any]:
+    """What is not as in the default configuration."""
+    default = spaces.default_values(space.space)
+    return {name: value for name, value in values.items() if default.get(name) != value}
 
 
 def _short(name: str, value: Any) -> str:

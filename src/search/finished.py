@@ -59,7 +59,7 @@ def open_trial(run: RunDirectory, saved: SavedSearch, trial_id: str) -> Finished
                 else f"\nUse that version, or search anew: {_anew(run)}"
             )
         )
-    prepared = prepare(config)
+    prepared = prepare(config, saved)
     problems = identity_problems(saved, prepared.identity)
     if problems:
         raise UserError(

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import keras_tuner as kt
@@ -23,13 +23,14 @@ from src.search import space as spaces
 from src.search.export import check_export
 from src.search.imbalance import check_task, check_validation_classes
 from src.search.initial import check_initial
+from src.search.knowledge import Knowledge, read_knowledge
 from src.search.narrowing import check_effect, check_training, narrow
 from src.search.objective import resolve_objective
 from src.search.oracle import SearchOracle
 from src.search.patience import patience_notices
 from src.search.rehearsal import rehearse
 from src.search.seeds import oracle_seed
-from src.search.snapshot import versions
+from src.search.snapshot import SavedSearch, versions
 from src.search.trial_runner import RunContext
 from src.startup import start_tensorflow
 
@@ -144,8 +145,12 @@ class PreparedSearch:
         }
 
 
-def prepare(config: Config) -> PreparedSearch:
+def prepare(config: Config, saved: SavedSearch | None = None) -> PreparedSearch:
     """Loads the data, settles space and objective, makes the oracle.
+
+    Args:
+        config: the configuration.
+        saved: the state of a search that goes on: what an earlier run told it stands there.
 
     Raises:
         UserError: for everything in the configuration or the data that would not work.
@@ -201,9 +206,32 @@ def prepare(config: Config) -> PreparedSearch:
         *oracle.notices(config.tuner.trial_cap),
     )
     widest = spaces.widest(declared, hypermodel_class.limits())
-    return PreparedSearch(
+    prepared = PreparedSearch(
         *(config, data, hypermodel, space, passed_over, notices, objective, oracle, widest)
     )
+    if config.tuner.knowledge is None:
+        return prepared
+    return _with_knowledge(prepared, declared, saved)
+
+
+def _with_knowledge(
+    prepared: PreparedSearch, declared: kt.HyperParameters, saved: SavedSearch | None
+) -> PreparedSearch:
+    """Gives the oracle what an earlier run tells."""
+    config, oracle = prepared.config, prepared.oracle
+    if not oracle.uses_knowledge:
+        raise UserError(
+            f"tuner.knowledge: {config.tuner.knowledge}: tuner.name={config.tuner.name} cannot "
+            "learn from the trials of another run; choose one that does, such as gp, or let that "
+            "run's best configuration run first: tuner.initial=RUN/best/hyperparameters.yaml"
+        )
+    if saved is not None and "knowledge" in saved.oracle:
+        knowledge = Knowledge.from_state(saved.oracle["knowledge"])
+    else:
+        knowledge = read_knowledge(config, prepared.identity, prepared.space, declared)
+    oracle.learn(knowledge)
+    told = (knowledge.notice,) if knowledge.notice else ()
+    return replace(prepared, notices=(*prepared.notices, *told))
 
 
 def _table_facts(data: Data) -> dict[str, Any]:

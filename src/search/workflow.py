@@ -190,7 +190,8 @@ def run(
     try:
         if _engine(config) == "process":
             start_fork_server()  # before all else, so that workers come up meanwhile
-        return search(prepare(config), listeners, resumed)
+        saved = None if resumed is None else resumed.saved
+        return search(prepare(config, saved), listeners, resumed)
     finally:
         if resumed is not None:
             resumed.lock.release()

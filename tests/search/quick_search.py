@@ -106,6 +106,8 @@ def _prepare(config: Any) -> PreparedSearch:
         hyperparameters=prepared.space.copy(),
         seed=oracle_seed(config.seed),
     )
+    oracle.initial = prepared.oracle.initial
+    oracle.learn(prepared.oracle.knowledge)
     return replace(prepared, config=config, oracle=oracle)
 
 
