@@ -30,9 +30,11 @@ from src.console_text import (
 from src.search import space as spaces
 from src.search.comparison import lead_of_the_first
 from src.search.events import SearchProgress
+from src.search.initial import brief
+from src.search.preparing import PreparedSearch
 from src.search.trial import TrialRecord
 from src.search.winner import Winner
-from src.search.workflow import PreparedSearch, SearchOutcome
+from src.search.workflow import SearchOutcome
 from src.table_view import columns_grid
 from src.winner_view import winner_facts, winner_table
 
@@ -79,6 +81,13 @@ def show_plan(console: Console, prepared: PreparedSearch, differing: Mapping[str
     show_line(console, "tuner", f"{config.tuner.name}: {prepared.steps[0]}")
     for line in prepared.steps[1:]:
         show_line(console, "", line)
+    for place, values in enumerate(prepared.oracle.initial, 1):
+        show_line(console, "initial" if place == 1 else "", f"{place}: {brief(values)}")
+    known = prepared.oracle.knowledge
+    if known.text:
+        show_line(console, "knowledge", known.text)
+        for values in known.first:
+            show_line(console, "", f"runs first: {brief(_differing(values, prepared.space))}")
     settings = config.tuner
     fits = settings.executions_per_trial * settings.folds
     repeats = "" if fits == 1 else f", each trained {fits} times"
@@ -195,6 +204,12 @@ def _leaderboard(progress: SearchProgress, winner: Winner | None, width: int) ->
         cells = ("" if value is None else _short(name, value) for value in values)
         table.add_row(f"  {name}", *cells)
     return table
+
+
+def _differing(values: Mapping[str, Any], space: kt.HyperParameters) -> dict[str, Any]:
+    """What is not as in the default configuration."""
+    default = spaces.default_values(space.space)
+    return {name: value for name, value in values.items() if default.get(name) != value}
 
 
 def _short(name: str, value: Any) -> str:

@@ -73,6 +73,10 @@ class ConsoleListener(SearchListener):
             resumed = f"after {trials}, best {best_text(progress)}"
             show_line(self.console, "resumed", resumed)
             self._log.write(f"resumed {resumed}")
+        if progress.knowledge:
+            if self._is_alone:
+                show_line(self.console, "knowledge", progress.knowledge)
+            self._log.write(f"knowledge: {progress.knowledge}")
         for notice in progress.notices:
             show_notice(self.console, notice)
             self._log.write(f"notice: {notice}")

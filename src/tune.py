@@ -2,6 +2,7 @@
 
 import argparse
 import atexit
+import json
 import shlex
 import sys
 import tempfile
@@ -49,7 +50,8 @@ def _tune(options: argparse.Namespace, words: Sequence[str]) -> int:
     from src.config import load_config
 
     workers = [] if options.workers is None else [f"run.workers={options.workers}"]
-    overrides = [*options.overrides, *workers]
+    earlier = [] if options.knowledge is None else [f"tuner.knowledge={_quoted(options.knowledge)}"]
+    overrides = [*options.overrides, *workers, *earlier]
     if options.resume is None:
         return _search(options, words, load_config(options.config, overrides), None)
     resumed: ResumedRun | None = None
@@ -69,6 +71,11 @@ def _tune(options: argparse.Namespace, words: Sequence[str]) -> int:
     finally:
         if resumed is not None:
             resumed.lock.release()
+
+
+def _quoted(text: str) -> str:
+    """A text as YAML, whatever it may look like."""
+    return json.dumps(text)
 
 
 def _kept(command: str) -> str:
@@ -93,12 +100,12 @@ def _search(
         from src.config import differing
         from src.console import show_outcome, show_plan
         from src.console_text import show_notice
-        from src.search import resuming, workflow
+        from src.search import preparing, resuming, workflow
         from src.search.events import SearchListener
         from src.search_console import ConsoleListener
 
         console = Console(quiet=options.quiet)
-        prepared = workflow.prepare(config)
+        prepared = preparing.prepare(config, None if resumed is None else resumed.saved)
         if resumed is not None:
             resuming.check_identity(resumed, prepared.identity)
         show_plan(console, prepared, differing(config))
@@ -163,6 +170,13 @@ configuration, the data or the command line; 130 stopped by Ctrl-C, SIGTERM or S
         metavar="RUN",
         help="go on with a run that was stopped or killed, or has a larger budget now: its folder, "
         "or its name; without one, the latest",
+    )
+    parser.add_argument(
+        "--from",
+        dest="knowledge",
+        metavar="RUN",
+        help="start with what an earlier run found: gp and tpe learn from its completed trials, "
+        "and its best configuration runs first; for tuner.knowledge=RUN",
     )
     parser.add_argument(
         "--workers", metavar="N", help="trials at once, for run.workers=N; default: one a processor"

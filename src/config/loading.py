@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from src.config.initial import with_initial
 from src.config.layers import Layers
 from src.config.messages import plain_messages
 from src.config.names import check_names
@@ -30,7 +31,7 @@ def load_config(source: str | Path | None = None, overrides: Sequence[str] = ())
     """
     config = _validated(_layers(source, overrides))
     check_names(config)
-    return config
+    return with_initial(config)
 
 
 @functools.cache

@@ -78,6 +78,8 @@ def _message(details: ErrorDetails, layers: Layers) -> tuple[KeyPath, str]:
     value = layers.value(path)
     if path[0] == "space" and len(path) > 1:
         valid = str(cause)
+    elif path == ("tuner", "initial") and cause is not None:
+        valid = f"{cause}; {_valid(key_field)}"
     else:
         valid = _valid(key_field) + _hint(path, value, key_field)
     return path, f"{dotted(path)}: {shown(value)} is not valid; {valid}{where}"

@@ -15,7 +15,14 @@ from pydantic import (
 )
 
 from src.config.objectives import KNOWN_DIRECTIONS
-from src.config.space import SpaceValue, batch_words_to_numbers, space_name, space_value
+from src.config.space import (
+    Scalar,
+    SpaceValue,
+    batch_words_to_numbers,
+    configurations,
+    space_name,
+    space_value,
+)
 from src.errors import nearest
 from src.run_directory import RUN_NAME_RULE, is_run_name
 from src.separators import SEPARATORS
@@ -62,6 +69,22 @@ Space = Annotated[
     ],
     BeforeValidator(batch_words_to_numbers),
     Field(description="a mapping from the names of hyperparameters to their values, or open"),
+]
+
+
+def _initial(given: object) -> tuple[dict[str, Scalar], ...] | str:
+    if isinstance(given, str) and given:
+        return given
+    return configurations(given)
+
+
+Initial = Annotated[
+    tuple[dict[str, Scalar], ...] | str,
+    PlainValidator(_initial),
+    Field(
+        description="a list of mappings from hyperparameters to values, such as "
+        "[{units: 128, learning_rate: 1e-3}], or the path of a YAML file that holds one or more"
+    ),
 ]
 
 
@@ -211,6 +234,8 @@ class TunerSettings(Section):
 
     name: str = "random"
     max_trials: Count | Literal["auto"] = "auto"
+    initial: Initial = ()
+    knowledge: Text | None = None
     executions_per_trial: Count = 1
     folds: Count = 1
     factor: Annotated[int, Field(ge=2)] = 3
@@ -218,6 +243,11 @@ class TunerSettings(Section):
     grid_points: Annotated[int, Field(ge=2)] = 5
     export: Literal["refit", "average"] = "refit"
     confirm: ConfirmSettings = ConfirmSettings()
+
+    @property
+    def configurations(self) -> tuple[dict[str, Scalar], ...]:
+        """Those of `initial`; once loaded, the ones of a file too."""
+        return () if isinstance(self.initial, str) else self.initial
 
     @property
     def trial_cap(self) -> int | None:

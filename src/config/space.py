@@ -41,6 +41,32 @@ def space_value(value: object) -> SpaceValue:
     return _scalar(value)
 
 
+def configurations(given: object) -> tuple[dict[str, Scalar], ...]:
+    """Returns one configuration, or a list of them: mappings from hyperparameters to values.
+
+    Raises:
+        ValueError: saying what is wrong, and in which entry.
+    """
+    entries = given if isinstance(given, list | tuple) else [given]
+    return tuple(_configuration(entry, f"entry {n}: ") for n, entry in enumerate(entries, 1))
+
+
+def _configuration(entry: object, place: str) -> dict[str, Scalar]:
+    if not isinstance(entry, dict):
+        raise ValueError(
+            f"{place}{shown(entry)} is no mapping from the names of hyperparameters to values"
+        )
+    values: dict[str, Scalar] = {}
+    for name, value in batch_words_to_numbers(entry).items():
+        try:
+            if isinstance(value, list | dict) or value is None:
+                raise ValueError("one value is needed")
+            values[space_name(name)] = _scalar(value)
+        except ValueError as error:
+            raise ValueError(f"{place}{name}: {shown(value)}: {error}") from error
+    return values
+
+
 def batch_words_to_numbers(space: Any) -> Any:
     """Returns `space` with words for `batch_size` as numbers, in lists too; all else left alone."""
     return _with_batch_size(space, BATCH_SIZES)

@@ -53,6 +53,7 @@ class SearchProgress:
         objective: name and direction of the score.
         total: how many trials there will be; None if that cannot be known.
         records: in the order in which they ended.
+        knowledge: how much of an earlier run could be used; empty without one.
         notices: what a user should know of the files of a search that goes on, a sentence each.
         confirms: whether the best trials are trained again when the search has ended.
     """
@@ -60,6 +61,7 @@ class SearchProgress:
     objective: kt.Objective
     total: int | None
     records: list[TrialRecord] = field(default_factory=list)
+    knowledge: str = ""
     notices: list[str] = field(default_factory=list)
     confirms: bool = False
 

@@ -7,13 +7,13 @@ from src.commands import python_command
 from src.config import load_config
 from src.errors import UserError
 from src.run_directory import RunDirectory
+from src.search.preparing import prepare
 from src.search.resuming import changed_settings, identity_problems
 from src.search.snapshot import SavedSearch, restore_confirmation, restore_result
 from src.search.trial import TrialRecord, TrialSpec
 from src.search.trial_runner import RunContext
 from src.search.trial_specs import trial_spec
 from src.search.winner import Winner, read_winner
-from src.search.workflow import prepare
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def open_trial(run: RunDirectory, saved: SavedSearch, trial_id: str) -> Finished
                 else f"\nUse that version, or search anew: {_anew(run)}"
             )
         )
-    prepared = prepare(config)
+    prepared = prepare(config, saved)
     problems = identity_problems(saved, prepared.identity)
     if problems:
         raise UserError(

@@ -32,7 +32,8 @@ class GridOracle(SearchOracle):
 
     exhausted = "every point of the grid has been tried"
     learns = False
-    default_first = False  # its order is its own, and its points need not have the defaults
+    # Its order is its own, and its points need not have the defaults.
+    default_first = takes_initial = False
 
     def __init__(self, points: int = 5, **arguments: Any) -> None:
         super().__init__(**arguments)

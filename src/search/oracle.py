@@ -15,6 +15,7 @@ from keras_tuner.src.engine import oracle as oracle_module
 from src.config.schema import Config
 from src.search import space as spaces
 from src.search.enumeration import Enumeration
+from src.search.knowledge import Knowledge
 
 
 class SearchOracle(kt.Oracle):
@@ -24,23 +25,30 @@ class SearchOracle(kt.Oracle):
     Keras Tuner's oracles, inherit from both. What `propose` depends on, beside the trials, belongs
     into `get_state` and `set_state`: a search that was killed goes on from there.
 
-    The first trial is the default configuration; `propose` gives all others.
+    The first trials are the configurations that the user wants first, then the default
+    configuration; `propose` gives all others.
 
     Attributes:
+        initial: values of configurations that come first, each as far as it is not the default.
+        knowledge: what an earlier run tells; after a restart, what it told then.
         exhausted: why the search ends when the oracle has nothing more to propose.
         continues_trials: whether a trial may continue an earlier one, whose id it then has in its
             values as `tuner/trial_id`, so that trials leave their training state.
         learns: whether proposals depend on the results of earlier trials; if not, a few are asked
             for in advance, so that the executor can choose which trial to run where.
-        default_first: whether the default configuration comes before what `propose` gives; if not,
-            `propose` sees to it.
+        default_first: whether what comes first is proposed here; if not, `propose` sees to it.
+        takes_initial: whether there can be such configurations.
+        uses_knowledge: whether proposals depend on `knowledge` too, trials of an earlier run.
     """
 
     _seed_state: int
+    _tried_so_far: set[str]
     exhausted: ClassVar[str] = "no point was found that has not been tried"
     continues_trials: ClassVar[bool] = False
     learns: ClassVar[bool] = True
     default_first: ClassVar[bool] = True
+    takes_initial: ClassVar[bool] = True
+    uses_knowledge: ClassVar[bool] = False
 
     @classmethod
     def from_config(cls, config: Config, **common: Any) -> Self:
@@ -69,6 +77,21 @@ class SearchOracle(kt.Oracle):
         # The loop counts failures; Keras Tuner's own count raises while the oracle's lock is held.
         super().__init__(**arguments, max_consecutive_failed_trials=sys.maxsize)
         self.verbose = 0
+        self.initial: Sequence[Mapping[str, Any]] = ()
+        self.learn(Knowledge())
+
+    def learn(self, knowledge: Knowledge) -> None:
+        """Takes over what an earlier run tells."""
+        self.knowledge = knowledge
+        self._known = {self._compute_values_hash(trial.values) for trial in knowledge.trials}
+
+    def beginnings(self, cap: int | None) -> int | None:
+        """How many trials train a configuration from its first epoch; None if unknown.
+
+        Args:
+            cap: the most trials that the user wants; None for no limit.
+        """
+        return self.total(cap)
 
     def notices(self, cap: int | None) -> Sequence[str]:
         """What a user should know before such a search, a sentence each.
@@ -76,21 +99,45 @@ class SearchOracle(kt.Oracle):
         Args:
             cap: the most trials that the user wants; None for no limit.
         """
-        return ()
+        count, room = len(self.initial), self.beginnings(cap)
+        if room is None or count <= room:
+            return ()
+        return (
+            f"tuner.initial: {count} configurations are more than the {room} that this search "
+            "can try; the last ones do not run",
+        )
 
-    def untried_default(self) -> dict[str, Any] | None:
-        """The values of the default configuration; None if a trial has had them.
+    def first_due(self) -> dict[str, Any] | None:
+        """The first of the configurations that come before all others and that no trial has had.
 
         A default beside the values of its hyperparameter, such as between two steps, is moved to
         the nearest of them.
         """
-        values = spaces.default_values(self.hyperparameters.space)
-        return None if self.is_tried(values) else values
+        due = (v for v in self.firsts() if self._compute_values_hash(v) not in self._tried_so_far)
+        return next(due, None)
+
+    def firsts(self) -> list[dict[str, Any]]:
+        """What comes before all else: what the user wants, the best that is known, the default.
+
+        Each once; the default is left out where its score is known.
+        """
+        space, found = self.hyperparameters.space, list[dict[str, Any]]()
+        for given in (*self.initial, *self.knowledge.first, {}):
+            values = spaces.default_values(space, given)
+            known = not given and self._compute_values_hash(values) in self._known
+            if values not in found and not known:
+                found.append(values)
+        return found
 
     # Private, because Keras Tuner has no public way to ask whether a trial has had some values.
     def is_tried(self, values: Mapping[str, Any]) -> bool:
-        """Whether a trial has had these values, finished or not."""
+        """Whether a trial has had these values, finished or not, or is known to have had them."""
         return bool(self._duplicate(values))
+
+    # Private, because Keras Tuner has no public step between its sampling and its trials.
+    def _duplicate(self, values: Mapping[str, Any]) -> bool:
+        """Keras Tuner's, and whether the values are known."""
+        return super()._duplicate(values) or self._compute_values_hash(values) in self._known
 
     # Private, because Keras Tuner has no public way to sample a point.
     def untried_values(self) -> dict[str, Any] | None:
@@ -104,10 +151,10 @@ class SearchOracle(kt.Oracle):
         return next((point for point in points if not self.is_tried(point)), None)
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
-        """What Keras Tuner asks for: the default configuration, then what `propose` gives."""
-        default = self.untried_default() if self.default_first else None
-        if default is not None:
-            return {"status": "RUNNING", "values": default}
+        """What Keras Tuner asks for: what comes first, then what `propose` gives."""
+        first = self.first_due() if self.default_first else None
+        if first is not None:
+            return {"status": "RUNNING", "values": first}
         return self.propose(trial_id)
 
     def propose(self, trial_id: str) -> dict[str, Any]:
@@ -139,6 +186,17 @@ class SearchOracle(kt.Oracle):
             self._seed_state = before
         return trial
 
+    def get_state(self) -> dict[str, Any]:
+        """Keras Tuner's state and the knowledge of an earlier run, if there is some."""
+        state: dict[str, Any] = super().get_state()
+        return state | ({"knowledge": self.knowledge.get_state()} if self.knowledge.text else {})
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Continues from a state that `get_state` gave."""
+        super().set_state(state)
+        if "knowledge" in state:
+            self.learn(Knowledge.from_state(state["knowledge"]))
+
     def continuable(self) -> set[str]:
         """Ids of the trials that another one continues, or may yet; their training state is kept.
 
@@ -169,6 +227,8 @@ class SearchOracle(kt.Oracle):
             whole = {"space": own_space, "values": values}
             self.trials[trial["trial_id"]] = Trial.from_state(trial | {"hyperparameters": whole})
         self.set_state(copy.deepcopy(state))
+        for values in (*(trial.values for trial in self.knowledge.trials), *self.knowledge.first):
+            self._check(values)
 
     def update_trial(self, trial_id: str, metrics: dict[str, float], step: int = 0) -> Any:
         """As Keras Tuner's; if it raises, the oracle can still be asked."""

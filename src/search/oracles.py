@@ -89,14 +89,16 @@ class BayesianOracle(SearchOracle, kt.oracles.BayesianOptimizationOracle):
         """Says where the budget is too small for a start that the model can learn from."""
         searched = len(spaces.searched_names(self.hyperparameters))
         wanted = _wanted_points(searched)
+        said = super().notices(cap)
         if cap is None or cap >= wanted or not searched:
-            return ()
+            return said
         return [
+            *said,
             f"tuner.max_trials: {cap} is below the {wanted} random trials, three for each of the "
             f"{searched} hyperparameters searched, with which Bayesian optimisation should start; "
             f"it starts with {self.num_initial_points} and learns from little. Set "
             f"tuner.max_trials={2 * wanted}, pin hyperparameters, or take tuner.name=gp, which "
-            "needs fewer"
+            "needs fewer",
         ]
 
 
@@ -155,12 +157,12 @@ class HyperbandOracle(SearchOracle, kt.oracles.HyperbandOracle):
 
     # Private, because Keras Tuner has no public way to sample a point.
     def _random_values(self) -> dict[str, Any]:
-        """The default, then points that have not been tried or, if they are too few, any again.
+        """What comes first, then points not tried yet or, if they are too few, any again.
 
         Keras Tuner ends the search there, before the first promotion. A repeat is trained with a
         seed of its own.
         """
-        values = self.untried_default()
+        values = self.first_due()
         if values is None:
             values = super()._random_values()
         if values is None:
@@ -195,6 +197,13 @@ class HyperbandOracle(SearchOracle, kt.oracles.HyperbandOracle):
         rungs = hyperband_rungs(self.max_epochs, self.factor)
         trials: int = sum(rung.trials for rung in rungs) * self.hyperband_iterations
         return trials if cap is None else min(cap, trials)
+
+    def beginnings(self, cap: int | None) -> int | None:
+        """The trials of the first rungs."""
+        rungs = hyperband_rungs(self.max_epochs, self.factor)
+        first = sum(rung.trials for rung in rungs if not rung.initial_epoch)
+        beginnings: int = first * self.hyperband_iterations
+        return beginnings if cap is None else min(cap, beginnings)
 
     def plan(self, cap: int | None) -> Sequence[str]:
         """One line a bracket, then the totals."""

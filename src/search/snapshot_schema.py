@@ -152,6 +152,17 @@ class _Display(_Part):
     trial_number: Annotated[dict[str, int], Field(max_length=0)]
 
 
+class _KnownTrial(_Part):
+    values: dict[str, Scalar]
+    score: Finite
+
+
+class _Knowledge(_Part):
+    trials: list[_KnownTrial]
+    first: list[dict[str, Scalar]]
+    text: str
+
+
 class _Oracle(BaseModel):
     """Keras Tuner's base, then what its oracles and ours add; a user's own may add more."""
 
@@ -176,6 +187,7 @@ class _Oracle(BaseModel):
     alpha: Annotated[Finite, Field(gt=0)] = 1.0
     beta: Finite = 1.0
     random_state: _Generator | None = None
+    knowledge: _Knowledge | None = None
 
 
 class _State(_Part):

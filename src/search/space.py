@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import isclose
 from typing import Any
 
 import keras_tuner as kt
@@ -87,7 +88,7 @@ def dimensions(space: kt.HyperParameters) -> list[Dimension]:
     return [
         Dimension(
             name=hp.name,
-            domain=_domain(hp),
+            domain=domain_text(hp),
             condition="; ".join(
                 f"{c.name}: {', '.join(format_value(c.name, value) for value in c.values)}"
                 for c in hp.conditions
@@ -190,19 +191,46 @@ def finite_values(hp: Any) -> Sequence[Any]:
     return tuple(hp.values)
 
 
-def default_values(space: Sequence[Any]) -> dict[str, Any]:
-    """The values of the default configuration: of each active hyperparameter its default.
+def default_values(space: Sequence[Any], given: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The values of a configuration: of each active hyperparameter what is given, or its default.
 
-    One that is none of the hyperparameter's values is moved to the nearest.
+    A default that is none of the hyperparameter's values is moved to the nearest.
 
     Args:
         space: hyperparameters, parents before their children.
+        given: values by name; what is not active, or not valid, is passed over.
     """
     values: dict[str, Any] = {}
     for hp in space:
         if all(condition.is_active(values) for condition in hp.conditions):
-            values[hp.name] = _valid_default(hp)
+            value = None if given is None else own_value(hp, given.get(hp.name))
+            values[hp.name] = _valid_default(hp) if value is None else value
     return values
+
+
+def own_value(hp: Any, value: Any) -> Any:
+    """The hyperparameter's own value that a given one stands for; None if it has no such value.
+
+    It is of the hyperparameter's own type, and what rounding has done to it is taken back. Steps
+    count: a value between two of them is none.
+    """
+    if isinstance(hp, Boolean):
+        return value if isinstance(value, bool) else None
+    finite = () if is_continuous(hp) else finite_values(hp)
+    if isinstance(value, (str, bool)) or not isinstance(value, (int, float)):
+        return next((own for own in finite if own == value and type(own) is type(value)), None)
+    try:
+        number = float(value)
+    except OverflowError:  # an integer that no float can hold
+        return None
+    if isinstance(finite, range):
+        return int(number) if number in finite else None
+    if finite:
+        numbers = (own for own in finite if type(own) in (int, float))
+        return next((own for own in numbers if isclose(own, number, rel_tol=1e-9)), None)
+    if not has_value(hp, number):
+        return None
+    return min(max(number, float(hp.min_value)), float(hp.max_value))
 
 
 def _valid_default(hp: Any) -> Any:
@@ -263,7 +291,8 @@ def without_values(space: kt.HyperParameters) -> kt.HyperParameters:
     return empty
 
 
-def _domain(hp: Any) -> str:
+def domain_text(hp: Any) -> str:
+    """The values of a hyperparameter in words."""
     if isinstance(hp, (Boolean, Choice, Fixed)):
         return ", ".join(format_value(hp.name, value) for value in hp.values)
     if not is_searched(hp):

@@ -18,6 +18,7 @@ from src.search import space as spaces
 from src.search.oracle import SearchOracle
 from src.search.seeds import proposal_seed
 
+STATES = {"COMPLETED": TrialState.COMPLETE, "FAILED": TrialState.FAIL}
 ATTEMPTS = 10  # seeds that are tried for a point that is new
 
 
@@ -31,6 +32,7 @@ class TPEOracle(SearchOracle):
     """
 
     exhausted = "every point of the space has been tried"
+    uses_knowledge = True
 
     def propose(self, trial_id: str) -> dict[str, Any]:
         """Proposes a point, or stops when all have been tried."""
@@ -45,7 +47,13 @@ class TPEOracle(SearchOracle):
 
     def _ask(self, seed: int) -> dict[str, Any]:
         parameters = self._parameters()
-        known = [self._frozen(trial, parameters) for trial in self.trials.values()]
+        known = [
+            self._frozen(trial.values, TrialState.COMPLETE, trial.score, parameters)
+            for trial in self.knowledge.trials
+        ]
+        for trial in self.trials.values():
+            state = STATES.get(trial.status, TrialState.RUNNING)
+            known.append(self._frozen(trial.hyperparameters.values, state, trial.score, parameters))
         before = optuna.logging.get_verbosity()
         optuna.logging.set_verbosity(optuna.logging.WARNING)  # it tells of every study
         try:
@@ -76,11 +84,14 @@ class TPEOracle(SearchOracle):
             if spaces.is_searched(hp)
         }
 
-    def _frozen(self, trial: Any, parameters: Mapping[int, "Parameter"]) -> Any:
+    def _frozen(
+        self,
+        values: Mapping[str, Any],
+        state: TrialState,
+        score: float | None,
+        parameters: Mapping[int, "Parameter"],
+    ) -> Any:
         """A trial in Optuna's form."""
-        states = {"COMPLETED": TrialState.COMPLETE, "FAILED": TrialState.FAIL}
-        state = states.get(trial.status, TrialState.RUNNING)
-        values = trial.hyperparameters.values
         own = [
             (parameters[id(hp)], values[hp.name])
             for hp in self.hyperparameters.space
@@ -90,7 +101,7 @@ class TPEOracle(SearchOracle):
         ]
         return create_trial(
             state=state,
-            value=float(trial.score) if state == TrialState.COMPLETE else None,
+            value=score if state == TrialState.COMPLETE else None,
             params={parameter.name: parameter.to_optuna(value) for parameter, value in own},
             distributions={parameter.name: parameter.distribution for parameter, _ in own},
         )

@@ -94,6 +94,7 @@ class SearchTuner(kt.Tuner):
         self._damaged: dict[str, Path] = {}  # by trial that has to be trained again
         if saved is not None:
             self._restore(saved)
+        self.progress.knowledge = oracle.knowledge.text
         self._interrupted = deque(
             sorted(oracle.ongoing_trials.values(), key=lambda trial: trial.trial_id)
         )

@@ -15,13 +15,13 @@ import callbacks
 from src.config import dump_config, load_config
 from src.reporting import report_listeners
 from src.run_directory import RunDirectory, event_suffix
-from src.search import resuming, workflow
+from src.search import preparing, resuming
 from src.search.events import SearchEnd, SearchProgress
 from src.search.history import HistoryFile, log_names
+from src.search.preparing import PreparedSearch
 from src.search.seeds import oracle_seed
 from src.search.snapshot import Snapshot
 from src.search.trial import FitResult, TrialRecord, TrialResult, TrialSpec
-from src.search.workflow import PreparedSearch
 
 Score = Callable[[dict[str, Any]], float | None]
 STARTED = 1.7e9  # seconds since 1970
@@ -110,7 +110,7 @@ def make_run(
 
 @cache
 def _prepared(preset: str, overrides: tuple[str, ...]) -> PreparedSearch:
-    return workflow.prepare(load_config(preset, list(overrides)))
+    return preparing.prepare(load_config(preset, list(overrides)))
 
 
 def _record(

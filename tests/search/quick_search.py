@@ -18,12 +18,13 @@ from src.errors import DiskError, UserError
 from src.files import checksum, disk_errors, write_atomically
 from src.reporting import report_listeners
 from src.run_directory import RunDirectory, event_suffix
-from src.search import resuming, winner, workflow
+from src.search import preparing, resuming, winner, workflow
 from src.search.executors import SerialExecutor
+from src.search.preparing import PreparedSearch
 from src.search.seeds import oracle_seed
 from src.search.trial import FitResult, TrialRecord, TrialSpec, history_part
 from src.search.trial_runner import RunContext, TrialRunner
-from src.search.workflow import PreparedSearch, SearchOutcome
+from src.search.workflow import SearchOutcome
 from tests.conftest import TINY
 
 SPACE = ("space.units={min: 4, max: 4000}", "run.engine=serial", "run.keep_top=2")
@@ -98,7 +99,7 @@ def ended(folder: Path) -> set[str]:
 def _prepare(config: Any) -> PreparedSearch:
     key = repr([config.tuner, config.training, config.seed, config.data])
     if key not in _prepared:
-        _prepared[key] = workflow.prepare(config)
+        _prepared[key] = preparing.prepare(config)
     prepared = _prepared[key]
     oracle = type(prepared.oracle).from_config(
         config,
@@ -106,6 +107,8 @@ def _prepare(config: Any) -> PreparedSearch:
         hyperparameters=prepared.space.copy(),
         seed=oracle_seed(config.seed),
     )
+    oracle.initial = prepared.oracle.initial
+    oracle.learn(prepared.oracle.knowledge)
     return replace(prepared, config=config, oracle=oracle)
 
 

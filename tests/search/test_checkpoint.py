@@ -14,12 +14,12 @@ from src.config import load_config
 from src.errors import UserError
 from src.run_directory import RunDirectory
 from src.search import checkpoint, run
+from src.search.preparing import prepare
 from src.search.resuming import remove_remains
 from src.search.snapshot import SavedSearch
 from src.search.stopping import TrialInterruptedError
 from src.search.trial import TrialResult, TrialSpec
 from src.search.trial_runner import RunContext, TrialRunner
-from src.search.workflow import prepare
 from tests.callbacks.test_tensorboard import scalars
 from tests.conftest import TINY, MakeConfig
 from tests.search.test_trial_runner import EVERYTHING, VALUES

@@ -1,4 +1,4 @@
-"""Every search tries the HyperModel's default configuration among its first trials."""
+"""Every search begins with the configurations that it is given, then the default one."""
 
 from typing import Any
 
@@ -6,9 +6,11 @@ import keras_tuner as kt
 import pytest
 
 from src.config.schema import Config
+from src.errors import UserError
 from src.registry import load
 from src.search import TUNERS, narrowing
 from src.search import space as spaces
+from src.search.initial import check_initial
 from src.search.oracle import SearchOracle
 
 OBJECTIVE = kt.Objective("score", "max")
@@ -129,3 +131,97 @@ def test_a_space_with_one_point_has_one_trial(name: str) -> None:
     empty = make(name, kt.HyperParameters())
     assert propose(empty, 1) == [{}]
     assert empty.create_trial("slot0").status == "STOPPED"
+
+
+GOOD = {"rate": 1e-2, "units": 128, "optimizer": "adam"}
+FIRST = [GOOD, {}, {"bias": False, "momentum": 0.95}]
+WHOLE = [
+    {"rate": 1e-2, "units": 128, "optimizer": "adam", "epsilon": 1e-7, "bias": True},
+    DEFAULT,
+    DEFAULT | {"bias": False, "momentum": 0.95},
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_initial_configurations_come_first_in_their_order_and_once(name: str) -> None:
+    oracle = make(name, declared())
+    oracle.initial = [*FIRST, GOOD]
+    points = propose(oracle, 9)
+    own = [{n: v for n, v in point.items() if n[:6] != "tuner/"} for point in points]
+    assert own[:3] == WHOLE
+    assert all(point not in WHOLE for point in own[3:])
+    if name == "hyperband":
+        assert [point["tuner/round"] for point in points] == [0] * 9
+
+
+def test_after_a_restart_the_initial_configurations_go_on_where_they_were() -> None:
+    oracle = make("random", declared())
+    oracle.initial = FIRST
+    propose(oracle, 2)
+    restored = make("random", declared())
+    restored.initial = FIRST
+    restored.restore(oracle.get_state(), [t.get_state() for t in oracle.trials.values()])
+    assert propose(restored, 1) == WHOLE[2:]
+
+
+def test_more_initial_configurations_than_trials_are_told() -> None:
+    many: list[dict[str, Any]] = [{"units": 16 + number} for number in range(40)]
+    random, hyperband = make("random", declared(), 30), make("hyperband", declared())
+    random.initial = hyperband.initial = many[:30]
+    assert random.notices(30) == ()
+    told = "tuner.initial: 30 configurations are more than the 17 that this search can try"
+    assert told in hyperband.notices(None)[0]  # 9, 5 and 3 begin in the first rungs
+    random.initial = many
+    assert "40 configurations are more than the 30" in random.notices(30)[0]
+
+
+def test_initial_values_are_checked_against_the_narrowed_space() -> None:
+    space = narrowing.narrow(declared(), {"units": {"max": 200}, "bias": True}, {})
+    names = [hp.name for hp in space.space]
+    found = check_initial([{"units": 128.0, "rate": 0.1, "momentum": 0.6}], space, names, "it")
+    assert found.values == ({"rate": 0.1, "units": 128, "momentum": 0.6},)
+    assert [type(value) for value in found.values[0].values()] == [float, int, float]
+    assert found.notices == ()
+    entry = {"optimizer": "adam", "momentum": 0.6, "label_smoothing": 0.1}
+    found = check_initial([{}, entry, {"units": 64}], space, names, "it")
+    assert found.values[1:] == ({"optimizer": "adam"}, {"units": 64})
+    assert found.notices == (
+        "tuner.initial, entry 2: momentum has no effect: it counts only where optimizer is "
+        "momentum",
+        "tuner.initial, entry 2: label_smoothing has no effect on this data",
+        "tuner.initial, entry 3: is the same as entry 1; it runs once",
+    )
+    wrong = {"rate": 1, "units": 256, "optimizer": "adm", "bias": False, "unit": 3}
+    with pytest.raises(UserError) as raised:
+        check_initial([{}, wrong], space, names, "hypermodel.name=it")
+    place = "tuner.initial, entry 2: "
+    assert str(raised.value).splitlines() == [
+        place + "unit: hypermodel.name=it has no such hyperparameter. Did you mean 'units'? "
+        "Leave it out",
+        place + "rate: 1 is not valid. Valid: 0.0001 … 0.1 (log)",
+        place + "units: 256 is not valid. Valid: 16 … 200 (log)",
+        place + "optimizer: 'adm' is not valid. Did you mean 'adam'? Valid: sgd, momentum, adam",
+        place + "bias: false is not valid. Valid: true, as space.bias pins it",
+    ]
+
+
+def test_what_a_hyperparameters_own_value_is() -> None:
+    hp = kt.HyperParameters()
+    hp.Int("steps", 16, 116, step=25)
+    hp.Float("rate", 1e-3, 1.0, sampling="log")
+    hp.Float("stepped", 0.0, 1.0, step=0.1)
+    hp.Choice("size", [32, 64])
+    hp.Boolean("on")
+    steps, rate, stepped, size, on = hp.space
+    own = spaces.own_value
+    assert (own(steps, 41.0), own(steps, 42), own(steps, True), own(steps, 10**400)) == (
+        *(41, None),
+        *(None, None),
+    )
+    assert own(rate, 1.0 + 1e-12) == 1.0
+    assert (own(rate, 2), own(rate, float("nan")), own(rate, "1")) == (None, None, None)
+    assert own(rate, 1) == 1.0
+    assert own(stepped, 0.30000000000000004) == pytest.approx(0.3)
+    assert own(stepped, 0.35) is None
+    assert (own(size, 64.0), own(size, 48), own(size, "64")) == (64, None, None)
+    assert (own(on, False), own(on, 0)) == (False, None)

@@ -18,7 +18,7 @@ from src.console import show_outcome, show_plan
 from src.errors import UserError
 from src.reporting import report_listeners
 from src.search import run
-from src.search.workflow import prepare
+from src.search.preparing import prepare
 from tests.conftest import MakeConfig
 
 NAMES = {"auc": "roc_auc"}  # in metrics.json

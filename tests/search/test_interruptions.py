@@ -19,11 +19,11 @@ from src.errors import UserError
 from src.run_lock import RunLock
 from src.search import run, workflow
 from src.search.events import SearchListener, SearchProgress
+from src.search.preparing import prepare
 from src.search.stopping import Interruption, TrialInterruptedError
 from src.search.trial import TrialRecord
 from src.search.trial_runner import TrialRunner
 from src.search.winner import export_winner
-from src.search.workflow import prepare
 from tests.conftest import MakeConfig
 from tests.search.test_winner import context_of, trained
 

@@ -11,9 +11,9 @@ from src.config import load_config
 from src.errors import DiskError
 from src.run_directory import RunDirectory
 from src.search import training_state
+from src.search.preparing import prepare
 from src.search.trial import TrialResult, TrialSpec
 from src.search.trial_runner import RunContext, TrialRunner
-from src.search.workflow import prepare
 from tests.conftest import TINY
 
 EPOCHS = 9

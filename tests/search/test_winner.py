@@ -23,12 +23,12 @@ from src.errors import UserError
 from src.run_directory import RunDirectory
 from src.search import export
 from src.search.export import check_export, raw_model
+from src.search.preparing import prepare
 from src.search.seeds import trial_seed
 from src.search.trial import TrialRecord, TrialSpec
 from src.search.trial_runner import RunContext, TrialRunner, hyperparameters_of
 from src.search.weights import load_weights
 from src.search.winner import export_winner
-from src.search.workflow import prepare
 from tests.conftest import MakeConfig
 
 UNITS = np.array([1e-12, 1e-8, 1, 1e20])  # spreads of columns

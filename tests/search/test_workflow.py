@@ -23,9 +23,10 @@ from src.run_directory import RunDirectory
 from src.search import run
 from src.search.events import SearchListener, SearchProgress
 from src.search.fitted import fit_models
+from src.search.preparing import prepare
 from src.search.trial import TrialRecord, TrialSpec
 from src.search.winner import Winner
-from src.search.workflow import SearchOutcome, prepare
+from src.search.workflow import SearchOutcome
 from tests.conftest import MakeConfig
 
 VOLATILE = ["seconds", "started", "ended", "worker"]

@@ -2,7 +2,7 @@
 
 import math
 import operator
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -41,6 +41,7 @@ class GaussianProcessOracle(SearchOracle):
     """
 
     exhausted = "every point of the space has been tried"
+    uses_knowledge = True
 
     def __init__(self, initial_points: int = START, **arguments: Any) -> None:
         super().__init__(**arguments)
@@ -53,8 +54,12 @@ class GaussianProcessOracle(SearchOracle):
     def plan(self, cap: int | None) -> Sequence[str]:
         """Adds how the search starts."""
         start = min(self.initial_points, cap or self.initial_points)
-        others = f", then {start - 1} spread evenly" if start > 1 else ""
-        return [*super().plan(cap), f"the default configuration first{others}"]
+        start -= len(self.knowledge.trials)
+        firsts, first = len(self.firsts()), "the default configuration first"
+        if self.initial or self.knowledge.first:
+            first = f"{firsts} known configuration{'' if firsts == 1 else 's'} first"
+        others = f", then {start - firsts} spread evenly" if start > firsts else ""
+        return [*super().plan(cap), f"{first}{others}"]
 
     def propose(self, trial_id: str) -> dict[str, Any]:
         """Proposes a point, or stops when all have been tried."""
@@ -90,24 +95,33 @@ class GaussianProcessOracle(SearchOracle):
 
     def _candidates(self, encoding: Encoding) -> Iterator[Array]:
         """Points in the order in which they are to be taken, unless they have been tried."""
-        ended = [t for t in self.trials.values() if t.status in ("COMPLETED", "FAILED")]
+        results = self._results()
         number = len(self.trials)
         if not encoding.axes:
             return
-        if number < self.initial_points or not ended:
+        if number + len(self.knowledge.trials) < self.initial_points or not results:
             size = 2 ** math.ceil(math.log2(max(number, self.initial_points) + 1))
             even = qmc.Sobol(len(encoding.axes), rng=np.random.default_rng(self.seed))
             yield even.random(size)[number]
         else:
             generator = np.random.default_rng(proposal_seed(self.seed, number))
-            yield from self._promising(encoding, ended, generator)
+            yield from self._promising(encoding, results, generator)
+
+    def _results(self) -> list[tuple[Mapping[str, Any], float | None]]:
+        """What the model learns from: values and scores, None for a failure."""
+        known = [(trial.values, trial.score) for trial in self.knowledge.trials]
+        ended = (t for t in self.trials.values() if t.status in ("COMPLETED", "FAILED"))
+        return [*known, *((t.hyperparameters.values, t.score) for t in ended)]
 
     def _promising(
-        self, encoding: Encoding, ended: Sequence[Any], generator: np.random.Generator
+        self,
+        encoding: Encoding,
+        results: Sequence[tuple[Mapping[str, Any], float | None]],
+        generator: np.random.Generator,
     ) -> Iterator[Array]:
-        points, active = encoding.encode([t.hyperparameters.values for t in ended])
-        failed = np.array([t.status == "FAILED" for t in ended])
-        scores = np.array([0.0 if t.status == "FAILED" else t.score for t in ended])
+        points, active = encoding.encode([values for values, _ in results])
+        failed = np.array([score is None for _, score in results])
+        scores = np.array([0.0 if score is None else score for _, score in results])
         targets = make_targets(scores, failed, self.objective.direction)
         names = [axis.name for axis in encoding.axes]
         same = self._fitted["names"] == names
