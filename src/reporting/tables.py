@@ -17,7 +17,7 @@ from src.search.trial import TrialRecord
 SCORE_KEYS = ("trial_id", "status", "score", "score_std")
 FIT_KEYS = ("trial_id", "execution", "fold", "score", "best_epoch", "epochs")
 TRIAL_KEYS = (
-    *("epochs", "best_epoch", "seconds", "started", "ended", "worker", "reason"),
+    *("epochs", "best_epoch", "seconds", "started", "ended", "worker", "cut", "reason"),
     *("parent", "bracket", "rung"),
 )
 
@@ -95,6 +95,7 @@ def _trial_row(record: TrialRecord, names: list[str]) -> dict[str, Any]:
             "started": _time(result.started),
             "ended": _time(result.started + result.seconds),
             "worker": result.worker,
+            "cut": result.cut,
             "reason": result.reason,
             "parent": spec.parent_id,
             "bracket": spec.bracket,

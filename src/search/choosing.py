@@ -7,12 +7,20 @@ from src.search.snapshot import SavedSearch, restore_result
 
 
 def completed_trials(saved: SavedSearch) -> list[str]:
-    """Returns the ids of the trials that completed, best first; of equal scores, the earlier."""
+    """Returns the ids of the trials that completed, best first; of equal scores, the earlier.
+
+    Those that were cut short, so that their scores do not compare, come last.
+    """
     sign = -1.0 if saved.head["identity"]["objective"]["direction"] == "max" else 1.0
+    config = saved.head["config"]
+    fits = config["tuner.executions_per_trial"] * config["tuner.folds"]
     results = {r["trial_id"]: restore_result(r, ()) for r in saved.records}
-    scores = {trial_id: result.score for trial_id, result in results.items()}
-    found = [(sign * score, trial_id) for trial_id, score in scores.items() if score is not None]
-    return [trial_id for _, trial_id in sorted(found)]
+    found = [
+        (result.ranks_behind(fits), sign * result.score, trial_id)
+        for trial_id, result in results.items()
+        if result.score is not None
+    ]
+    return [trial_id for _, _, trial_id in sorted(found)]
 
 
 def choose_trial(run: RunDirectory, saved: SavedSearch, trial: str | None) -> str:

@@ -53,25 +53,38 @@ class SearchProgress:
         objective: name and direction of the score.
         total: how many trials there will be; None if that cannot be known.
         records: in the order in which they ended.
+        seconds: that the search has taken, up to its last snapshot, resumes added up.
         notices: what a user should know of the files of a search that goes on, a sentence each.
     """
 
     objective: kt.Objective
     total: int | None
     records: list[TrialRecord] = field(default_factory=list)
+    seconds: float = 0.0
     notices: list[str] = field(default_factory=list)
 
     @property
     def completed(self) -> list[TrialRecord]:
-        """The trials that completed, best first; of equal scores, the earlier trial."""
+        """The trials that completed, best first; of equal scores, the earlier trial.
+
+        Those whose score does not compare, as a pruner cut them short, come last.
+        """
         records = [record for record in self.records if record.result.status == "COMPLETED"]
         sign = -1.0 if self.objective.direction == "max" else 1.0
-        return sorted(records, key=lambda r: (sign * (r.result.score or 0.0), r.spec.trial_id))
+        return sorted(
+            records,
+            key=lambda r: (r.ranks_behind, sign * (r.result.score or 0.0), r.spec.trial_id),
+        )
 
     @property
     def best(self) -> TrialRecord | None:
         """The best completed trial."""
         return next(iter(self.completed), None)
+
+    @property
+    def pruned(self) -> int:
+        """How many trials the pruner cut short."""
+        return sum(record.result.cut == "pruned" for record in self.records)
 
     @property
     def failures(self) -> int:
@@ -96,10 +109,13 @@ class SearchEnd:
     Attributes:
         kind: `finished`, `failing` (too many failures in a row, or a full disk) or `interrupted`.
         reason: the same as a sentence.
+        setting: the key whose value ended a search that is finished, and that another value lets
+            go on; empty where no setting did.
     """
 
     kind: str
     reason: str
+    setting: str = ""
 
 
 class SearchListener:

@@ -6,6 +6,22 @@ from hashlib import sha256
 from typing import Any, Literal
 
 Status = Literal["COMPLETED", "FAILED"]
+Cut = Literal["pruned", "ended"]
+
+
+@dataclass(frozen=True)
+class Bar:
+    """What a trial's best objective so far has to reach after an epoch, or the trial ends there.
+
+    Attributes:
+        epoch: from 1.
+        value: of the objective.
+        meaning: what the value is, to go on from "below": `the median of 9 trials there`.
+    """
+
+    epoch: int
+    value: float
+    meaning: str
 
 
 @dataclass(frozen=True)
@@ -17,12 +33,14 @@ class TrialSpec:
         root_id: the trial itself, or the one that a Hyperband promotion descends from.
         parent_id: the trial that this one continues, or None.
         hyperparameters: `keras_tuner.HyperParameters.get_config()`: the space and the values.
-        initial_epoch: epochs already trained by the parent.
+        initial_epoch: epochs already trained by the parent; 0 to train anew what it was to train.
         epochs: the epoch to train up to.
         executions: how often to repeat the training with other seeds.
         folds: cross-validation folds; 1 for the plain train/validation split.
         keep_state: whether a later trial may continue this one.
         attempt: how often the trial has failed before and is tried again; its seeds differ.
+        bars: of each fit, those of the pruner; empty without one.
+        allowance: the most epochs that all fits may train together; None for no limit.
         bracket: Hyperband's bracket, or None.
         rung: Hyperband's rung within the bracket, or None.
         structure: equal for trials that can share a traced graph; None where that is not known.
@@ -38,9 +56,21 @@ class TrialSpec:
     folds: int = 1
     keep_state: bool = False
     attempt: int = 0
+    bars: tuple[tuple[Bar, ...], ...] = ()
+    allowance: int | None = None
     bracket: int | None = None
     rung: int | None = None
     structure: str | None = None
+
+    @property
+    def planned_fits(self) -> int:
+        """How many trainings it has."""
+        return self.executions * self.folds
+
+    @property
+    def planned_epochs(self) -> int:
+        """The most epochs that its fits train together."""
+        return self.planned_fits * (self.epochs - self.initial_epoch)
 
     @property
     def values(self) -> dict[str, Any]:
@@ -80,8 +110,8 @@ class TrialResult:
 
     Attributes:
         status: COMPLETED or FAILED.
-        fits: one for each execution and fold that was trained to its end.
-        reason: why the trial failed; empty otherwise.
+        fits: one for each execution and fold that was trained; the last may have been cut short.
+        reason: why the trial failed or was cut short; empty otherwise.
         traceback: the last lines of the traceback, where an exception was the reason.
         history: one row an epoch: execution, fold, epoch (from 1), learning_rate, batch_size and
             every metric.
@@ -92,6 +122,9 @@ class TrialResult:
         hyperparameters: the space and values, if building found new hyperparameters; else None.
         rejected: whether it failed on purpose, as its model is larger than the user wants.
         attempt: how often the trial had failed before.
+        cut: what cut short a trial that has completed all the same: `pruned` by the pruner, or
+            `ended` by a limit of the search; None for one that trained to its end.
+        trained: epochs that all its fits trained, attempts that failed before included.
     """
 
     status: Status
@@ -106,6 +139,8 @@ class TrialResult:
     hyperparameters: dict[str, Any] | None = None
     rejected: bool = False
     attempt: int = 0
+    cut: Cut | None = None
+    trained: int = 0
 
     @property
     def score(self) -> float | None:
@@ -152,6 +187,17 @@ class TrialResult:
             return None
         return max(1, round(_mean([fit.best_epoch for fit in self.fits])))
 
+    def ranks_behind(self, planned_fits: int) -> bool:
+        """Whether its score does not compare with those of trials that trained to their end.
+
+        That of a pruned trial does not, nor one that lacks fits. Of a trial with a single fit that
+        a limit ended it does: what it has reached, it has reached.
+
+        Args:
+            planned_fits: how many fits its trial was to have.
+        """
+        return self.cut == "pruned" or (self.cut is not None and len(self.fits) < planned_fits)
+
     @property
     def _reached(self) -> int:
         return max((fit.epochs for fit in self.fits), default=0)
@@ -163,6 +209,11 @@ class TrialRecord:
 
     spec: TrialSpec
     result: TrialResult
+
+    @property
+    def ranks_behind(self) -> bool:
+        """Whether it ranks behind all trials that trained to their end, whatever its score."""
+        return self.result.ranks_behind(self.spec.planned_fits)
 
 
 def structure_key(structure: Hashable | None) -> str | None:

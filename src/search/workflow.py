@@ -31,6 +31,7 @@ from src.search.narrowing import check_effect, check_training, narrow
 from src.search.objective import resolve_objective
 from src.search.oracle import SearchOracle
 from src.search.patience import patience_notices
+from src.search.pruning import check_pruner, pruner_notices
 from src.search.rehearsal import rehearse
 from src.search.resuming import ResumedRun, check_identity, head, open_run, remove_remains
 from src.search.seeds import oracle_seed
@@ -212,7 +213,9 @@ def prepare(config: Config) -> PreparedSearch:
     encoding = arrays.scaling if isinstance(arrays.scaling, TableEncoding) else None
     check_export(network, arrays.problem, owner, encoding, columns)
     hypermodel = hypermodel_class(problem, plan=plan)  # knows now what it is to report
-    oracle = registry.load(TUNERS, config.tuner.name, "tuner.name").from_config(
+    oracle_class = registry.load(TUNERS, config.tuner.name, "tuner.name")
+    check_pruner(config, oracle_class)
+    oracle = oracle_class.from_config(
         config,
         objective=objective,
         hyperparameters=space.copy(),
@@ -222,7 +225,7 @@ def prepare(config: Config) -> PreparedSearch:
     known = {hp.name for hp in declared.space} | LOSS_HYPERPARAMETERS
     passed_over = tuple(name for name in config.space if name not in known)
     notices = (
-        *(*leak_notices(data), *patience_notices(space, config)),
+        *(*leak_notices(data), *patience_notices(space, config), *pruner_notices(config)),
         *oracle.notices(config.tuner.trial_cap),
     )
     widest = spaces.widest(declared, hypermodel_class.limits())
@@ -275,8 +278,10 @@ def search(
             write_atomically(run.config, text)
             context = prepared.context(run)
             executor_class = registry.load(EXECUTORS, engine, "run.engine")
+            tuner: SearchTuner
             executor = executor_class(
-                context, prepared.workers, on_progress, lambda: stop.requested
+                *(context, prepared.workers, on_progress, lambda: stop.requested),
+                ending=lambda: tuner.limits.ending(),  # asked while trials run
             )
             try:
                 tuner = SearchTuner(

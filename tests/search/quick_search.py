@@ -8,6 +8,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from src.run_directory import RunDirectory, event_suffix
 from src.search import resuming, winner, workflow
 from src.search.executors import SerialExecutor
 from src.search.seeds import oracle_seed
+from src.search.stopping import TrialInterruptedError
 from src.search.trial import FitResult, TrialRecord, TrialSpec
 from src.search.trial_runner import RunContext, TrialRunner
 from src.search.workflow import PreparedSearch, SearchOutcome
@@ -95,7 +97,7 @@ def ended(folder: Path) -> set[str]:
 
 
 def _prepare(config: Any) -> PreparedSearch:
-    key = repr([config.tuner, config.training, config.seed, config.data])
+    key = repr([config.tuner, config.pruner, config.training, config.seed, config.data])
     if key not in _prepared:
         _prepared[key] = workflow.prepare(config)
     prepared = _prepared[key]
@@ -108,8 +110,10 @@ def _prepare(config: Any) -> PreparedSearch:
     return replace(prepared, config=config, oracle=oracle)
 
 
-def _executor(self: Any, context: Any, _: int, on_progress: Any, stopping: Any) -> None:
-    self._runner = _FakeRunner(context, on_progress=on_progress, stopping=stopping)
+def _executor(
+    self: Any, context: Any, _: int, on_progress: Any, stopping: Any, ending: Any
+) -> None:
+    self._runner = _FakeRunner(context, on_progress=on_progress, stopping=stopping, ending=ending)
 
 
 class _FakeRunner(TrialRunner):
@@ -121,32 +125,43 @@ class _FakeRunner(TrialRunner):
         if spec.trial_id == FAILING:
             raise ValueError("this one never works")
         values = spec.values
-        if spec.parent_id is not None:
+        if spec.parent_id is not None and spec.initial_epoch:
             path = run.training_state(spec.parent_id, recorder.execution)
             with disk_errors(path):
                 if path.read_text() != _state(values, spec.initial_epoch):
                     raise DiskError(f"{path}: not the state of the parent")
         board = callbacks.TensorBoard(run.tensorboard / spec.root_id, event_suffix(spec.trial_id))
         board.on_train_begin()
-        score = 0.0
+        model, cutters = SimpleNamespace(stop_training=False), recorder.cutter.callbacks
+        for callback in cutters:
+            callback.set_model(model)
+            callback.on_train_begin()
+        score, reached = 0.0, spec.initial_epoch
         for epoch in range(spec.initial_epoch, spec.epochs):
             score = (values["units"] * 7919 % 1000) / 1000 + epoch / 1000
             logs = {"loss": 1 - score, "val_loss": 1 - score, "val_accuracy": score}
             board.on_epoch_end(epoch, logs)
             recorder.on_epoch_end(epoch, logs)
+            for callback in cutters:
+                callback.on_epoch_end(epoch, logs)
+            if self.stopping is not None and self.stopping():
+                raise TrialInterruptedError
+            reached = epoch + 1
+            if model.stop_training:
+                break
         board.close()
         state = run.training_state(spec.trial_id, 0)
         if spec.keep_state:
-            write_atomically(state, _state(values, spec.epochs))
-        weights = run.weights(spec.trial_id, 0, 0)
+            write_atomically(state, _state(values, reached))
+        weights = run.weights(spec.trial_id, recorder.execution, recorder.fold)
         with disk_errors(weights):
             weights.parent.mkdir(parents=True, exist_ok=True)
-            weights.write_text(f"weights {_state(values, spec.epochs)}")
+            weights.write_text(f"weights {_state(values, reached)}")
         metrics = {"accuracy": score, "val_accuracy": score, "loss": 1.0, "val_loss": 1 - score}
         metrics |= {"log_loss": 1.0, "val_log_loss": 1.0}
         kept = checksum(state) if spec.keep_state else None
-        reached = spec.epochs
-        return FitResult(0, 0, score, reached, reached, metrics, checksum(weights), kept)
+        fit = (recorder.execution, recorder.fold)
+        return FitResult(*fit, score, reached, reached, metrics, checksum(weights), kept)
 
 
 def _state(values: dict[str, Any], epochs: int) -> str:
