@@ -29,6 +29,7 @@ from callbacks.reduce_lr_on_plateau import ReduceLROnPlateau
 from callbacks.registry import CALLBACKS, build_callbacks, declare_all, limits
 from callbacks.regularization_scheduler import RegularizationOnGap, RegularizationScheduler
 from callbacks.schedules import SCHEDULES, Range, Schedule, get_schedule, parameters_of
+from callbacks.stop_behind import StopBehind
 from callbacks.stop_on_divergence import StopOnDivergence
 from callbacks.tensorboard import TensorBoard
 from callbacks.time_budget import TimeBudget
@@ -58,6 +59,7 @@ __all__ = [
     "Schedule",
     "ScheduleUnit",
     "Stagnation",
+    "StopBehind",
     "StopOnDivergence",
     "TensorBoard",
     "TimeBudget",

@@ -31,6 +31,7 @@ from src.search import space as spaces
 from src.search.comparison import lead_of_the_first
 from src.search.events import SearchProgress
 from src.search.initial import brief
+from src.search.limits import limits_text
 from src.search.preparing import PreparedSearch
 from src.search.trial import TrialRecord
 from src.search.winner import Winner
@@ -96,6 +97,11 @@ def show_plan(console: Console, prepared: PreparedSearch, differing: Mapping[str
         plural = "" if executions == 1 else "s"
         repeats += f" ({executions} execution{plural} × {settings.folds} folds)"
     show_line(console, "epochs", f"at most {config.training.epochs} a trial{repeats}")
+    if text := limits_text(config.limits, prepared.objective.name):
+        show_line(console, "limits", text)
+    if (pruner := config.pruner).name != "none":
+        first = f"from epoch {pruner.first_epoch} on, against at least {pruner.startup_trials}"
+        show_line(console, "pruner", f"{pruner.name}: {first} trials that ended before")
     if settings.confirm.trials is not None:
         best, again = settings.confirm.trials, settings.confirm.executions
         which = "the best trial" if best == 1 else f"each of the best {best} trials"
@@ -122,12 +128,14 @@ def show_outcome(
     progress, run = outcome.progress, outcome.run
     console.rule("[bold]Result", align="left")
     failed = f", {progress.failures} failed" if progress.failures else ""
-    show_line(
-        console, "stopped", f"{outcome.end.reason}; {len(progress.completed)} completed{failed}"
-    )
+    pruned = f" ({progress.pruned} pruned)" if progress.pruned else ""
+    done = f"{len(progress.completed)} completed{pruned}{failed}"
+    show_line(console, "stopped", f"{outcome.end.reason}; {done}")
     if outcome.end.kind == "finished" and len(progress.records) == outcome.resumed_trials:
-        larger = "a larger tuner.max_trials or tuner.hyperband_iterations goes on"
-        show_line(console, "resumed", f"no trial was left to run; {larger}")
+        setting = outcome.end.setting or "tuner.max_trials or tuner.hyperband_iterations"
+        better = "another" if setting == "limits.target" else "a larger"
+        text = f"no trial was left to run; {better} {setting} goes on"
+        show_line(console, "resumed", text)
     if progress.failures:
         _show_failures(console, progress)
     if progress.best is not None:
@@ -239,10 +247,17 @@ def _next_commands(
     outcome: SearchOutcome, prepared: PreparedSearch, arguments: Sequence[str]
 ) -> list[tuple[str, str]]:
     python, run, settings = python_command(), outcome.run, prepared.config.tuner
-    resume = resume_command(run.path)
+    resume, limits = resume_command(run.path), prepared.config.limits
+    section, _, name = outcome.end.setting.partition(".")
     commands = []
     if outcome.end.kind != "finished":
         commands.append(("go on with this search", resume))
+    elif name == "target":
+        goes_on = f"{resume} limits.target=null"
+        commands.append(("go on with this search, as far as it goes", goes_on))
+    elif section == "limits":
+        more = f"{resume} {outcome.end.setting}={2 * getattr(limits, name):g}"
+        commands.append(("go on with this search, twice as long", more))
     elif settings.trial_cap is not None:
         more = f"{resume} tuner.max_trials={2 * settings.trial_cap}"
         commands.append(("go on with this search, twice as long", more))

@@ -51,9 +51,11 @@ def trial_line(record: TrialRecord, progress: SearchProgress | None = None) -> T
     line.append(f"  epoch {result.best_epoch} of {result.epochs}  {result.seconds:.1f} s")
     if spec.parent_id is not None:
         line.append(f"  continues {spec.parent_id}", style="dim")
+    if result.cut is not None:
+        line.append(f"  {result.reason}", style="dim")
     if best is record:
         line.append("  best so far", style="green")
-    elif best is not None:
+    elif best is not None and result.cut is None:
         line.append(f"  {_behind(record, best)}", style="dim")
     return line
 

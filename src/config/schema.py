@@ -290,6 +290,28 @@ class TunerSettings(Section):
         return self
 
 
+class PrunerSettings(Section):
+    """Which trials are not trained to their end."""
+
+    name: str = "none"
+    startup_trials: Count = 5
+    first_epoch: Count = 5
+    factor: Annotated[int, Field(ge=2)] = 3
+
+    @model_validator(mode="after")
+    def _settings_have_an_effect(self) -> "PrunerSettings":
+        without = {"none": ("startup_trials", "first_epoch", "factor"), "median": ("factor",)}
+        for key in without.get(self.name, ()):
+            value = getattr(self, key)
+            if value != type(self).model_fields[key].default:
+                owner = "halving" if key == "factor" else "median or halving"
+                raise BrokenRuleError(
+                    f"pruner.{key}: {value} has no effect with pruner.name: '{self.name}'; it is "
+                    f"for pruner.name={owner}"
+                )
+        return self
+
+
 class ObjectiveSettings(Section):
     """What the search optimises; `auto` takes the task's own."""
 
@@ -350,6 +372,10 @@ class TrainingSettings(Section):
 class LimitSettings(Section):
     """When a trial, or the search, is given up."""
 
+    minutes: Annotated[float, Field(gt=0)] | None = None
+    epochs: Count | None = None
+    target: float | None = None
+    trials_without_improvement: Count | None = None
     consecutive_failures: Count = 5
     retries: Annotated[int, Field(ge=0)] = 0
     trial_seconds: Annotated[float, Field(gt=0)] | None = None
@@ -409,6 +435,7 @@ class Config(Section):
     hypermodel: HyperModelSettings = HyperModelSettings()
     space: Space = Field(default_factory=dict)
     tuner: TunerSettings = TunerSettings()
+    pruner: PrunerSettings = PrunerSettings()
     objective: ObjectiveSettings = ObjectiveSettings()
     training: TrainingSettings = TrainingSettings()
     limits: LimitSettings = LimitSettings()
@@ -416,3 +443,13 @@ class Config(Section):
 
     inherited_space: frozenset[str] = Field(default=frozenset(), exclude=True)
     opened_space: frozenset[str] = Field(default=frozenset(), exclude=True)
+
+    @model_validator(mode="after")
+    def _the_pruner_has_epochs_to_save(self) -> "Config":
+        if self.pruner.name != "none" and self.pruner.first_epoch >= self.training.epochs:
+            raise BrokenRuleError(
+                f"pruner.first_epoch: {self.pruner.first_epoch} leaves nothing of the "
+                f"{self.training.epochs} epochs of a trial (training.epochs) to save; set it "
+                "lower, or pruner.name=none"
+            )
+        return self

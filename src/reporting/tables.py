@@ -18,7 +18,7 @@ SCORE_KEYS = ("trial_id", "status", "score", "score_std")
 CONFIRMED_KEYS = ("confirmed", "confirmed_std", "confirmed_error")
 FIT_KEYS = ("trial_id", "execution", "fold", "score", "best_epoch", "epochs")
 TRIAL_KEYS = (
-    *("epochs", "best_epoch", "seconds", "started", "ended", "worker", "reason"),
+    *("epochs", "best_epoch", "seconds", "started", "ended", "worker", "cut", "reason"),
     *("parent", "bracket", "rung"),
 )
 
@@ -106,6 +106,7 @@ def _trial_row(record: TrialRecord, names: list[str]) -> dict[str, Any]:
             "started": _time(result.started),
             "ended": _time(result.started + result.seconds),
             "worker": result.worker,
+            "cut": result.cut,
             "reason": result.reason or (again.reason if again is not None else ""),
             "parent": spec.parent_id,
             "bracket": spec.bracket,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from src.search.workflow import run as run
 
-__all__ = ["EXECUTORS", "OPTIONAL_PACKAGES", "TUNERS", "run"]
+__all__ = ["EXECUTORS", "OPTIONAL_PACKAGES", "PRUNERS", "TUNERS", "run"]
 
 TUNERS: dict[str, str] = {
     "random": "src.search.oracles:RandomOracle",
@@ -23,6 +23,12 @@ TUNERS: dict[str, str] = {
 
 OPTIONAL_PACKAGES: dict[str, str] = {"tpe": "optuna"}
 """What has to be installed for some tuners, beside requirements.txt."""
+
+PRUNERS: dict[str, str] = {
+    "none": "src.search.pruning:NoRule",
+    "median": "src.search.pruning:MedianRule",
+    "halving": "src.search.pruning:HalvingRule",
+}
 
 EXECUTORS: dict[str, str] = {
     "serial": "src.search.executors:SerialExecutor",

@@ -3,6 +3,8 @@
 import inspect
 import sysconfig
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -42,3 +44,24 @@ def _file(cls: type) -> str | None:
         return inspect.getsourcefile(cls)
     except TypeError:  # of a class made in C or typed into a prompt
         return None
+
+
+class OracleError(Exception):
+    """An oracle raised; its state may be half changed."""
+
+
+@contextmanager
+def asking_oracle(oracle: object, name: str) -> Iterator[None]:
+    """Turns what an oracle of any user's may raise into an `OracleError` with its line.
+
+    Args:
+        oracle: that is asked.
+        name: `tuner.name`.
+    """
+    try:
+        yield
+    except Exception as error:
+        raise OracleError(
+            f"tuner.name={name} raised {type(error).__name__}: {error} "
+            f"({own_line(error, type(oracle))})"
+        ) from error

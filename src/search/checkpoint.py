@@ -133,8 +133,12 @@ class Saver(keras.callbacks.Callback):
 
 
 def _key(spec: TrialSpec, seed: int) -> str:
-    """Equal for what trains exactly the same."""
-    what = dataclasses.asdict(dataclasses.replace(spec, structure=None))
+    """Equal for what trains exactly the same, however soon it may be cut short.
+
+    With several workers more trials may have ended than when the trial began, and raise its bars.
+    """
+    same = dataclasses.replace(spec, structure=None, bars=(), allowance=None)
+    what = dataclasses.asdict(same)
     return sha256(json.dumps([seed, what], sort_keys=True).encode()).hexdigest()
 
 

@@ -10,12 +10,13 @@ from src.search.trial import ranking_key
 def completed_trials(saved: SavedSearch) -> list[str]:
     """Returns the ids of the trials that completed, best first, as the search ranks them."""
     direction = saved.head["identity"]["objective"]["direction"]
+    config = saved.head["config"]
+    fits = config["tuner.executions_per_trial"] * config["tuner.folds"]
     found = []
     for state in saved.records:
-        result = restore_result(state, ())
+        result, again = restore_result(state, ()), restore_confirmation(state)
         if result.status == "COMPLETED":
-            key = ranking_key(state["trial_id"], result, restore_confirmation(state), direction)
-            found.append(key)
+            found.append(ranking_key(state["trial_id"], result, again, fits, direction))
     return [trial_id for *_, trial_id in sorted(found)]
 
 

@@ -24,14 +24,16 @@ def trainings(progress: SearchProgress, settings: ConfirmSettings) -> list[Trial
     """
     chosen: dict[str, TrialRecord] = {}
     for record in progress.by_search_score:
-        chosen.setdefault(record.spec.root_id, record)
+        if not record.ranks_behind:
+            chosen.setdefault(record.spec.root_id, record)
     specs = []
     for record in list(chosen.values())[: settings.trials or 0]:
         known = record.confirmation or Confirmation(settings.executions)
         if not known.reason:
-            first, whole = record.spec.executions, whole_training(record.spec)
+            first = record.spec.executions
+            whole = replace(whole_training(record), allowance=None, keep_state=False)
             specs += [
-                replace(whole, first_execution=number, executions=number + 1, keep_state=False)
+                replace(whole, first_execution=number, executions=number + 1)
                 for number in range(first, first + settings.executions)
                 if number not in known.trained
             ]

@@ -8,16 +8,19 @@ import numpy as np
 
 from callbacks import StopOnDivergence, TimeBudget
 from src.config.schema import LimitSettings
+from src.search.cutting import Cutter
 from src.search.failures import TrialFailedError, too_slow
 
 
 class EpochRecorder(keras.callbacks.Callback):
-    """Collects one row an epoch, and has the callbacks that end the training when it should fail.
+    """Collects one row an epoch, and has the callbacks that end the training when it should fail,
+    or be cut short.
 
     Args:
         monitor: the objective.
         limits: of the trial.
         started: when the trial began, by `time.perf_counter()`.
+        cutter: cuts the trial short.
         rows: the epochs that it had trained before its process was killed.
 
     Attributes:
@@ -35,11 +38,13 @@ class EpochRecorder(keras.callbacks.Callback):
         monitor: str,
         limits: LimitSettings,
         started: float,
+        cutter: Cutter,
         rows: Sequence[dict[str, float]] = (),
     ) -> None:
         super().__init__()
         self.limits = limits
         self.started = started
+        self.cutter = cutter
         self.rows: list[dict[str, float]] = list(rows)
         self.divergence = StopOnDivergence(limits.divergence, ("loss", "val_loss", monitor))
         self.budget = (
@@ -51,13 +56,15 @@ class EpochRecorder(keras.callbacks.Callback):
     @property
     def guards(self) -> list[keras.callbacks.Callback]:
         """The callbacks that end the training."""
-        return [self.divergence, *([] if self.budget is None else [self.budget])]
+        budget = [] if self.budget is None else [self.budget]
+        return [self.divergence, *budget, *self.cutter.callbacks]
 
     def begin(self, execution: int, fold: int) -> None:
         """Starts the rows of another fit, or goes on with them."""
         self.execution, self.fold = execution, fold
         first = next((row["loss"] for row in self.rows_of(execution, fold)), None)
         self.divergence.set_state({"first_loss": first})
+        self.cutter.begin(execution, fold)
 
     def rows_of(self, execution: int, fold: int) -> list[dict[str, float]]:
         """The rows of one fit."""

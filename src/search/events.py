@@ -54,6 +54,7 @@ class SearchProgress:
         total: how many trials there will be; None if that cannot be known.
         records: in the order in which they ended.
         knowledge: how much of an earlier run could be used; empty without one.
+        seconds: that the search has taken, up to its last snapshot, resumes added up.
         notices: what a user should know of the files of a search that goes on, a sentence each.
         confirms: whether the best trials are trained again when the search has ended.
     """
@@ -62,6 +63,7 @@ class SearchProgress:
     total: int | None
     records: list[TrialRecord] = field(default_factory=list)
     knowledge: str = ""
+    seconds: float = 0.0
     notices: list[str] = field(default_factory=list)
     confirms: bool = False
 
@@ -82,13 +84,19 @@ class SearchProgress:
     def _key(
         self, record: TrialRecord, confirmation: Confirmation | None
     ) -> tuple[int, float, str]:
+        spec, result = record.spec, record.result
         direction = self.objective.direction
-        return ranking_key(record.spec.trial_id, record.result, confirmation, direction)
+        return ranking_key(spec.trial_id, result, confirmation, spec.planned_fits, direction)
 
     @property
     def best(self) -> TrialRecord | None:
         """The best completed trial."""
         return next(iter(self.completed), None)
+
+    @property
+    def pruned(self) -> int:
+        """How many trials the pruner cut short."""
+        return sum(record.result.cut == "pruned" for record in self.records)
 
     @property
     def failures(self) -> int:
@@ -113,10 +121,13 @@ class SearchEnd:
     Attributes:
         kind: `finished`, `failing` (too many failures in a row, or a full disk) or `interrupted`.
         reason: the same as a sentence.
+        setting: the key whose value ended a search that is finished, and that another value lets
+            go on; empty where no setting did.
     """
 
     kind: str
     reason: str
+    setting: str = ""
 
 
 class SearchListener:

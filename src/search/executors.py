@@ -4,6 +4,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Protocol
 
+from src.search.cutting import nothing_ends
 from src.search.events import TrialProgress
 from src.search.progress_reports import at_intervals
 from src.search.trial import TrialResult, TrialSpec
@@ -19,6 +20,8 @@ class Executor(Protocol):
         on_progress: told how far running trials are, perhaps from another thread.
         stopping: whether the search is to stop; an executor whose `submit` blocks gives its trial
             up then, and raises `TrialInterruptedError`.
+        ending: why running trials are to end with what they have reached; empty while they are
+            not. It may be asked from another thread.
 
     Attributes:
         slots: how many trials it can run at once.
@@ -34,6 +37,7 @@ class Executor(Protocol):
         workers: int,
         on_progress: Callable[[TrialProgress], None],
         stopping: Callable[[], bool],
+        ending: Callable[[], str] = nothing_ends,
     ) -> None: ...
 
     def submit(self, spec: TrialSpec) -> "Future[TrialResult]":
@@ -55,9 +59,10 @@ class SerialExecutor:
         workers: int,
         on_progress: Callable[[TrialProgress], None],
         stopping: Callable[[], bool],
+        ending: Callable[[], str] = nothing_ends,
     ) -> None:
         self._runner = TrialRunner(
-            context, on_progress=at_intervals(on_progress), stopping=stopping
+            context, on_progress=at_intervals(on_progress), stopping=stopping, ending=ending
         )
 
     def submit(self, spec: TrialSpec) -> "Future[TrialResult]":

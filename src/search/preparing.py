@@ -28,6 +28,7 @@ from src.search.narrowing import check_effect, check_training, narrow
 from src.search.objective import resolve_objective
 from src.search.oracle import SearchOracle
 from src.search.patience import patience_notices
+from src.search.pruning import check_pruner, pruner_notices
 from src.search.rehearsal import rehearse
 from src.search.seeds import oracle_seed
 from src.search.snapshot import SavedSearch, versions
@@ -183,7 +184,9 @@ def prepare(config: Config, saved: SavedSearch | None = None) -> PreparedSearch:
     encoding = arrays.scaling if isinstance(arrays.scaling, TableEncoding) else None
     check_export(network, arrays.problem, owner, encoding, columns)
     hypermodel = hypermodel_class(problem, plan=plan)  # knows now what it is to report
-    oracle = registry.load(TUNERS, config.tuner.name, "tuner.name").from_config(
+    oracle_class = registry.load(TUNERS, config.tuner.name, "tuner.name")
+    check_pruner(config, oracle_class)
+    oracle = oracle_class.from_config(
         config,
         objective=objective,
         hyperparameters=space.copy(),
@@ -201,7 +204,7 @@ def prepare(config: Config, saved: SavedSearch | None = None) -> PreparedSearch:
     known = {*own} | LOSS_HYPERPARAMETERS
     passed_over = tuple(name for name in config.space if name not in known)
     notices = (
-        *(*leak_notices(data), *patience_notices(space, config)),
+        *(*leak_notices(data), *patience_notices(space, config), *pruner_notices(config)),
         *initial.notices,
         *oracle.notices(config.tuner.trial_cap),
     )

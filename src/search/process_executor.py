@@ -17,11 +17,12 @@ from hypermodels.reuse import MOST_MODELS
 from src.data.mapped import map_data
 from src.errors import DiskError
 from src.scratch import ScratchFolder
+from src.search.cutting import nothing_ends
 from src.search.events import TrialProgress
 from src.search.failures import out_of_memory, too_slow
 from src.search.trial import TrialResult, TrialSpec
 from src.search.trial_runner import RunContext
-from src.search.worker import WorkerSetup, failure, registries, work
+from src.search.worker import EndTrial, WorkerSetup, failure, registries, work
 from src.startup import start_fork_server
 
 GRACE, GRACE_SECONDS = 1.1, 2.0  # for the epoch in which a trial's time runs out
@@ -31,6 +32,7 @@ ATTEMPTS = 2
 LOOK_AHEAD = 2  # trials a worker that wait to be chosen from
 SHUTDOWN_SECONDS = 2.0
 STOP_SECONDS = 0.8  # for each of SIGTERM and SIGKILL
+ASK_SECONDS = 0.2  # between two looks whether running trials are to end
 
 # `Process.start` polls the processes of other threads, and of two who poll at once, one errs.
 _PROCESSES = threading.Lock()
@@ -51,6 +53,7 @@ class ProcessExecutor:
         workers: how many processes.
         on_progress: told how far running trials are, from the workers' threads.
         stopping: not asked: `submit` returns at once, and `shutdown` ends the trials.
+        ending: why running trials are to end; asked by the workers' threads, which pass it on.
     """
 
     def __init__(
@@ -59,6 +62,7 @@ class ProcessExecutor:
         workers: int,
         on_progress: Callable[[TrialProgress], None],
         stopping: Callable[[], bool],
+        ending: Callable[[], str] = nothing_ends,
     ) -> None:
         start_fork_server()
         self._limits = context.limits
@@ -73,7 +77,9 @@ class ProcessExecutor:
         self._closed = False
         # Closing one end wakes every thread and every process that waits for the other.
         search, self._end_of_search = multiprocessing.Pipe(duplex=False)
-        self._workers = [_Worker(setup, index, search, on_progress) for index in range(workers)]
+        self._workers = [
+            _Worker(setup, index, search, on_progress, ending) for index in range(workers)
+        ]
         self._threads = [
             threading.Thread(
                 target=self._serve, args=(worker,), name=f"worker-{worker.index}", daemon=True
@@ -186,11 +192,14 @@ class _Worker:
         index: int,
         search: Connection,
         on_progress: Callable[[TrialProgress], None],
+        ending: Callable[[], str],
     ) -> None:
         self.index = index
         self._setup = setup
         self._search = search
         self._on_progress = on_progress
+        self._ending = ending
+        self._unasked: str | None = None  # the trial that has not been asked to end
         self._process: BaseProcess | None = None
         self._connection: Connection | None = None
         self._trials = 0
@@ -239,6 +248,7 @@ class _Worker:
         # Before the first message the process may have to start, and to wait for its data.
         deadline = None if limit is None else time.monotonic() + limit + STARTUP_SECONDS
         self.last, self.rows = None, []
+        self._unasked = spec.trial_id
         while isinstance(message := self._receive(deadline), TrialProgress):
             if self.last is None and limit is not None:
                 deadline = time.monotonic() + GRACE * limit + GRACE_SECONDS
@@ -256,20 +266,31 @@ class _Worker:
         """The next message of the process; None if it has ended."""
         assert self._process is not None
         assert self._connection is not None
-        timeout = None if deadline is None else max(0.0, deadline - time.monotonic())
         sources: list[Any] = [self._connection, self._process.sentinel, self._search]
-        ready = connections.wait(sources, timeout)
+        ready: list[Any] = []
+        while not ready:
+            left = ASK_SECONDS if deadline is None else deadline - time.monotonic()
+            ready = connections.wait(sources, min(max(left, 0.0), ASK_SECONDS))
+            if not ready and left <= 0:
+                self.stop()
+                raise _TimeoutError
+            self._ask_to_end()
         if self._search in ready:
             raise _ShutdownError
-        if not ready:
-            self.stop()
-            raise _TimeoutError
         if self._connection in ready:  # what it said before it ended still counts
             with suppress(OSError, EOFError):
                 message: TrialProgress | TrialResult | DiskError = self._connection.recv()
                 return message
         connections.wait([self._process.sentinel], timeout=STOP_SECONDS)
         return None
+
+    def _ask_to_end(self) -> None:
+        """Passes on, once, that the trial is to end."""
+        assert self._connection is not None
+        if self._unasked is not None and (reason := self._ending()):
+            with suppress(OSError):  # the process has ended
+                self._connection.send(EndTrial(self._unasked, reason))
+            self._unasked = None
 
     def stop(self) -> int:
         """Ends the process, if there is one, and returns its exit code."""

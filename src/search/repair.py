@@ -62,12 +62,16 @@ def damaged_files(run: RunDirectory, record: TrialRecord, *, weights: bool) -> l
     ]
 
 
-def whole_training(spec: TrialSpec) -> TrialSpec:
+def whole_training(record: TrialRecord) -> TrialSpec:
     """The trial from its first epoch, without the parents that it continued.
 
-    Its seed is that of its root, so that it ends exactly where it ended.
+    Its seed is that of its root, so that it ends exactly where it ended; what was cut short is cut
+    after the same epoch of the same fit, whatever had cut it.
     """
-    return replace(spec, parent_id=None, initial_epoch=0)
+    allowance = None
+    if record.result.cut is not None:
+        allowance = sum(fit.epochs for fit in record.result.fits)
+    return replace(record.spec, parent_id=None, initial_epoch=0, bars=(), allowance=allowance)
 
 
 def check_repaired(record: TrialRecord, result: TrialResult, path: Path) -> TrialRecord:

@@ -29,7 +29,7 @@ from src.search.trial import (
 if TYPE_CHECKING:  # it imports TensorFlow, which reading a snapshot does not need
     from src.search.events import SearchProgress
 
-FORMAT = 2
+FORMAT = 3
 PACKAGES = ("keras-tuner", "keras", "tensorflow", "numpy", "scikit-learn")
 _FILE = re.compile(rb'\{"format":(\d{1,9}),"checksum":"([0-9a-f]{64})","state":(\{.*\})\}\n', re.S)
 
@@ -54,6 +54,7 @@ class SavedSearch:
         trials: the states of Keras Tuner's trials, in the order in which they were proposed.
         records: for each trial that has ended its result and the checksum of its epochs, in the
             order in which they ended.
+        seconds: that the search had taken.
         notice: what was wrong with the files, if this is not the latest state; else empty.
     """
 
@@ -63,6 +64,7 @@ class SavedSearch:
     oracle: dict[str, Any]
     trials: list[dict[str, Any]]
     records: list[dict[str, Any]]
+    seconds: float = 0.0
     notice: str = ""
 
 
@@ -122,7 +124,8 @@ class Snapshot:
         text = (
             f'{{"head":{self._head},"end":{_json(end)},"exported":{_json(exported)},'
             f'"oracle":{_json(oracle.get_state())},'
-            f'"trials":[{",".join(trials)}],"records":[{",".join(records)}]}}'
+            f'"trials":[{",".join(trials)}],"records":[{",".join(records)}],'
+            f'"seconds":{progress.seconds:.3f}}}'
         ).encode()
         checksum = hashlib.sha256(text).hexdigest()
         start = f'{{"format":{FORMAT},"checksum":"{checksum}","state":'.encode()

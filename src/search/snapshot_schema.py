@@ -61,11 +61,15 @@ class _Result(_Part):
     worker: str
     rejected: bool
     attempt: Count
+    cut: Literal["pruned", "ended"] | None
+    trained: Count
 
     @model_validator(mode="after")
     def _fitted(self) -> "_Result":
         if self.status == "COMPLETED" and not self.fits:
             raise ValueError("a trial completed without a fit")
+        if self.cut is not None and (self.status == "FAILED" or not self.reason):
+            raise ValueError(f"a trial that is {self.status} was {self.cut} for no reason")
         if any(fit.metrics.keys() != self.fits[0].metrics.keys() for fit in self.fits):
             raise ValueError("the fits of a trial have other metrics each")
         return self
@@ -111,6 +115,7 @@ class _Head(_Part):
 class _End(_Part):
     kind: str = ""
     reason: str = ""
+    setting: str = ""
 
 
 class _Export(_Part):
@@ -197,6 +202,7 @@ class _State(_Part):
     oracle: _Oracle
     trials: list[_Trial]
     records: list[_Record]
+    seconds: Annotated[Finite, Field(ge=0, lt=1e11)]
 
     @model_validator(mode="after")
     def _agrees(self) -> "_State":

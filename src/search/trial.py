@@ -6,6 +6,24 @@ from hashlib import sha256
 from typing import Any, Literal
 
 Status = Literal["COMPLETED", "FAILED"]
+Cut = Literal["pruned", "ended"]
+
+
+@dataclass(frozen=True)
+class Bar:
+    """What a trial's best objective so far has to reach after an epoch, or the trial ends there.
+
+    Attributes:
+        epoch: from 1.
+        value: of the objective.
+        meaning: what the value is, to go on from "below": `the median of 9 trials there`.
+    """
+
+    epoch: int
+    value: float
+    meaning: str
+
+
 Rows = tuple[dict[str, float], ...]
 """Epochs: execution, fold, epoch (from 1), learning_rate, batch_size and every metric of each."""
 
@@ -19,13 +37,15 @@ class TrialSpec:
         root_id: the trial itself, or the one that a Hyperband promotion descends from.
         parent_id: the trial that this one continues, or None.
         hyperparameters: `keras_tuner.HyperParameters.get_config()`: the space and the values.
-        initial_epoch: epochs already trained by the parent.
+        initial_epoch: epochs already trained by the parent; 0 to train anew what it was to train.
         epochs: the epoch to train up to.
         executions: how often to repeat the training with other seeds.
         folds: cross-validation folds; 1 for the plain train/validation split.
         first_execution: the first of the repeats to train; those before were trained earlier.
         keep_state: whether a later trial may continue this one.
         attempt: how often the trial has failed before and is tried again; its seeds differ.
+        bars: of each fit, those of the pruner; empty without one.
+        allowance: the most epochs that all fits may train together; None for no limit.
         bracket: Hyperband's bracket, or None.
         rung: Hyperband's rung within the bracket, or None.
         structure: equal for trials that can share a traced graph; None where that is not known.
@@ -42,20 +62,27 @@ class TrialSpec:
     first_execution: int = 0
     keep_state: bool = False
     attempt: int = 0
+    bars: tuple[tuple[Bar, ...], ...] = ()
+    allowance: int | None = None
     bracket: int | None = None
     rung: int | None = None
     structure: str | None = None
+
+    @property
+    def planned_fits(self) -> int:
+        """How many trainings it has."""
+        return (self.executions - self.first_execution) * self.folds
+
+    @property
+    def planned_epochs(self) -> int:
+        """The most epochs that its fits train together."""
+        return self.planned_fits * (self.epochs - self.initial_epoch)
 
     @property
     def values(self) -> dict[str, Any]:
         """The active hyperparameters, without Keras Tuner's own bookkeeping."""
         values: dict[str, Any] = self.hyperparameters["values"]
         return {name: value for name, value in values.items() if not name.startswith("tuner/")}
-
-    @property
-    def fits(self) -> int:
-        """How many trainings there are to do."""
-        return (self.executions - self.first_execution) * self.folds
 
 
 @dataclass(frozen=True)
@@ -89,8 +116,8 @@ class TrialResult:
 
     Attributes:
         status: COMPLETED or FAILED.
-        fits: one for each execution and fold that was trained to its end.
-        reason: why the trial failed; empty otherwise.
+        fits: one for each execution and fold that was trained; the last may have been cut short.
+        reason: why the trial failed or was cut short; empty otherwise.
         traceback: the last lines of the traceback, where an exception was the reason.
         history: its epochs.
         parameters: number of trainable parameters; 0 if no model was built.
@@ -100,6 +127,9 @@ class TrialResult:
         hyperparameters: the space and values, if building found new hyperparameters; else None.
         rejected: whether it failed on purpose, as its model is larger than the user wants.
         attempt: how often the trial had failed before.
+        cut: what cut short a trial that has completed all the same: `pruned` by the pruner, or
+            `ended` by a limit of the search; None for one that trained to its end.
+        trained: epochs that all its fits trained, attempts that failed before included.
     """
 
     status: Status
@@ -114,6 +144,8 @@ class TrialResult:
     hyperparameters: dict[str, Any] | None = None
     rejected: bool = False
     attempt: int = 0
+    cut: Cut | None = None
+    trained: int = 0
 
     @property
     def score(self) -> float | None:
@@ -157,6 +189,17 @@ class TrialResult:
         if self.status != "COMPLETED":
             return None
         return max(1, round(_mean([fit.best_epoch for fit in self.fits])))
+
+    def ranks_behind(self, planned_fits: int) -> bool:
+        """Whether its score does not compare with those of trials that trained to their end.
+
+        That of a pruned trial does not, nor one that lacks fits. Of a trial with a single fit that
+        a limit ended it does: what it has reached, it has reached.
+
+        Args:
+            planned_fits: how many fits its trial was to have.
+        """
+        return self.cut == "pruned" or (self.cut is not None and len(self.fits) < planned_fits)
 
     @property
     def _reached(self) -> int:
@@ -228,19 +271,30 @@ class TrialRecord:
         """The score of its confirmation; None where there is none."""
         return None if self.confirmation is None else self.confirmation.score
 
+    @property
+    def ranks_behind(self) -> bool:
+        """Whether it ranks behind all trials that trained to their end, whatever its score."""
+        return self.result.ranks_behind(self.spec.planned_fits)
+
 
 def ranking_key(
-    trial_id: str, result: TrialResult, confirmation: Confirmation | None, direction: str
+    trial_id: str,
+    result: TrialResult,
+    confirmation: Confirmation | None,
+    planned_fits: int,
+    direction: str,
 ) -> tuple[int, float, str]:
     """Sorts completed trials, best first; of equal scores, the earlier.
 
     Those that were confirmed come first, by their mean from new seeds, and those that failed in it
-    last; all others go by the score that the search gave them.
+    last; all others go by the score that the search gave them, but that what was cut short, and
+    does not compare, comes behind what was not.
 
     Args:
         trial_id: of a trial that completed.
         result: of the search.
         confirmation: of the trainings after it.
+        planned_fits: how many fits the search was to train of it.
         direction: `max` or `min`.
     """
     sign = -1.0 if direction == "max" else 1.0
@@ -248,7 +302,8 @@ def ranking_key(
     if confirmed is not None:
         return 0, sign * confirmed, trial_id
     failed = confirmation is not None and bool(confirmation.reason)
-    return 2 if failed else 1, sign * (result.score or 0.0), trial_id
+    place = 3 if failed else 2 if result.ranks_behind(planned_fits) else 1
+    return place, sign * (result.score or 0.0), trial_id
 
 
 def history_part(trial_id: str, execution: int) -> str:

@@ -25,6 +25,7 @@ from src.files import checksum, raise_disk_error, remove
 from src.run_directory import RunDirectory, event_suffix
 from src.search import training_state
 from src.search.checkpoint import Checkpoint, Saver, read_checkpoint
+from src.search.cutting import Cutter, nothing_ends
 from src.search.epoch_recorder import EpochRecorder
 from src.search.events import TrialProgress
 from src.search.failures import (
@@ -97,6 +98,8 @@ class TrialRunner:
         worker: number of the worker that this is.
         on_progress: told of every fit as it begins, and of every epoch; it must be quick.
         stopping: asked after every epoch whether to give the trial up.
+        ending: asked after every epoch why the trial is to end with what it has reached; empty
+            while it is not.
     """
 
     def __init__(
@@ -105,16 +108,20 @@ class TrialRunner:
         worker: int = 0,
         on_progress: Callable[[TrialProgress], None] | None = None,
         stopping: Callable[[], bool] | None = None,
+        ending: Callable[[], str] = nothing_ends,
     ) -> None:
         self.context = context
         self.worker = worker
         self.on_progress = on_progress
         self.stopping = stopping
+        self.ending = ending
         self._traced = TracedModels()
         self._hypermodel_class = registry.load(HYPERMODELS, context.hypermodel, "hypermodel.name")
 
     def run(self, spec: TrialSpec) -> TrialResult:
-        """Runs every execution and fold of a trial. An exception in it fails the trial.
+        """Runs every execution and fold of a trial, unless it is cut short.
+
+        An exception in it fails the trial.
 
         Raises:
             TrialInterruptedError: if the trial was given up.
@@ -126,22 +133,24 @@ class TrialRunner:
         before: tuple[dict[str, float], ...] = ()
         if saved is not None:
             fits, before, clock = list(saved.fits), saved.rows, clock - saved.seconds
-        first = spec.first_execution
-        recorder = EpochRecorder(self.context.plan.monitor, self.context.limits, clock, before)
+        first, plan, limits = spec.first_execution, self.context.plan, self.context.limits
+        cutter = Cutter(spec, plan, limits, self.ending, len(before))
+        recorder = EpochRecorder(plan.monitor, limits, clock, cutter, before)
         hp = hyperparameters_of(spec)
         declared = len(hp.space)
         reason = trace = ""
         rejected = False
         try:
             done = len(fits)  # before it was killed
-            for execution in range(first, spec.executions):
-                for fold, arrays in enumerate(self._folds(spec.folds)):
-                    recorder.begin(execution, fold)
-                    if (execution - first) * spec.folds + fold < done:
-                        self._write_events(spec, recorder)
-                        continue
-                    fits.append(self._fit(spec, hp, arrays, recorder, fits, saved))
-                    saved = None
+            for execution, fold, arrays in self._trainings(spec):
+                recorder.begin(execution, fold)
+                if (execution - first) * spec.folds + fold < done:
+                    self._write_events(spec, recorder)
+                    continue
+                fits.append(self._fit(spec, hp, arrays, recorder, fits, saved))
+                saved = None
+                if cutter.ends_trial():
+                    break
         except TrialFailedError as error:
             reason, rejected = str(error), isinstance(error, RejectedError)
         except (TrialInterruptedError, DiskError):
@@ -166,7 +175,7 @@ class TrialRunner:
         return TrialResult(
             status="FAILED" if reason else "COMPLETED",
             fits=tuple(fits),
-            reason=reason,
+            reason=reason or cutter.reason,
             traceback=trace,
             history=tuple(recorder.rows),
             parameters=recorder.parameters,
@@ -176,6 +185,8 @@ class TrialRunner:
             hyperparameters=hp.get_config() if len(hp.space) > declared else None,
             rejected=rejected,
             attempt=spec.attempt,
+            cut=None if reason else cutter.cut,
+            trained=len(recorder.rows),
         )
 
     def _clear(self, spec: TrialSpec) -> Checkpoint | None:
@@ -226,9 +237,13 @@ class TrialRunner:
         with closing(self._board(spec, recorder, full=False)) as board:
             board.on_train_begin()
 
-    def _folds(self, folds: int) -> Iterator[FitArrays]:
-        for train, validation in self.context.data.folds(folds):
-            yield self._split if folds == 1 else self.context.arrays(train, validation)
+    def _trainings(self, spec: TrialSpec) -> Iterator[tuple[int, int, FitArrays]]:
+        """Execution, fold and rows of each fit; folds are preprocessed as they are asked for."""
+        for execution in range(spec.first_execution, spec.executions):
+            for fold, (train, validation) in enumerate(self.context.data.folds(spec.folds)):
+                plain = spec.folds == 1
+                arrays = self._split if plain else self.context.arrays(train, validation)
+                yield execution, fold, arrays
 
     @cached_property
     def _split(self) -> FitArrays:
@@ -256,6 +271,8 @@ class TrialRunner:
         check_parameters(recorder.parameters, context.limits)
         controls = callbacks.build_callbacks(hp, context.plan)
         states = {**controls, "divergence": recorder.divergence}
+        if recorder.cutter.pruner is not None:
+            states["pruner"] = recorder.cutter.pruner
         best = callbacks.BestEpoch(callbacks.Monitor(context.plan.monitor, context.plan.direction))
         reached, stopped, initial_epoch = 0, False, spec.initial_epoch
         if saved is not None:
@@ -263,7 +280,7 @@ class TrialRunner:
                 initial_epoch, _ = training_state.put(saved.training, model, states, best)
             except (LookupError, TypeError, ValueError) as error:
                 raise _UnfitCheckpointError from error
-        elif spec.parent_id is not None:
+        elif spec.parent_id is not None and initial_epoch:
             state = context.run.training_state(spec.parent_id, execution)
             reached, stopped = training_state.restore(state, model, states, best)
         if not stopped:  # else the parent stopped early: nothing more to train
@@ -301,7 +318,8 @@ class TrialRunner:
                 except BaseException:
                     self._traced.discard(model)
                     raise
-            reached, stopped = recorder.epochs, bool(model.stop_training)
+            reached = recorder.epochs
+            stopped = bool(model.stop_training) and recorder.cutter.cut is None
         recorder.check()
         if best.value is None:
             raise TrialFailedError(f"{context.plan.monitor} was never finite")
@@ -324,7 +342,7 @@ class TrialRunner:
             worker=self.worker,
             trial_id=spec.trial_id,
             fit=(recorder.execution - spec.first_execution) * spec.folds + recorder.fold + 1,
-            fits=spec.fits,
+            fits=spec.planned_fits,
             epoch=initial_epoch,
             epochs=spec.epochs,
             batch_size=recorder.batch_size,

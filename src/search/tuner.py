@@ -4,7 +4,7 @@ import dataclasses
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -15,12 +15,14 @@ from src.config.schema import Config
 from src.errors import DiskError, UserError
 from src.files import disk_errors
 from src.run_directory import RunDirectory
-from src.search.blame import own_line
+from src.search.blame import OracleError, asking_oracle
 from src.search.confirming import confirmed, take_back_damaged, trainings
 from src.search.events import SearchEnd, SearchListener, SearchProgress
 from src.search.executors import Executor
 from src.search.history import log_names, recorded_controls
+from src.search.limits import SearchLimits
 from src.search.oracle import SearchOracle
+from src.search.pruning import Curves
 from src.search.repair import check_repaired, find_damage, whole_training
 from src.search.run_files import RunFiles
 from src.search.snapshot import (
@@ -84,7 +86,9 @@ class SearchTuner(kt.Tuner):
             oracle.total(config.tuner.trial_cap),
             confirms=config.tuner.confirm.trials is not None,
         )
+        self.limits = SearchLimits(config.limits, self.progress, shares=oracle.continues_trials)
         self.disk_failed = False
+        self._curves = Curves(config, oracle.objective)
         columns = [*recorded_controls(oracle.get_space()), *log_names(hypermodel.metric_names)]
         kept = max(config.run.keep_top, config.tuner.confirm.trials or 0)
         self._files = RunFiles(run, head, columns, kept, config.tuner.executions_per_trial)
@@ -92,6 +96,7 @@ class SearchTuner(kt.Tuner):
         self._specs: dict[str, TrialSpec] = {}
         self._results: dict[str, TrialResult] = {}
         self._damaged: dict[str, Path] = {}  # by trial that has to be trained again
+        self._cut: set[str] = set()  # trials that were cut short
         if saved is not None:
             self._restore(saved)
         self.progress.knowledge = oracle.knowledge.text
@@ -107,6 +112,7 @@ class SearchTuner(kt.Tuner):
         try:
             self.on_search_begin()
             self._repair()
+            self.limits.watch()
             self._end = self._run_trials()
             if self._end.kind == "finished":
                 self._confirm()
@@ -115,7 +121,7 @@ class SearchTuner(kt.Tuner):
         except DiskError as error:  # what is on the disk is whole; what is not, runs again
             self.disk_failed = True
             return self._abandon(SearchEnd("failing", str(error)))
-        except _OracleError as error:
+        except OracleError as error:
             return self._abandon(SearchEnd("failing", str(error)))
         except KeyboardInterrupt:  # the state in memory may be half changed
             return self._abandon(SearchEnd("interrupted", "stopped at once by a second signal"))
@@ -150,6 +156,7 @@ class SearchTuner(kt.Tuner):
 
     def on_search_begin(self) -> None:
         """Writes the first snapshot and tells the listeners."""
+        self.limits.begin()
         self._write_state()
         self._files.note_needed(self.oracle, self.progress)
         for listener in self.listeners:
@@ -165,6 +172,10 @@ class SearchTuner(kt.Tuner):
     def on_trial_begin(self, trial: Any) -> None:
         """Makes the trial's spec, and writes a snapshot in which the trial runs."""
         spec = self._spec(trial)
+        if spec.parent_id in self._cut:  # it left no state of its last epoch, or not of all fits
+            spec = dataclasses.replace(spec, initial_epoch=0)
+        allowance = self.limits.allow(spec)
+        spec = dataclasses.replace(spec, bars=self._curves.bars(), allowance=allowance)
         self._specs[trial.trial_id] = spec
         self._write_state()
         for listener in self.listeners:
@@ -173,21 +184,24 @@ class SearchTuner(kt.Tuner):
 
     def on_trial_end(self, trial: Any) -> None:
         """Tells the oracle the outcome, keeps it, and deletes weights that no longer count."""
-        spec = self._specs[trial.trial_id]
-        result = dataclasses.replace(self._results.pop(trial.trial_id), attempt=spec.attempt)
+        spec, result = self._specs[trial.trial_id], self._results.pop(trial.trial_id)
+        trained = result.trained + self.limits.settle(trial.trial_id)
+        result = dataclasses.replace(result, attempt=spec.attempt, trained=trained)
         record = TrialRecord(spec, result)
         self._files.add_epochs(record)
         if result.hyperparameters is not None:  # building the model found new ones
             trial.hyperparameters = kt.HyperParameters.from_config(result.hyperparameters)
         trial.status, trial.message = result.status, result.reason
         if result.status == "COMPLETED":
-            best_epoch = result.best_epoch
-            metrics = {self.oracle.objective.name: result.score}
-            with self._asking_oracle():
-                self.oracle.update_trial(trial.trial_id, metrics, step=best_epoch)
-        with self._asking_oracle():
+            rungs = self.oracle.continues_trials  # it compares trials that end there
+            score = result.score if rungs else self._curves.expected_score(record)
+            metrics = {self.oracle.objective.name: score}
+            with asking_oracle(self.oracle, self.config.tuner.name):
+                self.oracle.update_trial(trial.trial_id, metrics, step=result.best_epoch)
+        with asking_oracle(self.oracle, self.config.tuner.name):
             self.oracle.end_trial(trial)
-        self.progress.records.append(record)
+        self._add(record)
+        self.limits.note_end()
         self._write_state()
         self._files.prune(self.oracle, self.progress)
         for listener in self.listeners:
@@ -239,16 +253,20 @@ class SearchTuner(kt.Tuner):
     def _next_trial(self) -> Any:
         """The next trial, why there is none, or None if one may come later.
 
-        Those that ran when the search was killed come first, budget or not.
+        Those that ran when the search was killed come first, however many trials there may be.
         """
         if self.stop.requested:
             return self._stopped()
-        if self._interrupted:
-            return self._failing() or self._interrupted.popleft()
-        end = self._end_before_next()
+        end = self._failing() or self.limits.end()
+        if end is None and not self._interrupted:
+            end = self._end_before_next()
         if end is not None:
             return end
-        with self._asking_oracle():
+        if self.limits.must_wait(self._planned_epochs):
+            return None
+        if self._interrupted:
+            return self._interrupted.popleft()
+        with asking_oracle(self.oracle, self.config.tuner.name):
             trial = self.oracle.create_trial(self._free_slot())
         if trial.status == "STOPPED":
             return SearchEnd("finished", self.oracle.exhausted)
@@ -257,18 +275,16 @@ class SearchTuner(kt.Tuner):
     @property
     def _most_running(self) -> int:
         """How many trials the executor may have, those that wait for a worker included."""
-        return self.executor.slots + (0 if self.oracle.learns else self.executor.look_ahead)
+        at_once = self.oracle.learns or self._curves.prunes or self.limits.stops_trials
+        return self.executor.slots + (0 if at_once else self.executor.look_ahead)
 
-    @contextmanager
-    def _asking_oracle(self) -> Iterator[None]:
-        """Turns what an oracle of any user's may raise into an `_OracleError` with its line."""
-        try:
-            yield
-        except Exception as error:
-            raise _OracleError(
-                f"tuner.name={self.config.tuner.name} raised {type(error).__name__}: {error} "
-                f"({own_line(error, type(self.oracle))})"
-            ) from error
+    @property
+    def _planned_epochs(self) -> int:
+        """The most epochs that the next trial may need."""
+        if self._interrupted:
+            return self._specs[self._interrupted[0].trial_id].planned_epochs
+        settings = self.config.tuner
+        return self.config.training.epochs * settings.executions_per_trial * settings.folds
 
     def _free_slot(self) -> str:
         """An id that no running trial has: Keras Tuner keeps one trial for each."""
@@ -277,11 +293,11 @@ class SearchTuner(kt.Tuner):
 
     def _end_before_next(self) -> SearchEnd | None:
         """Why no further trial may start, if so."""
-        cap = self.config.tuner.trial_cap
+        cap, done = self.config.tuner.trial_cap, None
         if cap is not None and len(self.oracle.trials) >= cap:
-            done = SearchEnd("finished", f"all {cap} trials are done (tuner.max_trials)")
-            return self._failing() or done
-        return self._failing()
+            reason = f"all {cap} trials are done (tuner.max_trials)"
+            done = SearchEnd("finished", reason, "tuner.max_trials")
+        return self._failing() or self.limits.end() or done
 
     def _retry(self, trial_id: str, result: TrialResult) -> bool:
         """Whether a failed trial runs again; then it is no record yet, and starts clean."""
@@ -290,8 +306,12 @@ class SearchTuner(kt.Tuner):
         again = result.status == "FAILED" and not result.rejected
         if not again or retried >= self.config.limits.retries or self.stop.requested:
             return False
+        if self.limits.ending() or not self.limits.leaves(spec, result.trained):
+            return False
         record = TrialRecord(spec, result)
-        self._specs[trial_id] = dataclasses.replace(spec, attempt=spec.attempt + 1)
+        allowance = self.limits.allow_again(spec, result.trained)
+        attempt = spec.attempt + 1
+        self._specs[trial_id] = dataclasses.replace(spec, attempt=attempt, allowance=allowance)
         for listener in self.listeners:
             with disk_errors(self.run_directory.path):
                 listener.on_trial_retry(record)
@@ -341,14 +361,13 @@ class SearchTuner(kt.Tuner):
                 "the file, or start a new run without --resume"
             ) from error
         self._files.exported = saved.exported
+        self.progress.seconds = saved.seconds
         for state in saved.records:
             trial_id = state["trial_id"]
             result = restore_result(state, epochs.get(trial_id, ()))
             spec = dataclasses.replace(self._specs[trial_id], attempt=result.attempt)
             self._specs[trial_id] = spec
-            self.progress.records.append(
-                TrialRecord(spec, result, restore_confirmation(state, epochs))
-            )
+            self._add(TrialRecord(spec, result, restore_confirmation(state, epochs)))
         lost = [state["trial_id"] for state in saved.records if lacks_epochs(state, epochs)]
         self._files.restore_epochs(self.progress, lost)
         self._damaged = find_damage(self.run_directory, self.progress, continuable)
@@ -356,11 +375,11 @@ class SearchTuner(kt.Tuner):
 
     def _repair(self) -> None:
         """Trains trials again of which files are damaged that others, or the export, need."""
-        damaged = [whole_training(self._specs[trial_id]) for trial_id in self._damaged]
-        for spec, result in self._train(damaged):
+        records = [r for r in self.progress.records if r.spec.trial_id in self._damaged]
+        for spec, result in self._train([whole_training(record) for record in records]):
             path, record = self._damaged[spec.trial_id], self._record(spec.trial_id)
             self._replace_record(check_repaired(record, result, path))
-        if damaged:
+        if records:
             self._write_state()
 
     def _confirm(self) -> None:
@@ -372,6 +391,7 @@ class SearchTuner(kt.Tuner):
         specs = trainings(self.progress, settings)
         if not specs:
             return
+        self.limits.watch(False)  # the search has ended
         for listener in self.listeners:
             with disk_errors(self.run_directory.path):
                 listener.on_confirmation_begin(len(specs), self.progress)
@@ -420,9 +440,12 @@ class SearchTuner(kt.Tuner):
     def _spec(self, trial: Any) -> TrialSpec:
         return trial_spec(trial, self._specs, self.config, self.oracle, self.hypermodel)
 
+    def _add(self, record: TrialRecord) -> None:
+        self.progress.records.append(record)
+        self._curves.add(record)
+        if record.result.cut is not None:
+            self._cut.add(record.spec.trial_id)
+
     def _write_state(self) -> None:
+        self.limits.note_time()
         self._files.write_state(self.oracle, self.progress, self._end)
-
-
-class _OracleError(Exception):
-    """The oracle raised; its state may be half changed."""

@@ -20,7 +20,7 @@ from callbacks.registry import CALLBACKS
 from hypermodels import HYPERMODELS
 from src.errors import DiskError
 from src.search.progress_reports import ProgressSender
-from src.search.trial import TrialResult
+from src.search.trial import TrialResult, TrialSpec
 from src.search.trial_runner import TRACEBACK_LINES, RunContext, TrialRunner
 from src.startup import start_tensorflow
 
@@ -45,6 +45,19 @@ class WorkerSetup:
     folder: Path
 
 
+@dataclass(frozen=True)
+class EndTrial:
+    """Asks a worker to end the trial that it runs with what that has reached.
+
+    Attributes:
+        trial_id: the trial; a request that comes too late is for none.
+        reason: why.
+    """
+
+    trial_id: str
+    reason: str
+
+
 def registries() -> dict[str, dict[str, str]]:
     """The registries of what a trial may name, as they are now."""
     return {name: dict(registry) for name, registry in _REGISTRIES.items()}
@@ -52,7 +65,7 @@ def registries() -> dict[str, dict[str, str]]:
 
 def work(connection: Connection, search: Connection, setup: WorkerSetup, index: int) -> None:
     """Runs trials until the connection ends: each `TrialSpec` that comes is answered by its
-    `TrialResult` or a `DiskError`, and by `TrialProgress` on the way.
+    `TrialResult` or a `DiskError`, and by `TrialProgress` on the way. `EndTrial` ends it.
 
     Args:
         connection: to the parent.
@@ -69,16 +82,21 @@ def work(connection: Connection, search: Connection, setup: WorkerSetup, index: 
     for name, entries in setup.registries.items():
         _REGISTRIES[name].update(entries)
     runner: TrialRunner | None = None
-    sender = ProgressSender(connection)
+    sender, requests = ProgressSender(connection), _EndRequests(connection)
     while True:
         try:
             spec = connection.recv()
         except EOFError:
             return
+        if isinstance(spec, EndTrial):  # its trial has just ended
+            continue
+        requests.begin(spec)
         started = time.time()
         result: TrialResult | DiskError
         try:
-            runner = runner or TrialRunner(setup.context, index, sender.report)
+            runner = runner or TrialRunner(
+                setup.context, index, sender.report, ending=requests.reason
+            )
             result = runner.run(spec)
         except DiskError as error:
             result = error
@@ -117,7 +135,28 @@ def failure(
         started=started,
         seconds=time.time() - started,
         worker=str(worker),
+        trained=len(history),
     )
+
+
+class _EndRequests:
+    """Reads what comes while a trial runs."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._trial_id = self._reason = ""
+
+    def begin(self, spec: TrialSpec) -> None:
+        """Another trial runs."""
+        self._trial_id, self._reason = spec.trial_id, ""
+
+    def reason(self) -> str:
+        """Why the trial is to end; empty while nobody has asked for it."""
+        while self._connection.poll():
+            message = self._connection.recv()
+            if isinstance(message, EndTrial) and message.trial_id == self._trial_id:
+                self._reason = message.reason
+        return self._reason
 
 
 def _end_with_parent(search: Connection, folder: Path) -> None:

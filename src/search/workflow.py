@@ -86,8 +86,10 @@ def search(
             write_atomically(run.config, text)
             context = prepared.context(run)
             executor_class = registry.load(EXECUTORS, engine, "run.engine")
+            tuner: SearchTuner
             executor = executor_class(
-                context, prepared.workers, on_progress, lambda: stop.requested
+                *(context, prepared.workers, on_progress, lambda: stop.requested),
+                ending=lambda: tuner.limits.ending(),  # asked while trials run
             )
             try:
                 tuner = SearchTuner(

@@ -8,6 +8,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from src.search import preparing, resuming, winner, workflow
 from src.search.executors import SerialExecutor
 from src.search.preparing import PreparedSearch
 from src.search.seeds import oracle_seed
+from src.search.stopping import TrialInterruptedError
 from src.search.trial import FitResult, TrialRecord, TrialSpec, history_part
 from src.search.trial_runner import RunContext, TrialRunner
 from src.search.workflow import SearchOutcome
@@ -97,7 +99,7 @@ def ended(folder: Path) -> set[str]:
 
 
 def _prepare(config: Any) -> PreparedSearch:
-    key = repr([config.tuner, config.training, config.seed, config.data])
+    key = repr([config.tuner, config.pruner, config.training, config.seed, config.data])
     if key not in _prepared:
         _prepared[key] = preparing.prepare(config)
     prepared = _prepared[key]
@@ -112,8 +114,10 @@ def _prepare(config: Any) -> PreparedSearch:
     return replace(prepared, config=config, oracle=oracle)
 
 
-def _executor(self: Any, context: Any, _: int, on_progress: Any, stopping: Any) -> None:
-    self._runner = _FakeRunner(context, on_progress=on_progress, stopping=stopping)
+def _executor(
+    self: Any, context: Any, _: int, on_progress: Any, stopping: Any, ending: Any
+) -> None:
+    self._runner = _FakeRunner(context, on_progress=on_progress, stopping=stopping, ending=ending)
 
 
 class _FakeRunner(TrialRunner):
@@ -128,7 +132,7 @@ class _FakeRunner(TrialRunner):
         if spec.first_execution and spec.trial_id == FAILING_AGAIN:
             raise ValueError("not from another seed")
         values = spec.values
-        if spec.parent_id is not None:
+        if spec.parent_id is not None and spec.initial_epoch:
             path = run.training_state(spec.parent_id, recorder.execution)
             with disk_errors(path):
                 if path.read_text() != _state(values, spec.initial_epoch):
@@ -137,7 +141,11 @@ class _FakeRunner(TrialRunner):
         folder = self._board_folder(spec, execution, fold)
         board = callbacks.TensorBoard(folder, event_suffix(spec.trial_id))
         board.on_train_begin()
-        score = 0.0
+        model, cutters = SimpleNamespace(stop_training=False), recorder.cutter.callbacks
+        for callback in cutters:
+            callback.set_model(model)
+            callback.on_train_begin()
+        score, reached = 0.0, spec.initial_epoch
         for epoch in range(spec.initial_epoch, spec.epochs):
             luck = values["units"] * 7919 % 1000 / 1000
             # Other trainings of a trial are the worse the better the first was.
@@ -145,18 +153,25 @@ class _FakeRunner(TrialRunner):
             logs = {"loss": 1 - score, "val_loss": 1 - score, "val_accuracy": score}
             board.on_epoch_end(epoch, logs)
             recorder.on_epoch_end(epoch, logs)
+            for callback in cutters:
+                callback.on_epoch_end(epoch, logs)
+            if self.stopping is not None and self.stopping():
+                raise TrialInterruptedError
+            reached = epoch + 1
+            if model.stop_training:
+                break
         board.close()
         state = run.training_state(spec.trial_id, execution)
         if spec.keep_state:
-            write_atomically(state, _state(values, spec.epochs))
+            write_atomically(state, _state(values, reached))
         weights = run.weights(spec.trial_id, execution, fold)
         with disk_errors(weights):
             weights.parent.mkdir(parents=True, exist_ok=True)
-            weights.write_text(f"weights {_state(values, spec.epochs)} {execution}")
+            weights.write_text(f"weights {_state(values, reached)} {execution}")
         metrics = {"accuracy": score, "val_accuracy": score, "loss": 1.0, "val_loss": 1 - score}
         metrics |= {"log_loss": 1.0, "val_log_loss": 1.0}
         kept = checksum(state) if spec.keep_state else None
-        at = (execution, fold, score, spec.epochs, spec.epochs)
+        at = (execution, fold, score, reached, reached)
         return FitResult(*at, metrics, checksum(weights), kept)
 
 

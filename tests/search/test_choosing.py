@@ -25,7 +25,8 @@ def saved(
             "worker": "0",
         }
         records.append({"trial_id": f"{number:04}", "result": result, "history": 0})
-    head = {"identity": {"objective": {"name": "val_x", "direction": direction}}}
+    head: dict[str, Any] = {"identity": {"objective": {"name": "val_x", "direction": direction}}}
+    head["config"] = {"tuner.executions_per_trial": 1, "tuner.folds": 1}
     known = None if exported is None else {"trial_id": exported, "files": {}}
     return SavedSearch(head, {}, known, {}, [], records)
 

@@ -18,16 +18,18 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 
+from callbacks import TrainingPlan
 from hypermodels import HYPERMODELS
 from hypermodels.mlp import MLP
 from src.config.schema import LimitSettings
 from src.reporting import report_listeners
 from src.search import TUNERS, run
+from src.search.cutting import Cutter, nothing_ends
 from src.search.epoch_recorder import EpochRecorder
 from src.search.events import SearchListener
 from src.search.failures import TrialFailedError
 from src.search.oracle import SearchOracle
-from src.search.trial import TrialRecord
+from src.search.trial import TrialRecord, TrialSpec
 from src.search.workflow import SearchOutcome
 from tests.conftest import MakeConfig
 
@@ -58,7 +60,9 @@ def test_a_rejected_model_is_told_and_is_no_failure_in_a_row(tiny: MakeConfig) -
 
 
 def recorder(limits: LimitSettings, losses: list[float]) -> EpochRecorder:
-    recorded = EpochRecorder("val_loss", limits, started=0.0)
+    spec = TrialSpec("0000", "0000", None, {"space": [], "values": {}}, 0, len(losses))
+    cutter = Cutter(spec, TrainingPlan(len(losses), "val_loss", "min"), limits, nothing_ends)
+    recorded = EpochRecorder("val_loss", limits, 0.0, cutter)
     model = keras.Sequential()
     model.stop_training = False
     hooks = keras.callbacks.CallbackList([recorded, *recorded.guards], model=model)

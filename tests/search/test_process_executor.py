@@ -229,8 +229,8 @@ class Counting:
     slots, look_ahead = 2, 3
     most = enough = 0
 
-    def __init__(self, context: RunContext, workers: int, on_progress: Any, stopping: Any) -> None:
-        self.serial = SerialExecutor(context, workers, on_progress, stopping)
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        self.serial = SerialExecutor(*arguments, **named)
         self.waiting: list[tuple[TrialSpec, Future[TrialResult]]] = []
 
     def submit(self, spec: TrialSpec) -> "Future[TrialResult]":
@@ -270,9 +270,9 @@ class LastFirst:
 
     slots, look_ahead = 2, 0
 
-    def __init__(self, context: RunContext, workers: int, on_progress: Any, stopping: Any) -> None:
-        self.serial = SerialExecutor(context, workers, on_progress, stopping)
-        self.run = context.run
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        self.serial = SerialExecutor(*arguments, **named)
+        self.run = arguments[0].run
         self.waiting: tuple[TrialSpec, Future[TrialResult]] | None = None
 
     def submit(self, spec: TrialSpec) -> "Future[TrialResult]":

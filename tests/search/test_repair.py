@@ -39,7 +39,7 @@ def test_files_that_changed_or_are_missing_are_found(tmp_path: Path) -> None:
 
 
 def test_a_promotion_is_trained_from_its_roots_first_epoch() -> None:
-    whole = whole_training(SPEC)
+    whole = whole_training(record(fit(0.5)))
     assert (whole.parent_id, whole.initial_epoch, whole.epochs) == (None, 0, 9)
     assert (whole.trial_id, whole.root_id, whole.keep_state) == ("0007", "0002", True)
 
