@@ -24,7 +24,8 @@ def saved(
             **{"reason": "", "traceback": "", "parameters": 1, "started": 0.0, "seconds": 1.0},
             "worker": "0",
         }
-        records.append({"trial_id": f"{number:04}", "result": result, "history": 0})
+        record = {"trial_id": f"{number:04}", "result": result, "history": 0}
+        records.append(record | {"confirmation": None})
     head: dict[str, Any] = {"identity": {"objective": {"name": "val_x", "direction": direction}}}
     head["config"] = {"tuner.executions_per_trial": 1, "tuner.folds": 1}
     known = None if exported is None else {"trial_id": exported, "files": {}}
