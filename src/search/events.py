@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import keras_tuner as kt
 
 from src.run_directory import RunDirectory
+from src.search.pareto import front_of
 from src.search.trial import TrialRecord, TrialSpec
 
 if TYPE_CHECKING:  # it needs Keras and much else
@@ -53,6 +54,7 @@ class SearchProgress:
         objective: name and direction of the score.
         total: how many trials there will be; None if that cannot be known.
         records: in the order in which they ended.
+        also: what counts beside the objective, though the search does not optimise it.
         knowledge: how much of an earlier run could be used; empty without one.
         notices: what a user should know of the files of a search that goes on, a sentence each.
     """
@@ -60,6 +62,7 @@ class SearchProgress:
     objective: kt.Objective
     total: int | None
     records: list[TrialRecord] = field(default_factory=list)
+    also: tuple[kt.Objective, ...] = ()
     knowledge: str = ""
     notices: list[str] = field(default_factory=list)
 
@@ -74,6 +77,11 @@ class SearchProgress:
     def best(self) -> TrialRecord | None:
         """The best completed trial."""
         return next(iter(self.completed), None)
+
+    @property
+    def front(self) -> list[TrialRecord]:
+        """The trials that no other one beats in all that counts, best first."""
+        return front_of(self.completed, self.objective, self.also)
 
     @property
     def failures(self) -> int:

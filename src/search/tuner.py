@@ -44,6 +44,7 @@ class SearchTuner(kt.Tuner):
         executor: runs the trials.
         stop: set when a signal asks the search to stop.
         head: what the snapshot says of the search that does not change.
+        also: what counts beside the oracle's objective.
         saved: the state to go on from; None for a new search.
         listeners: told of everything that happens.
     """
@@ -58,6 +59,7 @@ class SearchTuner(kt.Tuner):
         executor: Executor,
         stop: StopRequest,
         head: Mapping[str, Any],
+        also: tuple[kt.Objective, ...] = (),
         saved: SavedSearch | None = None,
         listeners: Sequence[SearchListener] = (),
     ) -> None:
@@ -73,7 +75,8 @@ class SearchTuner(kt.Tuner):
         self.stop = stop
         self.listeners = listeners
         self._watching: list[SearchListener] = []
-        self.progress = SearchProgress(oracle.objective, oracle.total(config.tuner.trial_cap))
+        total = oracle.total(config.tuner.trial_cap)
+        self.progress = SearchProgress(oracle.objective, total, also=also)
         self.disk_failed = False
         columns = [*recorded_controls(oracle.get_space()), *log_names(hypermodel.metric_names)]
         self._files = RunFiles(run, head, columns, config.run.keep_top)

@@ -98,6 +98,7 @@ def search(
                     executor=executor,
                     stop=stop,
                     head=head(config, text, prepared.identity),
+                    also=prepared.also,
                     saved=saved,
                     listeners=listeners,
                 )

@@ -96,7 +96,7 @@ def ended(folder: Path) -> set[str]:
 
 
 def _prepare(config: Any) -> PreparedSearch:
-    key = repr([config.tuner, config.training, config.seed, config.data])
+    key = repr([config.tuner, config.training, config.objective, config.seed, config.data])
     if key not in _prepared:
         _prepared[key] = preparing.prepare(config)
     prepared = _prepared[key]
