@@ -20,6 +20,7 @@ class TrainingPlan:
         baseline: value of the metric that early stopping wants improved on; None for none.
         batch_memory: MB that a step may take where the batch size comes from the resources.
         batch_share: the largest share of the training rows in such a batch.
+        also: other metrics that are to be in the logs, by their names there.
     """
 
     epochs: int
@@ -29,3 +30,4 @@ class TrainingPlan:
     baseline: float | None = None
     batch_memory: float = 256.0
     batch_share: float = 0.1
+    also: tuple[str, ...] = ()

@@ -31,9 +31,9 @@ class TemplateHyperModel(kt.HyperModel, ABC):
     Args:
         problem: the task, shapes and units of the data.
         seed: seeds the order of the batches; weights and dropout follow Keras's global seed.
-        plan: how long the training is and what its callbacks monitor, which models then report if
-            it is one of `offered_metrics`; without one, the epochs given to `fit` and the
-            validation loss.
+        plan: how long the training is and what its callbacks monitor, which models then report,
+            as they do its other metrics, if it is one of `offered_metrics`; without a plan, the
+            epochs given to `fit` and the validation loss.
     """
 
     # Hard limits, per hyperparameter, within which a user may pin or widen it beyond the range
@@ -78,9 +78,10 @@ class TemplateHyperModel(kt.HyperModel, ABC):
         return tuple(dict.fromkeys([*self.metric_names, *metrics.on_request(self.problem)]))
 
     @property
-    def _requested(self) -> str:
-        """The metric that the plan monitors, without `val_`."""
-        return "" if self.plan is None else self.plan.monitor.removeprefix("val_")
+    def _requested(self) -> tuple[str, ...]:
+        """The metrics that the plan wants, without `val_`."""
+        wanted = () if self.plan is None else (self.plan.monitor, *self.plan.also)
+        return tuple(name.removeprefix("val_") for name in wanted)
 
     def declare_hyperparameters(self, hp: kt.HyperParameters) -> None:
         """Declares every hyperparameter; Keras Tuner's hook for spaces known in advance."""

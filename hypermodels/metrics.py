@@ -1,11 +1,11 @@
 """Metrics of each task, under the names that objectives, tables and charts use.
 
 Some are in the logs of every training. Those on request, which cost a little, are there where the
-training's plan monitors them.
+training's plan names them.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cache
 from typing import Any
 
@@ -20,7 +20,7 @@ from hypermodels.ranking import average_precision, roc_auc
 LEAST_PROBABILITY = float(np.finfo(np.float64).eps)  # as scikit-learn takes it in its log_loss
 
 
-def build_metrics(problem: Problem, requested: str = "") -> list[Any]:
+def build_metrics(problem: Problem, requested: Collection[str] = ()) -> list[Any]:
     """Returns fresh Keras metrics: `accuracy` and `log_loss`, or `rmse`, `mae` and `r2`.
 
     Those of regression are in the target's own units, although the model trains on a standardised
@@ -29,7 +29,7 @@ def build_metrics(problem: Problem, requested: str = "") -> list[Any]:
 
     Args:
         problem: decides which.
-        requested: one more, a name in `on_request`; others are passed over.
+        requested: more of them, names in `on_request`; others are passed over.
     """
     if problem.task == "regression":
         return [
@@ -44,24 +44,23 @@ def build_metrics(problem: Problem, requested: str = "") -> list[Any]:
         else SparseAccuracy(name="accuracy"),
         LogLoss(name="log_loss"),
     ]
-    if requested in COUNTED:
-        found.append(COUNTED[requested](problem.classes, requested))
-    return found
+    return found + [COUNTED[name](problem.classes, name) for name in COUNTED if name in requested]
 
 
-def build_whole_metrics(problem: Problem, requested: str) -> Mapping[str, WholeMetric]:
+def build_whole_metrics(problem: Problem, requested: Collection[str]) -> Mapping[str, WholeMetric]:
     """Those that need the predictions of all rows at once, for `EpochModel.whole_metrics`.
 
     Args:
         problem: has such metrics if it is one of classes.
-        requested: a name in `on_request`; others are passed over.
+        requested: names in `on_request`; others are passed over.
     """
-    fits = requested in WHOLE and problem.task != "regression"
-    return {requested: WHOLE[requested]} if fits else {}
+    if problem.task == "regression":
+        return {}
+    return {name: WHOLE[name] for name in WHOLE if name in requested}
 
 
 @cache
-def metric_names(problem: Problem, requested: str) -> tuple[str, ...]:
+def metric_names(problem: Problem, requested: tuple[str, ...]) -> tuple[str, ...]:
     """Names of what `build_metrics` and `build_whole_metrics` give, in the order of the logs."""
     counted = [metric.name for metric in build_metrics(problem, requested)]
     return (*counted, *build_whole_metrics(problem, requested))

@@ -32,6 +32,7 @@ from src.search.comparison import lead_of_the_first
 from src.search.events import SearchProgress
 from src.search.initial import brief
 from src.search.limits import limits_text
+from src.search.pareto import value_of
 from src.search.preparing import PreparedSearch
 from src.search.trial import TrialRecord
 from src.search.winner import Winner
@@ -42,6 +43,7 @@ from src.winner_view import winner_facts, winner_table
 LEADERBOARD_COLUMNS = 5
 LEADERBOARD_COLUMN_WIDTH = 13  # two blanks included
 MOST_COLUMN_SETTINGS = 10
+MOST_OF_FRONT = 12
 WIDE = NAME_WIDTH + LEADERBOARD_COLUMN_WIDTH * (LEADERBOARD_COLUMNS + 2)
 
 
@@ -109,6 +111,9 @@ def show_plan(console: Console, prepared: PreparedSearch, differing: Mapping[str
     if prepared.workers > 1:
         show_line(console, "workers", f"{prepared.workers} processes, one trial each at a time")
     show_line(console, "objective", f"{prepared.objective.name} ({prepared.objective.direction})")
+    if prepared.also:
+        others = ", ".join(f"{other.name} ({other.direction})" for other in prepared.also)
+        show_line(console, "also counts", others)
 
 
 def show_outcome(
@@ -140,6 +145,8 @@ def show_outcome(
         _show_failures(console, progress)
     if progress.best is not None:
         console.print(_leaderboard(progress, outcome.winner, console.width))
+        if progress.also:
+            console.print(_front_table(progress))
         if outcome.winner is not None and console.width < WIDE:
             for baseline in outcome.winner.baselines:
                 score = baseline.validation.get(judged_metric(progress.objective.name))
@@ -212,6 +219,26 @@ def _leaderboard(progress: SearchProgress, winner: Winner | None, width: int) ->
         cells = ("" if value is None else _short(name, value) for value in values)
         table.add_row(f"  {name}", *cells)
     return table
+
+
+def _front_table(progress: SearchProgress) -> Table:
+    """The trials that no other one beats in all that counts, best in the objective first."""
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    table.add_column("  Pareto front", width=NAME_WIDTH)
+    table.add_column(progress.objective.name, justify="right", overflow="fold")
+    for other in progress.also:
+        table.add_column(other.name, justify="right", overflow="fold")
+    front = progress.front
+    for record in front[:MOST_OF_FRONT]:
+        others = (_cost(value_of(record, other.name)) for other in progress.also)
+        table.add_row(f"  {record.spec.trial_id}", score_text(record), *others)
+    if len(front) > MOST_OF_FRONT:
+        table.add_row(f"  {len(front) - MOST_OF_FRONT} more in trials.csv")
+    return table
+
+
+def _cost(value: float | None) -> str:
+    return f"{value:,}" if isinstance(value, int) else number(value)
 
 
 def _differing(values: Mapping[str, Any], space: kt.HyperParameters) -> dict[str, Any]:

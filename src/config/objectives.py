@@ -16,6 +16,9 @@ KNOWN_DIRECTIONS: dict[str, Literal["min", "max"]] = {
 }
 """Metrics whose better direction is common knowledge; any other needs `objective.direction`."""
 
+COSTS = ("parameters", "prediction_seconds")
+"""What `objective.also` may name beside metrics; less is better."""
+
 
 def judged_metric(objective: str) -> str:
     """What best/metrics.json calls an objective; a loss of the model's own is not there."""

@@ -318,6 +318,7 @@ class ObjectiveSettings(Section):
     name: Text = "auto"
     direction: Literal["auto", "min", "max"] = "auto"
     threshold: Literal["default", "tuned"] = "default"
+    also: Annotated[tuple[Text, ...], Field(strict=False)] = ()  # YAML has lists, not tuples
 
     @property
     def resolved_direction(self) -> Literal["min", "max"] | None:

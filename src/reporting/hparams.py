@@ -48,6 +48,7 @@ class HParamsListener(SearchListener):
         """
         self._run, self._space, self._metrics = run, space, metrics
         self._objective = progress.objective.name
+        self._also = [other.name for other in progress.also]
         self._files: dict[str, Path] = {}  # by root trial
         self._seconds: dict[str, float] = {}
         self._open_roots: set[str] = set()
@@ -95,7 +96,17 @@ class HParamsListener(SearchListener):
             self._write(record.spec.root_id, [_scalars({CONFIRMED: record.confirmed})], step)
 
     def on_search_end(self, end: SearchEnd, progress: SearchProgress) -> None:
-        """Ends the sessions that waited for promotions."""
+        """Tells which rows are on the Pareto front; ends the sessions that waited for promotions.
+
+        A root trial is on it if the last of its rungs is.
+        """
+        if progress.also:
+            front = {record.spec.trial_id for record in progress.front}
+            completed = sorted(progress.completed, key=lambda record: record.spec.trial_id)
+            last = {record.spec.root_id: record for record in completed}
+            for root_id, record in last.items():
+                numbers = {"pareto": record.spec.trial_id in front}
+                self._write(root_id, [_scalars(numbers)], step=record.result.epochs)
         if end.kind != "interrupted":
             ended = {record.spec.root_id for record in progress.records}
             for root_id in sorted(self._open_roots & ended):
@@ -120,6 +131,10 @@ class HParamsListener(SearchListener):
         names = [f"val_{name}" for name in self._metrics]
         shown |= {BEST + name: name for name in names if name != objective}
         shown |= {"epochs": "epochs", "seconds": "seconds", "parameters": "parameters"}
+        if "prediction_seconds" in self._also:
+            shown |= {f"{BEST}prediction_seconds": "prediction seconds"}
+        if self._also:
+            shown |= {"pareto": "pareto"}
         if objective != "val_loss":  # behind, as it is mostly one of the metrics once more
             shown |= {f"{BEST}val_loss": "val_loss"}
         if has_rungs:

@@ -12,6 +12,7 @@ from src.files import write_atomically
 from src.run_directory import RunDirectory
 from src.search import space as spaces
 from src.search.events import SearchListener, SearchProgress
+from src.search.pareto import value_of
 from src.search.trial import TrialRecord, TrialResult
 
 SCORE_KEYS = ("trial_id", "status", "score", "score_std")
@@ -59,7 +60,14 @@ class TrialsTableListener(SearchListener):
         averaged = any(record.result.score_error is not None for record in repeated)
         errors = [_error_key(name) for name in ("score", *self._metrics)] if averaged else []
         errors += CONFIRMED_KEYS if confirmed else ()
-        columns = [*SCORE_KEYS, *self._metrics, *errors, *TRIAL_KEYS, *self._names]
+        also = [other.name for other in progress.also if other.name not in self._metrics]
+        if progress.also:
+            front = {record.spec.trial_id for record in progress.front}
+            for row, ended in zip(rows, records, strict=True):
+                row |= {name: value_of(ended, name) for name in also}
+                row["pareto"] = ended.spec.trial_id in front
+            also.append("pareto")
+        columns = [*SCORE_KEYS, *self._metrics, *errors, *also, *TRIAL_KEYS, *self._names]
         write_atomically(self._run.trials_table, _csv(rows, columns))
         if repeated:
             fits = [row for record in repeated for row in _fit_rows(record)]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import keras_tuner as kt
 
 from src.run_directory import RunDirectory
+from src.search.pareto import front_of
 from src.search.trial import Confirmation, TrialRecord, TrialResult, TrialSpec, ranking_key
 
 if TYPE_CHECKING:  # it needs Keras and much else
@@ -53,6 +54,7 @@ class SearchProgress:
         objective: name and direction of the score.
         total: how many trials there will be; None if that cannot be known.
         records: in the order in which they ended.
+        also: what counts beside the objective, though the search does not optimise it.
         knowledge: how much of an earlier run could be used; empty without one.
         seconds: that the search has taken, up to its last snapshot, resumes added up.
         notices: what a user should know of the files of a search that goes on, a sentence each.
@@ -62,6 +64,7 @@ class SearchProgress:
     objective: kt.Objective
     total: int | None
     records: list[TrialRecord] = field(default_factory=list)
+    also: tuple[kt.Objective, ...] = ()
     knowledge: str = ""
     seconds: float = 0.0
     notices: list[str] = field(default_factory=list)
@@ -97,6 +100,11 @@ class SearchProgress:
     def pruned(self) -> int:
         """How many trials the pruner cut short."""
         return sum(record.result.cut == "pruned" for record in self.records)
+
+    @property
+    def front(self) -> list[TrialRecord]:
+        """The trials that no other one beats in all that counts, best first."""
+        return front_of(self.completed, self.objective, self.also)
 
     @property
     def failures(self) -> int:

@@ -12,6 +12,7 @@ from hypermodels import HYPERMODELS
 from hypermodels.losses import LOSS_HYPERPARAMETERS
 from src import registry
 from src.config import Config
+from src.config.objectives import COSTS
 from src.data.leaks import leak_notices
 from src.data.loading import Data, load_data
 from src.data.tables.columns import Table
@@ -25,7 +26,7 @@ from src.search.imbalance import check_task, check_validation_classes
 from src.search.initial import check_initial
 from src.search.knowledge import Knowledge, read_knowledge
 from src.search.narrowing import check_effect, check_training, narrow
-from src.search.objective import resolve_objective
+from src.search.objective import resolve_also, resolve_objective
 from src.search.oracle import SearchOracle
 from src.search.patience import patience_notices
 from src.search.pruning import check_pruner, pruner_notices
@@ -50,6 +51,7 @@ class PreparedSearch:
         objective: name and direction.
         oracle: proposes the trials.
         widest: how far each range of the HyperModel may be set, by hyperparameter.
+        also: what counts beside the objective.
     """
 
     config: Config
@@ -61,6 +63,7 @@ class PreparedSearch:
     objective: kt.Objective
     oracle: SearchOracle
     widest: dict[str, tuple[float, float]]
+    also: tuple[kt.Objective, ...] = ()
 
     @property
     def trials(self) -> int | None:
@@ -104,6 +107,7 @@ class PreparedSearch:
             baselines=config.run.baselines,
             save_interval=config.training.save_interval,
             full_board=config.run.tensorboard == "full",
+            time_predictions="prediction_seconds" in config.objective.also,
         )
 
     @property
@@ -174,6 +178,7 @@ def prepare(config: Config, saved: SavedSearch | None = None) -> PreparedSearch:
     check_effect(space, own_names)
     check_training(space, config.training)
     objective = resolve_objective(config.objective, data.task, hypermodel.offered_metrics, space)
+    also = resolve_also(config.objective, objective, data.task, hypermodel.offered_metrics, space)
     check_validation_classes(config, data, objective)
     plan = _plan(config, objective)
     class_weight = _class_weight(config)
@@ -210,7 +215,8 @@ def prepare(config: Config, saved: SavedSearch | None = None) -> PreparedSearch:
     )
     widest = spaces.widest(declared, hypermodel_class.limits())
     prepared = PreparedSearch(
-        *(config, data, hypermodel, space, passed_over, notices, objective, oracle, widest)
+        *(config, data, hypermodel, space, passed_over, notices, objective, oracle, widest),
+        also=also,
     )
     if config.tuner.knowledge is None:
         return prepared
@@ -263,6 +269,7 @@ def _plan(config: Config, objective: kt.Objective) -> TrainingPlan:
         baseline=config.training.early_stopping_baseline,
         batch_memory=config.training.batch_memory,
         batch_share=config.training.batch_share,
+        also=tuple(name for name in config.objective.also if name not in COSTS),
     )
 
 

@@ -56,11 +56,12 @@ def rehearse(
         except Exception as error:  # a HyperModel or callback of any user's may raise anything
             first = first or error
             continue
-        if plan.monitor not in logs:
-            raise UserError(
-                f"objective.name: '{plan.monitor}' is not among what {owner} reports after an "
-                f"epoch: {', '.join(logs)}"
-            )
+        for key, name in (("name", plan.monitor), *(("also", name) for name in plan.also)):
+            if name not in logs:
+                raise UserError(
+                    f"objective.{key}: '{name}' is not among what {owner} reports after an "
+                    f"epoch: {', '.join(logs)}"
+                )
         return model, arrays
     assert first is not None
     raise UserError(

@@ -34,6 +34,7 @@ from src.search.failures import (
     check_parameters,
     out_of_memory,
 )
+from src.search.prediction_time import prediction_seconds
 from src.search.seeds import trial_seed
 from src.search.space import restored
 from src.search.stopping import TrialInterruptedError
@@ -64,6 +65,7 @@ class RunContext:
         save_interval: epochs or else seconds after which a running trial is saved, to go on from
             there if it is killed; neither for never.
         full_board: whether TensorBoard gets graphs and histograms too.
+        time_predictions: whether it is measured how long a trial's model takes to predict.
     """
 
     seed: int
@@ -79,6 +81,7 @@ class RunContext:
     baselines: bool = True
     save_interval: tuple[int | None, float | None] = (None, None)
     full_board: bool = False
+    time_predictions: bool = False
 
     @property
     def saves(self) -> bool:
@@ -329,6 +332,8 @@ class TrialRunner:
         weights = context.run.weights(spec.trial_id, execution, fold)
         save_weights(weights, best.weights)
         logs = {n: value for n, value in best.logs.items() if n not in callbacks.CONTROLS}
+        if context.time_predictions:
+            logs["prediction_seconds"] = prediction_seconds(model, arrays.x_validation)
         return FitResult(
             *(execution, fold, best.value, best.epoch, reached, logs),
             weights=checksum(weights),

@@ -52,6 +52,7 @@ class SearchTuner(kt.Tuner):
         executor: runs the trials.
         stop: set when a signal asks the search to stop.
         head: what the snapshot says of the search that does not change.
+        also: what counts beside the oracle's objective.
         saved: the state to go on from; None for a new search.
         listeners: told of everything that happens.
     """
@@ -66,6 +67,7 @@ class SearchTuner(kt.Tuner):
         executor: Executor,
         stop: StopRequest,
         head: Mapping[str, Any],
+        also: tuple[kt.Objective, ...] = (),
         saved: SavedSearch | None = None,
         listeners: Sequence[SearchListener] = (),
     ) -> None:
@@ -84,6 +86,7 @@ class SearchTuner(kt.Tuner):
         self.progress = SearchProgress(
             oracle.objective,
             oracle.total(config.tuner.trial_cap),
+            also=also,
             confirms=config.tuner.confirm.trials is not None,
         )
         self.limits = SearchLimits(config.limits, self.progress, shares=oracle.continues_trials)

@@ -100,6 +100,7 @@ def search(
                     executor=executor,
                     stop=stop,
                     head=head(config, text, prepared.identity),
+                    also=prepared.also,
                     saved=saved,
                     listeners=listeners,
                 )

@@ -20,6 +20,7 @@ import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -90,7 +91,8 @@ def main() -> int:
     pairs = [(data, seed) for seed in range(1, options.seeds + 1) for data in options.data]
     try:
         with ThreadPoolExecutor(options.jobs) as pool:
-            for more in pool.map(lambda pair: _of_one_split(*pair, known, options), pairs):
+            one_split = partial(_of_one_split, known=known, options=options)
+            for more in pool.map(one_split, *zip(*pairs, strict=True)):
                 found += more
                 if options.json:
                     rows = [asdict(one) for one in found]

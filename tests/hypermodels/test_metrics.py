@@ -34,11 +34,10 @@ def model_with_all(task: str) -> EpochModel:
     activation = "sigmoid" if task == "binary" else "softmax"
     outputs = keras.layers.Dense(problem.outputs, activation=activation)(inputs)
     model = EpochModel(inputs, outputs)
-    reported = metrics.build_metrics(problem, "balanced_accuracy")
-    reported += metrics.build_metrics(problem, "f1")[2:]
+    reported = metrics.build_metrics(problem, ("f1", "auc", "balanced_accuracy"))
     loss = "binary_crossentropy" if task == "binary" else "sparse_categorical_crossentropy"
     model.compile(keras.optimizers.SGD(0.3), loss=loss, metrics=reported, jit_compile=False)
-    model.whole_metrics = {name: metrics.WHOLE[name] for name in ("auc", "pr_auc")}
+    model.whole_metrics = metrics.build_whole_metrics(problem, ("f1", "pr_auc", "auc"))
     model.optimizer.build(model.trainable_variables)
     return model
 

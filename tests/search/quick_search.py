@@ -99,7 +99,8 @@ def ended(folder: Path) -> set[str]:
 
 
 def _prepare(config: Any) -> PreparedSearch:
-    key = repr([config.tuner, config.pruner, config.training, config.seed, config.data])
+    parts = (config.tuner, config.pruner, config.training, config.objective, config.seed)
+    key = repr([parts, config.data])
     if key not in _prepared:
         _prepared[key] = preparing.prepare(config)
     prepared = _prepared[key]
