@@ -11,11 +11,11 @@ from src.run_directory import RUNS, RunDirectory
 
 TOO_LARGE = 1e150  # such a score or time is none: sums of squares would overflow
 LARGEST = 1e12  # a count of epochs that is larger is none
-TEXTS = ("trial_id", "status", "reason", "parent", "worker", "started", "ended")
+TEXTS = ("trial_id", "status", "cut", "reason", "parent", "worker", "started", "ended")
 WHOLE = ("epochs", "best_epoch", "bracket", "rung")
 TRIAL_COLUMNS = (
     *("trial_id", "status", "score", "score_std", "score_error", "epochs", "best_epoch", "seconds"),
-    *("started", "ended", "worker", "reason", "parent", "bracket", "rung"),
+    *("started", "ended", "worker", "cut", "reason", "parent", "bracket", "rung"),
 )
 HISTORY_COLUMNS = ("trial_id", "execution", "fold", "epoch", "learning_rate", "batch_size")
 

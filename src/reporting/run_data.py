@@ -58,6 +58,8 @@ class RunData:
         predictions: best/predictions.csv; empty without it.
         fits: as `load_fits` gives it.
         fingerprint: of the rows.
+        told: by trial, the score that the tuner was told: of one that was cut short, what it would
+            have come to.
         notices: what could not be read, a sentence each.
     """
 
@@ -78,6 +80,7 @@ class RunData:
     predictions: pd.DataFrame = field(default_factory=pd.DataFrame)
     fits: pd.DataFrame = field(default_factory=pd.DataFrame)
     fingerprint: str = ""
+    told: Mapping[str, float | None] = field(default_factory=dict)
     notices: tuple[str, ...] = ()
 
     @property
@@ -87,16 +90,30 @@ class RunData:
 
     @cached_property
     def completed(self) -> pd.DataFrame:
-        """The trials with a score, best first; of equal scores the earlier."""
+        """The trials with a score, best first, pruned ones last; of equal scores the earlier."""
         finite = np.isfinite(self.trials["score"].to_numpy(float))
         done: pd.DataFrame = self.trials[(self.trials["status"] == "COMPLETED").to_numpy() & finite]
-        order = np.lexsort((done["trial_id"].astype(str), -self.sign * done["score"]))
+        ids, pruned = done["trial_id"].astype(str), done["cut"] == "pruned"
+        order = np.lexsort((ids, -self.sign * done["score"], pruned))
         return done.iloc[order].reset_index(drop=True)
 
     @cached_property
     def failed(self) -> pd.DataFrame:
         """The trials that failed, in order."""
         return self.trials[self.trials["status"] == "FAILED"].reset_index(drop=True)
+
+    @property
+    def uncut(self) -> pd.DataFrame:
+        """Those of `completed` that trained to their end."""
+        done = self.completed
+        return done[done["cut"].isna()].reset_index(drop=True)
+
+    @property
+    def expected(self) -> pd.DataFrame:
+        """`completed`, but as `score` of those that were cut short what they would have come to."""
+        done = self.completed
+        told = done["trial_id"].map(dict(self.told)).astype(float)
+        return done.assign(score=done["score"].where(done["cut"].isna() | told.isna(), told))
 
     @property
     def best(self) -> "pd.Series[Any] | None":
@@ -196,6 +213,7 @@ def read_run(run: RunDirectory) -> RunData:
         predictions=_predictions(run, notices),
         fits=_fits(run, notices),
         fingerprint=str(_mapping(identity.get("data")).get("content", "")),
+        told={} if saved is None else {t["trial_id"]: t["score"] for t in saved.trials},
         notices=tuple(notices),
     )
 

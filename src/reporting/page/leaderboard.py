@@ -42,7 +42,8 @@ def leaderboard(data: RunData, domains: tuple[Domain, ...], most: int = MOST) ->
     rows = []
     for _, trial in trials.iterrows():
         cells = [str(trial["trial_id"]), _score(trial, spread=spread), distance(data, trial)]
-        cells += [f"{_whole(trial['best_epoch'])}/{_whole(trial['epochs'])}"]
+        cut = "" if pd.isna(trial["cut"]) else f" {trial['cut']}"
+        cells += [f"{_whole(trial['best_epoch'])}/{_whole(trial['epochs'])}{cut}"]
         cells += [number(float(trial["seconds"]), 3)]
         cells += [_whole(trial["parameters"])] if sized else []
         cells += [brief(domain, trial[domain.name]) or "–" for domain in varying]
