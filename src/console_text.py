@@ -48,7 +48,9 @@ def trial_line(record: TrialRecord, progress: SearchProgress | None = None) -> T
         return line
     best = None if progress is None else progress.best
     line.append(score_text(record), style="bold green" if best is record else "")
-    line.append(f"  epoch {result.best_epoch} of {result.epochs}  {result.seconds:.1f} s")
+    if result.cut is None:
+        line.append(f"  epoch {result.best_epoch} of {result.epochs}")
+    line.append(f"  {result.seconds:.1f} s")
     if spec.parent_id is not None:
         line.append(f"  continues {spec.parent_id}", style="dim")
     if result.cut is not None:

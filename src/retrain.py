@@ -95,6 +95,8 @@ def _show_plan(trial: "FinishedTrial", seeds: int, threshold: "Threshold | None"
         f"  {times}, for {epochs} of {context.plan.epochs} epochs, on {len(data.development):,} "
         "training and validation rows"
     )
+    if record.result.cut is not None:
+        print(f"  it was {record.result.reason}; more epochs might have been better")
     for name in left_out(trial):
         print(f"  without {name}, which needs validation rows: {INSTEAD.get(name, ELSE_INSTEAD)}")
     if threshold is not None:

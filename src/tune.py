@@ -17,7 +17,7 @@ from src.config.objectives import KNOWN_DIRECTIONS
 from src.config.presets import preset_names
 from src.data import SOURCES
 from src.scratch import ScratchFolder
-from src.search import TUNERS
+from src.search import PRUNERS, TUNERS
 from src.search.stopping import Interruption, StopRequest
 
 if TYPE_CHECKING:
@@ -144,6 +144,7 @@ presets (--config):
 data.source:      {", ".join(SOURCES)}
 hypermodel.name:  {", ".join(HYPERMODELS)}
 tuner.name:       {", ".join(TUNERS)}
+pruner.name:      {", ".join(PRUNERS)}
 objective.name:   {", ".join(KNOWN_DIRECTIONS)}
 
 overrides are dotted paths into the configuration with YAML values; the last one wins:

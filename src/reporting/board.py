@@ -58,7 +58,7 @@ class BoardListener(SearchListener):
         """Adds the best score so far, by trials and by epochs trained."""
         self._ended += 1
         self._epochs += len(record.result.history)
-        score = record.result.score
+        score = None if record.ranks_behind else record.result.score
         sign = 1.0 if progress.objective.direction == "max" else -1.0
         if score is not None and (self._best is None or sign * score > sign * self._best):
             self._best = score

@@ -11,12 +11,12 @@ from src.run_directory import RUNS, RunDirectory
 
 TOO_LARGE = 1e150  # such a score or time is none: sums of squares would overflow
 LARGEST = 1e12  # a count of epochs that is larger is none
-TEXTS = ("trial_id", "status", "reason", "parent", "worker", "started", "ended")
+TEXTS = ("trial_id", "status", "cut", "reason", "parent", "worker", "started", "ended")
 WHOLE = ("epochs", "best_epoch", "bracket", "rung")
 NUMBERS = ("score", "score_std", "score_error", "confirmed", "confirmed_error", "seconds")
 TRIAL_COLUMNS = (
     *("trial_id", "status", "epochs", "best_epoch", *NUMBERS),
-    *("started", "ended", "worker", "reason", "parent", "bracket", "rung"),
+    *("started", "ended", "worker", "cut", "reason", "parent", "bracket", "rung"),
 )
 HISTORY_COLUMNS = ("trial_id", "execution", "fold", "epoch", "learning_rate", "batch_size")
 

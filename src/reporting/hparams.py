@@ -84,6 +84,8 @@ class HParamsListener(SearchListener):
             numbers |= {"bracket": spec.bracket, "rung": spec.rung}
         numbers |= {BEST + name: value for name, value in result.metrics.items()}
         self._write(root_id, [_scalars(numbers)], step=result.epochs)
+        if result.reason:  # it was cut short
+            self._write(root_id, [_converted(text_pb("reason", result.reason))])
         if spec.bracket is None:  # else a promotion may follow
             self._close(root_id, api_pb2.STATUS_SUCCESS)
 

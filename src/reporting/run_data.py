@@ -58,6 +58,8 @@ class RunData:
         predictions: best/predictions.csv; empty without it.
         fits: as `load_fits` gives it.
         fingerprint: of the rows.
+        told: by trial, the score that the tuner was told: of one that was cut short, what it would
+            have come to.
         notices: what could not be read, a sentence each.
     """
 
@@ -78,6 +80,7 @@ class RunData:
     predictions: pd.DataFrame = field(default_factory=pd.DataFrame)
     fits: pd.DataFrame = field(default_factory=pd.DataFrame)
     fingerprint: str = ""
+    told: Mapping[str, float | None] = field(default_factory=dict)
     notices: tuple[str, ...] = ()
 
     @property
@@ -93,15 +96,14 @@ class RunData:
         `search_score` is what the search went by.
         """
         finite = np.isfinite(self.trials["score"].to_numpy(float))
-        done: pd.DataFrame = self.trials[
-            (self.trials["status"] == "COMPLETED").to_numpy() & finite
-        ].copy()
+        ended = (self.trials["status"] == "COMPLETED").to_numpy() & finite
+        done: pd.DataFrame = self.trials[ended].copy()
         done["search_score"] = done["score"]
-        confirmed = done["confirmed"].notna()
-        refuted = (done["reason"].fillna("") != "") & ~confirmed
+        confirmed, cut = done["confirmed"].notna(), done["cut"].notna()
+        refuted = (done["reason"].fillna("") != "") & ~confirmed & ~cut
         for name, mean in (("score", "confirmed"), ("score_error", "confirmed_error")):
             done[name] = done[mean].where(confirmed, done[name])
-        place = np.where(confirmed, 0, np.where(refuted, 2, 1))
+        place = np.select([confirmed, done["cut"] == "pruned", refuted], [0, 2, 3], 1)
         order = np.lexsort((done["trial_id"].astype(str), -self.sign * done["score"], place))
         return done.iloc[order].reset_index(drop=True)
 
@@ -109,6 +111,19 @@ class RunData:
     def failed(self) -> pd.DataFrame:
         """The trials that failed, in order."""
         return self.trials[self.trials["status"] == "FAILED"].reset_index(drop=True)
+
+    @property
+    def uncut(self) -> pd.DataFrame:
+        """Those of `completed` that trained to their end."""
+        done = self.completed
+        return done[done["cut"].isna()].reset_index(drop=True)
+
+    @property
+    def expected(self) -> pd.DataFrame:
+        """`completed`, but as `score` of those that were cut short what they would have come to."""
+        done = self.completed
+        told = done["trial_id"].map(dict(self.told)).astype(float)
+        return done.assign(score=done["score"].where(done["cut"].isna() | told.isna(), told))
 
     @property
     def best(self) -> "pd.Series[Any] | None":
@@ -208,6 +223,7 @@ def read_run(run: RunDirectory) -> RunData:
         predictions=_predictions(run, notices),
         fits=_fits(run, notices),
         fingerprint=str(_mapping(identity.get("data")).get("content", "")),
+        told={} if saved is None else {t["trial_id"]: t["score"] for t in saved.trials},
         notices=tuple(notices),
     )
 

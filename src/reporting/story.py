@@ -57,7 +57,8 @@ class Story:
 def tell(data: RunData) -> Story:
     """Runs every analysis and rule."""
     completed = data.completed
-    importance = importances(completed, data.searched, data.direction)
+    # A score of a trial that was cut short tells how fast it learned, not what it comes to.
+    importance = importances(data.expected, data.searched, data.direction)
     noise = score_noise(data)
     place = {name: index for index, name in enumerate(importance.share)}
     ordered = sorted(data.searched, key=lambda domain: place.get(domain.name, len(place)))
@@ -147,15 +148,16 @@ def _trained(data: RunData) -> list[Finding]:
         curves = {name: data.curve(trial_id, name) for name in dict.fromkeys(names)}
         curves = {name: curve for name, curve in curves.items() if len(curve)}
         found += training.winner_fit(pd.DataFrame(curves), data.objective, data.direction)
-    found += training.plateaus_never_fired(data.completed, data.history)
+    found += training.cut_short(data.completed, data.epochs)
+    found += training.plateaus_never_fired(data.uncut, data.history)
     if not data.hyperband:
-        found += training.early_stopping_always(data.completed, data.epochs)
+        found += training.early_stopping_always(data.uncut, data.epochs)
     return found + training.still_improving(_at_last_rung(data), data.epochs)
 
 
 def _at_last_rung(data: RunData) -> pd.DataFrame:
-    """The completed trials, best first; of Hyperband those of each bracket's last rung."""
-    done = data.completed
+    """The trials that trained to their end, best first; of Hyperband in each last rung."""
+    done = data.uncut
     if data.hyperband:
         done = done[done["rung"] == done.groupby("bracket")["rung"].transform("max")]
     return done.reset_index(drop=True)

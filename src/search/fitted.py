@@ -49,16 +49,18 @@ def trained_network(
 
 
 def fit_models(context: RunContext, record: TrialRecord) -> list[keras.Model]:
-    """The models of raw rows of all fits of a trial, each at its best epoch.
+    """The models of raw rows of all fits that a trial has, each at its best epoch.
 
     Raises:
         UserError: if their weights cannot be read.
     """
-    data, models = context.data, []
+    data, models, trained = context.data, [], _trained(record)
     inputs = () if data.table is None else data.table.inputs
     for fold, (train, validation) in enumerate(data.folds(record.spec.folds)):
         arrays = context.arrays(train, validation)
         for execution in range(record.spec.executions):
+            if (execution, fold) not in trained:
+                continue
             network = trained_network(context, record, execution, fold, arrays)
             models.append(raw_model(network, arrays.scaling, arrays.problem, inputs))
     return models
@@ -68,7 +70,8 @@ def held_out_predictions(context: RunContext, record: TrialRecord) -> tuple[Rows
     """Returns row numbers and what the fits of a trial predict for those that they have not seen.
 
     After cross-validation, each row is predicted by the fold that validated on it, of the first
-    execution; without it, by the execution with the best score.
+    execution; without it, by the execution with the best score. Of a trial that was cut short, the
+    rows of folds that it did not train on are left out.
 
     Raises:
         UserError: if their weights cannot be read.
@@ -79,9 +82,16 @@ def held_out_predictions(context: RunContext, record: TrialRecord) -> tuple[Rows
     execution = best_execution(context, record) if len(folds) == 1 else 0
     pieces = []
     for fold, (train, validation) in enumerate(folds):
+        if (execution, fold) not in _trained(record):
+            continue
         arrays = context.arrays(train, validation)
         network = trained_network(context, record, execution, fold, arrays)
         model = raw_model(network, arrays.scaling, arrays.problem, inputs)
         pieces.append((validation, predict(model, data.raw_rows(validation))))
     rows, predictions = zip(*pieces, strict=True)
     return np.concatenate(rows), np.concatenate(predictions)
+
+
+def _trained(record: TrialRecord) -> set[tuple[int, int]]:
+    """Execution and fold of each fit."""
+    return {(fit.execution, fit.fold) for fit in record.result.fits}

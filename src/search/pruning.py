@@ -71,8 +71,8 @@ class HalvingRule:
     def bar(self, reached: Sequence[float]) -> tuple[float, str]:
         """The last value that has such a place, were the trial itself among them."""
         places = max(1, (len(reached) + 1) // self._factor)
-        among = "the best" if places == 1 else f"the {places} best"
-        return reached[-places], f"the least of {among} of {len(reached)} trials there"
+        place = "the best of" if places == 1 else f"place {places} among"
+        return reached[-places], f"{place} {len(reached)} trials there"
 
 
 class NoRule:

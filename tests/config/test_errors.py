@@ -23,8 +23,11 @@ BAD_OVERRIDES = [
     ("tuner.nmae=grid", ["tuner.nmae: unknown key", "Did you mean 'name'?", "Known under tuner"]),
     ("tuner=grid", ["tuner: 'grid'", "a mapping with the keys name, max_trials", "tuner.name"]),
     ("tuner=", ["tuner: null", "a mapping with the keys"]),
-    ("epochs=5", ["epochs: unknown key. Did you mean 'training.epochs'? Known: seed"]),
-    ("name=x", ["Did you mean 'hypermodel.name' or 'tuner.name' or 'objective.name' or"]),
+    (
+        "epochs=5",
+        ["epochs: unknown key. Did you mean 'training.epochs' or 'limits.epochs'? Known: seed"],
+    ),
+    ("name=x", ["Did you mean 'hypermodel.name' or 'tuner.name' or 'pruner.name' or"]),
     ("lr=0.1", ["lr: unknown key. If it is a hyperparameter, write space.lr. Known: seed"]),
     ("trainig.epochs=5", ["trainig: unknown key", "'training'", "override 'trainig.epochs=5'"]),
     ("training.epochs=ten", ["training.epochs: 'ten'", "an integer of at least 1"]),

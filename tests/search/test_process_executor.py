@@ -24,6 +24,7 @@ from src.data.mapped import MappedData, map_data
 from src.reporting import report_listeners
 from src.run_directory import RunDirectory
 from src.search import EXECUTORS, process_executor, run
+from src.search.cutting import nothing_ends
 from src.search.events import SearchListener, TrialProgress
 from src.search.executors import SerialExecutor
 from src.search.oracles import hyperband_rungs
@@ -189,6 +190,45 @@ def test_listeners_are_told_how_far_each_trial_is(
         ]
 
 
+def test_a_running_trial_ends_with_what_it_has_reached_when_the_search_asks(
+    tmp_path: Path,
+) -> None:
+    reason: list[str] = []
+    executor, spec = executor_of(tmp_path, workers=1, ending=lambda: "".join(reason))
+    try:
+        endless = executor.submit(replace(spec, trial_id="0007", epochs=10**6))
+        wait_until(lambda: executor._workers[0].last is not None)
+        reason.append("30 minutes are over (limits.minutes)")
+        result = endless.result(timeout=60)
+        reason.clear()
+        after = executor.submit(replace(spec, trial_id="0008", epochs=2)).result(timeout=60)
+    finally:
+        executor.shutdown()
+    assert (result.status, result.cut) == ("COMPLETED", "ended")
+    assert result.trained == result.epochs == result.fits[0].epochs == len(result.history)
+    place = f"at epoch {result.epochs} of 1000000"
+    assert result.reason == f"ended {place}: 30 minutes are over (limits.minutes)"
+    assert result.score == max(row["val_accuracy"] for row in result.history)
+    assert (after.cut, after.epochs) == (None, 2)  # the request was not for this one
+
+
+def test_pruned_trials_of_two_workers_are_behind_others_that_had_ended(tmp_path: Path) -> None:
+    pruner = ("pruner.name=median", "pruner.startup_trials=1", "pruner.first_epoch=1")
+    few = ("tuner.max_trials=6", "training.epochs=6", f"run.directory={tmp_path}")
+    outcome = run(load_config("quick", [*TINY, *pruner, *few, *PROCESSES]))
+    records = {r.spec.trial_id: r for r in outcome.progress.records}
+    cut = [r for r in records.values() if r.result.cut is not None]
+    assert cut
+    for record in cut:
+        values = [row["val_accuracy"] for row in record.result.history]
+        bars = {bar.epoch: bar.value for bar in record.spec.bars[0]}
+        assert len(values) == record.result.epochs < 6
+        assert max(values) < bars[len(values)]
+        assert all(max(values[:n]) >= bars[n] for n in range(1, len(values)))
+    assert outcome.progress.best is not None
+    assert outcome.progress.best.result.cut is None
+
+
 def test_a_worker_prefers_trials_whose_graph_it_has_traced(tmp_path: Path) -> None:
     executor, spec = executor_of(tmp_path, workers=2)
     try:
@@ -302,7 +342,10 @@ def test_trials_may_end_in_any_order(
 
 
 def executor_of(
-    folder: Path, workers: int, on_progress: Callable[[TrialProgress], None] = lambda _: None
+    folder: Path,
+    workers: int,
+    on_progress: Callable[[TrialProgress], None] = lambda _: None,
+    ending: Callable[[], str] = nothing_ends,
 ) -> tuple[ProcessExecutor, TrialSpec]:
     """An executor on iris, and a trial that takes minutes."""
     config = load_config("quick", [*TINY, "space.early_stopping_patience=0"])
@@ -311,7 +354,7 @@ def executor_of(
     plan = TrainingPlan(1_000_000, prepared.objective.name, prepared.objective.direction)
     context = RunContext(7, "mlp", prepared.data, plan, RunDirectory(folder))
     spec = TrialSpec("0000", "0000", None, hp.get_config(), 0, 1_000_000)
-    return ProcessExecutor(context, workers, on_progress, lambda: False), spec
+    return ProcessExecutor(context, workers, on_progress, lambda: False, ending), spec
 
 
 def test_shutdown_ends_running_trials_at_once_and_may_be_called_again(tmp_path: Path) -> None:

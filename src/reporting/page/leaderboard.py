@@ -44,7 +44,8 @@ def leaderboard(data: RunData, domains: tuple[Domain, ...], most: int = MOST) ->
     rows = []
     for _, trial in trials.iterrows():
         cells = [str(trial["trial_id"]), _score(trial, spread=spread), distance(data, trial)]
-        cells += [f"{_whole(trial['best_epoch'])}/{_whole(trial['epochs'])}"]
+        cut = "" if pd.isna(trial["cut"]) else f" {trial['cut']}"
+        cells += [f"{_whole(trial['best_epoch'])}/{_whole(trial['epochs'])}{cut}"]
         cells += [number(float(trial["seconds"]), 3)]
         cells += [number(float(trial["search_score"]), 5)] if confirmed else []
         cells += [_whole(trial["parameters"])] if sized else []

@@ -28,13 +28,17 @@ def in_order(data: RunData) -> pd.DataFrame:
         value = data.settings.get(key)
         fits *= value if isinstance(value, int) else 1
     cost = (trials["epochs"].astype("Float64").fillna(0) - before).clip(lower=0) * fits
+    of_all_fits = data.history["trial_id"].value_counts().astype(float)
+    trained = trials["trial_id"].map(of_all_fits).astype("Float64")
+    cost = cost.where(trials["cut"].isna() | trained.isna(), trained)
     trials["cost"] = cost.to_numpy(float)
     return trials.reset_index(drop=True)
 
 
 def best_so_far(data: RunData, trials: pd.DataFrame) -> Array:
     """The best score up to each trial; NaN before the first."""
-    good = trials["score"].where(trials["status"] == "COMPLETED")
+    counted = (trials["status"] == "COMPLETED") & (trials["cut"] != "pruned")
+    good = trials["score"].where(counted)
     best = (data.sign * good.astype(float)).cummax().ffill()
     return np.asarray(data.sign * best, float)
 
@@ -71,7 +75,8 @@ def _progress(data: RunData, trials: pd.DataFrame, x: Array, label: str) -> Draw
     for row, trial_id in enumerate(trials["trial_id"]):
         if done[row]:
             score = float(trials["score"].iloc[row])
-            title = f"trial {trial_id}: {number(score)}"
+            cut = trials["cut"].iloc[row]
+            title = f"trial {trial_id}: {number(score)}" + ("" if pd.isna(cut) else f", {cut}")
             drawing.dot(*frame.point(x[row], score), radius, "faded_dot", title)
         else:
             across = frame.point(x[row], y.low)[0]

@@ -17,7 +17,8 @@ def idle_trials(trials: pd.DataFrame, direction: str, tolerance: float = 0.0) ->
         direction: `max` or `min`.
         tolerance: an improvement up to so much is none.
     """
-    good = trials["score"].where(trials["status"] == "COMPLETED").astype(float)
+    counted = (trials["status"] == "COMPLETED") & (trials["cut"] != "pruned")
+    good = trials["score"].where(counted).astype(float)
     if len(trials) < FEWEST or good.notna().sum() < FEWEST // 2:
         return None
     best = ((1.0 if direction == "max" else -1.0) * good).cummax().ffill()

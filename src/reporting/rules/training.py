@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from src.reporting.rules.finding import Finding
+from src.reporting.text import count
 
 FEWEST = 4  # trials, below which "always" and "never" say nothing
 
@@ -31,6 +32,27 @@ def plateaus_never_fired(completed: pd.DataFrame, history: pd.DataFrame) -> list
             "`space.plateau=false`.",
         )
     ]
+
+
+def cut_short(completed: pd.DataFrame, epochs: int | None) -> list[Finding]:
+    """How many trials were cut short, and where.
+
+    Args:
+        completed: the trials.
+        epochs: the most that a trial may train.
+    """
+    found = []
+    for cut, what in (("pruned", "The pruner ended"), ("ended", "A limit of the search ended")):
+        reached = completed.loc[(completed["cut"] == cut).to_numpy(), "epochs"].dropna()
+        if len(reached):
+            of = f" of {epochs}" if epochs is not None else ""
+            text = (
+                f"{what} {len(reached)} of {count(len(completed), 'completed trial')} before their "
+                f"time, after {float(reached.astype(float).mean()):.3g} epochs{of} on average: "
+                "their scores are what they had reached by then."
+            )
+            found.append(Finding("note", text))
+    return found
 
 
 def early_stopping_always(
