@@ -88,10 +88,14 @@ class GaussianProcessOracle(SearchOracle):
                 return values
         return self.untried_values()
 
+    def _points(self) -> int:
+        """How many points have been proposed."""
+        return len(self.trials)
+
     def _candidates(self, encoding: Encoding) -> Iterator[Array]:
         """Points in the order in which they are to be taken, unless they have been tried."""
         ended = [t for t in self.trials.values() if t.status in ("COMPLETED", "FAILED")]
-        number = len(self.trials)
+        number = self._points()
         if not encoding.axes:
             return
         if number < self.initial_points or not ended:
@@ -99,7 +103,7 @@ class GaussianProcessOracle(SearchOracle):
             even = qmc.Sobol(len(encoding.axes), rng=np.random.default_rng(self.seed))
             yield even.random(size)[number]
         else:
-            generator = np.random.default_rng(proposal_seed(self.seed, number))
+            generator = np.random.default_rng(proposal_seed(self.seed, len(self.trials)))
             yield from self._promising(encoding, ended, generator)
 
     def _promising(
@@ -122,7 +126,7 @@ class GaussianProcessOracle(SearchOracle):
         running = [t.hyperparameters.values for t in self.ongoing_trials.values()]
         if running:
             model.believe(encoding.features(*encoding.encode(running)))
-        margin = MARGINS[len(self.trials) % len(MARGINS)]
+        margin = MARGINS[self._points() % len(MARGINS)]
         search = PointSearch(encoding, model, incumbent + margin, generator)
         few = self._all_points(encoding)
         if few is not None:

@@ -19,10 +19,12 @@ class Targets:
     Attributes:
         values: higher is better; mean 0 and variance 1 where they differ; `(trials,)`.
         noise: variance that each has beside the noise of all, `(trials,)`.
+        unit: what a difference of 1 is in scores.
     """
 
     values: Array
     noise: Array
+    unit: float
 
 
 def make_targets(scores: Array, failed: NDArray[np.bool_], direction: str) -> Targets:
@@ -38,15 +40,16 @@ def make_targets(scores: Array, failed: NDArray[np.bool_], direction: str) -> Ta
         direction: `max` or `min`.
     """
     sign = 1.0 if direction == "max" else -1.0
-    result = np.zeros(len(scores))
+    result, unit = np.zeros(len(scores)), 1.0
     good = sign * np.clip(scores[~failed], -LARGEST, LARGEST)
     if len(good):
         good = _tamed(good)
         center, spread = good.mean(), good.std()
-        good = (good - center) / spread if spread > 0 else np.zeros(len(good))
+        unit = float(spread) if spread > 0 else 1.0
+        good = (good - center) / unit if spread > 0 else np.zeros(len(good))
         result[~failed] = good
         result[failed] = np.quantile(good, 0.1)
-    return Targets(result, np.where(failed, FAILURE_NOISE, 0.0))
+    return Targets(result, np.where(failed, FAILURE_NOISE, 0.0), unit)
 
 
 def _tamed(good: Array) -> Array:
