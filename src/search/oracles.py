@@ -14,7 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from src.config.schema import Config
 from src.search import space as spaces
 from src.search.oracle import SearchOracle
-from src.search.rungs import describe, hyperband_rungs
+from src.search.rungs import by_bracket, describe_brackets, describe_total, hyperband_rungs
 
 LARGEST_SCORE = 1e100
 
@@ -197,5 +197,6 @@ class HyperbandOracle(SearchOracle, kt.oracles.HyperbandOracle):
 
     def plan(self, cap: int | None) -> Sequence[str]:
         """One line a bracket, then the totals."""
-        rungs = hyperband_rungs(self.max_epochs, self.factor)
-        return describe(rungs, self.hyperband_iterations, cap)
+        brackets = by_bracket(hyperband_rungs(self.max_epochs, self.factor))
+        times = self.hyperband_iterations
+        return [*describe_brackets(brackets), describe_total(brackets * times, times, cap)]

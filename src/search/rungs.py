@@ -1,6 +1,6 @@
 """Hyperband's plan: brackets, their rungs, and what all of them cost."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import ceil, log
 
@@ -46,27 +46,37 @@ def hyperband_rungs(max_epochs: int, factor: int) -> list[Rung]:
     return rungs
 
 
-def describe(rungs: Sequence[Rung], times: int, cap: int | None) -> list[str]:
-    """One line a bracket, then the totals.
-
-    Args:
-        rungs: of one iteration.
-        times: how many iterations there are.
-        cap: the most trials that the user wants; None for no limit.
-    """
+def by_bracket(rungs: Iterable[Rung]) -> list[list[Rung]]:
+    """The rungs of each bracket, in order."""
     brackets: dict[int, list[Rung]] = {}
     for rung in rungs:
         brackets.setdefault(rung.bracket, []).append(rung)
-    lines = [
-        f"bracket {bracket}: "
-        + ", then ".join(f"{_trials(rung.trials)} to epoch {rung.epochs}" for rung in members)
-        for bracket, members in brackets.items()
+    return list(brackets.values())
+
+
+def describe_brackets(brackets: Sequence[Sequence[Rung]]) -> list[str]:
+    """A line for each bracket."""
+    return [
+        f"bracket {rungs[0].bracket}: "
+        + ", then ".join(f"{_trials(rung.trials)} to epoch {rung.epochs}" for rung in rungs)
+        for rungs in brackets
     ]
-    trials = times * sum(rung.trials for rung in rungs)
-    epochs = times * sum(rung.trials * (rung.epochs - rung.initial_epoch) for rung in rungs)
-    repeated = f" in {times} iterations" if times > 1 else ""
+
+
+def describe_total(brackets: Iterable[Sequence[Rung]], iterations: int, cap: int | None) -> str:
+    """A line for the whole search.
+
+    Args:
+        brackets: all of them.
+        iterations: how many of Hyperband's iterations they are.
+        cap: the most trials that the user wants; None for no limit.
+    """
+    rungs = [rung for bracket in brackets for rung in bracket]
+    trials = sum(rung.trials for rung in rungs)
+    epochs = sum(rung.trials * (rung.epochs - rung.initial_epoch) for rung in rungs)
+    repeated = f" in {iterations} iterations" if iterations > 1 else ""
     capped = f", ended after {cap:,} trials" if cap and cap < trials else ""
-    return [*lines, f"{trials:,} trials, {epochs:,} epochs in all{repeated}{capped}"]
+    return f"{trials:,} trials, {epochs:,} epochs in all{repeated}{capped}"
 
 
 def _trials(count: int) -> str:

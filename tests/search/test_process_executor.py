@@ -26,8 +26,8 @@ from src.run_directory import RunDirectory
 from src.search import EXECUTORS, process_executor, run
 from src.search.events import SearchListener, TrialProgress
 from src.search.executors import SerialExecutor
-from src.search.rungs import hyperband_rungs
 from src.search.process_executor import ProcessExecutor
+from src.search.rungs import hyperband_rungs
 from src.search.trial import TrialResult, TrialSpec
 from src.search.trial_runner import RunContext
 from src.search.workflow import SearchOutcome, prepare

@@ -4,8 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from src.search.rungs import Rung, hyperband_rungs
-
+from src.search.rungs import Rung, by_bracket, describe_brackets, describe_total, hyperband_rungs
 
 Scores = Mapping[str, float | None]
 """Of the trials that have ended, by id, higher is better; None of one that failed."""
@@ -35,28 +34,48 @@ class Brackets:
     among the best 1/factor of those that ended goes on already (asynchronous successive halving, Li
     et al. 2020), so that a free worker has something to do; else the next bracket begins.
 
+    The first iteration is Hyperband's. In each that follows, the last bracket, where every training
+    is a full one, takes the place of all: by then the model finds good configurations, and short
+    trainings would only choose among them those that are quick.
+
     Args:
         max_epochs: of the longest rung.
         factor: how many times fewer trials, and more epochs, each rung has than the one before.
-        iterations: how often all brackets are run.
+        iterations: how often there are as many brackets as Hyperband has.
 
     Attributes:
-        rungs: the plan of one iteration, bracket by bracket.
         members: by bracket that has begun and by rung: ids of its trials, each with its parent's.
     """
 
     def __init__(self, max_epochs: int, factor: int, iterations: int) -> None:
-        self.factor = factor
-        self.iterations = iterations
-        planned: dict[int, list[Rung]] = {}
-        for rung in hyperband_rungs(max_epochs, factor):
-            planned.setdefault(rung.bracket, []).append(rung)
-        self.rungs: list[list[Rung]] = list(planned.values())
+        self._factor = factor
+        self._iterations = iterations
+        self._first = by_bracket(hyperband_rungs(max_epochs, factor))
+        later = [self._first[-1]] * len(self._first)
+        self._planned = [*self._first, *later * (iterations - 1)]
         self.members: list[list[list[tuple[str, str | None]]]] = []
 
-    def plan(self, bracket: int) -> Sequence[Rung]:
-        """The rungs of a bracket, counted from the first of the search."""
-        return self.rungs[bracket % len(self.rungs)]
+    @property
+    def total(self) -> int:
+        """How many trials there will be; a promotion is one."""
+        return sum(rung.trials for rungs in self._planned for rung in rungs)
+
+    @property
+    def full(self) -> bool:
+        """Whether every place has been given out."""
+        return sum(len(rung) for rungs in self.members for rung in rungs) >= self.total
+
+    def describe(self, cap: int | None) -> list[str]:
+        """One line a bracket, then the totals.
+
+        Args:
+            cap: the most trials that the user wants; None for no limit.
+        """
+        lines = describe_brackets(self._first)
+        if self._iterations > 1 and len(self._first) > 1:
+            again = f"{len(self._first)} times bracket 0"
+            lines.append(f"each further iteration: {again}, as the model knows more by then")
+        return [*lines, describe_total(self._planned, self._iterations, cap)]
 
     def next_place(self, scores: Scores) -> Place | None:
         """Where the next trial belongs; None while a running one has to end first, or at the end.
@@ -67,7 +86,7 @@ class Brackets:
             scores: of the trials that have ended, higher is better; None of one that failed.
         """
         for bracket, rungs in enumerate(self.members):
-            plan = self.plan(bracket)
+            plan = self._planned[bracket]
             if len(rungs[0]) < plan[0].trials:
                 return Place(bracket, 0, plan[0], None)
             for choose in (self._sure, self._likely):
@@ -76,16 +95,17 @@ class Brackets:
                         found = choose(bracket, number, scores)
                         if found is not None:
                             return found
-        if len(self.members) < self.iterations * len(self.rungs):
-            return Place(len(self.members), 0, self.plan(len(self.members))[0], None)
-        return None
+        begun = len(self.members)
+        return (
+            Place(begun, 0, self._planned[begun][0], None) if begun < len(self._planned) else None
+        )
 
     def _sure(self, bracket: int, number: int, scores: Scores) -> Place | None:
         """A promotion that nothing can change for which the rung below might wait.
 
         Where all of those that ended failed, a new configuration fills the place.
         """
-        plan, (ended, left) = self.plan(bracket), self._below(bracket, number, scores)
+        plan, (ended, left) = self._planned[bracket], self._below(bracket, number, scores)
         if len(left) <= plan[number - 1].trials - plan[number].trials:
             return None
         best = next((trial for trial in ended if trial in left), None)
@@ -95,13 +115,13 @@ class Brackets:
         """A promotion of whoever is among the best 1/factor of those that have ended so far."""
         ended, left = self._below(bracket, number, scores)
         count = sum(trial in scores for trial, _ in self.members[bracket][number - 1])
-        best = next((trial for trial in ended[: count // self.factor] if trial in left), None)
-        return None if best is None else Place(bracket, number, self.plan(bracket)[number], best)
+        best = next((trial for trial in ended[: count // self._factor] if trial in left), None)
+        return (
+            None if best is None else Place(bracket, number, self._planned[bracket][number], best)
+        )
 
-    def _below(
-        self, bracket: int, number: int, scores: Scores
-    ) -> tuple[list[str], set[str]]:
-        """Of the rung below: those that completed, best first, and those not promoted that ended."""
+    def _below(self, bracket: int, number: int, scores: Scores) -> tuple[list[str], set[str]]:
+        """Of the rung below: who completed, the best first, and who ended and is not promoted."""
         rungs = self.members[bracket]
         promoted = {parent for _, parent in rungs[number]}
         ended = [trial for trial, _ in rungs[number - 1] if trial in scores]
@@ -112,23 +132,14 @@ class Brackets:
     def enter(self, place: Place, trial_id: str) -> None:
         """Notes that a trial has the place that `next_place` gave."""
         if place.bracket == len(self.members):
-            self.members.append([[] for _ in self.plan(place.bracket)])
+            self.members.append([[] for _ in self._planned[place.bracket]])
         self.members[place.bracket][place.number].append((trial_id, place.parent))
-
-    @property
-    def ended(self) -> bool:
-        """Whether every place of every bracket has been given out."""
-        return len(self.members) == self.iterations * len(self.rungs) and all(
-            len(rungs[-1]) >= self.plan(bracket)[-1].trials
-            and len(rungs[0]) >= self.plan(bracket)[0].trials
-            for bracket, rungs in enumerate(self.members)
-        )
 
     def continuable(self) -> set[str]:
         """Trials that may be promoted yet."""
         found: set[str] = set()
         for bracket, rungs in enumerate(self.members):
-            plan = self.plan(bracket)
+            plan = self._planned[bracket]
             for number in range(1, len(plan)):
                 if len(rungs[number]) < plan[number].trials:
                     promoted = {parent for _, parent in rungs[number]}
@@ -139,10 +150,30 @@ class Brackets:
         """Plain data, from which `restore` goes on."""
         return [
             {
-                "bracket_num": self.plan(bracket)[0].bracket,
+                "bracket_num": self._planned[bracket][0].bracket,
                 "rounds": [
                     [{"past_id": parent, "id": trial} for trial, parent in rung] for rung in rungs
                 ],
             }
             for bracket, rungs in enumerate(self.members)
         ]
+
+    def restore(self, state: Sequence[Mapping[str, Any]]) -> None:
+        """Goes on from what `state` gave.
+
+        Raises:
+            ValueError: if it is not that of such brackets.
+        """
+        members = [
+            [[(member["id"], member["past_id"]) for member in rung] for rung in bracket["rounds"]]
+            for bracket in state
+        ]
+        if len(members) > len(self._planned):
+            raise ValueError(f"{len(members)} brackets instead of at most {len(self._planned)}")
+        for number, rungs in enumerate(members):
+            plan = self._planned[number]
+            if state[number]["bracket_num"] != plan[0].bracket or len(rungs) != len(plan):
+                raise ValueError(f"bracket {number} of the search is another one")
+            if any(len(rung) > p.trials for rung, p in zip(rungs, plan, strict=True)):
+                raise ValueError(f"bracket {number} of the search has too many trials")
+        self.members = members

@@ -1,45 +1,73 @@
-"""What short trainings tell of full ones."""
+"""What short trainings tell of long ones: scores of every rung on the scale of the longest."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-X = {"mode": "chain", "k": 2.0, "v0": 1.0, "min": 0, "random": 0.0}
+# Pairs of scores, before there are any, for a line of slope 1 with as much spread around it as the
+# trials' own.
+PRIOR_PAIRS = 2.0
+STEEPEST = 100.0
+LARGEST = 1e100  # beyond it, squares overflow
 
 
-def extrapolate(results: Sequence[Mapping[int, float]]) -> tuple[Array, Array]:
-    """scores at the highest level, and variance."""
-    levels = sorted({epochs for found in results for epochs in found})
-    maps = {levels[-1]: (0.0, 1.0, 0.0)}
-    for low, high in zip(levels[-2::-1], levels[:0:-1], strict=True):
-        pairs = np.array([(r[low], r[high]) for r in results if low in r and high in r])
-        every = np.array([r[low] for r in results if low in r])
-        a, b, v = _line(pairs, every)
-        ha, hb, hv = maps[high]
-        maps[low] = ha + hb * a, hb * b, hb * hb * v + hv
-    scores, noise = np.zeros(len(results)), np.zeros(len(results))
-    for i, r in enumerate(results):
-        if r:
-            top = max(r)
-            a, b, v = maps[top]
-            scores[i], noise[i] = a + b * r[top], v
-    return scores, noise
+def expected_scores(results: Sequence[Mapping[int, float]]) -> tuple[Array, Array]:
+    """What each configuration is expected to score when it is trained as long as any was.
+
+    A configuration counts with its longest training. From one length to the next leads a straight
+    line, fitted to the configurations that were trained for both. Only the better ones are; the
+    line is right for them all the same, as they were chosen by what it starts from.
+
+    Args:
+        results: of each configuration: by number of epochs, its score; at least one.
+
+    Returns:
+        The scores, and the variance that each has for being expected only; `(configurations,)`.
+    """
+    lengths = sorted({epochs for scores in results for epochs in scores})
+    tamed = [
+        {n: float(np.clip(score, -LARGEST, LARGEST)) for n, score in scores.items()}
+        for scores in results
+    ]
+    # By length: offset, slope and variance on the scale of the longest.
+    lines = {lengths[-1]: (0.0, 1.0, 0.0)}
+    for long, short in pairwise(reversed(lengths)):
+        offset, slope, variance = _line(
+            np.array([scores[short] for scores in tamed if short in scores]),
+            np.array([(s[short], s[long]) for s in tamed if short in s and long in s]),
+        )
+        on_offset, on_slope, on_variance = lines[long]
+        lines[short] = (
+            on_offset + on_slope * offset,
+            on_slope * slope,
+            on_slope**2 * variance + on_variance,
+        )
+    longest = [max(scores) for scores in tamed]
+    known = np.array([scores[n] for n, scores in zip(longest, tamed, strict=True)])
+    offsets, slopes, variances = np.array([lines[n] for n in longest]).T
+    return offsets + slopes * known, variances
 
 
-def _line(pairs: Array, every: Array):
-    spread = float(np.var(every))
-    k = X["k"]
-    if len(pairs) == 0:
+def _line(scores: Array, pairs: Array) -> tuple[float, float, float]:
+    """Offset, slope and residual variance of a line.
+
+    Args:
+        scores: of all that were trained so long.
+        pairs: of those that were trained longer, both scores; `(pairs, 2)`.
+    """
+    spread = float(scores.var())
+    if not len(pairs):
         return 0.0, 1.0, spread
-    x, y = pairs.T
-    mx, my = x.mean(), y.mean()
-    dx, dy = x - mx, y - my
-    prior = k * spread
-    b = (dx @ dy + prior) / (dx @ dx + prior) if prior > 0 else 1.0
-    b = max(b, 0.0)
-    res = dy - b * dx
-    v = (res @ res + k * X["v0"] * np.var(x)) / (len(x) + k)
-    return my - b * mx, b, v
+    short, long = pairs.T
+    x, y = short - short.mean(), long - long.mean()
+    prior = PRIOR_PAIRS * spread
+    # A score that was better is no worse a sign.
+    slope = float((x @ y + prior) / (x @ x + prior)) if prior > 0 else 1.0
+    slope = min(max(slope, 0.0), STEEPEST)
+    rest = y - slope * x
+    variance = float((rest @ rest + PRIOR_PAIRS * short.var()) / (len(pairs) + PRIOR_PAIRS))
+    return float(long.mean() - slope * short.mean()), slope, variance

@@ -1,54 +1,48 @@
-"""The oracle `bohb`: Hyperband's rungs, the Gaussian process's proposals."""
+"""The oracle `bohb`: Hyperband's rungs, whose new configurations a Gaussian process proposes."""
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
 
 from src.config.schema import Config
-from src.search.bohb import fidelity
 from src.search.bohb.brackets import Brackets, Place
-from src.search.gp.acquisition import AROUND, PointSearch
-from src.search.gp.encoding import Array, Encoding
-from src.search.gp.model import ScoreModel
-from src.search.gp.oracle import MARGINS, GaussianProcessOracle
-from src.search.gp.targets import make_targets
-from src.search.rungs import describe, hyperband_rungs
+from src.search.bohb.fidelity import expected_scores
+from src.search.gp.oracle import GaussianProcessOracle, Result
 from src.search.seeds import proposal_seed
 
-X = fidelity.X
-
-
-class FidelityEncoding:
-    def __init__(self, encoding: Encoding) -> None:
-        self._encoding = encoding
-        self.axes = encoding.axes
-
-    def active(self, points):
-        return self._encoding.active(points)
-
-    def features(self, points, active):
-        return with_place(self._encoding.features(points, active), np.ones(len(points)))
-
-
-def with_place(features, places):
-    return np.column_stack([np.cos(places), np.sin(places), features])
+REPEAT = 1  # attempt of a proposal where every point has been tried
 
 
 class BOHBOracle(GaussianProcessOracle):
+    """Model-based Hyperband (Falkner et al. 2018), with the Gaussian process of `gp`.
+
+    Brackets and rungs are Hyperband's (Li et al. 2018). The default configuration and a few points
+    spread evenly begin the first; then each new configuration is the one that promises most of a
+    full training, as far as all rungs together tell (see `fidelity`). With several workers none
+    waits for a rung to end (see `brackets`). Failed trials are the losers of their rung. Where all
+    points of a small space have been tried, some are tried again, with seeds of their own.
+
+    Args:
+        max_epochs: of the longest rung.
+        factor: how many times fewer trials, and more epochs, each rung has than the one before.
+        hyperband_iterations: how often the brackets are run.
+        arguments: those of `keras_tuner.Oracle`.
+    """
+
     exhausted = "every bracket is complete"
     continues_trials = True
-    default_first = False
+    default_first = False  # it is a member of the first rung
 
-    def __init__(self, max_epochs: int, factor: int, hyperband_iterations: int, **arguments: Any):
+    def __init__(
+        self, max_epochs: int, factor: int, hyperband_iterations: int, **arguments: Any
+    ) -> None:
         super().__init__(**arguments)
-        self.max_epochs, self.factor = max_epochs, factor
-        self.hyperband_iterations = hyperband_iterations
         self._brackets = Brackets(max_epochs, factor, hyperband_iterations)
 
     @classmethod
     def from_config(cls, config: Config, **common: Any) -> Self:
+        """The longest rung trains for `training.epochs`."""
         return cls(
             max_epochs=config.training.epochs,
             factor=config.tuner.factor,
@@ -56,122 +50,132 @@ class BOHBOracle(GaussianProcessOracle):
             **common,
         )
 
-    def propose(self, trial_id: str) -> dict[str, Any]:
-        sign = 1.0 if self.objective.direction == "max" else -1.0
-        scores = {
-            t.trial_id: (sign * t.score if t.status == "COMPLETED" else None)
-            for t in self.trials.values()
-            if t.status in ("COMPLETED", "FAILED")
-        }
-        place = self._brackets.next_place(scores)
-        if place is None:
-            done = self._brackets.ended and not self.ongoing_trials
-            return {"status": "STOPPED" if done else "IDLE", "values": None}
-        values = self._values_for(place)
-        self._brackets.enter(place, trial_id)
-        return {"status": "RUNNING", "values": values}
+    def total(self, cap: int | None) -> int | None:
+        """The trials of all rungs; a promotion is one."""
+        trials = self._brackets.total
+        return trials if cap is None else min(cap, trials)
 
-    def _values_for(self, place: Place) -> dict[str, Any]:
-        own = {
-            "tuner/epochs": place.rung.epochs,
-            "tuner/initial_epoch": place.rung.initial_epoch if place.parent else 0,
-            "tuner/bracket": place.rung.bracket,
-            "tuner/round": place.number,
+    def plan(self, cap: int | None) -> Sequence[str]:
+        """One line a bracket, then the totals."""
+        return self._brackets.describe(cap)
+
+    def propose(self, trial_id: str) -> dict[str, Any]:
+        """A promotion or a new configuration; IDLE only where nothing but waiting is left."""
+        place = self._brackets.next_place(self._scores())
+        if place is None:
+            done = self._brackets.full and not self.ongoing_trials
+            return {"status": "STOPPED" if done else "IDLE", "values": None}
+        values = self._new_values() if place.parent is None else self._values_of(place.parent)
+        self._brackets.enter(place, trial_id)
+        return {"status": "RUNNING", "values": values | _bookkeeping(place)}
+
+    def continuable(self) -> set[str]:
+        """Parents of running trials, and whoever may be promoted from a rung yet."""
+        running = (trial.hyperparameters.values for trial in self.ongoing_trials.values())
+        parents = {values["tuner/trial_id"] for values in running if "tuner/trial_id" in values}
+        return parents | self._brackets.continuable()
+
+    def get_state(self) -> dict[str, Any]:
+        """The Gaussian process's state, and who is in which rung."""
+        return super().get_state() | {"brackets": self._brackets.state()}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Continues from a state that `get_state` gave; how many iterations there are may change.
+
+        Raises:
+            ValueError: if it is that of other brackets.
+        """
+        super().set_state(state)
+        self._brackets.restore(state["brackets"])
+
+    def _scores(self) -> dict[str, float | None]:
+        sign = 1.0 if self.objective.direction == "max" else -1.0
+        return {
+            trial.trial_id: sign * trial.score if trial.status == "COMPLETED" else None
+            for trial in self.trials.values()
+            if trial.status in ("COMPLETED", "FAILED")
         }
-        if place.parent is not None:
-            parent = self.trials[place.parent].hyperparameters.values
-            return parent | own | {"tuner/trial_id": place.parent}
-        self._rung_epochs = place.rung.epochs
+
+    def _values_of(self, trial_id: str) -> dict[str, Any]:
+        return _without_bookkeeping(self.trials[trial_id].hyperparameters.values)
+
+    def _new_values(self) -> dict[str, Any]:
+        """The default, then points that have not been tried or, if there are none left, any."""
         default = self.untried_default()
         if default is not None:
-            return default | own
-        if X["random"] and self._points() >= self.initial_points:
-            g = np.random.default_rng(proposal_seed(self.seed, len(self.trials), 99))
-            if g.random() < X["random"]:
-                return self.untried_values() | own
-        with self._processors.limit(limits=1):
-            values = self._proposal()
-        return values | own
+            return default
+        proposed = super().propose("")["values"]
+        if proposed is not None:
+            return dict(proposed)
+        seed = proposal_seed(self.seed, len(self.trials), REPEAT)
+        points = np.random.default_rng(seed).random(len(self._encoding.axes))
+        return self._encoding.values(points)
 
     def _points(self) -> int:
-        return sum("tuner/trial_id" not in t.hyperparameters.values for t in self.trials.values())
+        return sum(_parent(trial) is None for trial in self.trials.values())
 
-    def _configurations(self):
+    def _results(self) -> list[Result]:
+        """Each configuration once: what it is expected to score in a full training."""
+        scores: dict[str, dict[int, float]] = {}
+        failed: list[Result] = []
+        for root, members in self._families().items():
+            ended = [trial for trial in members if trial.status in ("COMPLETED", "FAILED")]
+            if any(trial.status == "FAILED" for trial in ended):
+                failed.append((self.trials[root].hyperparameters.values, None, 0.0))
+            elif ended:
+                scores[root] = {
+                    trial.hyperparameters.values["tuner/epochs"]: float(trial.score)
+                    for trial in ended
+                }
+        if not scores:
+            return failed
+        expected = zip(scores, *expected_scores(list(scores.values())), strict=True)
+        known: list[Result] = [
+            (self.trials[root].hyperparameters.values, float(score), float(variance))
+            for root, score, variance in expected
+        ]
+        return known + failed
+
+    def _pending(self) -> list[Mapping[str, Any]]:
+        """Configurations without a result; a running promotion has one already."""
+        return [
+            trial.hyperparameters.values
+            for trial in self.ongoing_trials.values()
+            if _parent(trial) is None
+        ]
+
+    def _families(self) -> dict[str, list[Any]]:
+        """The trials of each configuration, by the first of them."""
         roots: dict[str, str] = {}
-        values, results, failed, running = {}, {}, {}, {}
-        for name, t in self.trials.items():
-            v = t.hyperparameters.values
-            parent = v.get("tuner/trial_id")
-            roots[name] = root = roots[parent] if parent else name
-            values[root] = v
-            results.setdefault(root, {})
-            if t.status == "FAILED":
-                failed[root] = True
-            elif t.status == "COMPLETED":
-                results[root][v["tuner/epochs"]] = float(t.score)
-        return values, results, failed
+        families: dict[str, list[Any]] = {}
+        for name, trial in self.trials.items():
+            parent = _parent(trial)
+            roots[name] = name if parent is None else roots[parent]
+            families.setdefault(roots[name], []).append(trial)
+        return families
 
-    def _promising(self, encoding, ended, generator) -> Iterator[Array]:
-        values, results, failed = self._configurations()
-        known = [r for r in values if results[r] or failed.get(r)]
-        unknown = [r for r in values if not (results[r] or failed.get(r))]
-        axes = len(encoding.axes)
-        names = [axis.name for axis in encoding.axes]
-        search_encoding: Any = encoding
-        numeric, lengths = encoding.numeric, len(names)
-        if X["mode"] == "highest":
-            levels = sorted({e for r in known for e in results[r]}, reverse=True)
-            level = levels[-1]
-            for e in levels:
-                if sum(e in results[r] for r in known) >= (X["min"] or axes + 1):
-                    level = e
-                    break
-            known = [r for r in known if level in results[r] or failed.get(r)]
-        points, active = encoding.encode([values[r] for r in known])
-        features = encoding.features(points, active)
-        bad = np.array([bool(failed.get(r)) for r in known])
-        top_features = features
-        if X["mode"] == "highest":
-            scores = np.array([0.0 if failed.get(r) else results[r][level] for r in known])
-            targets = make_targets(scores, bad, self.objective.direction)
-        elif X["mode"] == "chain":
-            scores, variance = fidelity.extrapolate(
-                [{} if failed.get(r) else results[r] for r in known]
-            )
-            targets = make_targets(scores, bad, self.objective.direction)
-            targets.noise[:] += np.where(bad, 0.0, variance / targets.unit**2)
-        elif X["mode"] == "axis":
-            rows, sc, pl, fl = [], [], [], []
-            for i, r in enumerate(known):
-                if failed.get(r):
-                    rows.append(i), sc.append(0.0), pl.append(1.0), fl.append(True)
-                for e, s in results[r].items():
-                    rows.append(i), sc.append(s), fl.append(False)
-                    pl.append(math.log(e) / math.log(self.max_epochs))
-            targets = make_targets(np.array(sc), np.array(fl), self.objective.direction)
-            top_features = with_place(features, np.ones(len(features)))
-            features = with_place(features[rows], np.array(pl))
-            search_encoding = FidelityEncoding(encoding)
-            numeric, lengths = numeric + 1, lengths + 1
-        same = self._fitted["names"] == names
-        theta = np.array(self._fitted["theta"]) if same else None
-        model = ScoreModel(features, targets, numeric, lengths, theta)
-        self._fitted = {"names": names, "theta": model.theta.tolist()}
-        expected = model.predict(top_features).mean
-        incumbent = float(expected[~bad].max()) if not bad.all() else float(expected.max())
-        if unknown:
-            p, a = encoding.encode([values[r] for r in unknown])
-            model.believe(search_encoding.features(p, a))
-        margin = MARGINS[self._points() % len(MARGINS)]
-        search = PointSearch(search_encoding, model, incumbent + margin, generator)
-        few = self._all_points(encoding)
-        if few is not None:
-            yield from search.ranked(few)
-        else:
-            best = np.argsort(-expected, kind="stable")[:AROUND]
-            yield from search.promising(points[best])
+    # Private, because Keras Tuner has no public way to say what makes a trial another one.
+    def _compute_values_hash(self, values: Mapping[str, Any]) -> str:
+        """Of the hyperparameters alone: a promotion is no new point."""
+        hashed: str = super()._compute_values_hash(_without_bookkeeping(values))
+        return hashed
 
-    def _compute_values_hash(self, values):
-        return super()._compute_values_hash(
-            {n: v for n, v in values.items() if not n.startswith("tuner/")}
-        )
+
+def _parent(trial: Any) -> str | None:
+    parent: str | None = trial.hyperparameters.values.get("tuner/trial_id")
+    return parent
+
+
+def _bookkeeping(place: Place) -> dict[str, Any]:
+    """What Keras Tuner's Hyperband writes into the values."""
+    values: dict[str, Any] = {
+        "tuner/epochs": place.rung.epochs,
+        "tuner/initial_epoch": 0 if place.parent is None else place.rung.initial_epoch,
+        "tuner/bracket": place.rung.bracket,
+        "tuner/round": place.number,
+    }
+    return values if place.parent is None else values | {"tuner/trial_id": place.parent}
+
+
+def _without_bookkeeping(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if not name.startswith("tuner/")}
