@@ -27,8 +27,11 @@ from src.errors import nearest
 from src.run_directory import RUN_NAME_RULE, is_run_name
 from src.separators import SEPARATORS
 
+WITH_RUNGS = ("hyperband", "bohb")
+"""Tuners that train many trials a little, and the better ones on, from rung to rung."""
+
 HYPERBAND = ("factor", "hyperband_iterations")
-"""Settings of `tuner` that only Hyperband has."""
+"""Settings of `tuner` that only those have."""
 
 PROVENANCE = ("inherited_space", "opened_space")
 """Fields of `Config` that loading fills in; a file cannot set them and a dump leaves them out."""
@@ -254,17 +257,17 @@ class TunerSettings(Section):
         """The most trials to run; None where the tuner itself knows when it is done."""
         if self.max_trials != "auto":
             return self.max_trials
-        return None if self.name in ("grid", "hyperband") else 20
+        return None if self.name in ("grid", *WITH_RUNGS) else 20
 
     @model_validator(mode="after")
     def _settings_have_an_effect(self) -> "TunerSettings":
         used: dict[str, tuple[str, ...]] = dict.fromkeys(("random", "bayesian", "gp", "tpe"), ())
-        used |= {"hyperband": HYPERBAND, "grid": ("grid_points",)}
+        used |= dict.fromkeys(WITH_RUNGS, HYPERBAND) | {"grid": ("grid_points",)}
         for key in (*HYPERBAND, "grid_points"):
             value = getattr(self, key)
             default = type(self).model_fields[key].default
             if value != default and key not in used.get(self.name, (key,)):
-                owner = "hyperband" if key in HYPERBAND else "grid"
+                owner = " or ".join(WITH_RUNGS) if key in HYPERBAND else "grid"
                 raise BrokenRuleError(
                     f"tuner.{key}: {value} has no effect with tuner.name: '{self.name}'; it is "
                     f"for tuner.name={owner}"
@@ -281,10 +284,10 @@ class TunerSettings(Section):
         return self
 
     @model_validator(mode="after")
-    def _hyperband_has_one_split(self) -> "TunerSettings":
-        if self.name == "hyperband" and self.folds > 1:
+    def _rungs_have_one_split(self) -> "TunerSettings":
+        if self.name in WITH_RUNGS and self.folds > 1:
             raise BrokenRuleError(
-                f"tuner.folds: {self.folds} does not go with tuner.name: 'hyperband', which "
+                f"tuner.folds: {self.folds} does not go with tuner.name: '{self.name}', which "
                 "compares the rungs of one split; set tuner.folds=1 or choose another tuner.name"
             )
         return self

@@ -17,6 +17,7 @@ TUNERS: dict[str, str] = {
     "bayesian": "src.search.oracles:BayesianOracle",
     "hyperband": "src.search.oracles:HyperbandOracle",
     "gp": "src.search.gp.oracle:GaussianProcessOracle",
+    "bohb": "src.search.bohb.oracle:BOHBOracle",
     "tpe": "src.search.tpe:TPEOracle",
     "grid": "src.search.grid:GridOracle",
 }

@@ -3,9 +3,7 @@
 import sys
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
-from math import ceil, log
 from typing import Any, Self
 
 import keras_tuner as kt
@@ -16,6 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from src.config.schema import Config
 from src.search import space as spaces
 from src.search.oracle import SearchOracle
+from src.search.rungs import by_bracket, describe_brackets, describe_total, hyperband_rungs
 
 LARGEST_SCORE = 1e100
 
@@ -207,63 +206,6 @@ class HyperbandOracle(SearchOracle, kt.oracles.HyperbandOracle):
 
     def plan(self, cap: int | None) -> Sequence[str]:
         """One line a bracket, then the totals."""
-        rungs = hyperband_rungs(self.max_epochs, self.factor)
-        brackets: dict[int, list[Rung]] = {}
-        for rung in rungs:
-            brackets.setdefault(rung.bracket, []).append(rung)
-        lines = [
-            f"bracket {bracket}: "
-            + ", then ".join(f"{_trials(rung.trials)} to epoch {rung.epochs}" for rung in members)
-            for bracket, members in brackets.items()
-        ]
+        brackets = by_bracket(hyperband_rungs(self.max_epochs, self.factor))
         times = self.hyperband_iterations
-        trials = times * sum(rung.trials for rung in rungs)
-        epochs = times * sum(rung.trials * (rung.epochs - rung.initial_epoch) for rung in rungs)
-        repeated = f" in {times} iterations" if times > 1 else ""
-        capped = f", ended after {cap:,} trials" if cap and cap < trials else ""
-        return [*lines, f"{trials:,} trials, {epochs:,} epochs in all{repeated}{capped}"]
-
-
-def _trials(count: int) -> str:
-    return f"{count} trial{'' if count == 1 else 's'}"
-
-
-@dataclass(frozen=True)
-class Rung:
-    """One rung of a Hyperband bracket.
-
-    Attributes:
-        bracket: the bracket's number; the highest, which halves most, comes first.
-        trials: how many trials run in the rung.
-        initial_epoch: where its trials continue from.
-        epochs: the epoch up to which they train.
-    """
-
-    bracket: int
-    trials: int
-    initial_epoch: int
-    epochs: int
-
-
-def hyperband_rungs(max_epochs: int, factor: int) -> list[Rung]:
-    """The rungs of one Hyperband iteration, as Keras Tuner sizes them, in order.
-
-    Args:
-        max_epochs: epochs of the longest rung.
-        factor: how many times fewer trials, and more epochs, each rung has than the one before.
-    """
-    last_bracket, epochs = -1, float(max_epochs)
-    while epochs >= 1:
-        epochs /= factor
-        last_bracket += 1
-    finalists = ceil(1 + log(max_epochs, factor))
-    rungs = []
-    for bracket in range(last_bracket, -1, -1):
-        reached = 0
-        for rung in range(bracket + 1):
-            left = bracket - rung
-            until = ceil(max_epochs / factor**left)
-            trials = ceil(finalists / (bracket + 1) * factor**left)
-            rungs.append(Rung(bracket, trials, reached, until))
-            reached = until
-    return rungs
+        return [*describe_brackets(brackets), describe_total(brackets * times, times, cap)]

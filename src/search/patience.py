@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import keras_tuner as kt
 
-from src.config.schema import Config
+from src.config.schema import WITH_RUNGS, Config
 from src.search.space import possible_values
 
 # What waits for so many epochs without improvement of the objective, and what it then does.
@@ -25,8 +25,8 @@ def patience_notices(space: kt.HyperParameters, config: Config) -> list[str]:
     """Says, with the numbers, where no value in the space can ever have an effect.
 
     The first epoch always counts as an improvement, so that a patience of p runs out after epoch
-    p + 1 at the earliest; what it changes shows in the next. Counters go on from rung to rung: what
-    counts for Hyperband is the longest.
+    p + 1 at the earliest; what it changes shows in the next. Counters go on from rung to rung: the
+    longest is what counts.
 
     Args:
         space: pinned and narrowed.
@@ -36,8 +36,8 @@ def patience_notices(space: kt.HyperParameters, config: Config) -> list[str]:
 
 
 def _notices(space: kt.HyperParameters, epochs: int, config: Config) -> Iterator[str]:
-    hyperband = config.tuner.name == "hyperband"
-    longest = f"the longest rung trains {epochs}" if hyperband else f"a trial trains {epochs}"
+    rungs = config.tuner.name in WITH_RUNGS
+    longest = f"the longest rung trains {epochs}" if rungs else f"a trial trains {epochs}"
     longest += f" epoch{'' if epochs == 1 else 's'} (training.epochs)"
     stopping = possible_values(space, "early_stopping_patience")
     starts = possible_values(space, "early_stopping_start") or [0]

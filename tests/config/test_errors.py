@@ -140,10 +140,11 @@ def test_several_unknown_names_get_a_line_each() -> None:
     ]
 
 
-def test_hyperband_refuses_folds() -> None:
-    text = message("hyperband", "tuner.folds=5")
+@pytest.mark.parametrize("name", ["hyperband", "bohb"])
+def test_tuners_with_rungs_refuse_folds(name: str) -> None:
+    text = message(None, f"tuner.name={name}", "tuner.folds=5")
     assert "tuner.folds: 5" in text
-    assert "tuner.name: 'hyperband'" in text
+    assert f"tuner.name: '{name}'" in text
     assert "tuner.folds=1" in text
 
 

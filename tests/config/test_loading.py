@@ -198,6 +198,7 @@ def test_loading_twice_shares_nothing() -> None:
         ([], 20),
         (["tuner.name=bayesian"], 20),
         (["tuner.name=hyperband"], None),
+        (["tuner.name=bohb"], None),
         (["tuner.name=grid"], None),
         (["tuner.name=grid", "tuner.max_trials=3"], 3),
         (["tuner.max_trials=100"], 100),

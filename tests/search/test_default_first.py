@@ -5,7 +5,7 @@ from typing import Any
 import keras_tuner as kt
 import pytest
 
-from src.config.schema import Config
+from src.config.schema import WITH_RUNGS, Config
 from src.errors import UserError
 from src.registry import load
 from src.search import TUNERS, narrowing
@@ -14,7 +14,7 @@ from src.search.initial import check_initial
 from src.search.oracle import SearchOracle
 
 OBJECTIVE = kt.Objective("score", "max")
-NAMES = ["random", "bayesian", "hyperband", "gp", "tpe"]
+NAMES = ["random", "bayesian", "hyperband", "gp", "tpe", "bohb"]
 
 
 def declared() -> kt.HyperParameters:
@@ -38,7 +38,7 @@ def make(name: str, space: kt.HyperParameters, trials: int = 30) -> Any:
         pytest.importorskip("optuna", reason="tuner.name=tpe needs the package optuna")
     config = Config.model_validate(
         {
-            "tuner": {"name": name} | ({} if name == "hyperband" else {"max_trials": trials}),
+            "tuner": {"name": name} | ({} if name in WITH_RUNGS else {"max_trials": trials}),
             "training": {"epochs": 9},
         }
     )
@@ -68,8 +68,9 @@ def test_the_first_trial_has_the_defaults_and_no_other_has(name: str) -> None:
     assert DEFAULT not in own[1:]
 
 
-def test_the_default_is_a_member_of_hyperbands_first_rung_and_can_be_promoted() -> None:
-    oracle = make("hyperband", declared())
+@pytest.mark.parametrize("name", WITH_RUNGS)
+def test_the_default_is_a_member_of_the_first_rung_and_can_be_promoted(name: str) -> None:
+    oracle = make(name, declared())
     points = propose(oracle, 12)
     assert points[0] == DEFAULT | {
         **{"tuner/epochs": 1, "tuner/initial_epoch": 0, "tuner/bracket": 2, "tuner/round": 0},

@@ -22,7 +22,7 @@ from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 from keras_tuner.engine.hyperparameters import Float
 
-from src.config.schema import Config
+from src.config.schema import WITH_RUNGS, Config
 from src.registry import load
 from src.run_directory import RunDirectory
 from src.search import TUNERS
@@ -308,6 +308,30 @@ def test_hyperband(
         assert whole.oracle.continuable() == set()
 
 
+@few(5)
+@given(
+    space=spaces() | spaces(2, finite=True),
+    script=scripts(4, fall_back=True),
+    seed=st.integers(1, 2**32 - 1),
+    budget=st.sampled_from([(9, 3, 1), (9, 3, 2), (4, 2, 2), (16, 4, 1), (1, 3, 2)]),
+)
+def test_rungs_with_a_model(
+    space: kt.HyperParameters, script: Script, seed: int, budget: tuple[int, int, int]
+) -> None:
+    epochs, factor, iterations = budget
+    make = maker("bohb", space, seed, epochs=epochs, factor=factor, hyperband_iterations=iterations)
+    whole = search(make, script, killed=False)
+    check_same(whole, search(make, script, killed=True))
+    tried = points(whole)
+    if not any(search_spaces.is_continuous(hp) for hp in space.space):
+        # No repeats until the space is exhausted.
+        size = search_spaces.size(space).points
+        assert len(set(tried)) == min(size, len(tried))
+    if whole.ended:
+        assert len(whole.progress.records) == make().total(None)
+        assert whole.oracle.continuable() == set()
+
+
 @pytest.mark.parametrize("name", ["gp", "tpe"])
 @few(5)
 @given(
@@ -352,13 +376,13 @@ def test_hyperbands_training_states_become_fewer_as_a_bracket_goes_on(
     seed=st.integers(1, 2**32 - 1),
     first=st.integers(1, TRIALS - 1),
 )
-@pytest.mark.parametrize("name", ["random", "grid", "hyperband"])
+@pytest.mark.parametrize("name", ["random", "grid", "hyperband", "bohb"])
 def test_a_budget_that_is_raised_later_is_as_one_that_was_large_from_the_start(
     name: str, space: kt.HyperParameters, script: Script, seed: int, first: int
 ) -> None:
     small: dict[str, Any] = {"max_trials": first} if name == "grid" else {}
     large: dict[str, Any] = {"max_trials": TRIALS} if name == "grid" else {}
-    if name == "hyperband":
+    if name in WITH_RUNGS:
         small, large = {"hyperband_iterations": 1}, {"hyperband_iterations": 3}
         first = TRIALS
     expected = search(maker(name, space, seed, **large), script, killed=False)
@@ -366,7 +390,7 @@ def test_a_budget_that_is_raised_later_is_as_one_that_was_large_from_the_start(
     with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
         driver = Driver(maker(name, space, seed, **small), script, Path(folder))
         driver.drive(first)
-        if name == "hyperband":
+        if name in WITH_RUNGS:
             assert len(driver.oracle.trials) == 23  # one iteration, to its end
         driver.make = maker(name, space, seed, **large)
         driver.restart(whole=True)

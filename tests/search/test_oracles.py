@@ -17,7 +17,8 @@ from src.registry import load
 from src.search import TUNERS, narrowing
 from src.search import space as spaces
 from src.search.oracle import SearchOracle
-from src.search.oracles import BayesianOracle, HyperbandOracle, RandomOracle, Rung, hyperband_rungs
+from src.search.oracles import BayesianOracle, HyperbandOracle, RandomOracle
+from src.search.rungs import Rung, hyperband_rungs
 from src.search.seeds import oracle_seed
 
 OBJECTIVE = kt.Objective("val_accuracy", "max")

@@ -83,9 +83,10 @@ def test_a_cut_that_would_come_after_the_training(patience: int, told: bool) -> 
         ]
 
 
-def test_under_hyperband_the_longest_rung_counts() -> None:
+@pytest.mark.parametrize("tuner", ["hyperband", "bohb"])
+def test_where_there_are_rungs_the_longest_counts(tuner: str) -> None:
     pins = ("space.plateau=true", "space.plateau_patience=26", OFF)
-    [found] = notices(*pins, epochs=27, tuner="hyperband")
+    [found] = notices(*pins, epochs=27, tuner=tuner)
     assert "the longest rung trains 27 epochs (training.epochs)" in found
     assert "epoch 28 at the earliest" in found
     assert notices("space.plateau=true", "space.plateau_patience=25", OFF, epochs=27) == []

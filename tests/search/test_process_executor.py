@@ -27,9 +27,9 @@ from src.search import EXECUTORS, process_executor, run
 from src.search.cutting import nothing_ends
 from src.search.events import SearchListener, TrialProgress
 from src.search.executors import SerialExecutor
-from src.search.oracles import hyperband_rungs
 from src.search.preparing import prepare
 from src.search.process_executor import ProcessExecutor
+from src.search.rungs import hyperband_rungs
 from src.search.trial import TrialResult, TrialSpec
 from src.search.trial_runner import RunContext
 from src.search.workflow import SearchOutcome

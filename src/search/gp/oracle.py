@@ -24,6 +24,8 @@ START = 8  # trials before the model; whatever the budget, which may be raised l
 MARGINS = (0.0, 0.1, 0.4)
 SMALL = 2000  # in a space of no more points, all are looked at
 
+Result = tuple[Mapping[str, Any], float | None, float]
+
 
 class GaussianProcessOracle(SearchOracle):
     """Bayesian optimisation (Jones et al. 1998) on a Gaussian process for mixed spaces.
@@ -95,8 +97,7 @@ class GaussianProcessOracle(SearchOracle):
 
     def _candidates(self, encoding: Encoding) -> Iterator[Array]:
         """Points in the order in which they are to be taken, unless they have been tried."""
-        results = self._results()
-        number = len(self.trials)
+        results, number = self._results(), self._points()
         if not encoding.axes:
             return
         if number + len(self.knowledge.trials) < self.initial_points or not results:
@@ -104,25 +105,31 @@ class GaussianProcessOracle(SearchOracle):
             even = qmc.Sobol(len(encoding.axes), rng=np.random.default_rng(self.seed))
             yield even.random(size)[number]
         else:
-            generator = np.random.default_rng(proposal_seed(self.seed, number))
+            generator = np.random.default_rng(proposal_seed(self.seed, len(self.trials)))
             yield from self._promising(encoding, results, generator)
 
-    def _results(self) -> list[tuple[Mapping[str, Any], float | None]]:
-        """What the model learns from: values and scores, None for a failure."""
-        known = [(trial.values, trial.score) for trial in self.knowledge.trials]
+    def _points(self) -> int:
+        """How many points have been proposed."""
+        return len(self.trials)
+
+    def _results(self) -> list[Result]:
+        """What the model learns from: values, the score or None for a failure, its variance."""
+        known = [(trial.values, trial.score, 0.0) for trial in self.knowledge.trials]
         ended = (t for t in self.trials.values() if t.status in ("COMPLETED", "FAILED"))
-        return [*known, *((t.hyperparameters.values, t.score) for t in ended)]
+        return [*known, *((t.hyperparameters.values, t.score, 0.0) for t in ended)]
+
+    def _pending(self) -> list[Mapping[str, Any]]:
+        """Points that are tried and have no result yet."""
+        return [trial.hyperparameters.values for trial in self.ongoing_trials.values()]
 
     def _promising(
-        self,
-        encoding: Encoding,
-        results: Sequence[tuple[Mapping[str, Any], float | None]],
-        generator: np.random.Generator,
+        self, encoding: Encoding, results: Sequence[Result], generator: np.random.Generator
     ) -> Iterator[Array]:
-        points, active = encoding.encode([values for values, _ in results])
-        failed = np.array([score is None for _, score in results])
-        scores = np.array([0.0 if score is None else score for _, score in results])
-        targets = make_targets(scores, failed, self.objective.direction)
+        points, active = encoding.encode([values for values, _, _ in results])
+        failed = np.array([score is None for _, score, _ in results])
+        scores = np.array([0.0 if score is None else score for _, score, _ in results])
+        variances = np.array([variance for _, _, variance in results])
+        targets = make_targets(scores, failed, self.objective.direction, variances)
         names = [axis.name for axis in encoding.axes]
         same = self._fitted["names"] == names
         theta = np.array(self._fitted["theta"]) if same else None
@@ -133,10 +140,10 @@ class GaussianProcessOracle(SearchOracle):
         incumbent = float(expected[~failed].max(initial=-np.inf))
         if failed.all():
             incumbent = float(expected.max())
-        running = [t.hyperparameters.values for t in self.ongoing_trials.values()]
-        if running:
-            model.believe(encoding.features(*encoding.encode(running)))
-        margin = MARGINS[len(self.trials) % len(MARGINS)]
+        pending = self._pending()
+        if pending:
+            model.believe(encoding.features(*encoding.encode(pending)))
+        margin = MARGINS[self._points() % len(MARGINS)]
         search = PointSearch(encoding, model, incumbent + margin, generator)
         few = self._all_points(encoding)
         if few is not None:

@@ -10,6 +10,7 @@ Array = NDArray[np.float64]
 LARGEST = 1e100  # beyond it, squares overflow
 TAIL = 1.5  # bad scores count in full up to this many times the distance from median to best
 FAILURE_NOISE = 0.3  # variance, where that of the targets is 1: a failure says little exactly
+LARGEST_NOISE = 3.0  # standard deviation beyond which a score tells nothing anyway
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,9 @@ class Targets:
     noise: Array
 
 
-def make_targets(scores: Array, failed: NDArray[np.bool_], direction: str) -> Targets:
+def make_targets(
+    scores: Array, failed: NDArray[np.bool_], direction: str, variances: Array | None = None
+) -> Targets:
     """Makes targets of scores.
 
     Scores far below the median are drawn in: how bad they are matters little, and a model that
@@ -36,9 +39,11 @@ def make_targets(scores: Array, failed: NDArray[np.bool_], direction: str) -> Ta
         scores: of each trial; ignored where it failed.
         failed: which trials failed.
         direction: `max` or `min`.
+        variances: of each score beside the noise of all, ignored where it failed; None for none.
     """
     sign = 1.0 if direction == "max" else -1.0
     result = np.zeros(len(scores))
+    noise = np.where(failed, FAILURE_NOISE, 0.0)
     good = sign * np.clip(scores[~failed], -LARGEST, LARGEST)
     if len(good):
         good = _tamed(good)
@@ -46,7 +51,11 @@ def make_targets(scores: Array, failed: NDArray[np.bool_], direction: str) -> Ta
         good = (good - center) / spread if spread > 0 else np.zeros(len(good))
         result[~failed] = good
         result[failed] = np.quantile(good, 0.1)
-    return Targets(result, np.where(failed, FAILURE_NOISE, 0.0))
+        if variances is not None and spread > 0:
+            with np.errstate(over="ignore"):
+                deviations = np.sqrt(variances[~failed]) / spread
+            noise[~failed] = np.square(np.minimum(deviations, LARGEST_NOISE))
+    return Targets(result, noise)
 
 
 def _tamed(good: Array) -> Array:

@@ -1,5 +1,6 @@
 """Problems that stand for real trainings: forests fitted to tables of them."""
 
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -22,21 +23,22 @@ STEPS = 40
 
 
 class Surrogate:
-    """Predicts the score of a training: the mean of 100 extremely randomised trees.
+    """Predicts what trainings reached: the mean of 100 extremely randomised trees.
 
     Fitted at once and always alike. A number is given to the trees as the probability that Keras
     Tuner's sampling has for it, a category as one column a value, inactive as −1.
 
     Args:
         table: the trainings.
+        targets: what each reached, `(trainings,)`, or `(trainings, several)`.
     """
 
-    def __init__(self, table: trainings.Trainings) -> None:
+    def __init__(self, table: trainings.Trainings, targets: NDArray[Any]) -> None:
         alive = spaces.reachable(table.space.space)
         self._searched = [hp for hp in alive if spaces.is_searched(hp)]
         rows = np.array([self.row(values) for values in table.values])
         self._forest = ExtraTreesRegressor(TREES, min_samples_leaf=2, random_state=0)
-        self._forest.fit(rows, table.best)
+        self._forest.fit(rows, targets)
 
     def row(self, values: Values) -> list[float]:
         """What the trees see of a point."""
@@ -50,7 +52,7 @@ class Surrogate:
         return row
 
     def predict(self, points: list[dict[str, Any]]) -> Array:
-        """The scores of points."""
+        """What points reach, `(points,)` or `(points, several)`."""
         scores: Array = self._forest.predict(np.array([self.row(values) for values in points]))
         return scores
 
@@ -63,30 +65,39 @@ class Surrogate:
 def surrogate(name: str) -> Problem:
     """The problem of a data set; regrets are percentage points.
 
-    The best score is that of a climb from the best of 10,000 points, always the same.
-
     Args:
         name: `letter` or `phoneme`.
     """
     table = trainings.load(name)
-    model = Surrogate(table)
+    model = Surrogate(table, table.best)
+    best = best_score(table, model.predict)
+    return Problem(name, table.space, model.score, table.direction, best, unit=100.0)
+
+
+def best_score(
+    table: trainings.Trainings, predict: Callable[[list[dict[str, Any]]], Array]
+) -> float:
+    """The best score that a climb from the best of 10,000 points finds, always the same.
+
+    Args:
+        table: has the space, and which way is better.
+        predict: gives the scores of points.
+    """
     sign = 1.0 if table.direction == "max" else -1.0
     generator = np.random.default_rng(0)
     points = [_sampled(table.space, {}, generator, 1.0) for _ in range(SAMPLED)]
-    scores = sign * model.predict(points)
+    scores = sign * predict(points)
     best = [points[index] for index in np.argsort(-scores)[:CLIMBED]]
     known = np.sort(-scores)[:CLIMBED] * -1.0
     for _ in range(STEPS):
         around = [_sampled(table.space, point, generator, 0.2) for point in best for _ in range(10)]
-        found = sign * model.predict(around)
+        found = sign * predict(around)
         for index in range(CLIMBED):
             own = found[10 * index : 10 * index + 10]
             if own.max() > known[index]:
                 known[index] = own.max()
                 best[index] = around[10 * index + int(own.argmax())]
-    return Problem(
-        name, table.space, model.score, table.direction, float(sign * known.max()), unit=100.0
-    )
+    return float(sign * known.max())
 
 
 def _sampled(
