@@ -36,7 +36,7 @@ def make(epochs: int = 9, space: kt.HyperParameters | None = None, **tuner: Any)
 
 def score(values: dict[str, Any]) -> float:
     """Best at a rate of 0.1 and kind b; more epochs help a little."""
-    far = abs(values["rate"] - 0.1) + (0.3 if values["kind"] != "b" else 0.0)
+    far: float = abs(values["rate"] - 0.1) + (0.3 if values["kind"] != "b" else 0.0)
     return -far + 0.01 * float(values["tuner/epochs"])
 
 
