@@ -16,7 +16,8 @@ from src.search.trial import Confirmation, TrialRecord, TrialResult, TrialSpec
 def trainings(progress: SearchProgress, settings: ConfirmSettings) -> list[TrialSpec]:
     """What is to be trained yet: one spec for each execution, the best trial's first.
 
-    Of a trial and those that continue it, only the best one counts: their values are the same.
+    Of a trial and those that continue it, only the best one counts, and of equally good ones that
+    which was trained furthest: their values are the same.
 
     Args:
         progress: of the search, with the confirmations that there are.
@@ -24,8 +25,11 @@ def trainings(progress: SearchProgress, settings: ConfirmSettings) -> list[Trial
     """
     chosen: dict[str, TrialRecord] = {}
     for record in progress.by_search_score:
-        if not record.ranks_behind:
-            chosen.setdefault(record.spec.root_id, record)
+        if record.ranks_behind:
+            continue
+        other = chosen.setdefault(record.spec.root_id, record)
+        if record.result.score == other.result.score and record.spec.epochs > other.spec.epochs:
+            chosen[record.spec.root_id] = record
     specs = []
     for record in list(chosen.values())[: settings.trials or 0]:
         known = record.confirmation or Confirmation(settings.executions)

@@ -183,7 +183,7 @@ def limits_text(settings: LimitSettings, objective: str) -> str:
     """The limits of the whole search that are set, in words; empty if none is."""
     most = []
     if settings.minutes is not None:
-        most.append(f"{settings.minutes:g} minutes")
+        most.append(f"{settings.minutes:g} minute{'' if settings.minutes == 1 else 's'}")
     if settings.epochs is not None:
         most.append(f"{settings.epochs:,} epochs")
     ends = []

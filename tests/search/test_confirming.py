@@ -252,6 +252,18 @@ def test_confirmed_trials_rank_first_and_those_that_failed_last(direction: Any) 
     ]
 
 
+def test_of_equally_good_rungs_the_longest_is_confirmed() -> None:
+    progress = SearchProgress(kt.Objective("val_accuracy", "max"), None)
+    short, other = _record("0000", 0.9), _record("0001", 0.8)
+    long = _record("0002", 0.9)
+    spec = replace(long.spec, root_id="0000", parent_id="0000", initial_epoch=1, epochs=3)
+    progress.records = [short, other, replace(long, spec=spec)]
+    found = trainings(progress, ConfirmSettings(trials=2, executions=1))
+    assert [(one.trial_id, one.initial_epoch, one.epochs) for one in found] == [
+        *(("0002", 0, 3), ("0001", 0, 1))
+    ]
+
+
 def test_the_mean_is_of_the_new_trainings_alone() -> None:
     record = _record("0000", 0.9)
     for execution, score in ((2, 0.6), (1, 0.5)):
