@@ -22,6 +22,7 @@ from src.config.objectives import judged_metric
 from src.console_text import NAME_WIDTH, score_text, show_line, show_notice, show_path
 from src.search import space as spaces
 from src.search.comparison import lead_of_the_first
+from src.search.disk import Disk
 from src.search.events import SearchProgress
 from src.search.initial import brief
 from src.search.pareto import value_of
@@ -39,7 +40,12 @@ MOST_OF_FRONT = 12
 WIDE = NAME_WIDTH + LEADERBOARD_COLUMN_WIDTH * (LEADERBOARD_COLUMNS + 2)
 
 
-def show_plan(console: Console, prepared: PreparedSearch, differing: Mapping[str, Any]) -> None:
+def show_plan(
+    console: Console,
+    prepared: PreparedSearch,
+    differing: Mapping[str, Any],
+    disk: Disk | None = None,
+) -> None:
     """Prints the settings that differ from the defaults, the data, the space and the plan."""
     data, config = prepared.data, prepared.config
     console.rule("[bold]Settings", align="left")
@@ -90,7 +96,10 @@ def show_plan(console: Console, prepared: PreparedSearch, differing: Mapping[str
         executions = settings.executions_per_trial
         plural = "" if executions == 1 else "s"
         repeats += f" ({executions} execution{plural} × {settings.folds} folds)"
-    show_line(console, "epochs", f"at most {config.training.epochs} a trial{repeats}")
+    in_all = "" if prepared.epochs is None else f"; {prepared.epochs:,} in all"
+    show_line(console, "epochs", f"at most {config.training.epochs} a trial{repeats}{in_all}")
+    if disk is not None:
+        show_line(console, "disk", str(disk))
     if prepared.workers > 1:
         show_line(console, "workers", f"{prepared.workers} processes, one trial each at a time")
     show_line(console, "objective", f"{prepared.objective.name} ({prepared.objective.direction})")
