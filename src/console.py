@@ -29,6 +29,7 @@ from src.console_text import (
 )
 from src.search import space as spaces
 from src.search.comparison import lead_of_the_first
+from src.search.disk import Disk
 from src.search.events import SearchProgress
 from src.search.initial import brief
 from src.search.limits import limits_text
@@ -47,7 +48,12 @@ MOST_OF_FRONT = 12
 WIDE = NAME_WIDTH + LEADERBOARD_COLUMN_WIDTH * (LEADERBOARD_COLUMNS + 2)
 
 
-def show_plan(console: Console, prepared: PreparedSearch, differing: Mapping[str, Any]) -> None:
+def show_plan(
+    console: Console,
+    prepared: PreparedSearch,
+    differing: Mapping[str, Any],
+    disk: Disk | None = None,
+) -> None:
     """Prints the settings that differ from the defaults, the data, the space and the plan."""
     data, config = prepared.data, prepared.config
     console.rule("[bold]Settings", align="left")
@@ -98,7 +104,8 @@ def show_plan(console: Console, prepared: PreparedSearch, differing: Mapping[str
         executions = settings.executions_per_trial
         plural = "" if executions == 1 else "s"
         repeats += f" ({executions} execution{plural} × {settings.folds} folds)"
-    show_line(console, "epochs", f"at most {config.training.epochs} a trial{repeats}")
+    in_all = "" if prepared.epochs is None else f"; {prepared.epochs:,} in all"
+    show_line(console, "epochs", f"at most {config.training.epochs} a trial{repeats}{in_all}")
     if text := limits_text(config.limits, prepared.objective.name):
         show_line(console, "limits", text)
     if (pruner := config.pruner).name != "none":
@@ -108,6 +115,8 @@ def show_plan(console: Console, prepared: PreparedSearch, differing: Mapping[str
         best, again = settings.confirm.trials, settings.confirm.executions
         which = "the best trial" if best == 1 else f"each of the best {best} trials"
         show_line(console, "at the end", f"{which} trained {again} times more, from new seeds")
+    if disk is not None:
+        show_line(console, "disk", str(disk))
     if prepared.workers > 1:
         show_line(console, "workers", f"{prepared.workers} processes, one trial each at a time")
     show_line(console, "objective", f"{prepared.objective.name} ({prepared.objective.direction})")

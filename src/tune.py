@@ -101,6 +101,7 @@ def _search(
         from src.console import show_outcome, show_plan
         from src.console_text import show_notice
         from src.search import preparing, resuming, workflow
+        from src.search.disk import estimate_disk
         from src.search.events import SearchListener
         from src.search_console import ConsoleListener
 
@@ -108,7 +109,8 @@ def _search(
         prepared = preparing.prepare(config, None if resumed is None else resumed.saved)
         if resumed is not None:
             resuming.check_identity(resumed, prepared.identity)
-        show_plan(console, prepared, differing(config))
+        disk = estimate_disk(prepared) if options.dry_run else None
+        show_plan(console, prepared, differing(config), disk)
         for notice in [*prepared.notices, *([] if resumed is None else resumed.notices)]:
             show_notice(console, notice)
         if options.dry_run:

@@ -68,6 +68,24 @@ class SearchOracle(kt.Oracle):
         """
         return cap
 
+    def epochs(self, cap: int | None, longest: int) -> int | None:
+        """How many epochs all trials train at most, each fit once; None if that cannot be known.
+
+        Args:
+            cap: the most trials that the user wants; None for no limit.
+            longest: the most epochs of a trial.
+        """
+        total = self.total(cap)
+        return None if total is None else total * longest
+
+    def most_states(self, cap: int | None) -> int:
+        """About how many trials keep their training state at once.
+
+        Args:
+            cap: the most trials that the user wants; None for no limit.
+        """
+        return (self.total(cap) or 0) if self.continues_trials else 0
+
     def plan(self, cap: int | None) -> Sequence[str]:
         """What the search will do, in a few words each, for the dry run."""
         total = self.total(cap)

@@ -197,6 +197,23 @@ class HyperbandOracle(SearchOracle, kt.oracles.HyperbandOracle):
         trials: int = sum(rung.trials for rung in rungs) * self.hyperband_iterations
         return trials if cap is None else min(cap, trials)
 
+    def epochs(self, cap: int | None, longest: int) -> int | None:
+        """Those of the rungs, in the order in which they are filled."""
+        rungs = hyperband_rungs(self.max_epochs, self.factor) * self.hyperband_iterations
+        left = sum(rung.trials for rung in rungs) if cap is None else cap
+        epochs = 0
+        for rung in rungs:
+            trials = min(left, rung.trials)
+            epochs += trials * (rung.epochs - rung.initial_epoch)
+            left -= trials
+        return epochs
+
+    def most_states(self, cap: int | None) -> int:
+        """The first rung of the largest bracket; those of complete brackets are deleted."""
+        rungs = hyperband_rungs(self.max_epochs, self.factor)
+        largest = max(rung.trials for rung in rungs)
+        return largest if cap is None else min(cap, largest)
+
     def beginnings(self, cap: int | None) -> int | None:
         """The trials of the first rungs."""
         rungs = hyperband_rungs(self.max_epochs, self.factor)

@@ -71,6 +71,13 @@ class PreparedSearch:
         return self.oracle.total(self.config.tuner.trial_cap)
 
     @property
+    def epochs(self) -> int | None:
+        """How many epochs there will be at most, of all trials, executions and folds."""
+        tuner = self.config.tuner
+        epochs = self.oracle.epochs(tuner.trial_cap, self.config.training.epochs)
+        return None if epochs is None else epochs * tuner.executions_per_trial * tuner.folds
+
+    @property
     def workers(self) -> int:
         """How many trials run at once; never more than there are."""
         workers = self.config.run.worker_count
