@@ -5,14 +5,19 @@ from collections.abc import Callable
 from typing import Any
 
 import keras_tuner as kt
+import numpy as np
+import pandas as pd
 import pytest
 
 from src.config.schema import Config
+from src.search import run as search
 from src.search.bohb.brackets import Brackets
+from src.search.bohb.fidelity import expected_scores
 from src.search.bohb.oracle import BOHBOracle
 from src.search.oracle import SearchOracle
 from src.search.rungs import hyperband_rungs
 from src.search.seeds import oracle_seed
+from tests.conftest import MakeConfig
 
 OBJECTIVE = kt.Objective("score", "max")
 Score = Callable[[dict[str, Any]], float | None]
@@ -165,3 +170,127 @@ def test_promotions_are_the_best_of_their_rung_and_keep_their_values() -> None:
             assert own(member) == own(parent)
             assert values["tuner/initial_epoch"] == parent.hyperparameters.values["tuner/epochs"]
     assert oracle.continuable() == set()
+
+
+def test_new_configurations_are_where_short_trainings_were_good() -> None:
+    oracle = make(9)
+    tried = [
+        score(own(trial) | {"tuner/epochs": 0})
+        for trial in run(oracle)
+        if trial.hyperparameters.values["tuner/round"] == 0
+    ]
+    even, proposed = tried[:8], tried[8:]
+    assert len(proposed) == 9
+    assert max(proposed) > -0.03
+    assert max(proposed) > max(even)
+    assert np.median(proposed) > -0.15  # of those spread evenly two of three are of the wrong kind
+    assert np.median(even) < -0.3
+
+
+def test_promotions_change_what_is_proposed_next() -> None:
+    def proposed(better: str) -> dict[str, Any]:
+        """After a rung in which all kinds were as good, one was better in longer trainings."""
+        oracle = make(9)
+        run(oracle, lambda v: v["tuner/epochs"] * (1.0 if v["kind"] == better else 0.1), 13)
+        return own(run(oracle, lambda _: 0.0, 1)[0])
+
+    assert proposed("a") != proposed("b")
+
+
+@pytest.mark.parametrize("every", [2, 3])
+def test_failed_trials_cost_no_promotions(every: int) -> None:
+    oracle = make(9)
+    done: list[Any] = []
+
+    def failing(values: dict[str, Any]) -> float | None:
+        done.append(values)
+        return None if len(done) % every == 0 else score(values)
+
+    trials = run(oracle, failing)
+    assert len(trials) == oracle.total(None) == sum(rung.trials for rung in hyperband_rungs(9, 3))
+    for trial in trials:
+        parent = trial.hyperparameters.values.get("tuner/trial_id")
+        assert parent is None or oracle.trials[parent].status == "COMPLETED"
+        assert (parent is None) == (trial.hyperparameters.values["tuner/initial_epoch"] == 0)
+
+
+def test_a_space_with_fewer_points_than_trials_is_tried_whole_before_any_again() -> None:
+    space = kt.HyperParameters()
+    space.Choice("rate", [0.01, 0.1])
+    space.Choice("kind", ["a", "b"])
+    oracle = make(9, space)
+    trials = run(oracle)
+    new = [
+        tuple(own(t).values()) for t in trials if "tuner/trial_id" not in t.hyperparameters.values
+    ]
+    assert len(new) == 17
+    assert len(set(new[:4])) == len(set(new)) == 4
+    assert len(trials) == oracle.total(None)
+
+
+def test_the_plan_shows_brackets_further_iterations_and_the_cap() -> None:
+    assert make(9, hyperband_iterations=2).plan(10) == [
+        "bracket 2: 9 trials to epoch 1, then 3 trials to epoch 3, then 1 trial to epoch 9",
+        "bracket 1: 5 trials to epoch 3, then 2 trials to epoch 9",
+        "bracket 0: 3 trials to epoch 9",
+        "each further iteration: 3 times bracket 0, as the model knows more by then",
+        "32 trials, 156 epochs in all in 2 iterations, ended after 10 trials",
+    ]
+    assert make(9).plan(None)[-1] == "23 trials, 75 epochs in all"
+    assert make(9, hyperband_iterations=2).total(None) == 32
+    assert make(9).total(10) == 10
+
+
+def test_with_fewer_iterations_after_a_restart_what_has_begun_ends() -> None:
+    whole = make(9, hyperband_iterations=3)
+    run(whole, trials=24)  # the first of the second iteration
+    lower = make(9, hyperband_iterations=1)
+    lower.restore(whole.get_state(), [trial.get_state() for trial in whole.trials.values()])
+    run(lower)
+    assert len(lower.trials) == 23 + 3
+
+
+def test_a_state_of_other_brackets_is_refused() -> None:
+    oracle = make(9)
+    run(oracle, trials=3)
+    trials = [trial.get_state() for trial in oracle.trials.values()]
+    with pytest.raises(ValueError, match="bracket 0 of the search is another one"):
+        make(27).restore(oracle.get_state(), trials)
+
+
+def test_longer_scores_are_expected_along_the_line_of_those_that_were_trained_on() -> None:
+    short = {f"{n}": n / 10 for n in range(11)}
+    results = [{1: value} for value in short.values()]
+    for value in (0.8, 0.9, 1.0):  # the promoted ones gain 0.1 and half of the difference
+        results[round(10 * value)][3] = 0.9 + 0.5 * (value - 0.8)
+    results[10][9] = 1.2
+    scores, variances = expected_scores(results)
+    assert scores[10] == 1.2
+    assert variances[10] == 0.0
+    assert 0 < variances[9] < variances[0]  # of a longer training more is known
+    assert scores[9] == pytest.approx(1.2 - 0.05)  # no line from 3 to 9 yet but one of slope 1
+    slopes = np.diff(scores[:9]) / 0.1
+    np.testing.assert_allclose(slopes[:7], slopes[0])
+    assert 0.5 < slopes[0] < 1.0  # drawn from 1, which is expected, towards what was seen
+
+
+def test_promotions_of_a_real_search_truly_continue(tiny: MakeConfig) -> None:
+    settings = ("tuner.name=bohb", "tuner.max_trials=8", "training.epochs=4", "tuner.factor=2")
+    outcome = search(tiny(*settings))
+    assert outcome.end.reason == "all 8 trials are done (tuner.max_trials)"
+    history = pd.read_csv(outcome.run.history_table, dtype={"trial_id": str})
+    epochs = {name: list(rows["epoch"]) for name, rows in history.groupby("trial_id")}
+    scores = {record.spec.trial_id: record.result.score for record in outcome.progress.records}
+    promoted = [record.spec for record in outcome.progress.records if record.spec.parent_id]
+    assert [(spec.bracket, spec.rung, epochs[spec.trial_id]) for spec in promoted] == [
+        *((2, 1, [2]), (2, 1, [2]), (2, 2, [3, 4])),
+    ]
+    best = sorted(("0000", "0001", "0002", "0003"), key=lambda name: -scores[name])
+    assert [spec.root_id for spec in promoted[:2]] == best[:2]
+    assert promoted[2].root_id in best[:2]
+    for spec in promoted:
+        assert spec.parent_id is not None
+        assert scores[spec.trial_id] >= scores[spec.parent_id]  # the best of the whole training
+    # Who has not been promoted in the bracket that the cap cut off, might be if it is raised.
+    states = outcome.run.path.rglob("*.state.npz")
+    assert {path.parent.name for path in states} == {"0007"}

@@ -51,14 +51,12 @@ class Brackets:
         self._factor = factor
         self._iterations = iterations
         self._first = by_bracket(hyperband_rungs(max_epochs, factor))
-        later = [self._first[-1]] * len(self._first)
-        self._planned = [*self._first, *later * (iterations - 1)]
         self.members: list[list[list[tuple[str, str | None]]]] = []
 
     @property
     def total(self) -> int:
         """How many trials there will be; a promotion is one."""
-        return sum(rung.trials for rungs in self._planned for rung in rungs)
+        return sum(rung.trials for rungs in self._planned() for rung in rungs)
 
     @property
     def beginnings(self) -> int:
@@ -68,7 +66,11 @@ class Brackets:
     @property
     def full(self) -> bool:
         """Whether every place has been given out."""
-        return sum(len(rung) for rungs in self.members for rung in rungs) >= self.total
+        return len(self.members) >= self._most and all(
+            len(rung) == plan.trials
+            for bracket, rungs in enumerate(self.members)
+            for rung, plan in zip(rungs, self._plan(bracket), strict=True)
+        )
 
     def describe(self, cap: int | None) -> list[str]:
         """One line a bracket, then the totals.
@@ -80,7 +82,7 @@ class Brackets:
         if self._iterations > 1 and len(self._first) > 1:
             again = f"{len(self._first)} times bracket 0"
             lines.append(f"each further iteration: {again}, as the model knows more by then")
-        return [*lines, describe_total(self._planned, self._iterations, cap)]
+        return [*lines, describe_total(self._planned(), self._iterations, cap)]
 
     def next_place(self, scores: Scores) -> Place | None:
         """Where the next trial belongs; None while a running one has to end first, or at the end.
@@ -91,7 +93,7 @@ class Brackets:
             scores: of the trials that have ended, higher is better; None of one that failed.
         """
         for bracket, rungs in enumerate(self.members):
-            plan = self._planned[bracket]
+            plan = self._plan(bracket)
             if len(rungs[0]) < plan[0].trials:
                 return Place(bracket, 0, plan[0], None)
             for choose in (self._sure, self._likely):
@@ -101,16 +103,25 @@ class Brackets:
                         if found is not None:
                             return found
         begun = len(self.members)
-        return (
-            Place(begun, 0, self._planned[begun][0], None) if begun < len(self._planned) else None
-        )
+        return Place(begun, 0, self._plan(begun)[0], None) if begun < self._most else None
+
+    @property
+    def _most(self) -> int:
+        return self._iterations * len(self._first)
+
+    def _plan(self, bracket: int) -> list[Rung]:
+        """The rungs of a bracket, counted from the first of the search."""
+        return self._first[min(bracket, len(self._first) - 1)]
+
+    def _planned(self) -> list[list[Rung]]:
+        return [self._plan(bracket) for bracket in range(self._most)]
 
     def _sure(self, bracket: int, number: int, scores: Scores) -> Place | None:
         """A promotion that nothing can change for which the rung below might wait.
 
         Where all of those that ended failed, a new configuration fills the place.
         """
-        plan, (ended, left) = self._planned[bracket], self._below(bracket, number, scores)
+        plan, (ended, left) = self._plan(bracket), self._below(bracket, number, scores)
         if len(left) <= plan[number - 1].trials - plan[number].trials:
             return None
         best = next((trial for trial in ended if trial in left), None)
@@ -121,9 +132,7 @@ class Brackets:
         ended, left = self._below(bracket, number, scores)
         count = sum(trial in scores for trial, _ in self.members[bracket][number - 1])
         best = next((trial for trial in ended[: count // self._factor] if trial in left), None)
-        return (
-            None if best is None else Place(bracket, number, self._planned[bracket][number], best)
-        )
+        return None if best is None else Place(bracket, number, self._plan(bracket)[number], best)
 
     def _below(self, bracket: int, number: int, scores: Scores) -> tuple[list[str], set[str]]:
         """Of the rung below: who completed, the best first, and who ended and is not promoted."""
@@ -137,14 +146,14 @@ class Brackets:
     def enter(self, place: Place, trial_id: str) -> None:
         """Notes that a trial has the place that `next_place` gave."""
         if place.bracket == len(self.members):
-            self.members.append([[] for _ in self._planned[place.bracket]])
+            self.members.append([[] for _ in self._plan(place.bracket)])
         self.members[place.bracket][place.number].append((trial_id, place.parent))
 
     def continuable(self) -> set[str]:
         """Trials that may be promoted yet."""
         found: set[str] = set()
         for bracket, rungs in enumerate(self.members):
-            plan = self._planned[bracket]
+            plan = self._plan(bracket)
             for number in range(1, len(plan)):
                 if len(rungs[number]) < plan[number].trials:
                     promoted = {parent for _, parent in rungs[number]}
@@ -155,7 +164,7 @@ class Brackets:
         """Plain data, from which `restore` goes on."""
         return [
             {
-                "bracket_num": self._planned[bracket][0].bracket,
+                "bracket_num": self._plan(bracket)[0].bracket,
                 "rounds": [
                     [{"past_id": parent, "id": trial} for trial, parent in rung] for rung in rungs
                 ],
@@ -173,10 +182,8 @@ class Brackets:
             [[(member["id"], member["past_id"]) for member in rung] for rung in bracket["rounds"]]
             for bracket in state
         ]
-        if len(members) > len(self._planned):
-            raise ValueError(f"{len(members)} brackets instead of at most {len(self._planned)}")
         for number, rungs in enumerate(members):
-            plan = self._planned[number]
+            plan = self._plan(number)
             if state[number]["bracket_num"] != plan[0].bracket or len(rungs) != len(plan):
                 raise ValueError(f"bracket {number} of the search is another one")
             if any(len(rung) > p.trials for rung, p in zip(rungs, plan, strict=True)):

@@ -8,9 +8,12 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-# Pairs of scores, before there are any, for a line of slope 1 with as much spread around it as the
-# trials' own.
+# Pairs of scores, before there are any, for a line of slope 1; around it they differ as much as the
+# better half of the shorter trainings among themselves.
 PRIOR_PAIRS = 2.0
+# How much more the trainings that were not chosen may differ from the line than those that were,
+# in variance: some of them are only slow.
+CAUTION = 4.0
 STEEPEST = 100.0
 LARGEST = 1e100  # beyond it, squares overflow
 
@@ -69,5 +72,7 @@ def _line(scores: Array, pairs: Array) -> tuple[float, float, float]:
     slope = float((x @ y + prior) / (x @ x + prior)) if prior > 0 else 1.0
     slope = min(max(slope, 0.0), STEEPEST)
     rest = y - slope * x
-    variance = float((rest @ rest + PRIOR_PAIRS * short.var()) / (len(pairs) + PRIOR_PAIRS))
+    better = np.sort(scores)[len(scores) // 2 :]  # of which those of the pairs are
+    variance = float((rest @ rest + PRIOR_PAIRS * better.var()) / (len(pairs) + PRIOR_PAIRS))
+    variance *= CAUTION
     return float(long.mean() - slope * short.mean()), slope, variance
