@@ -1,6 +1,7 @@
 """Finds files of ended trials that the search needs yet, and that are missing or damaged."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import wait
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +9,11 @@ from src.errors import DiskError
 from src.files import checksum
 from src.run_directory import RunDirectory
 from src.search.events import SearchProgress
+from src.search.executors import Executor
+from src.search.stopping import TrialInterruptedError
 from src.search.trial import TrialRecord, TrialResult, TrialSpec
+
+POLL_SECONDS = 0.2  # how long a signal may wait to be seen
 
 
 def find_damage(
@@ -58,6 +63,43 @@ def damaged_files(run: RunDirectory, record: TrialRecord, *, weights: bool) -> l
             (run.training_state(trial_id, fit.execution), fit.state) for fit in record.result.fits
         )
     return [path for path, written in files if written is not None and not _is(path, written)]
+
+
+def train_again(
+    records: Sequence[TrialRecord],
+    damaged: Mapping[str, Path],
+    executor: Executor,
+    stopping: Callable[[], bool],
+) -> dict[int, TrialRecord]:
+    """Trains trials again of which files are damaged that others, or the export, need.
+
+    Args:
+        records: the trials that have ended.
+        damaged: what `find_damage` found.
+        executor: trains them.
+        stopping: asked whether to give up.
+
+    Returns:
+        Their records with the checksums of the new files, by their place in `records`.
+
+    Raises:
+        TrialInterruptedError: if it was given up.
+        DiskError: if one did not come to the same.
+    """
+    running = {
+        place: executor.submit(whole_training(record))
+        for place, record in enumerate(records)
+        if record.spec.trial_id in damaged
+    }
+    while not all(future.done() for future in running.values()):
+        wait(running.values(), timeout=POLL_SECONDS)
+        if stopping():
+            raise TrialInterruptedError
+    paths = {place: damaged[records[place].spec.trial_id] for place in running}
+    return {
+        place: check_repaired(records[place], future.result(), paths[place])
+        for place, future in running.items()
+    }
 
 
 def whole_training(record: TrialRecord) -> TrialSpec:

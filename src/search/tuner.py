@@ -12,7 +12,7 @@ from typing import Any
 import keras_tuner as kt
 
 from src.config.schema import Config
-from src.errors import DiskError, UserError
+from src.errors import DiskError
 from src.files import disk_errors
 from src.run_directory import RunDirectory
 from src.search.blame import OracleError, asking_oracle
@@ -22,7 +22,8 @@ from src.search.history import log_names, recorded_controls
 from src.search.limits import SearchLimits
 from src.search.oracle import SearchOracle
 from src.search.pruning import Curves
-from src.search.repair import check_repaired, find_damage, whole_training
+from src.search.repair import find_damage, train_again
+from src.search.restoring import restore_oracle
 from src.search.run_files import RunFiles
 from src.search.snapshot import SavedSearch, restore_result
 from src.search.stopping import StopRequest, TrialInterruptedError
@@ -157,7 +158,7 @@ class SearchTuner(kt.Tuner):
 
     def on_trial_begin(self, trial: Any) -> None:
         """Makes the trial's spec, and writes a snapshot in which the trial runs."""
-        spec = self._spec(trial)
+        spec = trial_spec(trial, self._specs, self.config, self.oracle, self.hypermodel)
         if spec.parent_id in self._cut:  # it left no state of its last epoch, or not of all fits
             spec = dataclasses.replace(spec, initial_epoch=0)
         allowance = self.limits.allow(spec)
@@ -334,18 +335,10 @@ class SearchTuner(kt.Tuner):
         Raises:
             UserError: if it is not one that this oracle could have come to.
         """
-        try:
-            self.oracle.restore(saved.oracle, saved.trials)
-            for trial_id, trial in self.oracle.trials.items():
-                self._specs[trial_id] = self._spec(trial)
-            epochs = self._files.read_epochs(saved)
-            continuable = self.oracle.continuable()
-        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-            raise UserError(  # Keras Tuner meets nonsense with any of these
-                f"{self.run_directory.snapshot}: its state is not one of tuner.name="
-                f"{self.config.tuner.name} ({type(error).__name__}: {error}); put back a copy of "
-                "the file, or start a new run without --resume"
-            ) from error
+        self._specs, continuable = restore_oracle(
+            self.oracle, saved, self.run_directory, self.config, self.hypermodel
+        )
+        epochs = self._files.read_epochs(saved)
         self._files.exported = saved.exported
         self.progress.seconds = saved.seconds
         for state in saved.records:
@@ -360,27 +353,13 @@ class SearchTuner(kt.Tuner):
 
     def _repair(self) -> None:
         """Trains trials again of which files are damaged that others, or the export, need."""
-        running = {
-            record.spec.trial_id: self.executor.submit(whole_training(record))
-            for record in self.progress.records
-            if record.spec.trial_id in self._damaged
-        }
-        while not all(future.done() for future in running.values()):
-            wait(running.values(), timeout=POLL_SECONDS)
-            if self.stop.requested:
-                raise TrialInterruptedError
-        for index, record in enumerate(self.progress.records):
-            trial_id = record.spec.trial_id
-            if trial_id in running:
-                path = self._damaged[trial_id]
-                repaired = check_repaired(record, running[trial_id].result(), path)
-                self.progress.records[index] = repaired
-                self._files.replace_record(self.oracle, repaired)
-        if running:
+        records, damaged = self.progress.records, self._damaged
+        repaired = train_again(records, damaged, self.executor, lambda: self.stop.requested)
+        for index, record in repaired.items():
+            records[index] = record
+            self._files.replace_record(self.oracle, record)
+        if repaired:
             self._write_state()
-
-    def _spec(self, trial: Any) -> TrialSpec:
-        return trial_spec(trial, self._specs, self.config, self.oracle, self.hypermodel)
 
     def _add(self, record: TrialRecord) -> None:
         self.progress.records.append(record)
