@@ -54,7 +54,7 @@ def trial_line(record: TrialRecord, progress: SearchProgress | None = None) -> T
     if spec.parent_id is not None:
         line.append(f"  continues {spec.parent_id}", style="dim")
     if result.cut is not None:
-        line.append(f"  {result.reason}", style="dim")
+        line.append(f"  {result.reason.partition(':')[0]}", style="dim")  # all is in trials.csv
     if best is record:
         line.append("  best so far", style="green")
     elif best is not None and result.cut is None:

@@ -93,7 +93,7 @@ def _won(data: RunData, ordered: Sequence[Domain]) -> list[Finding]:
         return []
     values = {domain.name: brief(domain, best[domain.name]) for domain in ordered}
     values = {name: value for name, value in values.items() if value}
-    found = winning.what_won(data.completed, values, data.direction)
+    found = winning.what_won(data.expected, values, data.direction)
     if data.exports_another:
         return found
     name = judged_metric(data.objective)

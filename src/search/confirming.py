@@ -4,11 +4,13 @@ The best score of many is partly luck: the more trials, and the noisier their sc
 mean of trainings by which a trial was not chosen has no such bias.
 """
 
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from src.config.schema import ConfirmSettings
 from src.run_directory import RunDirectory
 from src.search.events import SearchProgress
+from src.search.executors import Executor, run_all
 from src.search.repair import is_as_written, whole_training
 from src.search.trial import Confirmation, TrialRecord, TrialResult, TrialSpec
 
@@ -42,6 +44,38 @@ def trainings(progress: SearchProgress, settings: ConfirmSettings) -> list[Trial
                 if number not in known.trained
             ]
     return specs
+
+
+def confirm(
+    progress: SearchProgress,
+    specs: Iterable[TrialSpec],
+    executions: int,
+    executor: Executor,
+    stopping: Callable[[], bool],
+) -> Iterator[tuple[TrialRecord, TrialResult]]:
+    """Trains them, but of a trial of which one training failed no more.
+
+    Args:
+        progress: of the search; whoever iterates puts each record into it.
+        specs: those of `trainings`.
+        executions: how often each trial is to be trained, before and now.
+        executor: trains them.
+        stopping: asked whether to give up.
+
+    Yields:
+        The record of the trial, with the training, and its result.
+
+    Raises:
+        TrialInterruptedError: if it was given up.
+    """
+
+    def is_open(spec: TrialSpec) -> bool:
+        known = progress.record(spec.trial_id).confirmation
+        return known is None or not known.reason
+
+    for spec, result in run_all(executor, filter(is_open, specs), stopping):
+        record = progress.record(spec.trial_id)
+        yield confirmed(record, result, executions), result
 
 
 def confirmed(record: TrialRecord, result: TrialResult, executions: int) -> TrialRecord:

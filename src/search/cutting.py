@@ -100,7 +100,7 @@ class Cutter(keras.callbacks.Callback):
         assert self.pruner is not None
         below = "below" if self.plan.direction == "max" else "above"
         reached = short_number(self.pruner.best)
-        return f"{reached} is {below} {short_number(bar.value)}, {bar.meaning}"
+        return f"{self.plan.monitor} {reached} is {below} {short_number(bar.value)}, {bar.meaning}"
 
     def _place(self, epoch: int) -> str:
         fits = self.spec.planned_fits

@@ -106,6 +106,14 @@ class SearchProgress:
         """The trials that no other one beats in all that counts, best first."""
         return front_of(self.completed, self.objective, self.also)
 
+    def record(self, trial_id: str) -> TrialRecord:
+        """That of a trial that has ended."""
+        return next(record for record in self.records if record.spec.trial_id == trial_id)
+
+    def replace(self, record: TrialRecord) -> None:
+        """Takes over a record in place of the one that the trial had."""
+        self.records[self.records.index(self.record(record.spec.trial_id))] = record
+
     @property
     def failures(self) -> int:
         """How many trials failed."""

@@ -1,14 +1,17 @@
 """Executors run trials: `submit` takes a `TrialSpec` and gives the future of its result."""
 
-from collections.abc import Callable
-from concurrent.futures import Future
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import Protocol
 
 from src.search.cutting import nothing_ends
 from src.search.events import TrialProgress
 from src.search.progress_reports import at_intervals
+from src.search.stopping import TrialInterruptedError
 from src.search.trial import TrialResult, TrialSpec
 from src.search.trial_runner import RunContext, TrialRunner
+
+POLL_SECONDS = 0.2  # how long a signal may wait to be seen
 
 
 class Executor(Protocol):
@@ -45,6 +48,33 @@ class Executor(Protocol):
 
     def shutdown(self) -> None:
         """Ends the workers, and with them the trials that run; may be called again."""
+
+
+def run_all(
+    executor: Executor, specs: Iterable[TrialSpec], stopping: Callable[[], bool]
+) -> Iterator[tuple[TrialSpec, TrialResult]]:
+    """Trains what is no new trial, as many at once as the executor can, and yields each as it ends.
+
+    Args:
+        executor: trains them.
+        specs: asked for the next one when there is room for it.
+        stopping: asked whether to give up.
+
+    Raises:
+        TrialInterruptedError: if it was given up.
+    """
+    waiting = iter(specs)
+    running: dict[Future[TrialResult], TrialSpec] = {}
+    while True:
+        while len(running) < executor.slots and (spec := next(waiting, None)) is not None:
+            running[executor.submit(spec)] = spec
+        if not running:
+            return
+        done, _ = wait(running, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
+        for future in done:
+            yield running.pop(future), future.result()
+        if stopping():
+            raise TrialInterruptedError
 
 
 class SerialExecutor:

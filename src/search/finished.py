@@ -8,11 +8,11 @@ from src.config import load_config
 from src.errors import UserError
 from src.run_directory import RunDirectory
 from src.search.preparing import prepare
+from src.search.restoring import restore_oracle
 from src.search.resuming import changed_settings, identity_problems
 from src.search.snapshot import SavedSearch, restore_confirmation, restore_result
-from src.search.trial import TrialRecord, TrialSpec
+from src.search.trial import TrialRecord
 from src.search.trial_runner import RunContext
-from src.search.trial_specs import trial_spec
 from src.search.winner import Winner, read_winner
 
 
@@ -67,12 +67,7 @@ def open_trial(run: RunDirectory, saved: SavedSearch, trial_id: str) -> Finished
             + "\n".join(problems)
             + f"\nBring that back, or search anew: {_anew(run)}"
         )
-    prepared.oracle.restore(saved.oracle, saved.trials)
-    specs: dict[str, TrialSpec] = {}
-    for identifier, trial in prepared.oracle.trials.items():
-        specs[identifier] = trial_spec(
-            trial, specs, prepared.config, prepared.oracle, prepared.hypermodel
-        )
+    specs, _ = restore_oracle(prepared.oracle, saved, run, prepared.config, prepared.hypermodel)
     records = {
         state["trial_id"]: TrialRecord(
             specs[state["trial_id"]], restore_result(state, ()), restore_confirmation(state)

@@ -1,6 +1,6 @@
 """Finds files of ended trials that the search needs yet, and that are missing or damaged."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,6 +8,7 @@ from src.errors import DiskError
 from src.files import checksum
 from src.run_directory import RunDirectory
 from src.search.events import SearchProgress
+from src.search.executors import Executor, run_all
 from src.search.trial import TrialRecord, TrialResult, TrialSpec
 
 
@@ -60,6 +61,33 @@ def damaged_files(run: RunDirectory, record: TrialRecord, *, weights: bool) -> l
     return [
         path for path, written in files if written is not None and not is_as_written(path, written)
     ]
+
+
+def train_again(
+    records: Sequence[TrialRecord],
+    damaged: Mapping[str, Path],
+    executor: Executor,
+    stopping: Callable[[], bool],
+) -> Iterator[TrialRecord]:
+    """Trains trials again of which files are damaged that others, or the export, need.
+
+    Args:
+        records: of these trials.
+        damaged: what `find_damage` found.
+        executor: trains them.
+        stopping: asked whether to give up.
+
+    Yields:
+        Their records with the checksums of the new files.
+
+    Raises:
+        TrialInterruptedError: if it was given up.
+        DiskError: if one did not come to the same.
+    """
+    known = {record.spec.trial_id: record for record in records}
+    specs = [whole_training(record) for record in records]
+    for spec, result in run_all(executor, specs, stopping):
+        yield check_repaired(known[spec.trial_id], result, damaged[spec.trial_id])
 
 
 def whole_training(record: TrialRecord) -> TrialSpec:

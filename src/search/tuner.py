@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import suppress
 from itertools import count
@@ -12,18 +12,19 @@ from typing import Any
 import keras_tuner as kt
 
 from src.config.schema import Config
-from src.errors import DiskError, UserError
+from src.errors import DiskError
 from src.files import disk_errors
 from src.run_directory import RunDirectory
 from src.search.blame import OracleError, asking_oracle
-from src.search.confirming import confirmed, take_back_damaged, trainings
+from src.search.confirming import confirm, take_back_damaged, trainings
 from src.search.events import SearchEnd, SearchListener, SearchProgress
-from src.search.executors import Executor
+from src.search.executors import POLL_SECONDS, Executor
 from src.search.history import log_names, recorded_controls
 from src.search.limits import SearchLimits
 from src.search.oracle import SearchOracle
 from src.search.pruning import Curves
-from src.search.repair import check_repaired, find_damage, whole_training
+from src.search.repair import find_damage, train_again
+from src.search.restoring import restore_oracle
 from src.search.run_files import RunFiles
 from src.search.snapshot import (
     SavedSearch,
@@ -34,8 +35,6 @@ from src.search.snapshot import (
 from src.search.stopping import StopRequest, TrialInterruptedError
 from src.search.trial import TrialRecord, TrialResult, TrialSpec
 from src.search.trial_specs import trial_spec
-
-POLL_SECONDS = 0.2  # how long a signal may wait to be seen
 
 
 class SearchTuner(kt.Tuner):
@@ -174,7 +173,7 @@ class SearchTuner(kt.Tuner):
 
     def on_trial_begin(self, trial: Any) -> None:
         """Makes the trial's spec, and writes a snapshot in which the trial runs."""
-        spec = self._spec(trial)
+        spec = trial_spec(trial, self._specs, self.config, self.oracle, self.hypermodel)
         if spec.parent_id in self._cut:  # it left no state of its last epoch, or not of all fits
             spec = dataclasses.replace(spec, initial_epoch=0)
         allowance = self.limits.allow(spec)
@@ -351,18 +350,10 @@ class SearchTuner(kt.Tuner):
         Raises:
             UserError: if it is not one that this oracle could have come to.
         """
-        try:
-            self.oracle.restore(saved.oracle, saved.trials)
-            for trial_id, trial in self.oracle.trials.items():
-                self._specs[trial_id] = self._spec(trial)
-            epochs = self._files.read_epochs(saved)
-            continuable = self.oracle.continuable()
-        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-            raise UserError(  # Keras Tuner meets nonsense with any of these
-                f"{self.run_directory.snapshot}: its state is not one of tuner.name="
-                f"{self.config.tuner.name} ({type(error).__name__}: {error}); put back a copy of "
-                "the file, or start a new run without --resume"
-            ) from error
+        self._specs, continuable = restore_oracle(
+            self.oracle, saved, self.run_directory, self.config, self.hypermodel
+        )
+        epochs = self._files.read_epochs(saved)
         self._files.exported = saved.exported
         self.progress.seconds = saved.seconds
         for state in saved.records:
@@ -379,9 +370,8 @@ class SearchTuner(kt.Tuner):
     def _repair(self) -> None:
         """Trains trials again of which files are damaged that others, or the export, need."""
         records = [r for r in self.progress.records if r.spec.trial_id in self._damaged]
-        for spec, result in self._train([whole_training(record) for record in records]):
-            path, record = self._damaged[spec.trial_id], self._record(spec.trial_id)
-            self._replace_record(check_repaired(record, result, path))
+        for record in train_again(records, self._damaged, self.executor, self._stopping):
+            self._replace_record(record)
         if records:
             self._write_state()
 
@@ -398,8 +388,8 @@ class SearchTuner(kt.Tuner):
         for listener in self.listeners:
             with disk_errors(self.run_directory.path):
                 listener.on_confirmation_begin(len(specs), self.progress)
-        for spec, result in self._train(s for s in specs if not self._is_refuted(s)):
-            record = confirmed(self._record(spec.trial_id), result, settings.executions)
+        asked = (settings.executions, self.executor, self._stopping)
+        for record, result in confirm(self.progress, specs, *asked):
             self._replace_record(record)
             self._files.replace_epochs(self.progress)
             self._write_state()
@@ -407,41 +397,13 @@ class SearchTuner(kt.Tuner):
                 with disk_errors(self.run_directory.path):
                     listener.on_confirmation(record, result, self.progress)
 
-    def _is_refuted(self, spec: TrialSpec) -> bool:
-        """Whether a training that was to confirm the trial has failed."""
-        known = self._record(spec.trial_id).confirmation
-        return known is not None and bool(known.reason)
-
-    def _train(self, specs: Iterable[TrialSpec]) -> Iterator[tuple[TrialSpec, TrialResult]]:
-        """Trains what is no new trial, as many at once as the executor can; gives each as it ends.
-
-        Raises:
-            TrialInterruptedError: if the search is to stop.
-        """
-        waiting = iter(specs)
-        running: dict[Future[TrialResult], TrialSpec] = {}
-        while True:
-            while len(running) < self.executor.slots and (spec := next(waiting, None)) is not None:
-                running[self.executor.submit(spec)] = spec
-            if not running:
-                return
-            done, _ = wait(running, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
-            for future in done:
-                yield running.pop(future), future.result()
-            if self.stop.requested:
-                raise TrialInterruptedError
-
-    def _record(self, trial_id: str) -> TrialRecord:
-        return next(r for r in self.progress.records if r.spec.trial_id == trial_id)
+    def _stopping(self) -> bool:
+        return self.stop.requested
 
     def _replace_record(self, record: TrialRecord) -> None:
         """Takes over a record in place of the one that the trial had, for the next snapshot."""
-        index = self.progress.records.index(self._record(record.spec.trial_id))
-        self.progress.records[index] = record
+        self.progress.replace(record)
         self._files.replace_record(self.oracle, record)
-
-    def _spec(self, trial: Any) -> TrialSpec:
-        return trial_spec(trial, self._specs, self.config, self.oracle, self.hypermodel)
 
     def _add(self, record: TrialRecord) -> None:
         self.progress.records.append(record)

@@ -15,10 +15,11 @@ from src.errors import UserError
 from src.run_directory import RunDirectory
 from src.search import checkpoint, run
 from src.search.preparing import prepare
+from src.search.repair import whole_training
 from src.search.resuming import remove_remains
 from src.search.snapshot import SavedSearch
 from src.search.stopping import TrialInterruptedError
-from src.search.trial import TrialResult, TrialSpec
+from src.search.trial import Bar, TrialRecord, TrialResult, TrialSpec
 from src.search.trial_runner import RunContext, TrialRunner
 from tests.callbacks.test_tensorboard import scalars
 from tests.conftest import TINY, MakeConfig
@@ -282,3 +283,37 @@ def test_intervals() -> None:
     assert [interval(v) for v in ("null", "3", "30s", "0.5s")] == [
         (None, None), (3, None), (None, 30.0), (None, 0.5),
     ]  # fmt: skip
+
+
+def test_a_trial_that_is_cut_short_is_cut_there_after_a_kill_and_after_a_repair_too(
+    tmp_path: Path,
+) -> None:
+    free = Attempts(tmp_path / "free", *SIMPLE)
+    whole = free()
+    values = [row["val_accuracy"] for row in whole.history]
+    best = [max(values[: epoch + 1]) for epoch in range(EPOCHS)]
+    # Up to epoch 6 the best so far just does, be it from before the kill; then it does not.
+    bars = [Bar(epoch, best[epoch - 1], "as much") for epoch in range(1, 7)]
+    bars.append(Bar(7, best[6] + 0.001, "a little more"))
+    cut = {
+        "pruned": replace(free.spec, bars=(tuple(bars),)),
+        "ended": replace(free.spec, allowance=7),
+    }
+    for kind, spec in cut.items():
+        attempts = Attempts(tmp_path / kind, *SIMPLE)
+        expected = attempts(spec)
+        assert (expected.status, expected.cut, expected.epochs) == ("COMPLETED", kind, 7)
+        assert expected.history == whole.history[:7]
+        assert (expected.score, expected.trained) == (best[6], 7)
+        assert not attempts.saved.exists()
+        killed = Attempts(tmp_path / f"{kind}-killed", *SIMPLE)
+        with pytest.raises(TrialInterruptedError):
+            killed(spec, kill=5)
+        # Goes on although other trials have ended in the meantime, which moved an early bar.
+        moved = replace(spec, bars=((replace(bars[0], value=1.0), *bars[1:]),) if spec.bars else ())
+        result = killed(moved)
+        assert killed.trained == 3
+        assert (outcome(result), result.reason) == (outcome(expected), expected.reason)
+        again = attempts(whole_training(TrialRecord(spec, expected)))
+        assert (again.cut, again.history) == ("ended", expected.history)
+        assert again.fits[0].weights == expected.fits[0].weights

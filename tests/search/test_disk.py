@@ -11,8 +11,8 @@ from src.search import disk as disk_module
 from src.search import workflow
 from src.search.disk import Disk, estimate_disk, in_words
 from src.search.events import SearchListener, SearchProgress
-from src.search.oracles import hyperband_rungs
 from src.search.preparing import prepare
+from src.search.rungs import hyperband_rungs
 from src.search.trial import TrialRecord
 from tests.conftest import TINY
 from tests.search.test_default_first import declared, make

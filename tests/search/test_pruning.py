@@ -175,7 +175,10 @@ def test_a_trial_that_is_cut_in_one_fit_trains_no_further_ones_and_says_where() 
     assert train(cutter, 1, [0.6, 0.8, 0.8, 0.8]) == 1
     assert cutter.ends_trial()
     assert cutter.cut == "pruned"
-    assert cutter.reason == "pruned at epoch 1 of 4 in fit 2 of 3: 0.6 is below 0.7, the least"
+    assert (
+        cutter.reason
+        == "pruned at epoch 1 of 4 in fit 2 of 3: val_score 0.6 is below 0.7, the least"
+    )
 
 
 def test_an_allowance_ends_a_trial_but_not_where_it_ends_by_itself() -> None:

@@ -21,7 +21,7 @@ from src import metrics
 from src.data.preprocessing import Scaling, fit_scaling
 from src.errors import UserError
 from src.run_directory import RunDirectory
-from src.search import export
+from src.search import export, run
 from src.search.export import check_export, raw_model
 from src.search.preparing import prepare
 from src.search.seeds import trial_seed
@@ -341,3 +341,20 @@ def test_trap_layers_that_cannot_be_loaded_are_told_at_once(hypermodel: Any, rea
 def test_layers_that_keras_knows_can_be_exported(hypermodel: Any, task: Any) -> None:
     problem = replace(PROBLEM, task=task)
     check_export(hypermodel(problem).build(kt.HyperParameters()), problem)
+
+
+def test_a_score_of_some_folds_alone_ranks_behind_and_can_be_exported(tiny: MakeConfig) -> None:
+    folds = ("tuner.folds=3", "tuner.max_trials=2", "training.epochs=2")
+    outcome = run(tiny(*folds, "limits.epochs=10", "space.learning_rate=0.01"))
+    first, second = outcome.progress.records
+    assert [len(record.result.fits) for record in (first, second)] == [3, 2]
+    assert second.result.reason == "ended after fit 2 of 3: all 10 epochs are used (limits.epochs)"
+    assert outcome.progress.completed == [first, second]
+    alone = run(tiny(*folds, "limits.epochs=3", "tuner.export=average"))
+    result = alone.progress.records[0].result
+    assert result.reason == (
+        "ended at epoch 1 of 2 in fit 2 of 3: all 3 epochs are used (limits.epochs)"
+    )
+    assert [fit.epochs for fit in result.fits] == [2, 1]
+    assert alone.winner is not None
+    assert alone.winner.averaged == 2
