@@ -280,7 +280,7 @@ def test_promotions_of_a_real_search_truly_continue(tiny: MakeConfig) -> None:
     assert outcome.end.reason == "all 8 trials are done (tuner.max_trials)"
     history = pd.read_csv(outcome.run.history_table, dtype={"trial_id": str})
     epochs = {name: list(rows["epoch"]) for name, rows in history.groupby("trial_id")}
-    scores = {record.spec.trial_id: record.result.score for record in outcome.progress.records}
+    scores = {r.spec.trial_id: r.result.score or 0.0 for r in outcome.progress.records}
     promoted = [record.spec for record in outcome.progress.records if record.spec.parent_id]
     assert [(spec.bracket, spec.rung, epochs[spec.trial_id]) for spec in promoted] == [
         *((2, 1, [2]), (2, 1, [2]), (2, 2, [3, 4])),

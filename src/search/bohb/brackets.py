@@ -61,7 +61,7 @@ class Brackets:
     @property
     def beginnings(self) -> int:
         """How many configurations begin, but for those that fill the place of failures."""
-        return sum(rungs[0].trials for rungs in self._planned)
+        return sum(rungs[0].trials for rungs in self._planned())
 
     @property
     def full(self) -> bool:
