@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from hypermodels import HYPERMODELS
 from src.commands import DONE, FAILED, INTERRUPTED, exit_status, python_command, resume_command
-from src.config.objectives import KNOWN_DIRECTIONS
+from src.config.objectives import COSTS, KNOWN_DIRECTIONS
 from src.config.presets import preset_names
 from src.data import SOURCES
 from src.scratch import ScratchFolder
@@ -148,6 +148,7 @@ hypermodel.name:  {", ".join(HYPERMODELS)}
 tuner.name:       {", ".join(TUNERS)}
 pruner.name:      {", ".join(PRUNERS)}
 objective.name:   {", ".join(KNOWN_DIRECTIONS)}
+objective.also:   {", ".join(COSTS)} or any of these metrics
 
 overrides are dotted paths into the configuration with YAML values; the last one wins:
   tuner.name=hyperband          training.epochs=27
@@ -155,6 +156,7 @@ overrides are dotted paths into the configuration with YAML values; the last one
   space.activation=[relu,tanh]  gives its choices
   space.units.max=512           narrows or widens its range
   space.taper=open              searches its whole range again
+  tuner.initial=FILE.yaml       runs the configurations in it first
 every key, with its default and range: src/config/presets/default.yaml
 
 exit status: 0 done; 1 no trial completed, or too many failed in a row; 2 a mistake in the

@@ -131,6 +131,14 @@ class RunData:
         return self.completed.iloc[0] if len(self.completed) else None
 
     @property
+    def also(self) -> list[str]:
+        """What counts beside the objective, and has a column, where the front is known too."""
+        names = self.settings.get("objective.also")
+        if not isinstance(names, (list, tuple)) or "pareto" not in self.trials.columns:
+            return []
+        return [str(name) for name in names if str(name) in self.trials.columns]
+
+    @property
     def exports_another(self) -> bool:
         """Whether best/ holds a trial that is no longer the best, as while a search goes on."""
         return self.best is not None and self.winner not in (None, self.best["trial_id"])

@@ -21,6 +21,9 @@ from src.config.schema import ObjectiveSettings
 from src.console import _front_table
 from src.errors import UserError
 from src.reporting import load_trials, report_listeners
+from src.reporting.page.sections import tradeoffs_section
+from src.reporting.run_data import read_run
+from src.run_directory import RunDirectory
 from src.search import run
 from src.search.objective import resolve_also
 from src.search.pareto import pareto_front
@@ -156,6 +159,7 @@ def test_the_table_tells_the_front_during_the_search_and_after_a_resume(tmp_path
 def test_without_anything_else_that_counts_there_are_no_columns(tmp_path: Path) -> None:
     search(tmp_path, "tuner.max_trials=2")
     assert {"pareto", "parameters"}.isdisjoint(rows_of(tmp_path)[0])
+    assert tradeoffs_section(read_run(RunDirectory(tmp_path / "run"))) == ""
 
 
 def scalars(folder: Path) -> dict[str, float]:
@@ -189,6 +193,10 @@ def test_a_real_search_counts_parameters_seconds_and_a_metric_on_request(tmp_pat
         *("Pareto", "front", "val_accuracy", "parameters", "prediction_seconds", "val_f1"),
     ]
     assert len(shown) == 1 + expected.sum()
+    page = tradeoffs_section(read_run(outcome.run))
+    assert page.count("<svg") == 3
+    assert page.count("<tr>") == 1 + expected.sum()
+    assert f"<td>{outcome.progress.front[0].spec.trial_id}</td>" in page
     best = outcome.progress.best
     assert best is not None
     assert shown[1].split()[0] == best.spec.trial_id

@@ -19,6 +19,7 @@ def run_page(data: RunData, story: Story) -> str:
     body: list[Node] = [sections.overview(data, story)]
     for title, content in (
         ("Best trials", sections.trials_section(data, story)),
+        ("Trade-offs", sections.tradeoffs_section(data)),
         ("Progress", sections.progress_section(data)),
         ("Learning curves", sections.curves_section(data)),
         ("Hyperparameters", sections.space_section(data, story)),

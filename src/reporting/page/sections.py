@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+import numpy as np
 import pandas as pd
 
 from src.config.objectives import judged_metric
@@ -15,6 +16,7 @@ from src.reporting.plots import (
     curves,
     importance,
     parallel,
+    pareto,
     progress,
     residuals,
     rungs,
@@ -37,6 +39,7 @@ STATES = {
 MOST_SLICES = 16
 MOST_FAILURES = 20
 MOST_CLASSES = 100
+MOST_OF_FRONT = 20
 PRINTED_COLUMNS = 11  # of the leaderboard, as style.py says
 
 
@@ -155,6 +158,35 @@ def trials_section(data: RunData, story: Story) -> Markup:
     left = ", ".join(board.header[PRINTED_COLUMNS:])
     note = element("p", f"Not on paper, but in trials.csv: {left}.", css="muted paper")
     return joined([found, note])
+
+
+def tradeoffs_section(data: RunData) -> Markup:
+    """The trials that no other one beats in all that counts."""
+    on_front = pareto.is_on_front(data) if data.also else []
+    front = data.completed[np.array(on_front, dtype=bool)] if any(on_front) else None
+    if front is None:
+        return Markup("")
+    names = ["score", *data.also]
+    rows = [
+        (str(trial["trial_id"]), *(_finite(trial[name]) for name in names))
+        for _, trial in front.head(MOST_OF_FRONT).iterrows()
+    ]
+    rest = len(front) - MOST_OF_FRONT
+    more = f" {rest} more stand in trials.csv." if rest > 0 else ""
+    text = "No other trial is as good as these in everything that counts, and better in something."
+    drawings = [(pareto.pareto_plot(data, name), "") for name in data.also]
+    return joined(
+        [
+            figures(drawings),
+            element("p", text + more, css="muted"),
+            table(("trial", data.objective, *data.also), rows, css="plain"),
+        ]
+    )
+
+
+def _finite(value: object) -> str:
+    known = pd.to_numeric(pd.Series([value]), errors="coerce").astype(float).iloc[0]
+    return "–" if pd.isna(known) else number(float(known), 5)
 
 
 def progress_section(data: RunData) -> Markup:
