@@ -143,21 +143,22 @@ class Curves:
 
         Its own score is that of too short a training: to an oracle, a region whose trials are cut
         would look worse than it is. Of the trials that trained to the end, it is taken to be worth
-        as much as the one that had its rank by the same epoch of the same fit; but if it has a
+        as much as the one that had its rank by the same epoch of the same fit, in between where it
+        was in between, and if it was behind all of them as far behind the worst; but if it has a
         single fit, no less than it has reached.
         """
         score = record.result.score
         if score is None or record.result.cut is None or not self._whole:
             return score
         curves = self._curves(record)
-        if not curves or not curves[-1]:
+        if not curves or not curves[-1]:  # its epochs are lost
             return score
         number, own = len(curves) - 1, curves[-1]
         others = np.sort([whole[number][len(own) - 1] for _, whole in self._whole])
-        below, equal = (np.searchsorted(others, own[-1], side) for side in ("left", "right"))
-        place = np.clip((below + equal) / 2 - 0.5, 0, len(others) - 1)
         finals = np.sort([final for final, _ in self._whole])
-        matched = float(np.interp(place, np.arange(len(finals)), finals))
+        there = np.unique(others)  # of those that were equal there, the mean
+        ranked = [finals[others == value].mean() for value in there]
+        matched = float(np.interp(own[-1], there, ranked)) - max(0.0, float(there[0]) - own[-1])
         if self._fits == 1:
             matched = max(matched, self._sign * score)
         return self._sign * matched

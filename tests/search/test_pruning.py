@@ -105,9 +105,10 @@ def test_a_pruned_trial_is_told_the_score_of_its_rank() -> None:
     assert curves.expected_score(cut) == 0.35  # nothing to compare with
     for number, (early, final) in enumerate([(0.2, 0.6), (0.3, 0.7), (0.4, 0.9), (0.5, 0.8)]):
         curves.add(record(number, [0.1, early, final]))
-    # Between the second and the third of four by epoch 2: midway between the scores of that rank.
+    # By epoch 2 midway between the second and the third of four, whose scores were 0.7 and 0.8.
     assert curves.expected_score(cut) == pytest.approx(0.75)
-    assert curves.expected_score(record(9, [0.1, 0.15], cut="pruned")) == pytest.approx(0.6)
+    assert curves.expected_score(record(9, [0.3, 0.2], cut="pruned")) == pytest.approx(0.7)
+    assert curves.expected_score(record(9, [0.1, 0.15], cut="pruned")) == pytest.approx(0.55)
     assert curves.expected_score(record(9, [0.1, 0.95], cut="ended")) == pytest.approx(0.95)
     assert curves.expected_score(record(9, [0.1, 0.15])) == 0.15  # it trained to its end
     curves.add(cut)  # it has not, and is nobody's measure
@@ -119,7 +120,9 @@ def test_of_errors_the_score_of_the_rank_is_never_above_its_own() -> None:
     for number, (early, final) in enumerate([(4.0, 2.0), (3.0, 1.0)]):
         curves.add(record(number, [early, final], best=min))
     assert curves.expected_score(record(9, [3.0], cut="pruned", best=min)) == pytest.approx(1.0)
-    assert curves.expected_score(record(9, [9.0], cut="pruned", best=min)) == pytest.approx(2.0)
+    assert curves.expected_score(record(9, [5.0], cut="pruned", best=min)) == pytest.approx(3.0)
+    curves.add(record(2, [3.0, 0.6], best=min))  # of 0.6, 1 and 2, those of rank 1 and 2 were equal
+    assert curves.expected_score(record(9, [3.0], cut="pruned", best=min)) == pytest.approx(0.8)
     assert curves.expected_score(record(9, [0.5], cut="ended", best=min)) == pytest.approx(0.5)
 
 
