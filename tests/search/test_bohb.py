@@ -42,7 +42,8 @@ def make(epochs: int = 9, space: kt.HyperParameters | None = None, **tuner: Any)
 def score(values: dict[str, Any]) -> float:
     """Best at a rate of 0.1 and kind b; more epochs help a little."""
     far = abs(values["rate"] - 0.1) + (0.3 if values["kind"] != "b" else 0.0)
-    return -far + 0.01 * float(values["tuner/epochs"])
+    result: float = -far + 0.01 * values["tuner/epochs"]
+    return result
 
 
 def end(oracle: SearchOracle, trial: Any, result: float | None) -> None:
@@ -280,7 +281,7 @@ def test_promotions_of_a_real_search_truly_continue(tiny: MakeConfig) -> None:
     assert outcome.end.reason == "all 8 trials are done (tuner.max_trials)"
     history = pd.read_csv(outcome.run.history_table, dtype={"trial_id": str})
     epochs = {name: list(rows["epoch"]) for name, rows in history.groupby("trial_id")}
-    scores = {record.spec.trial_id: record.result.score for record in outcome.progress.records}
+    scores = {r.spec.trial_id: r.result.score or 0.0 for r in outcome.progress.records}
     promoted = [record.spec for record in outcome.progress.records if record.spec.parent_id]
     assert [(spec.bracket, spec.rung, epochs[spec.trial_id]) for spec in promoted] == [
         *((2, 1, [2]), (2, 1, [2]), (2, 2, [3, 4])),

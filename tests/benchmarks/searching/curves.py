@@ -1,24 +1,25 @@
 """Trainings whose scores after every epoch are known: forests fitted to learning curves."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
 import keras_tuner as kt
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import spearmanr
 from sklearn.metrics import r2_score
 from sklearn.model_selection import KFold
 
 from tests.benchmarks.searching import trainings
 from tests.benchmarks.searching.problems import Values
-from tests.benchmarks.searching.surrogates import Surrogate, best_score
+from tests.benchmarks.searching.surrogates import Surrogate, best_score, sampled
 
 Array = NDArray[np.float64]
 
 FOLDS = 10
-SHOWN = (1, 3, 9, 27)  # epochs whose errors are told
+SHOWN = (1, 3, 9, 27)  # epochs at which the forest is judged
 
 
 @dataclass(frozen=True)
@@ -69,64 +70,60 @@ def curves(name: str) -> CurveProblem:
     return CurveProblem(name, table.space, curve, table.scores.shape[1], best)
 
 
-def errors(name: str) -> dict[int, tuple[float, float]]:
-    """How well curves of trainings are predicted that were held back, in ten folds.
+@dataclass(frozen=True)
+class Fidelity:
+    """How true the forest is at a number of epochs.
+
+    Attributes:
+        explained: share of the variance, among trainings that were held back, of the best score so
+            far; ten folds.
+        error: mean absolute error there, in percentage points.
+        real: rank correlation of the best score so far with that of the whole training, among the
+            better third of the real trainings.
+        modelled: the same of the forest, at as many random points.
+    """
+
+    explained: float
+    error: float
+    real: float
+    modelled: float
+
+
+def fidelity(name: str) -> dict[int, Fidelity]:
+    """What the forest is worth, by number of epochs.
 
     Args:
         name: `letter` or `phoneme`.
-
-    Returns:
-        By number of epochs: the share of the variance of the best score so far that is explained,
-        and the mean absolute error in percentage points.
     """
-    table = trainings.load(name)
-    predicted = np.empty_like(table.scores)
+    table, problem = trainings.load(name), curves(name)
+    real = np.maximum.accumulate(table.scores, axis=1)
+    guessed = np.maximum.accumulate(_held_back(table), axis=1)
+    generator = np.random.default_rng(0)
+    points = [sampled(table.space, {}, generator, 1.0) for _ in table.values]
+    modelled = np.array([problem.curve(point) for point in points])
+    return {
+        epochs: Fidelity(
+            float(r2_score(real[:, epochs - 1], guessed[:, epochs - 1])),
+            float(100 * np.abs(real - guessed)[:, epochs - 1].mean()),
+            _agreement(real, epochs),
+            _agreement(modelled, epochs),
+        )
+        for epochs in SHOWN
+    }
+
+
+def _held_back(table: trainings.Trainings) -> Array:
+    """The curves of all trainings, each by a forest that has not seen it."""
+    predicted = np.empty(table.scores.shape)
     folds = KFold(FOLDS, shuffle=True, random_state=0)
     for train, held in folds.split(table.scores):
-        part = trainings.Trainings(
-            table.objective,
-            table.space,
-            [table.values[index] for index in train],
-            *(rows[train] for rows in (table.scores, table.losses, table.seconds)),
-        )
-        model = Surrogate(part, part.scores)
+        part = replace(table, values=[table.values[index] for index in train])
+        model = Surrogate(part, table.scores[train])
         predicted[held] = model.predict([table.values[index] for index in held])
-    found = {}
-    for epochs in SHOWN:
-        real = table.scores[:, :epochs].max(axis=1)
-        guess = predicted[:, :epochs].max(axis=1)
-        found[epochs] = (
-            float(r2_score(real, guess)),
-            float(100 * np.abs(real - guess).mean()),
-        )
-    return found
+    return predicted
 
 
-def agreement(name: str) -> dict[int, tuple[float, float]]:
-    """How well an early score tells the last one, by rank correlation.
-
-    Among the better third by the last score, where it matters: of the real trainings, and of the
-    forest at as many random points.
-    """
-    from scipy.stats import spearmanr
-
-    table, problem = trainings.load(name), curves(name)
-    generator = np.random.default_rng(0)
-    points = [_random(table.space, generator) for _ in table.values]
-    both = np.maximum.accumulate(table.scores, axis=1), np.array([problem.curve(p) for p in points])
-    result = {}
-    for epochs in SHOWN[:-1]:
-        pair = []
-        for rows in both:
-            top = rows[np.argsort(-rows[:, -1])[: len(rows) // 3]]
-            pair.append(float(spearmanr(top[:, epochs - 1], top[:, -1]).statistic))
-        result[epochs] = (pair[0], pair[1])
-    return result
-
-
-def _random(space: kt.HyperParameters, generator: Any) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    for hp in space.space:
-        if all(condition.is_active(values) for condition in hp.conditions):
-            values[hp.name] = hp.prob_to_value(generator.random())
-    return values
+def _agreement(scores: NDArray[Any], epochs: int) -> float:
+    last = scores[:, -1]
+    top = np.argsort(-last)[: len(last) // 3]
+    return float(spearmanr(scores[top, epochs - 1], last[top]).statistic)
