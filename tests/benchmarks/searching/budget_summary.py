@@ -11,6 +11,7 @@ import numpy as np
 from rich.table import Table
 
 AT = (3, 5, 10, 20, 30, 60)  # full trainings
+SHOWN = (0.2, 0.5, 1.0, 2.0, 5.0)  # percentage points
 
 Searches = Mapping[str, Mapping[str, Any]]
 
@@ -96,6 +97,7 @@ def draw(searches: Searches, full: int, path: Path) -> None:
         axis.errorbar(marks, mean, error, fmt="o", ms=3, capsize=3, color=color)
         axis.set(title=problem, xlabel="budget, full trainings", xscale="log", yscale="log")
         axis.set_xticks(marks, [str(mark) for mark in marks])
+        axis.set_yticks(SHOWN, [str(mark) for mark in SHOWN])
         axis.minorticks_off()
     axes[0][0].set_ylabel("regret, percentage points")
     axes[0][0].legend(fontsize="small")

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
+from zlib import crc32
 
 import keras_tuner as kt
 import numpy as np
@@ -31,6 +32,7 @@ class CurveProblem:
         space: its hyperparameters.
         curve: of values: the best score so far after each epoch, `(epochs,)`, as a trial that
             trains so long is scored by its best epoch.
+        seen: of values: the same as a search sees it, with noise where the problem has some.
         epochs: of a full training.
         best: the best score after a full training that is known.
     """
@@ -38,6 +40,7 @@ class CurveProblem:
     name: str
     space: kt.HyperParameters
     curve: Callable[[Values], Array]
+    seen: Callable[[Values], Array]
     epochs: int
     best: float
 
@@ -50,24 +53,45 @@ class CurveProblem:
 def curves(name: str) -> CurveProblem:
     """The problem of a data set, always the same.
 
-    A forest predicts whole curves: the mean of those of the real trainings in a leaf.
+    A forest predicts whole curves: the mean of those of the real trainings in a leaf. With noise,
+    every epoch's score is off by as much as from one of the last epochs of a real training to the
+    next; the same training always by the same.
 
     Args:
-        name: `letter` or `phoneme`.
+        name: `letter`, `phoneme`, or one of them with `-noisy` behind it.
     """
-    table = trainings.load(name)
+    table = trainings.load(name.removesuffix("-noisy"))
+    noise = _noise(table) if name.endswith("-noisy") else 0.0
     model = Surrogate(table, table.scores)
     known: dict[str, Array] = {}
 
-    def curve(values: Values) -> Array:
+    def scores(values: Values) -> tuple[str, Array]:
         own = {hp: value for hp, value in values.items() if not hp.startswith("tuner/")}
         key = repr(sorted(own.items()))
         if key not in known:  # a promotion asks again
-            known[key] = np.maximum.accumulate(model.predict([own])[0])
-        return known[key]
+            known[key] = model.predict([own])[0]
+        return key, known[key]
+
+    def curve(values: Values) -> Array:
+        return np.maximum.accumulate(scores(values)[1])
+
+    def seen(values: Values) -> Array:
+        key, exact = scores(values)
+        generator = np.random.default_rng(crc32(key.encode()))
+        return np.maximum.accumulate(exact + noise * generator.normal(size=len(exact)))
 
     best = best_score(table, lambda points: model.predict(points).max(axis=1))
-    return CurveProblem(name, table.space, curve, table.scores.shape[1], best)
+    return CurveProblem(name, table.space, curve, seen, table.scores.shape[1], best)
+
+
+def _noise(table: trainings.Trainings) -> float:
+    """How much the scores of neighbouring epochs differ by chance, late in the better trainings.
+
+    A standard deviation; what is a straight line over three epochs does not count.
+    """
+    best = table.scores.max(axis=1)
+    late = table.scores[best >= np.median(best), -10:]
+    return float(np.sqrt(np.square(np.diff(late, n=2, axis=1)).mean() / 6))
 
 
 @dataclass(frozen=True)
@@ -93,14 +117,14 @@ def fidelity(name: str) -> dict[int, Fidelity]:
     """What the forest is worth, by number of epochs.
 
     Args:
-        name: `letter` or `phoneme`.
+        name: of the problem.
     """
-    table, problem = trainings.load(name), curves(name)
+    table, problem = trainings.load(name.removesuffix("-noisy")), curves(name)
     real = np.maximum.accumulate(table.scores, axis=1)
     guessed = np.maximum.accumulate(_held_back(table), axis=1)
     generator = np.random.default_rng(0)
     points = [sampled(table.space, {}, generator, 1.0) for _ in table.values]
-    modelled = np.array([problem.curve(point) for point in points])
+    modelled = np.array([problem.seen(point) for point in points])
     return {
         epochs: Fidelity(
             float(r2_score(real[:, epochs - 1], guessed[:, epochs - 1])),
