@@ -41,8 +41,9 @@ def make(epochs: int = 9, space: kt.HyperParameters | None = None, **tuner: Any)
 
 def score(values: dict[str, Any]) -> float:
     """Best at a rate of 0.1 and kind b; more epochs help a little."""
-    far: float = abs(values["rate"] - 0.1) + (0.3 if values["kind"] != "b" else 0.0)
-    return -far + 0.01 * float(values["tuner/epochs"])
+    far = abs(values["rate"] - 0.1) + (0.3 if values["kind"] != "b" else 0.0)
+    result: float = -far + 0.01 * values["tuner/epochs"]
+    return result
 
 
 def end(oracle: SearchOracle, trial: Any, result: float | None) -> None:

@@ -85,12 +85,12 @@ def best_score(
     """
     sign = 1.0 if table.direction == "max" else -1.0
     generator = np.random.default_rng(0)
-    points = [_sampled(table.space, {}, generator, 1.0) for _ in range(SAMPLED)]
+    points = [sampled(table.space, {}, generator, 1.0) for _ in range(SAMPLED)]
     scores = sign * predict(points)
     best = [points[index] for index in np.argsort(-scores)[:CLIMBED]]
     known = np.sort(-scores)[:CLIMBED] * -1.0
     for _ in range(STEPS):
-        around = [_sampled(table.space, point, generator, 0.2) for point in best for _ in range(10)]
+        around = [sampled(table.space, point, generator, 0.2) for point in best for _ in range(10)]
         found = sign * predict(around)
         for index in range(CLIMBED):
             own = found[10 * index : 10 * index + 10]
@@ -100,7 +100,7 @@ def best_score(
     return float(sign * known.max())
 
 
-def _sampled(
+def sampled(
     space: kt.HyperParameters, near: dict[str, Any], generator: Any, change: float
 ) -> dict[str, Any]:
     """A point whose values are those of `near`, each sampled anew with probability `change`."""
