@@ -180,7 +180,7 @@ configuration, the data or the command line; 130 stopped by Ctrl-C, SIGTERM or S
         "--from",
         dest="knowledge",
         metavar="RUN",
-        help="start with what an earlier run found: gp and tpe learn from its completed trials, "
+        help="start with what an earlier run found: gp, tpe and bohb learn from its completed trials, "
         "and its best configuration runs first; for tuner.knowledge=RUN",
     )
     parser.add_argument(
