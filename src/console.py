@@ -114,7 +114,9 @@ def show_plan(
     if settings.confirm.trials is not None:
         best, again = settings.confirm.trials, settings.confirm.executions
         which = "the best trial" if best == 1 else f"each of the best {best} trials"
-        show_line(console, "at the end", f"{which} trained {again} times more, from new seeds")
+        more = settings.confirm.trainings * settings.folds * config.training.epochs
+        text = f"{which} trained {again} times more, from new seeds; at most {more:,} epochs"
+        show_line(console, "at the end", text)
     if disk is not None:
         show_line(console, "disk", str(disk))
     if prepared.workers > 1:

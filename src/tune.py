@@ -180,8 +180,8 @@ configuration, the data or the command line; 130 stopped by Ctrl-C, SIGTERM or S
         "--from",
         dest="knowledge",
         metavar="RUN",
-        help="start with what an earlier run found: gp, tpe and bohb learn from its completed trials, "
-        "and its best configuration runs first; for tuner.knowledge=RUN",
+        help="start with what an earlier run found: gp, tpe and bohb learn from its completed "
+        "trials, and its best configuration runs first; for tuner.knowledge=RUN",
     )
     parser.add_argument(
         "--workers", metavar="N", help="trials at once, for run.workers=N; default: one a processor"

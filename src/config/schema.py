@@ -221,6 +221,11 @@ class ConfirmSettings(Section):
     trials: Count | None = None
     executions: Count = 3
 
+    @property
+    def trainings(self) -> int:
+        """How many there are in all, with folds each on all of those."""
+        return (self.trials or 0) * self.executions
+
     @model_validator(mode="after")
     def _executions_are_of_trials(self) -> "ConfirmSettings":
         default = type(self).model_fields["executions"].default

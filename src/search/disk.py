@@ -109,12 +109,14 @@ def _of_weights(prepared: PreparedSearch, parameters: float) -> float:
     states = prepared.oracle.most_states(config.tuner.trial_cap) * config.tuner.executions_per_trial
     if config.training.save_every is not None:
         states += prepared.workers
-    return kept * weights + states * state + MODEL + WEIGHT * parameters
+    again = config.tuner.confirm.trainings * config.tuner.folds
+    return (kept + again) * weights + states * state + MODEL + WEIGHT * parameters
 
 
 def _without_weights(prepared: PreparedSearch) -> float:
     config, data = prepared.config, prepared.data
-    trials, epochs = prepared.trials or 0, prepared.epochs or 0
+    again = config.tuner.confirm.trainings * config.tuner.folds
+    trials, epochs = prepared.trials or 0, (prepared.epochs or 0) + again * config.training.epochs
     columns = len(log_names(prepared.hypermodel.metric_names)) + 2  # the rate and the batch size
     epoch = SCALAR * columns + CELL * (columns + 2)
     if config.run.tensorboard == "full":
@@ -124,7 +126,8 @@ def _without_weights(prepared: PreparedSearch) -> float:
         predicted += len(data.train)
     row = 25 + 21 * max(len(data.class_names), 1)
     fits = FIT * _fits(config) if _fits(config) > 1 else 0
-    return RUN + PICTURES + epochs * epoch + trials * (TRIAL + fits) + predicted * row
+    ended = trials * (TRIAL + fits) + again * FIT
+    return RUN + PICTURES + epochs * epoch + ended + predicted * row
 
 
 def _fits(config: Config) -> int:
