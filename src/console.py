@@ -312,7 +312,7 @@ def _next_commands(
         retrain = f"{retrain_command(run.path)} --seeds 5 --ensemble"
         commands.append(("train the best trial anew, on validation rows too", retrain))
         commands.append(("predict the rows of a file", predict_command(run.path)))
-    if outcome.resumed_trials is None:
+    if outcome.resumed_trials is None and settings.knowledge is None:
         own = ("tuner.factor=", "tuner.hyperband_iterations=", "tuner.grid_points=")
         kept = [w for w in arguments if not w.startswith(("tuner.name=", "run.name=", *own))]
         tuner = "random" if settings.name == "gp" else "gp"

@@ -53,7 +53,7 @@ def setting(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, dict):
         return ", ".join(f"{name}: {setting(part)}" for name, part in value.items()) or "{}"
-    if isinstance(value, list):
+    if isinstance(value, (list, tuple)):
         return f"[{', '.join(map(setting, value))}]"
     return str(value)
 

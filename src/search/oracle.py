@@ -139,11 +139,14 @@ class SearchOracle(kt.Oracle):
 
         Each once; the default is left out where its score is known.
         """
-        space, found = self.hyperparameters.space, list[dict[str, Any]]()
-        for given in (*self.initial, *self.knowledge.first, {}):
+        space = self.hyperparameters.space
+        wanted = [*self.initial, *self.knowledge.first]
+        if self._compute_values_hash(spaces.default_values(space)) not in self._known:
+            wanted.append({})
+        found: list[dict[str, Any]] = []
+        for given in wanted:
             values = spaces.default_values(space, given)
-            known = not given and self._compute_values_hash(values) in self._known
-            if values not in found and not known:
+            if values not in found:
                 found.append(values)
         return found
 

@@ -12,7 +12,7 @@ import pytest
 from src.config import load_config
 from src.reporting.analysis.importance import Importance
 from src.reporting.domains import Domain
-from src.reporting.rules.proposal import next_command, proposed_space
+from src.reporting.rules.proposal import Override, next_command, proposed_space
 from src.reporting.run_data import RunData, read_run
 from src.reporting.story import Story, tell
 from src.search import preparing
@@ -116,6 +116,17 @@ def test_a_search_that_did_not_end_goes_on() -> None:
         assert command.endswith("-m src.tune --resume logs/run")
     _, command = next_command(run_data(table, state="running"), [], exhausted=False)
     assert "src.report" in command
+
+
+def test_a_tuner_that_can_learn_from_this_run_does() -> None:
+    override = Override("units", "space.units.max=64", "narrowed")
+    found = {}
+    for tuner in ("random", "gp"):
+        settings = {"tuner.name": tuner, "tuner.initial": [{"units": 128}]}
+        data = run_data(trials_table([0.9, 0.8]), settings=settings)
+        found[tuner] = overrides_of(next_command(data, [override], exhausted=False)[1])[1]
+    assert found["random"] == ["run.name=auto", "space.units.max=64", "tuner.initial=[]"]
+    assert found["gp"] == [*found["random"], "tuner.knowledge=logs/run"]
 
 
 def test_without_a_proposal_the_search_is_longer_or_repeats() -> None:

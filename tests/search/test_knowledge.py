@@ -173,6 +173,16 @@ def test_with_enough_knowledge_there_is_no_start_at_random() -> None:
     assert "spread evenly" in blank.plan(20)[1]
 
 
+def test_the_default_runs_where_its_score_is_not_known_or_it_is_asked_for() -> None:
+    oracle = make("gp", declared())
+    oracle.learn(Knowledge((KnownTrial(GRID[0], 1.0),), (GRID[0],), "1 of 1"))
+    assert oracle.firsts() == [GRID[0], DEFAULT]
+    oracle.learn(Knowledge((KnownTrial(DEFAULT, 1.0),), (GRID[0],), "1 of 1"))
+    assert oracle.firsts() == [GRID[0]]
+    oracle.initial = [{}, {"units": 20}]
+    assert oracle.firsts() == [DEFAULT, GRID[0]]
+
+
 @pytest.mark.parametrize("name", ["gp", "tpe"])
 def test_a_restart_needs_nothing_but_the_state(name: str) -> None:
     given = tuple(KnownTrial(values, float(values["units"])) for values in GRID)

@@ -169,11 +169,14 @@ def scalars(folder: Path) -> dict[str, float]:
 
 
 def test_a_real_search_counts_parameters_seconds_and_a_metric_on_request(tmp_path: Path) -> None:
-    overrides = [*TINY, f"run.directory={tmp_path}", "run.name=run", "run.engine=serial"]
-    overrides += ["objective.also=[parameters, prediction_seconds, val_f1]", "tuner.max_trials=3"]
-    overrides += ["space.units={min: 4, max: 64}"]
+    plain = [*TINY, f"run.directory={tmp_path}", "run.engine=serial", "tuner.max_trials=3"]
+    plain += ["space.units={min: 4, max: 64}", "space.dropout={min: 0.1, max: 0.5}"]
+    overrides = [*plain, "run.name=run"]
+    overrides += ["objective.also=[parameters, prediction_seconds, val_f1]"]
     outcome = run("quick", overrides, report_listeners())
     trials = load_trials(tmp_path / "run")
+    run("quick", [*plain, "run.name=plain"], report_listeners())  # nothing trains otherwise
+    assert trials["score"].tolist() == load_trials(tmp_path / "plain")["score"].tolist()
     assert (trials["parameters"] > 0).all()
     assert ((trials["prediction_seconds"] > 0) & (trials["prediction_seconds"] < 60)).all()
     assert trials["val_f1"].between(0, 1).all()

@@ -20,6 +20,7 @@ from src.reporting.run_data import RunData
 ROOM = 0.1  # of a range, left on both sides of the good values
 NARROWER = 0.7  # a range that stays larger than this part of itself is left as it is
 CONFIRMED = 5  # trials that are trained again where the noise hides which is best
+LEARNING = ("gp", "tpe", "bohb")  # tuners that learn from another run's trials
 TRIED = 3  # trials with a choice, below which it is not dropped
 _PLAIN_TEXT = re.compile(r"[a-z][a-z0-9_]*")
 _YAML_WORDS = frozenset(("open", "y", "n", "yes", "no", "on", "off", "true", "false", "null"))
@@ -86,6 +87,8 @@ def next_command(
     to propose, this one gets twice the trials, or, where these were enough, its best are trained
     again.
 
+    A tuner that can learn from this run's trials does.
+
     Args:
         data: the run.
         overrides: the proposed space.
@@ -102,7 +105,12 @@ def next_command(
         f"{python_command()} -m src.tune --config {shlex.quote(str(data.run.config))} run.name=auto"
     )
     if overrides:
-        words = " ".join(shlex.quote(override.text) for override in overrides)
+        texts = [override.text for override in overrides]
+        if data.settings.get("tuner.initial"):  # they may lie outside what is proposed
+            texts.append("tuner.initial=[]")
+        if data.settings.get("tuner.name") in LEARNING:
+            texts.append(f"tuner.knowledge={path}")
+        words = " ".join(map(shlex.quote, texts))
         kinds = list(dict.fromkeys(override.reason for override in overrides))
         return f"search again, {' and '.join(kinds)}", f"{start} {words}"
     trials = data.settings.get("tuner.max_trials")
