@@ -50,6 +50,11 @@ class SearchLimits:
         if self._began is not None:
             self._progress.seconds = time.monotonic() - self._began
 
+    def stop(self) -> None:
+        """Stops the clock: what follows, as the export, is no search."""
+        self.note_time()
+        self._began = None
+
     def watch(self) -> None:
         """From now on, trials that run are the search's: `ending` answers."""
         self._asked = True

@@ -198,6 +198,7 @@ class SearchTuner(kt.Tuner):
     def on_search_end(self) -> None:
         """Writes the last snapshot and tells the listeners."""
         assert self._end is not None
+        self.limits.stop()
         self._files.sort_epochs(self.progress)
         self._write_state()
         self._files.prune(self.oracle, self.progress, ended=True)
