@@ -1,6 +1,7 @@
 """The console and the log tell what happens, in a terminal, in a file and in a notebook."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import keras_tuner as kt
@@ -79,13 +80,17 @@ def test_each_trial_has_a_line_with_its_distance_to_the_best(tmp_path: Path) -> 
     told.end(ended("0002", reason="ValueError: no tanh here"))
     told.end(ended("0003", 0.94, 0.96))
     told.end(ended("0004", 0.95))
+    reason = "pruned at epoch 9 of 50: val_accuracy 0.2 is below 0.9, the median of 5 trials there"
+    pruned = ended("0006", 0.2, reason=reason)
+    told.end(replace(pruned, result=replace(pruned.result, cut="pruned")))
     told.listener.on_trial_retry(ended("0005", reason="nan"))
-    assert told.lines[-6:] == [
+    assert told.lines[-7:] == [
         "0000 0.9 epoch 4 of 9 2.0 s best so far",
         "0001 0.8766 epoch 4 of 9 2.0 s 0.023 behind 0000",
         "0002 failed: ValueError: no tanh here",
         "0003 0.95 ± 0.01 epoch 4 of 9 2.0 s best so far",
         "0004 0.95 epoch 4 of 9 2.0 s as good as 0003",
+        "0006 0.2 2.0 s pruned at epoch 9 of 50",
         "0005 failed: nan; it runs again",
     ]
 

@@ -50,9 +50,14 @@ class SearchLimits:
         if self._began is not None:
             self._progress.seconds = time.monotonic() - self._began
 
-    def watch(self, watching: bool = True) -> None:
-        """From now on, what runs are the search's trials, and `ending` answers; or no longer."""
-        self._asked = watching
+    def stop(self) -> None:
+        """Stops the clock: what follows, as the export, is no search, and nothing ends it."""
+        self.note_time()
+        self._began, self._asked = None, False
+
+    def watch(self) -> None:
+        """From now on, trials that run are the search's: `ending` answers."""
+        self._asked = True
         self.note_end()
 
     def ending(self) -> str:

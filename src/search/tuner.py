@@ -213,6 +213,7 @@ class SearchTuner(kt.Tuner):
     def on_search_end(self) -> None:
         """Writes the last snapshot and tells the listeners."""
         assert self._end is not None
+        self.limits.stop()
         self._files.sort_epochs(self.progress)
         self._write_state()
         self._files.prune(self.oracle, self.progress, ended=True)
@@ -384,7 +385,7 @@ class SearchTuner(kt.Tuner):
         specs = trainings(self.progress, settings)
         if not specs:
             return
-        self.limits.watch(False)  # the search has ended
+        self.limits.stop()  # the search has ended
         for listener in self.listeners:
             with disk_errors(self.run_directory.path):
                 listener.on_confirmation_begin(len(specs), self.progress)

@@ -374,3 +374,32 @@ def test_what_confirms_the_winner_is_told() -> None:
         "0.91 ± 0.004, where the search had seen 0.92."
     )
     assert certainty.is_confirmed(table.tail(1)) == []
+
+
+def test_trials_that_were_cut_short_are_said_and_mislead_nobody() -> None:
+    cut = [None, None, None, None, "pruned", "pruned", "ended"]
+    table = trials_table(
+        [0.9, 0.8, 0.7, 0.6, 0.95, 0.4, 0.5],
+        cut=cut,
+        epochs=[50, 50, 50, 50, 5, 7, 9],
+        best_epoch=[50, 49, 50, 10, 5, 7, 9],
+        early_stopping_patience=5,
+    )
+    told = {"0004": 0.65, "0005": 0.6, "0006": None}
+    data = run_data(table, settings={"training.epochs": 50}, told=told)
+    # A pruned trial's score does not compare: of folds, it may be that of an easy one.
+    assert data.completed["trial_id"].tolist() == [f"000{n}" for n in (0, 1, 2, 3, 6, 4, 5)]
+    assert data.expected["score"].tolist() == [0.9, 0.8, 0.7, 0.6, 0.5, 0.65, 0.6]
+    assert data.uncut["trial_id"].tolist() == ["0000", "0001", "0002", "0003"]
+    found = {finding.text.partition(" before")[0] for finding in tell(data).trained}
+    assert {
+        "The pruner ended 2 of 7 completed trials",
+        "A limit of the search ended 1 of 7 completed trials",
+    } <= found
+    texts = [finding.text for finding in training.cut_short(data.completed, 50)]
+    assert "after 6 epochs of 50 on average: their scores are what" in texts[0]
+    # Those that were cut neither stopped early nor keep the others from asking for more epochs.
+    assert training.early_stopping_always(data.uncut, 50) == []
+    assert any("`training.epochs=100`" in finding.text for finding in tell(data).trained)
+    many = trials_table([0.5] * 10 + [0.9], cut=[None] * 10 + ["pruned"])
+    assert budget.idle_trials(many, "max") == 10

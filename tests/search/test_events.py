@@ -1,12 +1,13 @@
 """What `SearchProgress` says of the trials that have ended."""
 
+from dataclasses import replace
 from typing import Literal
 
 import keras_tuner as kt
 import pytest
 
 from src.search.events import SearchProgress
-from src.search.trial import FitResult, Status, TrialRecord, TrialResult, TrialSpec
+from src.search.trial import Cut, FitResult, Status, TrialRecord, TrialResult, TrialSpec
 
 
 def record(trial_id: str, score: float | None) -> TrialRecord:
@@ -25,6 +26,19 @@ def progress(direction: Literal["min", "max"], *scores: float | None) -> SearchP
 
 def ids(found: SearchProgress) -> list[str]:
     return [entry.spec.trial_id for entry in found.completed]
+
+
+def test_scores_that_do_not_compare_come_last() -> None:
+    found = progress("max", 0.5, 0.9, 0.8, None, 0.7)
+    cuts: dict[int, Cut] = {1: "pruned", 2: "ended"}
+    for index, cut in cuts.items():
+        entry = found.records[index]
+        found.records[index] = replace(entry, result=replace(entry.result, cut=cut))
+    assert ids(found) == ["0002", "0004", "0000", "0001"]  # what a single fit has reached counts
+    ended = found.records[2]
+    found.records[2] = replace(ended, spec=replace(ended.spec, folds=2))  # it lacks a fold
+    assert ids(found) == ["0004", "0000", "0001", "0002"]
+    assert found.pruned == 1
 
 
 @pytest.mark.parametrize(

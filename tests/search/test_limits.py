@@ -50,13 +50,16 @@ class Clock:
 
 
 class Minutes(SearchListener):
-    """A minute passes while a trial begins."""
+    """A minute passes while a trial begins, and many after the search."""
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
 
     def on_trial_begin(self, spec: TrialSpec, progress: SearchProgress) -> None:
         self.clock.seconds += 60
+
+    def on_search_end(self, end: SearchEnd, progress: SearchProgress) -> None:
+        self.clock.seconds += 6000
 
 
 def test_epochs_are_used_exactly_and_the_last_trial_is_cut_short(tmp_path: Path) -> None:
@@ -193,7 +196,12 @@ class TwoAtOnce:
 
 
 @pytest.mark.parametrize(
-    "limit", ["limits.epochs=14", "limits.epochs=17", "limits.trials_without_improvement=3"]
+    "limit",
+    [
+        pytest.param("limits.epochs=14", marks=pytest.mark.slow),
+        "limits.epochs=17",
+        "limits.trials_without_improvement=3",
+    ],
 )
 def test_two_workers_end_with_the_trials_with_which_one_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str
@@ -234,6 +242,7 @@ def test_the_time_of_all_resumes_is_added_up(
     assert outcome.end == SearchEnd(
         "finished", "3.5 minutes are over (limits.minutes)", "limits.minutes"
     )
+    assert outcome.progress.seconds == 240
     last = outcome.progress.records[-1].result
     assert last.reason == "ended at epoch 1 of 4: 3.5 minutes are over (limits.minutes)"
     ran.clear()

@@ -209,7 +209,7 @@ def test_when_the_search_ends_a_trial_ends_with_its_first_epoch_at_the_earliest(
 
 
 @pytest.mark.usefixtures("fake")
-@pytest.mark.parametrize("rule", ["median", "halving"])
+@pytest.mark.parametrize("rule", ["median", pytest.param("halving", marks=pytest.mark.slow)])
 def test_a_search_that_was_killed_prunes_the_same_trials(tmp_path: Path, rule: str) -> None:
     overrides = (*MEDIAN, f"pruner.name={rule}")
     outcome = search(tmp_path / "whole", *overrides)
