@@ -37,6 +37,7 @@ class Surrogate:
         alive = spaces.reachable(table.space.space)
         self._searched = [hp for hp in alive if spaces.is_searched(hp)]
         rows = np.array([self.row(values) for values in table.values])
+        self._several = targets.ndim > 1
         self._forest = ExtraTreesRegressor(TREES, min_samples_leaf=2, random_state=0)
         self._forest.fit(rows, targets)
 
@@ -53,8 +54,11 @@ class Surrogate:
 
     def predict(self, points: list[dict[str, Any]]) -> Array:
         """What points reach, `(points,)` or `(points, several)`."""
-        scores: Array = self._forest.predict(np.array([self.row(values) for values in points]))
-        return scores
+        rows = np.array([self.row(values) for values in points], dtype=np.float32)
+        # Tree by tree: for one point, the forest's own way takes ten times as long.
+        found = [tree.tree_.predict(rows) for tree in self._forest.estimators_]
+        scores: Array = np.mean(found, axis=0).reshape(len(points), -1)
+        return scores if self._several else scores[:, 0]
 
     def score(self, values: Values) -> float:
         """The score of a trial."""
