@@ -99,7 +99,8 @@ def show_plan(
     in_all = "" if prepared.epochs is None else f"; {prepared.epochs:,} in all"
     show_line(console, "epochs", f"at most {config.training.epochs} a trial{repeats}{in_all}")
     if disk is not None:
-        show_line(console, "disk", str(disk))
+        states = ", training states included" if prepared.oracle.continues_trials else ""
+        show_line(console, "disk", f"{disk}{states}")
     if prepared.workers > 1:
         show_line(console, "workers", f"{prepared.workers} processes, one trial each at a time")
     show_line(console, "objective", f"{prepared.objective.name} ({prepared.objective.direction})")
