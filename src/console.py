@@ -118,7 +118,8 @@ def show_plan(
         text = f"{which} trained {again} times more, from new seeds; at most {more:,} epochs"
         show_line(console, "at the end", text)
     if disk is not None:
-        show_line(console, "disk", str(disk))
+        states = ", training states included" if prepared.oracle.continues_trials else ""
+        show_line(console, "disk", f"{disk}{states}")
     if prepared.workers > 1:
         show_line(console, "workers", f"{prepared.workers} processes, one trial each at a time")
     show_line(console, "objective", f"{prepared.objective.name} ({prepared.objective.direction})")

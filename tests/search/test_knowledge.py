@@ -165,7 +165,7 @@ def test_with_enough_knowledge_there_is_no_start_at_random() -> None:
     )
     oracle = make("gp", space)
     oracle.learn(Knowledge(given, ({"x": 0.6, "y": 0.22},), "10 of 10"))
-    assert oracle.plan(20)[1] == "1 known configuration first"  # the default is known too
+    assert oracle.plan(20)[1] == "1 given or known configuration first"  # the default is known too
     second = propose(oracle, 2)[1]
     assert abs(second["x"] - 0.7) < 0.25
     assert abs(second["y"] - 0.2) < 0.25

@@ -59,7 +59,7 @@ class GaussianProcessOracle(SearchOracle):
         start -= len(self.knowledge.trials)
         firsts, first = len(self.firsts()), "the default configuration first"
         if self.initial or self.knowledge.first:
-            first = f"{firsts} known configuration{'' if firsts == 1 else 's'} first"
+            first = f"{firsts} given or known configuration{'' if firsts == 1 else 's'} first"
         others = f", then {start - firsts} spread evenly" if start > firsts else ""
         return [*super().plan(cap), f"{first}{others}"]
 
