@@ -2,7 +2,8 @@
 
 import math
 import operator
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,17 +13,33 @@ from threadpoolctl import ThreadpoolController
 from src.search import space as spaces
 from src.search.enumeration import Enumeration
 from src.search.gp.acquisition import AROUND, PointSearch
-from src.search.gp.encoding import Array, Encoding
+from src.search.gp.encoding import Array, Encoding, Mask
 from src.search.gp.model import ScoreModel
 from src.search.gp.targets import make_targets
 from src.search.oracle import SearchOracle
 from src.search.seeds import proposal_seed
 
 START = 8  # trials before the model; whatever the budget, which may be raised later
-# What an improvement has to exceed, in turn, where the targets' deviation is 1. With the first
-# alone, a search without noise goes on refining a local optimum.
-MARGINS = (0.0, 0.1, 0.4)
+# In turn: what an improvement has to exceed, where the targets' deviation is 1, and whether the
+# model learns from the ranks of the scores alone. With the first turn alone, a search goes on
+# refining a local optimum.
+TURNS = ((0.0, False), (0.1, True), (0.4, False))
 SMALL = 2000  # in a space of no more points, all are looked at
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What is known of points that were tried.
+
+    Attributes:
+        values: the hyperparameters of each.
+        scores: of each; anything where it failed; `(points,)`.
+        failed: which failed, `(points,)`.
+    """
+
+    values: Sequence[Mapping[str, Any]]
+    scores: Array
+    failed: Mask
 
 
 class GaussianProcessOracle(SearchOracle):
@@ -31,7 +48,8 @@ class GaussianProcessOracle(SearchOracle):
     It starts with the default configuration and a few points spread evenly over the space. Then
     each proposal is the point with the largest expected improvement on the incumbent, which is the
     best that the model expects of any trial, not the luckiest score, or on a little more than that:
-    two of three proposals look for larger improvements elsewhere. Inactive hyperparameters are
+    two of three proposals look for larger improvements elsewhere, one of them with a model of the
+    scores' ranks. Inactive hyperparameters are
     known as such, trials that still run are taken to score as expected, failed ones to be poor. No
     point is proposed twice. A proposal depends on the seed, the trials and the last fit alone.
 
@@ -90,25 +108,32 @@ class GaussianProcessOracle(SearchOracle):
 
     def _candidates(self, encoding: Encoding) -> Iterator[Array]:
         """Points in the order in which they are to be taken, unless they have been tried."""
-        ended = [t for t in self.trials.values() if t.status in ("COMPLETED", "FAILED")]
+        observed = self._observed()
         number = len(self.trials)
         if not encoding.axes:
             return
-        if number < self.initial_points or not ended:
+        if number < self.initial_points or not observed.values:
             size = 2 ** math.ceil(math.log2(max(number, self.initial_points) + 1))
             even = qmc.Sobol(len(encoding.axes), rng=np.random.default_rng(self.seed))
             yield even.random(size)[number]
         else:
             generator = np.random.default_rng(proposal_seed(self.seed, number))
-            yield from self._promising(encoding, ended, generator)
+            yield from self._promising(encoding, observed, generator)
+
+    def _observed(self) -> Observed:
+        """What the model learns from: the trials that have ended."""
+        ended = [t for t in self.trials.values() if t.status in ("COMPLETED", "FAILED")]
+        failed = np.array([t.status == "FAILED" for t in ended], dtype=np.bool_)
+        scores = np.array([0.0 if t.status == "FAILED" else t.score for t in ended])
+        return Observed([t.hyperparameters.values for t in ended], scores, failed)
 
     def _promising(
-        self, encoding: Encoding, ended: Sequence[Any], generator: np.random.Generator
+        self, encoding: Encoding, observed: Observed, generator: np.random.Generator
     ) -> Iterator[Array]:
-        points, active = encoding.encode([t.hyperparameters.values for t in ended])
-        failed = np.array([t.status == "FAILED" for t in ended])
-        scores = np.array([0.0 if t.status == "FAILED" else t.score for t in ended])
-        targets = make_targets(scores, failed, self.objective.direction)
+        points, active = encoding.encode(observed.values)
+        failed = observed.failed
+        margin, ranks = TURNS[len(self.trials) % len(TURNS)]
+        targets = make_targets(observed.scores, failed, self.objective.direction, ranks=ranks)
         names = [axis.name for axis in encoding.axes]
         same = self._fitted["names"] == names
         theta = np.array(self._fitted["theta"]) if same else None
@@ -122,7 +147,6 @@ class GaussianProcessOracle(SearchOracle):
         running = [t.hyperparameters.values for t in self.ongoing_trials.values()]
         if running:
             model.believe(encoding.features(*encoding.encode(running)))
-        margin = MARGINS[len(self.trials) % len(MARGINS)]
         search = PointSearch(encoding, model, incumbent + margin, generator)
         few = self._all_points(encoding)
         if few is not None:

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtri
+from scipy.stats import rankdata
 
 Array = NDArray[np.float64]
 
@@ -25,27 +27,34 @@ class Targets:
     noise: Array
 
 
-def make_targets(scores: Array, failed: NDArray[np.bool_], direction: str) -> Targets:
+def make_targets(
+    scores: Array, failed: NDArray[np.bool_], direction: str, *, ranks: bool = False
+) -> Targets:
     """Makes targets of scores.
 
     Scores far below the median are drawn in: how bad they are matters little, and a model that
     follows them sees no differences among the good ones. A failure counts as the worse of what
-    completed, but is not trusted to lie exactly there.
+    completed, or as less where all that completed are alike, but is not trusted to lie exactly
+    there.
 
     Args:
         scores: of each trial; ignored where it failed.
         failed: which trials failed.
         direction: `max` or `min`.
+        ranks: whether the order of the scores alone counts: their places become quantiles of a
+            normal distribution (as in the copula of Salinas et al. 2020), so that no distances
+            among the good ones hide what the others tell, whatever the scale of the scores.
     """
     sign = 1.0 if direction == "max" else -1.0
     result = np.zeros(len(scores))
     good = sign * np.clip(scores[~failed], -LARGEST, LARGEST)
     if len(good):
-        good = _tamed(good)
-        center, spread = good.mean(), good.std()
-        good = (good - center) / spread if spread > 0 else np.zeros(len(good))
+        alike = good.max() == good.min()  # their deviation need not be 0 exactly
+        good = ndtri((rankdata(good) - 0.5) / len(good)) if ranks else _tamed(good)
+        spread = 0.0 if alike else good.std()
+        good = (good - good.mean()) / spread if spread > 0 else np.zeros(len(good))
         result[~failed] = good
-        result[failed] = np.quantile(good, 0.1)
+        result[failed] = np.quantile(good, 0.1) if spread > 0 else -1.0
     return Targets(result, np.where(failed, FAILURE_NOISE, 0.0))
 
 
