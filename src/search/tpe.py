@@ -1,5 +1,6 @@
 """The oracle `tpe`: Optuna's tree-structured Parzen estimator behind Keras Tuner's interface."""
 
+import sys
 import warnings
 from collections.abc import Mapping
 from typing import Any
@@ -70,8 +71,11 @@ class TPEOracle(SearchOracle):
             for hp in self.hyperparameters.space:
                 if all(condition.is_active(values) for condition in hp.conditions):
                     parameter = parameters.get(id(hp))
-                    value = hp.default if parameter is None else parameter.suggest(asked)
-                    values[hp.name] = value
+                    values[hp.name] = (
+                        spaces.finite_values(hp)[0]
+                        if parameter is None
+                        else parameter.suggest(asked)
+                    )
         finally:
             optuna.logging.set_verbosity(before)
         return values
@@ -121,6 +125,7 @@ class Parameter:
     def __init__(self, name: str, hp: Any) -> None:
         self.name, self._hp = name, hp
         self._numbered: tuple[Any, ...] | None = None
+        self._probability = False  # Optuna is asked for the probability of a value in its place
         self.distribution: BaseDistribution
         if isinstance(hp, Boolean):
             self.distribution = CategoricalDistribution((True, False))
@@ -131,24 +136,27 @@ class Parameter:
             self.distribution = IntDistribution(values[0], values[-1], step=hp.step)
         elif isinstance(hp, Int) and hp.step is None and hp.sampling == "log":
             self.distribution = IntDistribution(hp.min_value, hp.max_value, log=True)
-        elif spaces.is_continuous(hp) and hp.sampling != "reverse_log":
+        elif spaces.is_continuous(hp) and hp.sampling != "reverse_log" and not _narrow(hp):
             log = hp.sampling == "log"
             self.distribution = FloatDistribution(hp.min_value, hp.max_value, log=log)
         elif isinstance(hp, Choice) or hp.step is not None:
             self._numbered = tuple(spaces.finite_values(hp))
             self.distribution = IntDistribution(0, len(self._numbered) - 1)
-        else:  # from the end of a logarithmic range
+        else:
+            self._probability = True
             self.distribution = FloatDistribution(0.0, 1.0)
 
     def to_optuna(self, value: Any) -> Any:
         """What a value of the hyperparameter is for Optuna."""
         if self._numbered is not None:
             return min(range(len(self._numbered)), key=lambda index: self._far(index, value))
-        if self._reversed:
+        if self._probability:
             return min(max(float(self._hp.value_to_prob(value)), 0.0), 1.0)
         if isinstance(self.distribution, IntDistribution):
             low, step = self.distribution.low, self.distribution.step
             return low + round((value - low) / step) * step
+        if isinstance(self.distribution, FloatDistribution):  # beside it only by rounding
+            return min(max(value, self.distribution.low), self.distribution.high)
         return value
 
     def suggest(self, trial: Any) -> Any:
@@ -164,17 +172,19 @@ class Parameter:
         number = trial.suggest_float(
             self.name, distribution.low, distribution.high, log=distribution.log
         )
-        if self._reversed:
+        if self._probability:
             hp = self._hp
             value = min(hp.prob_to_value(number), hp.max_value)
             return int(value) if isinstance(hp, Int) else float(max(value, hp.min_value))
         return number
 
-    @property
-    def _reversed(self) -> bool:
-        return self._numbered is None and getattr(self._hp, "sampling", "") == "reverse_log"
-
     def _far(self, index: int, value: Any) -> float:
         assert self._numbered is not None
         other = self._numbered[index]
         return 0.0 if other == value else abs(other - value)
+
+
+def _narrow(hp: Any) -> bool:
+    """Whether a range is so narrow that rounding is all that Optuna would see of it."""
+    width = hp.max_value - hp.min_value
+    return bool(width < max(1e-12 * max(abs(hp.min_value), abs(hp.max_value)), sys.float_info.min))

@@ -136,6 +136,16 @@ def test_numbers_to_choose_from_have_an_order_and_texts_have_none() -> None:
     assert categorical == {"batch_size": False, "any": True, "activation": True}
 
 
+def test_a_value_beside_the_steps_of_a_long_range_is_moved_to_the_nearest() -> None:
+    hp = kt.HyperParameters()
+    hp.Int("rows", 5, 2 * 10**9, step=7)
+    hp.Float("rate", 0.0, 1.0, step=0.25)
+    encoding = Encoding(hp.space)
+    points, _ = encoding.encode([{"rows": 7 * 10**8 + 2, "rate": 0.6}, {"rows": 1, "rate": 2.0}])
+    assert encoding.values(points[0]) == {"rows": 7 * 10**8 + 5, "rate": 0.5}
+    assert encoding.values(points[1]) == {"rows": 5, "rate": 1.0}
+
+
 # The kernel and the model
 
 
@@ -237,11 +247,31 @@ def test_a_failure_is_poor_but_no_outlier_and_is_not_trusted_exactly() -> None:
     assert targets.noise[4] > 0
 
 
-@pytest.mark.parametrize("scores", [[1.7e308, -1.7e308, 0.0], [0.5] * 3, [0.0] * 3, [LARGEST] * 3])
+def test_targets_of_ranks_are_the_same_for_scores_on_any_scale() -> None:
+    scores, failed = np.array([3.0, 1.0, 2.0, 8.0, 0.0]), np.arange(5) == 4
+    ranks = make_targets(scores, failed, "max", ranks=True)
+    bent = make_targets(np.exp(5 * scores), failed, "max", ranks=True)
+    np.testing.assert_array_equal(ranks.values, bent.values)
+    np.testing.assert_allclose(ranks.values[:4], [0.39, -1.36, -0.39, 1.36], atol=0.02)
+    assert ranks.values[1] < ranks.values[4] < ranks.values[2]
+
+
+def test_where_all_scores_are_alike_a_failure_is_still_worse() -> None:
+    # The mean of three times 0.1 is not exactly 0.1.
+    targets = make_targets(np.array([0.1, 0.0, 0.1, 0.1]), np.arange(4) == 1, "max")
+    assert targets.values.tolist() == [0.0, -1.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    "scores", [[1.7e308, -1.7e308, 0.0], [0.1] * 3, [0.0] * 3, [LARGEST] * 3, [0.0, 0.0, 5e-324]]
+)
 @pytest.mark.parametrize("failures", [0, 2, 3])
-def test_targets_are_finite_whatever_the_scores(scores: list[float], failures: int) -> None:
+@pytest.mark.parametrize("ranks", [False, True])
+def test_targets_are_finite_whatever_the_scores(
+    scores: list[float], failures: int, ranks: bool
+) -> None:
     failed = np.arange(3) < failures
-    targets = make_targets(np.array(scores), failed, "max")
+    targets = make_targets(np.array(scores), failed, "max", ranks=ranks)
     assert np.isfinite(targets.values).all()
     assert np.abs(targets.values).max() < 10
 
@@ -428,6 +458,18 @@ def test_the_plan_says_how_it_starts() -> None:
         "50 trials",
         "the default configuration first, then 7 spread evenly",
     ]
+
+
+def test_ranges_that_rounding_blurs_are_searched() -> None:
+    space = kt.HyperParameters()
+    space.Float("wide", -1.7e308, 1.7e308)
+    space.Float("denormal", 0.0, 5e-324)
+    space.Float("narrow", 1e300, math.nextafter(1e300, math.inf), sampling="log")
+    space.Float("x", 0.0, 1.0)
+    points = run(oracle_for(space), 14, lambda values: values["x"])
+    assert distinct(points) == 14
+    for point in points:
+        check_point(space, point)
 
 
 def test_a_float_with_a_step_may_have_its_last_value() -> None:

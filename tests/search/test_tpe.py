@@ -125,6 +125,24 @@ def test_values_become_optunas_and_come_back() -> None:
 
 
 @SKIP
+def test_ranges_of_one_value_or_of_what_rounding_blurs_and_values_beside_them_by_rounding() -> None:
+    space = kt.HyperParameters()
+    space.Int("pinned", 3, 3, default=5)
+    space.Float("denormal", 0.0, 5e-324)
+    space.Float("x", 0.1, 0.3)
+    oracle = oracle_for(space)
+    for number in range(14):
+        trial = oracle.create_trial("slot0")
+        check_point(space, trial.hyperparameters.values)
+        assert trial.hyperparameters.values["pinned"] == 3
+        if number == 1:
+            trial.hyperparameters.values["x"] = 0.1 + 0.2  # more than 0.3
+        oracle.update_trial(trial.trial_id, {"score": float(number)})
+        trial.status = "COMPLETED"
+        oracle.end_trial(trial)
+
+
+@SKIP
 def test_optuna_is_quiet_here_and_as_before_elsewhere(caplog: pytest.LogCaptureFixture) -> None:
     import optuna
 

@@ -90,8 +90,8 @@ class Axis:
         if self._levels is not None:
             if isinstance(hp, (Boolean, Choice)) or value in self._levels:
                 index = self._levels.index(value)
-            else:  # beside the steps, such as a default
-                index = int(np.argmin(np.abs(np.array(self._levels, dtype=np.float64) - value)))
+            else:  # beside the steps, such as in a trial of another search
+                index = _nearest(self._levels, value)
             return (index + 0.5) / len(self._levels)
         if isinstance(hp, Int):
             low, high = float(hp.min_value), float(hp.max_value + 1)
@@ -237,9 +237,18 @@ def _from_scale(places: Array, low: float, high: float, sampling: str) -> Array:
 
 
 def _to_scale(numbers: Any, low: float, high: float, sampling: str) -> Any:
-    """Where in 0 … 1 numbers of a range lie."""
+    """Where in 0 … 1 numbers of a range lie; 0 where the range is too narrow to tell."""
     if sampling == "linear":
-        return (numbers / 2 - low / 2) / (high / 2 - low / 2)
-    if sampling == "log":
-        return (np.log(numbers) - np.log(low)) / (np.log(high) - np.log(low))
-    return 1.0 - (np.log(high + low - numbers) - np.log(low)) / (np.log(high) - np.log(low))
+        above, width = numbers / 2 - low / 2, high / 2 - low / 2  # halves, which cannot overflow
+    elif sampling == "log":
+        above, width = np.log(numbers) - np.log(low), np.log(high) - np.log(low)
+    else:
+        above, width = np.log(high) - np.log(high + low - numbers), np.log(high) - np.log(low)
+    return above / width if width > 0 else 0.0 * above
+
+
+def _nearest(levels: Sequence[Any], value: float) -> int:
+    """The number of the level nearest to a value; of a range at once, however long it is."""
+    if isinstance(levels, range):
+        return min(max(round((value - levels.start) / levels.step), 0), len(levels) - 1)
+    return int(np.argmin(np.abs(np.array(levels, dtype=np.float64) - value)))

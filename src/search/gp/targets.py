@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtri
+from scipy.stats import rankdata
 
 Array = NDArray[np.float64]
 
@@ -27,33 +29,45 @@ class Targets:
 
 
 def make_targets(
-    scores: Array, failed: NDArray[np.bool_], direction: str, variances: Array | None = None
+    scores: Array,
+    failed: NDArray[np.bool_],
+    direction: str,
+    variances: Array | None = None,
+    *,
+    ranks: bool = False,
 ) -> Targets:
     """Makes targets of scores.
 
     Scores far below the median are drawn in: how bad they are matters little, and a model that
     follows them sees no differences among the good ones. A failure counts as the worse of what
-    completed, but is not trusted to lie exactly there.
+    completed, or as less where all that completed are alike, but is not trusted to lie exactly
+    there.
 
     Args:
         scores: of each trial; ignored where it failed.
         failed: which trials failed.
         direction: `max` or `min`.
         variances: of each score beside the noise of all, ignored where it failed; None for none.
+        ranks: whether the order of the scores alone counts: their places become quantiles of a
+            normal distribution (as in the copula of Salinas et al. 2020), so that no distances
+            among the good ones hide what the others tell, whatever the scale of the scores.
     """
     sign = 1.0 if direction == "max" else -1.0
     result = np.zeros(len(scores))
     noise = np.where(failed, FAILURE_NOISE, 0.0)
     good = sign * np.clip(scores[~failed], -LARGEST, LARGEST)
     if len(good):
-        good = _tamed(good)
-        center, spread = good.mean(), good.std()
-        good = (good - center) / spread if spread > 0 else np.zeros(len(good))
+        alike = good.max() == good.min()  # their deviation need not be 0 exactly
+        tamed = _tamed(good)
+        scale = 0.0 if alike else float(tamed.std())  # what variances are relative to
+        good = ndtri((rankdata(good) - 0.5) / len(good)) if ranks else tamed
+        spread = 0.0 if alike else float(good.std())
+        good = (good - good.mean()) / spread if spread > 0 else np.zeros(len(good))
         result[~failed] = good
-        result[failed] = np.quantile(good, 0.1)
-        if variances is not None and spread > 0:
+        result[failed] = np.quantile(good, 0.1) if spread > 0 else -1.0
+        if variances is not None and scale > 0:
             with np.errstate(over="ignore"):
-                deviations = np.sqrt(variances[~failed]) / spread
+                deviations = np.sqrt(variances[~failed]) / scale
             noise[~failed] = np.square(np.minimum(deviations, LARGEST_NOISE))
     return Targets(result, noise)
 

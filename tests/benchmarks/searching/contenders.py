@@ -32,18 +32,16 @@ class Contender:
         tuner: its name in `TUNERS`; empty for Keras Tuner's own Bayesian optimisation.
         pending: how many other trials always run while it proposes one.
         seeds: the most seeds; None for all that are asked for.
-        problems: what it is tried on; None for everything.
     """
 
     tuner: str
     pending: int = 0
     seeds: int | None = None
-    problems: tuple[str, ...] | None = None
 
 
 CONTENDERS = {
     "random": Contender("random"),
-    "stock bayesian": Contender("", seeds=6, problems=("mixed", "hart6", "letter")),
+    "stock bayesian": Contender("", seeds=6),
     "tpe": Contender("tpe"),
     "gp": Contender("gp"),
     "gp, 4 pending": Contender("gp", pending=4),
