@@ -14,7 +14,16 @@ from sklearn.exceptions import ConvergenceWarning
 from src.config.schema import Config
 from src.search import space as spaces
 from src.search.oracle import SearchOracle
-from src.search.rungs import by_bracket, describe_brackets, describe_total, hyperband_rungs
+from src.search.rungs import (
+    Rung,
+    beginnings_of,
+    by_bracket,
+    describe_brackets,
+    describe_total,
+    epochs_of,
+    hyperband_rungs,
+    largest_rung,
+)
 
 LARGEST_SCORE = 1e100
 
@@ -199,27 +208,19 @@ class HyperbandOracle(SearchOracle, kt.oracles.HyperbandOracle):
 
     def epochs(self, cap: int | None, longest: int) -> int | None:
         """Those of the rungs, in the order in which they are filled."""
-        rungs = hyperband_rungs(self.max_epochs, self.factor) * self.hyperband_iterations
-        left = sum(rung.trials for rung in rungs) if cap is None else cap
-        epochs = 0
-        for rung in rungs:
-            trials = min(left, rung.trials)
-            epochs += trials * (rung.epochs - rung.initial_epoch)
-            left -= trials
-        return epochs
+        return epochs_of(self._rungs * self.hyperband_iterations, cap)
 
     def most_states(self, cap: int | None) -> int:
         """The first rung of the largest bracket; those of complete brackets are deleted."""
-        rungs = hyperband_rungs(self.max_epochs, self.factor)
-        largest = max(rung.trials for rung in rungs)
-        return largest if cap is None else min(cap, largest)
+        return largest_rung(self._rungs, cap)
 
     def beginnings(self, cap: int | None) -> int | None:
         """The trials of the first rungs."""
-        rungs = hyperband_rungs(self.max_epochs, self.factor)
-        first = sum(rung.trials for rung in rungs if not rung.initial_epoch)
-        beginnings: int = first * self.hyperband_iterations
-        return beginnings if cap is None else min(cap, beginnings)
+        return beginnings_of(self._rungs * self.hyperband_iterations, cap)
+
+    @property
+    def _rungs(self) -> list[Rung]:
+        return hyperband_rungs(self.max_epochs, self.factor)
 
     def plan(self, cap: int | None) -> Sequence[str]:
         """One line a bracket, then the totals."""

@@ -46,6 +46,33 @@ def hyperband_rungs(max_epochs: int, factor: int) -> list[Rung]:
     return rungs
 
 
+def epochs_of(rungs: Iterable[Rung], cap: int | None) -> int:
+    """How many epochs they train, filled in order.
+
+    Args:
+        rungs: in the order in which they are filled.
+        cap: the most trials; None for no limit.
+    """
+    left, epochs = cap, 0
+    for rung in rungs:
+        trials = rung.trials if left is None else min(left, rung.trials)
+        epochs += trials * (rung.epochs - rung.initial_epoch)
+        left = None if left is None else left - trials
+    return epochs
+
+
+def beginnings_of(rungs: Iterable[Rung], cap: int | None) -> int:
+    """How many trials train a configuration from its first epoch; see `epochs_of`."""
+    first = sum(rung.trials for rung in rungs if not rung.initial_epoch)
+    return first if cap is None else min(cap, first)
+
+
+def largest_rung(rungs: Iterable[Rung], cap: int | None) -> int:
+    """The most trials of a rung; see `epochs_of`."""
+    largest = max(rung.trials for rung in rungs)
+    return largest if cap is None else min(cap, largest)
+
+
 def by_bracket(rungs: Iterable[Rung]) -> list[list[Rung]]:
     """The rungs of each bracket, in order."""
     brackets: dict[int, list[Rung]] = {}

@@ -295,3 +295,13 @@ def test_promotions_of_a_real_search_truly_continue(tiny: MakeConfig) -> None:
     # Who has not been promoted in the bracket that the cap cut off, might be if it is raised.
     states = outcome.run.path.rglob("*.state.npz")
     assert {path.parent.name for path in states} == {"0007"}
+
+
+def test_the_plan_counts_epochs_beginnings_and_states() -> None:
+    oracle = make(epochs=9)
+    # 9 to 1, 3 to 3, 1 to 9; 5 to 3, 2 to 9; 3 to 9
+    assert oracle.epochs(None, 9) == 9 + 3 * 2 + 6 + 5 * 3 + 2 * 6 + 3 * 9
+    assert oracle.epochs(10, 9) == 9 + 2
+    assert oracle.beginnings(None) == 17
+    assert oracle.most_states(None) == 9
+    assert oracle.total(None) == 23

@@ -59,9 +59,9 @@ class Brackets:
         return sum(rung.trials for rungs in self._planned() for rung in rungs)
 
     @property
-    def beginnings(self) -> int:
-        """How many configurations begin, but for those that fill the place of failures."""
-        return sum(rungs[0].trials for rungs in self._planned())
+    def rungs(self) -> list[Rung]:
+        """Those of all brackets, in order."""
+        return [rung for rungs in self._planned() for rung in rungs]
 
     @property
     def full(self) -> bool:

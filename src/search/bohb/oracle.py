@@ -9,6 +9,7 @@ from src.config.schema import Config
 from src.search.bohb.brackets import Brackets, Place
 from src.search.bohb.fidelity import expected_scores
 from src.search.gp.oracle import GaussianProcessOracle, Result
+from src.search.rungs import beginnings_of, epochs_of, largest_rung
 from src.search.seeds import proposal_seed
 
 REPEAT = 1  # attempt of a proposal where every point has been tried
@@ -56,9 +57,16 @@ class BOHBOracle(GaussianProcessOracle):
         return trials if cap is None else min(cap, trials)
 
     def beginnings(self, cap: int | None) -> int | None:
-        """The new configurations."""
-        beginnings = self._brackets.beginnings
-        return beginnings if cap is None else min(cap, beginnings)
+        """The new configurations, but for those that fill the place of failures."""
+        return beginnings_of(self._brackets.rungs, cap)
+
+    def epochs(self, cap: int | None, longest: int) -> int | None:
+        """Those of the rungs, in the order in which they are filled."""
+        return epochs_of(self._brackets.rungs, cap)
+
+    def most_states(self, cap: int | None) -> int:
+        """The first rung of the largest bracket; those of complete brackets are deleted."""
+        return largest_rung(self._brackets.rungs, cap)
 
     def plan(self, cap: int | None) -> Sequence[str]:
         """One line a bracket, then the totals."""
