@@ -13,6 +13,8 @@ from keras_tuner.engine.hyperparameters import Float
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import Matern
 
+from src.registry import load
+from src.search import TUNERS
 from src.search.gp.acquisition import PointSearch, log_expected_improvement
 from src.search.gp.encoding import Encoding
 from src.search.gp.kernel import MixedMatern
@@ -364,6 +366,18 @@ def test_a_finite_space_is_tried_out_once_and_then_the_search_ends(pending: int)
             end(oracle, running.pop(0), 0.1 * len(points))
     assert len(points) == distinct(points) == (4 + 2) * 2
     assert oracle.create_trial("slot0").status == "STOPPED"
+
+
+@pytest.mark.parametrize("name", ["gp", "tpe"])
+def test_a_float_with_one_value_does_not_end_the_search_early(name: str) -> None:
+    if name == "tpe":
+        pytest.importorskip("optuna", reason="tuner.name=tpe needs the package optuna")
+    hp = kt.HyperParameters()
+    hp.Float("pinned", 2.0, 2.0)
+    hp.Int("units", 1, 40)
+    oracle = load(TUNERS, name, "tuner.name")(objective=OBJECTIVE, hyperparameters=hp, seed=3)
+    points = run(oracle, 41, lambda values: values["units"] % 3)
+    assert {point["units"] for point in points} == set(range(1, 41))
 
 
 def test_failures_are_avoided_without_giving_up_what_lies_near() -> None:

@@ -26,7 +26,8 @@ class Summary:
         contender: its name.
         seeds: how many searches.
         regrets: by number of trials: mean regret and its standard error, None of one search.
-        rank: mean place among the contenders with the same seed, after all trials; 1 is best.
+        rank: mean place among the contenders with the same seed, after all trials; 1 is best. A
+            seed that nobody else has does not count.
         repeats: trials of all searches at points that had been tried.
         milliseconds: by number of trials: processor time of a proposal.
     """
@@ -67,7 +68,9 @@ def summaries(searches: Searches) -> list[Summary]:
             sum(search["repeats"] for search in found.values()),
             milliseconds={most: 1000 * statistics.fmean(costs)} | longer[problem, contender],
         )
-        summary.rank = statistics.fmean(_ranks(grouped, problem, seed)[contender] for seed in found)
+        ranks = [_ranks(grouped, problem, seed) for seed in found]
+        compared = [own[contender] for own in ranks if len(own) > 1]
+        summary.rank = statistics.fmean(compared) if compared else 1.0
         result.append(summary)
     return result
 
