@@ -249,15 +249,6 @@ def test_a_failure_is_poor_but_no_outlier_and_is_not_trusted_exactly() -> None:
     assert targets.noise[4] > 0
 
 
-def test_targets_of_ranks_are_the_same_for_scores_on_any_scale() -> None:
-    scores, failed = np.array([3.0, 1.0, 2.0, 8.0, 0.0]), np.arange(5) == 4
-    ranks = make_targets(scores, failed, "max", ranks=True)
-    bent = make_targets(np.exp(5 * scores), failed, "max", ranks=True)
-    np.testing.assert_array_equal(ranks.values, bent.values)
-    np.testing.assert_allclose(ranks.values[:4], [0.39, -1.36, -0.39, 1.36], atol=0.02)
-    assert ranks.values[1] < ranks.values[4] < ranks.values[2]
-
-
 def test_where_all_scores_are_alike_a_failure_is_still_worse() -> None:
     # The mean of three times 0.1 is not exactly 0.1.
     targets = make_targets(np.array([0.1, 0.0, 0.1, 0.1]), np.arange(4) == 1, "max")
@@ -268,12 +259,9 @@ def test_where_all_scores_are_alike_a_failure_is_still_worse() -> None:
     "scores", [[1.7e308, -1.7e308, 0.0], [0.1] * 3, [0.0] * 3, [LARGEST] * 3, [0.0, 0.0, 5e-324]]
 )
 @pytest.mark.parametrize("failures", [0, 2, 3])
-@pytest.mark.parametrize("ranks", [False, True])
-def test_targets_are_finite_whatever_the_scores(
-    scores: list[float], failures: int, ranks: bool
-) -> None:
+def test_targets_are_finite_whatever_the_scores(scores: list[float], failures: int) -> None:
     failed = np.arange(3) < failures
-    targets = make_targets(np.array(scores), failed, "max", ranks=ranks)
+    targets = make_targets(np.array(scores), failed, "max")
     assert np.isfinite(targets.values).all()
     assert np.abs(targets.values).max() < 10
 

@@ -20,10 +20,9 @@ from src.search.oracle import SearchOracle
 from src.search.seeds import proposal_seed
 
 START = 8  # trials before the model; whatever the budget, which may be raised later
-# In turn: what an improvement has to exceed, where the targets' deviation is 1, and whether the
-# model learns from the ranks of the scores alone. With the first turn alone, a search goes on
-# refining a local optimum.
-TURNS = ((0.0, False), (0.1, True), (0.4, False))
+# What an improvement has to exceed, in turn, where the targets' deviation is 1. With the first
+# alone, a search without noise goes on refining a local optimum.
+MARGINS = (0.0, 0.1, 0.4)
 SMALL = 2000  # in a space of no more points, all are looked at
 
 
@@ -48,8 +47,7 @@ class GaussianProcessOracle(SearchOracle):
     It starts with the default configuration and a few points spread evenly over the space. Then
     each proposal is the point with the largest expected improvement on the incumbent, which is the
     best that the model expects of any trial, not the luckiest score, or on a little more than that:
-    two of three proposals look for larger improvements elsewhere, one of them with a model of the
-    scores' ranks. Inactive hyperparameters are
+    two of three proposals look for larger improvements elsewhere. Inactive hyperparameters are
     known as such, trials that still run are taken to score as expected, failed ones to be poor. No
     point is proposed twice. A proposal depends on the seed, the trials and the last fit alone.
 
@@ -132,8 +130,7 @@ class GaussianProcessOracle(SearchOracle):
     ) -> Iterator[Array]:
         points, active = encoding.encode(observed.values)
         failed = observed.failed
-        margin, ranks = TURNS[len(self.trials) % len(TURNS)]
-        targets = make_targets(observed.scores, failed, self.objective.direction, ranks=ranks)
+        targets = make_targets(observed.scores, failed, self.objective.direction)
         names = [axis.name for axis in encoding.axes]
         same = self._fitted["names"] == names
         theta = np.array(self._fitted["theta"]) if same else None
@@ -147,6 +144,7 @@ class GaussianProcessOracle(SearchOracle):
         running = [t.hyperparameters.values for t in self.ongoing_trials.values()]
         if running:
             model.believe(encoding.features(*encoding.encode(running)))
+        margin = MARGINS[len(self.trials) % len(MARGINS)]
         search = PointSearch(encoding, model, incumbent + margin, generator)
         few = self._all_points(encoding)
         if few is not None:

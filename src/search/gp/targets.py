@@ -4,8 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
-from scipy.stats import rankdata
 
 Array = NDArray[np.float64]
 
@@ -27,9 +25,7 @@ class Targets:
     noise: Array
 
 
-def make_targets(
-    scores: Array, failed: NDArray[np.bool_], direction: str, *, ranks: bool = False
-) -> Targets:
+def make_targets(scores: Array, failed: NDArray[np.bool_], direction: str) -> Targets:
     """Makes targets of scores.
 
     Scores far below the median are drawn in: how bad they are matters little, and a model that
@@ -41,16 +37,13 @@ def make_targets(
         scores: of each trial; ignored where it failed.
         failed: which trials failed.
         direction: `max` or `min`.
-        ranks: whether the order of the scores alone counts: their places become quantiles of a
-            normal distribution (as in the copula of Salinas et al. 2020), so that no distances
-            among the good ones hide what the others tell, whatever the scale of the scores.
     """
     sign = 1.0 if direction == "max" else -1.0
     result = np.zeros(len(scores))
     good = sign * np.clip(scores[~failed], -LARGEST, LARGEST)
     if len(good):
         alike = good.max() == good.min()  # their deviation need not be 0 exactly
-        good = ndtri((rankdata(good) - 0.5) / len(good)) if ranks else _tamed(good)
+        good = _tamed(good)
         spread = 0.0 if alike else good.std()
         good = (good - good.mean()) / spread if spread > 0 else np.zeros(len(good))
         result[~failed] = good
