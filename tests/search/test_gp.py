@@ -256,7 +256,15 @@ def test_where_all_scores_are_alike_a_failure_is_still_worse() -> None:
 
 
 @pytest.mark.parametrize(
-    "scores", [[1.7e308, -1.7e308, 0.0], [0.1] * 3, [0.0] * 3, [LARGEST] * 3, [0.0, 0.0, 5e-324]]
+    "scores",
+    [
+        [1.7e308, -1.7e308, 0.0],
+        [0.1] * 3,
+        [0.0] * 3,
+        [LARGEST] * 3,
+        [0.0, 0.0, 5e-324],
+        [5e-324, 0.0, -1.0],
+    ],
 )
 @pytest.mark.parametrize("failures", [0, 2, 3])
 def test_targets_are_finite_whatever_the_scores(scores: list[float], failures: int) -> None:

@@ -59,6 +59,7 @@ def _tamed(good: Array) -> Array:
         reach = good.max() - good.min()
     if reach <= 0:
         return good
-    depth = (median - good) / reach
+    with np.errstate(over="ignore"):  # where the best is better by next to nothing
+        depth = (median - good) / reach
     # From depth 1 on it falls ever more slowly, to a depth of 2 at most.
     return np.where(depth > 1, median - reach * (2 - 1 / np.maximum(depth, 1.0)), good)

@@ -115,7 +115,7 @@ def draw(searches: Searches, path: Path) -> None:
             own = [_at(search["regrets"], at) for at in range(1, most + 1)]
             curves[problem][contender].append(own)
     names = sorted({name for found in curves.values() for name in found})
-    figure, axes = plt.subplots(1, len(curves), figsize=(4.2 * len(curves), 3.6), squeeze=False)
+    figure, axes = plt.subplots(1, len(curves), figsize=(3.2 * len(curves), 3), squeeze=False)
     for axis, (problem, found) in zip(axes[0], sorted(curves.items()), strict=True):
         for name, rows in found.items():
             mean = np.mean(rows, axis=0)
@@ -127,7 +127,7 @@ def draw(searches: Searches, path: Path) -> None:
     axes[0][0].set_ylabel("regret")
     axes[0][0].legend(fontsize="small")
     figure.tight_layout()
-    figure.savefig(path, dpi=110)
+    figure.savefig(path, dpi=80)
     plt.close(figure)
 
 
