@@ -165,8 +165,10 @@ class SearchOracle(kt.Oracle):
         """Values that no trial has had, at random; None if there are no such."""
         values: dict[str, Any] | None = self._random_values()
         space = spaces.reachable(self.hyperparameters.space)
-        if values is not None or any(spaces.is_continuous(hp) for hp in space):
+        if values is not None:
             return values
+        if any(spaces.is_continuous(hp) and spaces.is_searched(hp) for hp in space):
+            return None
         grid = Enumeration(space, spaces.finite_values)
         points = (grid.point(index) for index in range(grid.size))
         return next((point for point in points if not self.is_tried(point)), None)

@@ -19,10 +19,9 @@ from src.search.oracle import SearchOracle
 from src.search.seeds import proposal_seed
 
 START = 8  # trials before the model; whatever the budget, which may be raised later
-# In turn: what an improvement has to exceed, where the targets' deviation is 1, and whether the
-# model learns from the ranks of the scores alone. With the first turn alone, a search goes on
-# refining a local optimum.
-TURNS = ((0.0, False), (0.1, True), (0.4, False))
+# What an improvement has to exceed, in turn, where the targets' deviation is 1. With the first
+# alone, a search without noise goes on refining a local optimum.
+MARGINS = (0.0, 0.1, 0.4)
 SMALL = 2000  # in a space of no more points, all are looked at
 
 Result = tuple[Mapping[str, Any], float | None, float]
@@ -34,8 +33,7 @@ class GaussianProcessOracle(SearchOracle):
     It starts with the default configuration and a few points spread evenly over the space. Then
     each proposal is the point with the largest expected improvement on the incumbent, which is the
     best that the model expects of any trial, not the luckiest score, or on a little more than that:
-    two of three proposals look for larger improvements elsewhere, one of them with a model of the
-    scores' ranks. Inactive hyperparameters are
+    two of three proposals look for larger improvements elsewhere. Inactive hyperparameters are
     known as such, trials that still run are taken to score as expected, failed ones to be poor. No
     point is proposed twice. A proposal depends on the seed, the trials and the last fit alone.
 
@@ -131,9 +129,7 @@ class GaussianProcessOracle(SearchOracle):
         failed = np.array([score is None for _, score, _ in results])
         scores = np.array([0.0 if score is None else score for _, score, _ in results])
         variances = np.array([variance for _, _, variance in results])
-        margin, ranks = TURNS[self._points() % len(TURNS)]
-        direction = self.objective.direction
-        targets = make_targets(scores, failed, direction, variances, ranks=ranks)
+        targets = make_targets(scores, failed, self.objective.direction, variances)
         names = [axis.name for axis in encoding.axes]
         same = self._fitted["names"] == names
         theta = np.array(self._fitted["theta"]) if same else None
@@ -147,6 +143,7 @@ class GaussianProcessOracle(SearchOracle):
         pending = self._pending()
         if pending:
             model.believe(encoding.features(*encoding.encode(pending)))
+        margin = MARGINS[self._points() % len(MARGINS)]
         search = PointSearch(encoding, model, incumbent + margin, generator)
         few = self._all_points(encoding)
         if few is not None:

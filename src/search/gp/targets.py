@@ -4,8 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
-from scipy.stats import rankdata
 
 Array = NDArray[np.float64]
 
@@ -29,12 +27,7 @@ class Targets:
 
 
 def make_targets(
-    scores: Array,
-    failed: NDArray[np.bool_],
-    direction: str,
-    variances: Array | None = None,
-    *,
-    ranks: bool = False,
+    scores: Array, failed: NDArray[np.bool_], direction: str, variances: Array | None = None
 ) -> Targets:
     """Makes targets of scores.
 
@@ -48,9 +41,6 @@ def make_targets(
         failed: which trials failed.
         direction: `max` or `min`.
         variances: of each score beside the noise of all, ignored where it failed; None for none.
-        ranks: whether the order of the scores alone counts: their places become quantiles of a
-            normal distribution (as in the copula of Salinas et al. 2020), so that no distances
-            among the good ones hide what the others tell, whatever the scale of the scores.
     """
     sign = 1.0 if direction == "max" else -1.0
     result = np.zeros(len(scores))
@@ -58,16 +48,14 @@ def make_targets(
     good = sign * np.clip(scores[~failed], -LARGEST, LARGEST)
     if len(good):
         alike = good.max() == good.min()  # their deviation need not be 0 exactly
-        tamed = _tamed(good)
-        scale = 0.0 if alike else float(tamed.std())  # what variances are relative to
-        good = ndtri((rankdata(good) - 0.5) / len(good)) if ranks else tamed
+        good = _tamed(good)
         spread = 0.0 if alike else float(good.std())
         good = (good - good.mean()) / spread if spread > 0 else np.zeros(len(good))
         result[~failed] = good
         result[failed] = np.quantile(good, 0.1) if spread > 0 else -1.0
-        if variances is not None and scale > 0:
+        if variances is not None and spread > 0:
             with np.errstate(over="ignore"):
-                deviations = np.sqrt(variances[~failed]) / scale
+                deviations = np.sqrt(variances[~failed]) / spread
             noise[~failed] = np.square(np.minimum(deviations, LARGEST_NOISE))
     return Targets(result, noise)
 
@@ -80,6 +68,7 @@ def _tamed(good: Array) -> Array:
         reach = good.max() - good.min()
     if reach <= 0:
         return good
-    depth = (median - good) / reach
+    with np.errstate(over="ignore"):  # where the best is better by next to nothing
+        depth = (median - good) / reach
     # From depth 1 on it falls ever more slowly, to a depth of 2 at most.
     return np.where(depth > 1, median - reach * (2 - 1 / np.maximum(depth, 1.0)), good)

@@ -26,7 +26,8 @@ class Summary:
         contender: its name.
         seeds: how many searches.
         regrets: by number of trials: mean regret and its standard error, None of one search.
-        rank: mean place among the contenders with the same seed, after all trials; 1 is best.
+        rank: mean place among the contenders with the same seed, after all trials; 1 is best. A
+            seed that nobody else has does not count.
         repeats: trials of all searches at points that had been tried.
         milliseconds: by number of trials: processor time of a proposal.
     """
@@ -67,7 +68,9 @@ def summaries(searches: Searches) -> list[Summary]:
             sum(search["repeats"] for search in found.values()),
             milliseconds={most: 1000 * statistics.fmean(costs)} | longer[problem, contender],
         )
-        summary.rank = statistics.fmean(_ranks(grouped, problem, seed)[contender] for seed in found)
+        ranks = [_ranks(grouped, problem, seed) for seed in found]
+        compared = [own[contender] for own in ranks if len(own) > 1]
+        summary.rank = statistics.fmean(compared) if compared else 1.0
         result.append(summary)
     return result
 
@@ -112,7 +115,7 @@ def draw(searches: Searches, path: Path) -> None:
             own = [_at(search["regrets"], at) for at in range(1, most + 1)]
             curves[problem][contender].append(own)
     names = sorted({name for found in curves.values() for name in found})
-    figure, axes = plt.subplots(1, len(curves), figsize=(4.2 * len(curves), 3.6), squeeze=False)
+    figure, axes = plt.subplots(1, len(curves), figsize=(3.2 * len(curves), 3), squeeze=False)
     for axis, (problem, found) in zip(axes[0], sorted(curves.items()), strict=True):
         for name, rows in found.items():
             mean = np.mean(rows, axis=0)
@@ -124,7 +127,7 @@ def draw(searches: Searches, path: Path) -> None:
     axes[0][0].set_ylabel("regret")
     axes[0][0].legend(fontsize="small")
     figure.tight_layout()
-    figure.savefig(path, dpi=110)
+    figure.savefig(path, dpi=80)
     plt.close(figure)
 
 
