@@ -29,6 +29,7 @@ TUNERS = {
     "random": ("tuner.max_trials=4",),
     "bayesian": ("tuner.name=bayesian", "tuner.max_trials=8"),
     "hyperband": HYPERBAND,
+    "bohb": ("tuner.name=bohb", "training.epochs=4", "tuner.factor=2", "tuner.max_trials=11"),
     "grid": ("tuner.name=grid", "tuner.max_trials=4"),
 }
 
@@ -65,7 +66,8 @@ def tables(run_: RunDirectory) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize(  # the command tests them too, and the others
-    "tuner", [pytest.param("bayesian", marks=pytest.mark.slow), "hyperband"]
+    "tuner",
+    [*(pytest.param(name, marks=pytest.mark.slow) for name in ("bayesian", "bohb")), "hyperband"],
 )
 def test_a_killed_search_goes_on_exactly(tuner: str, tmp_path: Path) -> None:
     whole = begin(tmp_path, *TUNERS[tuner], name="whole")
