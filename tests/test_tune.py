@@ -251,7 +251,11 @@ def test_sigterm_keeps_everything_and_gives_130(tmp_path: Path) -> None:
     assert "stopped by SIGTERM" in output
     assert "COMPLETED" in (tmp_path / "cut" / "trials.csv").read_text()
     state = json.loads((tmp_path / "cut" / "search.json").read_text())["state"]
-    assert state["end"] == {"kind": "interrupted", "reason": "stopped by SIGTERM"}
+    assert state["end"] == {
+        "kind": "interrupted",
+        "reason": "stopped by SIGTERM",
+        "setting": "",
+    }
 
 
 def test_a_search_in_which_every_trial_fails_is_status_1(

@@ -48,13 +48,7 @@ class TPEOracle(SearchOracle):
 
     def _ask(self, seed: int) -> dict[str, Any]:
         parameters = self._parameters()
-        known = [
-            self._frozen(trial.values, TrialState.COMPLETE, trial.score, parameters)
-            for trial in self.knowledge.trials
-        ]
-        for trial in self.trials.values():
-            state = STATES.get(trial.status, TrialState.RUNNING)
-            known.append(self._frozen(trial.hyperparameters.values, state, trial.score, parameters))
+        known = self._frozen_trials(parameters)
         before = optuna.logging.get_verbosity()
         optuna.logging.set_verbosity(optuna.logging.WARNING)  # it tells of every study
         try:
@@ -79,6 +73,22 @@ class TPEOracle(SearchOracle):
         finally:
             optuna.logging.set_verbosity(before)
         return values
+
+    def _frozen_trials(self, parameters: Mapping[int, "Parameter"]) -> list[Any]:
+        """All trials in Optuna's form, those of an earlier run first."""
+        earlier = [
+            self._frozen(trial.values, TrialState.COMPLETE, trial.score, parameters)
+            for trial in self.knowledge.trials
+        ]
+        return earlier + [
+            self._frozen(
+                trial.hyperparameters.values,
+                STATES.get(trial.status, TrialState.RUNNING),
+                trial.score,
+                parameters,
+            )
+            for trial in self.trials.values()
+        ]
 
     def _parameters(self) -> dict[int, "Parameter"]:
         """By the `id` of a hyperparameter, of those that are searched."""

@@ -87,7 +87,7 @@ def _content(path: Path) -> Any:
 
 def _search(state: dict[str, Any]) -> dict[str, Any]:
     """A snapshot's state without times, workers and the folder of all runs."""
-    del state["head"]["config"]["run.directory"], state["head"]["config_text"]
+    del state["head"]["config"]["run.directory"], state["head"]["config_text"], state["seconds"]
     for record in state["records"]:
         for name in VOLATILE:
             record["result"].pop(name, None)

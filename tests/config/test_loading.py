@@ -277,7 +277,7 @@ def test_a_file_of_configurations_that_cannot_be_used_is_told(tmp_path: Path) ->
     best.mkdir(parents=True)
     (best / "hyperparameters.yaml").write_text("units: [1, 2]\n")
     for given, told in (
-        (tmp_path / "none.yaml", "none.yaml': cannot be read: No such file"),
+        (tmp_path / "none.yaml", "cannot be read: No such file"),
         (tmp_path / "run", f"did you mean {best}/hyperparameters.yaml?"),
         (best / "hyperparameters.yaml", "entry 1: units: [1, 2]: one value is needed"),
     ):

@@ -17,7 +17,7 @@ from src import tune
 from src.console import show_outcome
 from src.errors import UserError
 from src.run_lock import RunLock
-from src.search import run, workflow
+from src.search import preparing, run
 from src.search.events import SearchListener, SearchProgress
 from src.search.preparing import prepare
 from src.search.stopping import Interruption, TrialInterruptedError
@@ -113,7 +113,7 @@ def test_a_signal_in_the_start_of_a_resumed_search_names_the_command_and_frees_t
             signal.raise_signal(signal.SIGTERM)
         raise UserError("what the signal broke")
 
-    monkeypatch.setattr(workflow, "prepare", interrupted)
+    monkeypatch.setattr(preparing, "prepare", interrupted)
     assert tune.main(["--resume", str(done.run.path), "run.engine=serial"]) == 130
     assert f"-m src.tune --resume {done.run.path}\n" in capsys.readouterr().err
     assert not done.run.lock.exists()

@@ -97,7 +97,7 @@ def test_running_trials_are_seen() -> None:
     others = [oracle.create_trial(f"slot{number}") for number in range(4)]
     assert len({repr(trial.hyperparameters.values) for trial in others}) == 4
     parameters = oracle._parameters()
-    states = [oracle._frozen(trial, parameters).state for trial in oracle.trials.values()]
+    states = [trial.state for trial in oracle._frozen_trials(parameters)]
     assert states.count(TrialState.RUNNING) == 4
     assert states.count(TrialState.FAIL) == 2
     assert states.count(TrialState.COMPLETE) == 10
@@ -109,9 +109,9 @@ def test_values_become_optunas_and_come_back() -> None:
 
     oracle = oracle_for(mixed_space())
     parameters = oracle._parameters()
-    for trial in (oracle.create_trial(f"slot{number}") for number in range(20)):
+    trials = [oracle.create_trial(f"slot{number}") for number in range(20)]
+    for trial, frozen in zip(trials, oracle._frozen_trials(parameters), strict=True):
         values = trial.hyperparameters.values
-        frozen = oracle._frozen(trial, parameters)
         for hp in oracle.hyperparameters.space:
             if id(hp) in parameters and hp.name in values:
                 parameter = parameters[id(hp)]
