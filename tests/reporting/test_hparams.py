@@ -266,11 +266,10 @@ def test_what_confirms_the_best_trials_has_a_column(tmp_path: Path) -> None:
     outcome = run(config, listeners=report_listeners())
     assert outcome.winner is not None
     record = outcome.winner.record
-    for _ in range(2):
-        board = Board(outcome.run.tensorboard)
-        names = [metric["displayName"] for metric in board.experiment()["metricInfos"]]
-        assert names[:2] == ["score", "confirmed"]
-        rows = {name: metric_values(row) for name, row in board.rows().items()}
-        assert rows[record.spec.trial_id]["confirmed"] == pytest.approx(record.confirmed)
-        assert sum("confirmed" in row for row in rows.values()) == 1
-        run(None, listeners=report_listeners(), resume=str(outcome.run.path))  # writes them anew
+    run(None, listeners=report_listeners(), resume=str(outcome.run.path))  # writes all anew
+    board = Board(outcome.run.tensorboard)
+    names = [metric["displayName"] for metric in board.experiment()["metricInfos"]]
+    assert names[:2] == ["score", "confirmed"]
+    rows = {name: metric_values(row) for name, row in board.rows().items()}
+    assert rows[record.spec.trial_id]["confirmed"] == pytest.approx(record.confirmed)
+    assert sum("confirmed" in row for row in rows.values()) == 1

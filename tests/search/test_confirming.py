@@ -41,7 +41,7 @@ def confirmed_trials(outcome: SearchOutcome) -> list[str]:
     return [r.spec.trial_id for r in outcome.progress.records if r.confirmed is not None]
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_the_best_are_trained_again_from_new_seeds_and_ranked_by_the_mean(
     tiny: MakeConfig, workers: int
 ) -> None:

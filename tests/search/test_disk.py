@@ -39,7 +39,7 @@ class Fullest(SearchListener):
     [
         pytest.param(("tuner.max_trials=3", "training.epochs=5"), marks=pytest.mark.slow),
         # Weights, and with rungs training states, are most of it.
-        ("tuner.max_trials=3", "training.epochs=1", *LARGE),
+        pytest.param(("tuner.max_trials=3", "training.epochs=1", *LARGE), marks=pytest.mark.slow),
         ("tuner.name=hyperband", "training.epochs=3", *LARGE),
     ],
 )
