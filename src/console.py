@@ -114,8 +114,9 @@ def show_plan(
     if settings.confirm.trials is not None:
         best, again = settings.confirm.trials, settings.confirm.executions
         which = "the best trial" if best == 1 else f"each of the best {best} trials"
+        times = "once" if again == 1 else f"{again} times"
         more = settings.confirm.trainings * settings.folds * config.training.epochs
-        text = f"{which} trained {again} times more, from new seeds; at most {more:,} epochs"
+        text = f"{which} trained {times} more, from new seeds; at most {more:,} epochs"
         show_line(console, "at the end", text)
     if disk is not None:
         states = ", training states included" if prepared.oracle.continues_trials else ""
@@ -148,7 +149,8 @@ def show_outcome(
     pruned = f" ({progress.pruned} pruned)" if progress.pruned else ""
     done = f"{len(progress.completed)} completed{pruned}{failed}"
     show_line(console, "stopped", f"{outcome.end.reason}; {done}")
-    if outcome.end.kind == "finished" and len(progress.records) == outcome.resumed_trials:
+    none_was_left = len(progress.records) == outcome.resumed_trials and not progress.trained_again
+    if outcome.end.kind == "finished" and none_was_left:
         setting = outcome.end.setting or "tuner.max_trials or tuner.hyperband_iterations"
         better = "another" if setting == "limits.target" else "a larger"
         text = f"no trial was left to run; {better} {setting} goes on"

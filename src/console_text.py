@@ -58,7 +58,7 @@ def trial_line(record: TrialRecord, progress: SearchProgress | None = None) -> T
     if best is record:
         line.append("  best so far", style="green")
     elif best is not None and result.cut is None:
-        line.append(f"  {_behind(record, best)}", style="dim")
+        line.append(f"  {_behind(record, best, progress)}", style="dim")
     return line
 
 
@@ -86,12 +86,16 @@ def confirmed_text(confirmation: Confirmation) -> str:
     return _with_error(confirmation.score, confirmation.score_error)
 
 
-def _behind(record: TrialRecord, best: TrialRecord) -> str:
-    """How far a score is from the best one, in two digits."""
-    distance = abs((record.result.score or 0.0) - (best.result.score or 0.0))
+def _behind(record: TrialRecord, best: TrialRecord, progress: SearchProgress | None) -> str:
+    """How far a score is from the best one's, in two digits."""
+    distance = (record.result.score or 0.0) - (best.result.score or 0.0)
     if not distance:
         return f"as good as {best.spec.trial_id}"
-    return f"{number(float(f'{distance:.2g}'))} behind {best.spec.trial_id}"
+    text = number(float(f"{abs(distance):.2g}"))
+    maximised = progress is None or progress.objective.direction == "max"
+    if best.confirmed is not None and (distance > 0) == maximised:
+        return f"{text} ahead of {best.spec.trial_id}, which is confirmed"
+    return f"{text} behind {best.spec.trial_id}"
 
 
 def score_text(record: TrialRecord) -> str:

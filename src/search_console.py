@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import keras_tuner as kt
 from rich.console import Console, RenderableType
@@ -111,7 +112,7 @@ class ConsoleListener(SearchListener):
         self, record: TrialRecord, result: TrialResult, progress: SearchProgress
     ) -> None:
         """Prints what came of one of these trainings."""
-        self._display.note_end(record)
+        self._display.note_end(replace(record, result=result))
         self._display.advance_confirmation()
         self._tell(confirmation_line(record, result))
 

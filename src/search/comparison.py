@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from scipy import stats
 
 from src.search.events import SearchProgress
-from src.search.trial import FitResult, TrialRecord
+from src.search.trial import TrialRecord
 
 CONFIDENCE = 0.95
 
@@ -42,7 +42,7 @@ def lead_of_the_first(progress: SearchProgress) -> Lead | None:
     first, second = progress.completed[:2]
     sign = 1.0 if progress.objective.direction == "max" else -1.0
     confirmed = first.confirmed is not None and second.confirmed is not None
-    fits = [_judged(record, confirmed=confirmed) for record in (first, second)]
+    fits = [r.judged_fits if confirmed else r.result.fits for r in (first, second)]
     others = {(fit.execution, fit.fold): fit.score for fit in fits[1]}
     pairs = [
         sign * (fit.score - others[fit.execution, fit.fold])
@@ -65,13 +65,6 @@ def lead_of_the_first(progress: SearchProgress) -> Lead | None:
         else f"they cannot be told apart; more {more} might"
     )
     return Lead(mean, margin, _sentence(first, second, mean, margin, count, verdict))
-
-
-def _judged(record: TrialRecord, *, confirmed: bool) -> tuple[FitResult, ...]:
-    """The fits by which a trial is compared: where both were confirmed, those that did it."""
-    if confirmed and record.confirmation is not None:
-        return record.confirmation.fits
-    return record.result.fits
 
 
 def _sentence(

@@ -59,6 +59,7 @@ class SearchProgress:
         seconds: that the search has taken, up to its last snapshot, resumes added up.
         notices: what a user should know of the files of a search that goes on, a sentence each.
         confirms: whether the best trials are trained again when the search has ended.
+        trained_again: how many such trainings this process has seen.
     """
 
     objective: kt.Objective
@@ -69,6 +70,7 @@ class SearchProgress:
     seconds: float = 0.0
     notices: list[str] = field(default_factory=list)
     confirms: bool = False
+    trained_again: int = 0
 
     @property
     def completed(self) -> list[TrialRecord]:

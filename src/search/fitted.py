@@ -18,9 +18,9 @@ from src.search.weights import load_weights
 
 
 def best_execution(context: RunContext, record: TrialRecord) -> int:
-    """The execution with the best score, of the search or after it."""
+    """The execution with the best score, of those by which the trial ranks."""
     sign = -1.0 if context.plan.direction == "max" else 1.0
-    return min(record.fits, key=lambda fit: sign * fit.score).execution
+    return min(record.judged_fits, key=lambda fit: sign * fit.score).execution
 
 
 def trained_network(
@@ -58,7 +58,7 @@ def fit_models(context: RunContext, record: TrialRecord) -> list[keras.Model]:
     inputs = () if data.table is None else data.table.inputs
     for fold, (train, validation) in enumerate(data.folds(record.spec.folds)):
         arrays = context.arrays(train, validation)
-        for execution in range(record.spec.executions):
+        for execution in sorted({fit.execution for fit in record.judged_fits}):
             if (execution, fold) not in trained:
                 continue
             network = trained_network(context, record, execution, fold, arrays)
@@ -79,7 +79,8 @@ def held_out_predictions(context: RunContext, record: TrialRecord) -> tuple[Rows
     data = context.data
     inputs = () if data.table is None else data.table.inputs
     folds = data.folds(record.spec.folds)
-    execution = best_execution(context, record) if len(folds) == 1 else 0
+    first = min(fit.execution for fit in record.judged_fits)
+    execution = best_execution(context, record) if len(folds) == 1 else first
     pieces = []
     for fold, (train, validation) in enumerate(folds):
         if (execution, fold) not in _trained(record):
@@ -93,5 +94,5 @@ def held_out_predictions(context: RunContext, record: TrialRecord) -> tuple[Rows
 
 
 def _trained(record: TrialRecord) -> set[tuple[int, int]]:
-    """Execution and fold of each fit."""
-    return {(fit.execution, fit.fold) for fit in record.result.fits}
+    """Execution and fold of each fit by which the trial ranks."""
+    return {(fit.execution, fit.fold) for fit in record.judged_fits}

@@ -21,7 +21,7 @@ from src.config.schema import Config
 from src.errors import UserError
 from src.run_directory import RunDirectory
 from src.search import space as spaces
-from src.search.snapshot import SavedSearch, read_snapshot
+from src.search.snapshot import SavedSearch, read_snapshot, restore_confirmation
 
 MOST = 300  # trials; a model of more takes seconds a proposal
 FEW = 3  # best configurations of a run whose scores say nothing here
@@ -139,7 +139,7 @@ def known_of(
     if short:
         were = "was" if short == 1 else "were"
         left_out.append(f"{short} {were} not trained to the end")
-    whole = f"{len(furthest) + short} completed trials of {run.name}"
+    whole = f"{len(furthest) + short} completed configurations of {run.name}"
     reason = _incomparable(saved, config, identity)
     if reason:
         few = trials[:FEW]
@@ -192,26 +192,34 @@ def values_here(
 
 
 def _furthest(saved: SavedSearch) -> tuple[list[dict[str, Any]], int]:
-    """The trials that trained to the end; and how many completed ones, without their parents, did
-    not."""
+    """The configurations that trained to the end, each by its last trial; how many others did not.
+
+    One that was confirmed did, and has the mean of those trainings.
+    """
     most = saved.head["config"].get("training.epochs")
     cut = {record["trial_id"] for record in saved.records if record["result"]["reason"]}
+    confirmed = {
+        record["trial_id"]: known.score
+        for record in saved.records
+        if (known := restore_confirmation(record)) is not None and known.score is not None
+    }
     continued = {
         trial["hyperparameters"]["values"].get("tuner/trial_id")
         for trial in saved.trials
         if trial["status"] == "COMPLETED"
     }
     completed = [
-        trial
+        trial | {"score": confirmed.get(trial["trial_id"], trial["score"])}
         for trial in saved.trials
         if trial["status"] == "COMPLETED" and trial["trial_id"] not in continued
     ]
-    whole = [
-        trial
-        for trial in completed
-        if trial["trial_id"] not in cut
-        and trial["hyperparameters"]["values"].get("tuner/epochs", most) == most
-    ]
+
+    def is_whole(trial: dict[str, Any]) -> bool:
+        epochs = trial["hyperparameters"]["values"].get("tuner/epochs", most)
+        left = trial["trial_id"] in cut and trial["trial_id"] not in confirmed
+        return bool(epochs == most) and not left
+
+    whole = [trial for trial in completed if is_whole(trial)]
     return whole, len(completed) - len(whole)
 
 

@@ -36,15 +36,27 @@ def front_of(
 ) -> list[TrialRecord]:
     """The trials on the front, best in the objective first.
 
+    A trial and those that continue it are one, the best of them. One that was confirmed has the
+    mean of those trainings; what was cut short, and does not compare, is left out.
+
     Args:
         records: trials that have completed, best first.
         objective: what the search optimises.
         also: what else counts.
     """
-    if not records:
+    found: dict[str, TrialRecord] = {}
+    for record in records:
+        failed = record.confirmation is not None and record.confirmation.reason
+        if not record.ranks_behind and not failed:
+            found.setdefault(record.spec.root_id, record)
+    if not found:
         return []
+    records = list(found.values())
     points = [
-        [record.result.score, *(value_of(record, other.name) for other in also)]
+        [
+            record.result.score if record.confirmed is None else record.confirmed,
+            *(value_of(record, other.name) for other in also),
+        ]
         for record in records
     ]
     directions = [objective.direction, *(other.direction for other in also)]

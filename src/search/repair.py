@@ -29,7 +29,8 @@ def find_damage(
     for record in progress.completed:
         trial_id = record.spec.trial_id
         files = damaged_files(run, record, weights=False) if trial_id in continuable else []
-        files += damaged_files(run, record, weights=True) if record is progress.best else []
+        exported = record is progress.best and record.confirmed is None
+        files += damaged_files(run, record, weights=True) if exported else []
         if files:
             found[trial_id] = files[0]
             paths = ", ".join(map(str, files))

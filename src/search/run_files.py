@@ -106,8 +106,10 @@ class RunFiles:
 
     def note_needed(self, oracle: SearchOracle, progress: SearchProgress) -> None:
         """Notes whose weights, and whose training states, the state as it is now needs."""
-        best = {record.spec.trial_id for record in progress.completed[: self._keep_top]}
-        self._kept.append((best, oracle.continuable()))
+        best = progress.completed[: self._keep_top]
+        confirmed = [record for record in progress.records if record.confirmation is not None]
+        kept = {record.spec.trial_id for record in (*best, *confirmed)}
+        self._kept.append((kept, oracle.continuable()))
 
     def prune(self, oracle: SearchOracle, progress: SearchProgress, *, ended: bool = False) -> None:
         """Deletes weights of trials that are not among the best, and states not needed any more.

@@ -120,6 +120,7 @@ class _End(_Part):
 
 class _Export(_Part):
     trial_id: TrialId
+    confirmed: Count
     files: dict[str, Count]
 
 

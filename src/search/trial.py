@@ -267,6 +267,13 @@ class TrialRecord:
         return self.result.fits + (() if self.confirmation is None else self.confirmation.fits)
 
     @property
+    def judged_fits(self) -> tuple[FitResult, ...]:
+        """The trainings by which it ranks: those that confirm it, where all have; else its own."""
+        if self.confirmation is None or self.confirmation.score is None:
+            return self.result.fits
+        return self.confirmation.fits
+
+    @property
     def confirmed(self) -> float | None:
         """The score of its confirmation; None where there is none."""
         return None if self.confirmation is None else self.confirmation.score

@@ -115,9 +115,10 @@ class SearchTuner(kt.Tuner):
             self.on_search_begin()
             self._repair()
             self.limits.watch()
-            self._end = self._run_trials()
-            if self._end.kind == "finished":
+            end = self._run_trials()
+            if end.kind == "finished":
                 self._confirm()
+            self._end = end
         except TrialInterruptedError:
             self._end = self._stopped()
         except DiskError as error:  # what is on the disk is whole; what is not, runs again
@@ -134,22 +135,30 @@ class SearchTuner(kt.Tuner):
             return self._abandon(SearchEnd("failing", f"{self._end.reason}; {error}"))
         return self._end
 
-    @property
-    def exported(self) -> dict[str, Any] | None:
-        """The trial whose model is in `best/`, and the checksums of the files there."""
-        return self._files.exported
+    def exported_files(self, best: TrialRecord) -> dict[str, int] | None:
+        """The checksums of the files in `best/`; None if their model is not one of this trial.
 
-    def note_export(self, trial_id: str, checksums: Mapping[str, int]) -> None:
+        Nor may it be of other fits than those by which the trial ranks.
+        """
+        known = self._files.exported or {}
+        exported = (known.get("trial_id"), known.get("confirmed"))
+        if exported != (best.spec.trial_id, _confirming(best)):
+            return None
+        files: dict[str, int] = known["files"]
+        return files
+
+    def note_export(self, best: TrialRecord, checksums: Mapping[str, int]) -> None:
         """Keeps in the snapshot whose model is in `best/`.
 
         Args:
-            trial_id: the trial.
+            best: the trial.
             checksums: of the files there.
 
         Raises:
             DiskError: if the snapshot cannot be written.
         """
-        self._files.exported = {"trial_id": trial_id, "files": dict(checksums)}
+        exported = {"trial_id": best.spec.trial_id, "confirmed": _confirming(best)}
+        self._files.exported = exported | {"files": dict(checksums)}
         self._write_state()
 
     def run_trial(self, trial: Any, *_: Any, **__: Any) -> "Future[TrialResult]":
@@ -362,7 +371,11 @@ class SearchTuner(kt.Tuner):
             result = restore_result(state, epochs.get(trial_id, ()))
             spec = dataclasses.replace(self._specs[trial_id], attempt=result.attempt)
             self._specs[trial_id] = spec
-            self._add(TrialRecord(spec, result, restore_confirmation(state, epochs)))
+            known = restore_confirmation(state, epochs)
+            if known is not None:  # fewer may be enough now
+                wanted = min(known.executions, self.config.tuner.confirm.executions)
+                known = dataclasses.replace(known, executions=wanted)
+            self._add(TrialRecord(spec, result, known))
         lost = [state["trial_id"] for state in saved.records if lacks_epochs(state, epochs)]
         self._files.restore_epochs(self.progress, lost)
         self._damaged = find_damage(self.run_directory, self.progress, continuable)
@@ -392,6 +405,7 @@ class SearchTuner(kt.Tuner):
         asked = (settings.executions, self.executor, self._stopping)
         for record, result in confirm(self.progress, specs, *asked):
             self._replace_record(record)
+            self.progress.trained_again += 1
             self._files.replace_epochs(self.progress)
             self._write_state()
             for listener in self.listeners:
@@ -415,3 +429,8 @@ class SearchTuner(kt.Tuner):
     def _write_state(self) -> None:
         self.limits.note_time()
         self._files.write_state(self.oracle, self.progress, self._end)
+
+
+def _confirming(record: TrialRecord) -> int:
+    """How many of the fits by which a trial ranks have confirmed it: all of them, or none."""
+    return 0 if record.confirmed is None else len(record.judged_fits)

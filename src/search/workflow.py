@@ -127,11 +127,12 @@ def _winner(
     try:
         if stop.requested:  # after the last trial
             return None, stopped
-        if tuner.exported is not None and tuner.exported["trial_id"] == best.spec.trial_id:
-            winner = read_winner(context.run, best, tuner.exported["files"])
+        files = tuner.exported_files(best)
+        if files is not None:
+            winner = read_winner(context.run, best, files)
         if winner is None:
             winner = export_winner(context, best, lambda: stop.requested)
-            tuner.note_export(best.spec.trial_id, export_checksums(context.run))
+            tuner.note_export(best, export_checksums(context.run))
     except (KeyboardInterrupt, TrialInterruptedError):
         return None, stopped
     except Exception as error:

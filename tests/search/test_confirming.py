@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import statistics
 from dataclasses import replace
 from pathlib import Path
@@ -11,10 +12,14 @@ import keras_tuner as kt
 import pytest
 from rich.console import Console
 
+from src import retrain
 from src.config import load_config
 from src.config.schema import ConfirmSettings
+from src.console_text import trial_line
 from src.errors import UserError
 from src.reporting import report_listeners
+from src.reporting.run_data import read_run
+from src.run_directory import RunDirectory
 from src.search import run as run_search
 from src.search.comparison import lead_of_the_first
 from src.search.confirming import confirmed, trainings
@@ -150,6 +155,70 @@ def test_a_search_that_is_killed_while_it_confirms_goes_on_there(
 
 
 @pytest.mark.usefixtures("fake")
+def test_weights_that_the_search_has_deleted_are_not_needed(tmp_path: Path) -> None:
+    few = ("run.keep_top=1", "tuner.max_trials=6", "training.epochs=1")
+    search(tmp_path, *few)
+    for trials, executions in ((5, 1), (2, 2), (1, 4)):
+        again = [f"tuner.confirm.trials={trials}", f"tuner.confirm.executions={executions}"]
+        outcome = resume(tmp_path, *again)
+        assert outcome.end.kind == "finished", outcome.end.reason
+        assert outcome.progress.notices == []
+        assert outcome.winner is not None
+        assert outcome.winner.record.confirmed is not None
+    ran.clear()
+    assert resume(tmp_path, *again).progress.notices == []
+    assert ran == []
+
+
+@pytest.mark.usefixtures("fake")
+def test_half_a_confirmation_is_whole_where_fewer_trainings_are_asked_for(tmp_path: Path) -> None:
+    settings = (*SETTINGS[:2], "tuner.confirm.trials=1", "tuner.confirm.executions=4")
+    search(tmp_path, *settings, listeners=[Stopping(2)])
+    ran.clear()
+    outcome = resume(tmp_path, "tuner.confirm.executions=2")
+    assert ran == []
+    assert len(confirmed_trials(outcome)) == 1
+    assert outcome.winner is not None
+
+
+class Reading(SearchListener):
+    """Notes how the report sees the run while it confirms."""
+
+    def __init__(self, run: Path) -> None:
+        self.run, self.states = RunDirectory(run), set[str]()
+
+    def on_confirmation(
+        self, record: TrialRecord, result: TrialResult, progress: SearchProgress
+    ) -> None:
+        self.states.add(json.loads(self.run.snapshot.read_bytes())["state"]["end"].get("kind", ""))
+
+
+@pytest.mark.usefixtures("fake")
+def test_the_search_has_not_ended_before_all_is_confirmed(tmp_path: Path) -> None:
+    reading = Reading(tmp_path / "run")
+    search(tmp_path, *TWICE, listeners=[reading])
+    assert reading.states == {""}
+    assert read_run(reading.run).state == "finished"
+
+
+def test_to_confirm_later_exports_what_to_confirm_at_once_does(
+    tiny: MakeConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    common = ("tuner.max_trials=2", "data.source=breast_cancer", "objective.threshold=tuned")
+    again = ["tuner.confirm.trials=2", "tuner.confirm.executions=1"]
+    at_once = run_search(tiny(*common, *again, "run.name=at_once"))
+    later = run_search(tiny(*common, "run.name=later"))
+    later = run_search(None, again, resume=str(later.run.path))
+    assert at_once.winner is not None
+    assert later.winner is not None
+    assert later.winner.validation == at_once.winner.validation
+    assert later.run.predictions.read_text() == at_once.run.predictions.read_text()
+    # The threshold of another trial is tuned with the weights that confirmed it.
+    second = at_once.progress.completed[1].spec.trial_id
+    assert retrain.main([str(at_once.run.path), "--trial", second]) == 0, capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("fake")
 def test_damaged_weights_of_the_winner_are_trained_again(tmp_path: Path) -> None:
     outcome = search(tmp_path, *TWICE)
     expected = quick_search.result(tmp_path)
@@ -245,6 +314,8 @@ def test_confirmed_trials_rank_first_and_those_that_failed_last(direction: Any) 
     ]
     ids = [record.spec.trial_id for record in progress.completed]
     assert ids == ["0001", "0000", "0003", "0002", "0004"]
+    text = trial_line(progress.records[0], progress).plain
+    assert text.endswith("0.09 ahead of 0001, which is confirmed")
     ids = [record.spec.trial_id for record in progress.by_search_score]
     assert ids == ["0000", "0004", "0001", "0003", "0002"]
     assert [spec.trial_id for spec in trainings(progress, ConfirmSettings(trials=4))] == [

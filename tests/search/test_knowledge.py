@@ -38,7 +38,9 @@ def saved_run(
         status = "FAILED" if score is None else "COMPLETED"
         trial = {"trial_id": f"{number:04d}", "hyperparameters": {"values": own}}
         trials.append(trial | {"status": status, "score": score})
-        records.append({"trial_id": f"{number:04d}", "result": {"reason": ""}})
+        records.append(
+            {"trial_id": f"{number:04d}", "result": {"reason": ""}, "confirmation": None}
+        )
     head = {
         "identity": {**IDENTITY, "space": SPACE},
         "config": {"hypermodel.name": "mlp", "training.epochs": 9},
@@ -59,7 +61,7 @@ def test_every_completed_trial_counts_where_the_spaces_are_the_same() -> None:
     found = known(saved_run(GRID[:3], [0.1, 0.9, None]))
     assert found.trials == (KnownTrial(GRID[1], 0.9), KnownTrial(GRID[0], 0.1))
     assert found.first == (GRID[1],)
-    assert (found.text, found.notice) == ("2 of 2 completed trials of old", "")
+    assert (found.text, found.notice) == ("2 of 2 completed configurations of old", "")
 
 
 def test_trials_outside_the_space_are_counted_and_left_out() -> None:
@@ -73,7 +75,7 @@ def test_trials_outside_the_space_are_counted_and_left_out() -> None:
     values = [*GRID, DEFAULT | {"rate": 1e-4}, DEFAULT | {"rate": 1e-3 * (1 - 1e-12)}]
     found = known(saved_run(values, [float(n) for n in range(42)]), narrow)
     assert len(found.trials) == 11  # 20 to 30 units
-    assert found.text == "11 of 42 completed trials of old; 31 lie outside the space"
+    assert found.text == "11 of 42 completed configurations of old; 31 lie outside the space"
     assert found.first == (GRID[10],)
 
 
@@ -102,13 +104,28 @@ def test_of_rungs_the_furthest_counts_and_only_the_longest() -> None:
     values = [GRID[0] | first, GRID[1] | first, GRID[0] | last, GRID[2] | {"tuner/epochs": 9}]
     found = known(saved_run(values, [0.1, 0.2, 0.3, 0.4]))
     assert found.trials == (KnownTrial(GRID[2], 0.4), KnownTrial(GRID[0], 0.3))
-    assert found.text == "2 of 3 completed trials of old; 1 was not trained to the end"
+    assert found.text == "2 of 3 completed configurations of old; 1 was not trained to the end"
 
 
 def test_a_trial_that_was_cut_short_does_not_count() -> None:
     saved = saved_run(GRID[:2], [0.1, 0.2])
     saved.records[1]["result"]["reason"] = "pruned after epoch 3"
     assert known(saved).trials == (KnownTrial(GRID[0], 0.1),)
+
+
+def test_a_trial_that_was_confirmed_has_trained_to_the_end_and_counts_with_its_mean() -> None:
+    saved = saved_run(GRID[:2], [0.5, 0.2])
+    saved.records[1]["result"]["reason"] = "ended at epoch 3"
+    fits = [
+        {"execution": n, "fold": 0, "score": n / 10, "best_epoch": 1, "epochs": 9} for n in (6, 8)
+    ]
+    saved.records[1]["confirmation"] = {
+        **{"executions": 2, "seconds": 1.0, "reason": "", "histories": {"6": 1, "8": 1}},
+        "fits": [fit | {"metrics": {}} for fit in fits],
+    }
+    found = known(saved)
+    assert found.trials == (KnownTrial(GRID[1], pytest.approx(0.7)), KnownTrial(GRID[0], 0.5))
+    assert found.first == (GRID[1],)
 
 
 @pytest.mark.parametrize(
@@ -128,7 +145,7 @@ def test_of_scores_that_mean_something_else_the_best_few_run_first(
         saved.head[section] = {**saved.head[section], **content}
     found = known(saved, epochs=epochs)
     assert (found.trials, found.first) == ((), (GRID[1], GRID[4], GRID[2]))
-    assert found.text.startswith("the best 3 of 5 completed trials of old, to run first; ")
+    assert found.text.startswith("the best 3 of 5 completed configurations of old, to run first; ")
     assert told in found.text
     assert told in found.notice
     assert known(saved_run(GRID[:5], [0.1] * 5), epochs=5).notice == ""
@@ -224,8 +241,10 @@ def test_a_search_from_a_run_resumes_without_it(tmp_path: Path) -> None:
     settings = ("tuner.name=gp", "tuner.max_trials=5", f"tuner.knowledge={old / 'run'}")
     console = ConsoleListener(Console(quiet=True))
     outcome = search(tmp_path / "whole", *settings, listeners=[console])
-    assert outcome.progress.knowledge == "5 of 5 completed trials of run"  # one of 6 had failed
-    assert "knowledge: 5 of 5 completed trials of run" in outcome.run.log.read_text()
+    assert (
+        outcome.progress.knowledge == "5 of 5 completed configurations of run"
+    )  # one of 6 had failed
+    assert "knowledge: 5 of 5 completed configurations of run" in outcome.run.log.read_text()
     known_best = (old / "run" / "best" / "hyperparameters.yaml").read_text()
     assert outcome.progress.records[0].spec.values == json.loads(known_best)
     assert len(outcome.progress.records) == 5  # what is known is no trial here
