@@ -116,15 +116,16 @@ def test_a_trial_that_was_cut_short_does_not_count() -> None:
 def test_a_trial_that_was_confirmed_has_trained_to_the_end_and_counts_with_its_mean() -> None:
     saved = saved_run(GRID[:2], [0.5, 0.2])
     saved.records[1]["result"]["reason"] = "ended at epoch 3"
-    fits = [
-        {"execution": n, "fold": 0, "score": n / 10, "best_epoch": 1, "epochs": 9} for n in (6, 8)
-    ]
-    saved.records[1]["confirmation"] = {
-        **{"executions": 2, "seconds": 1.0, "reason": "", "histories": {"6": 1, "8": 1}},
-        "fits": [fit | {"metrics": {}} for fit in fits],
+    fit = {"fold": 0, "best_epoch": 1, "epochs": 9, "metrics": {}}
+    saved.records[1] |= {
+        "history": 0,
+        "confirmation": {
+            **{"executions": 2, "seconds": 1.0, "reason": "", "histories": {"1": 1, "2": 1}},
+            "fits": [fit | {"execution": 1, "score": 0.5}, fit | {"execution": 2, "score": 1.0}],
+        },
     }
     found = known(saved)
-    assert found.trials == (KnownTrial(GRID[1], pytest.approx(0.7)), KnownTrial(GRID[0], 0.5))
+    assert found.trials == (KnownTrial(GRID[1], 0.75), KnownTrial(GRID[0], 0.5))
     assert found.first == (GRID[1],)
 
 
