@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import keras_tuner as kt
+import numpy as np
 import pytest
 from rich.console import Console
 
@@ -284,6 +285,19 @@ def test_a_target_goes_by_the_direction_and_by_trials_that_count() -> None:
     assert limited(target, "max", record(0, [0.9], cut="pruned")) is None
     assert limited(target, "max", record(0, [0.9], cut="ended")) is not None
     assert limited(target, "max", record(0, [0.9], cut="ended", folds=2)) is None
+
+
+def test_a_target_is_reached_as_metrics_are_rounded() -> None:
+    right = float(np.float32(27) / np.float32(30))
+    assert right == 0.8999999761581421
+    for direction, best, beyond in (("max", max, 0.900001), ("min", min, 0.899999)):
+        for fits in ([[right]], [[right], [right]]):
+            reached = record(0, *fits, best=best, folds=len(fits))
+            assert limited(LimitSettings(target=0.9), direction, reached) is not None
+            assert limited(LimitSettings(target=beyond), direction, reached) is None
+    error = record(0, [float(np.float32(0.1))], best=min)  # a little more than 0.1
+    assert limited(LimitSettings(target=0.1), "min", error) is not None
+    assert limited(LimitSettings(target=0.0), "min", error) is None
 
 
 def test_trials_without_improvement_are_counted_in_the_order_of_the_trials() -> None:
