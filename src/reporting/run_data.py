@@ -51,6 +51,7 @@ class RunData:
         recorded: facts about data and versions from config.yaml.
         state: `running`, `finished`, `failing`, `interrupted`, or `killed`.
         reason: why it stopped.
+        ended_by: the setting that ended it, such as `limits.minutes`; empty for none.
         winner: id of the trial whose model is in best/; None without one.
         metrics: the winner's, by split.
         intervals: of each of its test metrics the ends of the 95 % interval, where there is one.
@@ -73,6 +74,7 @@ class RunData:
     recorded: Mapping[str, Any] = field(default_factory=dict)
     state: str = "finished"
     reason: str = ""
+    ended_by: str = ""
     winner: str | None = None
     metrics: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
     intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
@@ -261,6 +263,7 @@ def read_run(run: RunDirectory) -> RunData:
         recorded=recorded,
         state=state,
         reason=reason,
+        ended_by=saved.end.get("setting", "") if saved is not None and state == "finished" else "",
         winner=None if saved is None or saved.exported is None else saved.exported["trial_id"],
         **_judgement(run, notices),
         predictions=_predictions(run, notices),

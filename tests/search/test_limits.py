@@ -18,6 +18,8 @@ from rich.console import Console
 from src.config import load_config
 from src.config.schema import LimitSettings
 from src.console import show_outcome
+from src.reporting.rules.proposal import next_command
+from src.reporting.run_data import read_run
 from src.search import EXECUTORS
 from src.search.events import SearchEnd, SearchListener, SearchProgress
 from src.search.executors import SerialExecutor
@@ -124,6 +126,10 @@ def test_with_the_same_budget_nothing_is_left_and_with_a_larger_one_it_goes_on(
     show_outcome(console, replace(prepared, config=config), again, ["--resume"])
     assert "no trial was left to run; a larger limits.epochs goes on" in shown.getvalue()
     assert f"--resume {again.run.path} limits.epochs=20\n" in shown.getvalue()
+    data = read_run(again.run)
+    assert data.ended_by == "limits.epochs"
+    command = next_command(data, [], exhausted=False)[1]
+    assert command.endswith(f"--resume {again.run.path} limits.epochs=20")
     more = resume(tmp_path, "limits.epochs=17")
     assert epochs_of(more) == [4, 0, 4, 2, 4, 3]
     assert more.progress.records[3].result == first.progress.records[3].result  # stays as it was
