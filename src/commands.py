@@ -69,6 +69,20 @@ def resume_command(run: Path) -> str:
     return f"{python_command()} -m src.tune --resume {shlex.quote(str(run))}"
 
 
+def go_on_command(run: Path, setting: str, value: float) -> tuple[str, str]:
+    """What goes on with a search that a setting has ended: its purpose, and a command.
+
+    Args:
+        run: the run's folder.
+        setting: such as `limits.minutes`, or `tuner.max_trials`.
+        value: its value, which is doubled; a target is given up.
+    """
+    if setting == "limits.target":
+        return "go on with this search, as far as it goes", f"{resume_command(run)} {setting}=null"
+    more = int(2 * value) if float(2 * value).is_integer() else 2 * value
+    return "go on with this search, twice as long", f"{resume_command(run)} {setting}={more}"
+
+
 def retrain_command(run: Path, trial_id: str | None = None) -> str:
     """The command that trains a trial of a run anew, by default the best one."""
     trial = "" if trial_id is None else f" --trial {trial_id}"

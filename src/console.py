@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from src.commands import (
+    go_on_command,
     predict_command,
     python_command,
     report_command,
@@ -289,19 +290,15 @@ def _next_commands(
 ) -> list[tuple[str, str]]:
     python, run, settings = python_command(), outcome.run, prepared.config.tuner
     resume, limits = resume_command(run.path), prepared.config.limits
-    section, _, name = outcome.end.setting.partition(".")
+    ended_by = outcome.end.setting
+    section, _, name = ended_by.partition(".")
     commands = []
     if outcome.end.kind != "finished":
         commands.append(("go on with this search", resume))
-    elif name == "target":
-        goes_on = f"{resume} limits.target=null"
-        commands.append(("go on with this search, as far as it goes", goes_on))
     elif section == "limits":
-        more = f"{resume} {outcome.end.setting}={2 * getattr(limits, name):g}"
-        commands.append(("go on with this search, twice as long", more))
+        commands.append(go_on_command(run.path, ended_by, getattr(limits, name)))
     elif settings.trial_cap is not None:
-        more = f"{resume} tuner.max_trials={2 * settings.trial_cap}"
-        commands.append(("go on with this search, twice as long", more))
+        commands.append(go_on_command(run.path, "tuner.max_trials", settings.trial_cap))
     if find_spec("src.reporting") is not None:  # the folder may be deleted
         commands.append(("a report: what won, is it real, what next", report_command(run.path)))
     commands.append(

@@ -51,6 +51,7 @@ class RunData:
         recorded: facts about data and versions from config.yaml.
         state: `running`, `finished`, `failing`, `interrupted`, or `killed`.
         reason: why it stopped.
+        ended_by: the setting that ended it, such as `limits.minutes`; empty for none.
         winner: id of the trial whose model is in best/; None without one.
         metrics: the winner's, by split.
         intervals: of each of its test metrics the ends of the 95 % interval, where there is one.
@@ -73,6 +74,7 @@ class RunData:
     recorded: Mapping[str, Any] = field(default_factory=dict)
     state: str = "finished"
     reason: str = ""
+    ended_by: str = ""
     winner: str | None = None
     metrics: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
     intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
@@ -93,19 +95,45 @@ class RunData:
         """The trials with a score, best first, as the search ranks them; see `ranking_key`.
 
         Of trials that were confirmed, `score` and `score_error` are of the trainings that did it.
-        `search_score` is what the search went by.
+        `search_score` is what the search went by, `reached` the epoch at which its last fit ended.
         """
         finite = np.isfinite(self.trials["score"].to_numpy(float))
         ended = (self.trials["status"] == "COMPLETED").to_numpy() & finite
         done: pd.DataFrame = self.trials[ended].copy()
         done["search_score"] = done["score"]
+        rows = self.searched_history.sort_values(["execution", "fold", "epoch"], kind="stable")
+        reached = done["trial_id"].map(rows.groupby("trial_id")["epoch"].last())
+        done["reached"] = reached.astype(float).fillna(done["epochs"].astype(float))
         confirmed, cut = done["confirmed"].notna(), done["cut"].notna()
         refuted = (done["reason"].fillna("") != "") & ~confirmed & ~cut
         for name, mean in (("score", "confirmed"), ("score_error", "confirmed_error")):
             done[name] = done[mean].where(confirmed, done[name])
-        place = np.select([confirmed, done["cut"] == "pruned", refuted], [0, 2, 3], 1)
+        behind = done["trial_id"].isin(self.behind)
+        place = np.select([confirmed, behind, refuted], [0, 2, 3], 1)
         order = np.lexsort((done["trial_id"].astype(str), -self.sign * done["score"], place))
         return done.iloc[order].reset_index(drop=True)
+
+    @cached_property
+    def behind(self) -> frozenset[str]:
+        """The trials whose scores do not compare; see `TrialResult.ranks_behind`."""
+        cut = self.trials["cut"]
+        behind = cut == "pruned"
+        if self.planned_fits > 1 and {"trial_id", "execution"} <= set(self.fits.columns):
+            own = self.fits.loc[self._of_search(self.fits), "trial_id"]
+            trained = self.trials["trial_id"].map(own.value_counts()).fillna(0)
+            behind |= cut.notna() & (trained < self.planned_fits)
+        return frozenset(self.trials.loc[behind, "trial_id"])
+
+    @property
+    def planned_fits(self) -> int:
+        """How many fits the search trains of a trial."""
+        folds = self._count("tuner.folds")
+        return (self._count("tuner.executions_per_trial") or 1) * (folds or 1)
+
+    @property
+    def searched_history(self) -> pd.DataFrame:
+        """The epochs of the search, without those of executions that confirm a trial."""
+        return self.history[self._of_search(self.history)]
 
     @cached_property
     def failed(self) -> pd.DataFrame:
@@ -151,8 +179,7 @@ class RunData:
     @property
     def epochs(self) -> int | None:
         """The most epochs of a trial."""
-        value = self.settings.get("training.epochs")
-        return value if isinstance(value, int) and not isinstance(value, bool) else None
+        return self._count("training.epochs")
 
     @property
     def hyperband(self) -> bool:
@@ -198,6 +225,16 @@ class RunData:
             return pd.Series(dtype=float)
         return rows.groupby("epoch")[column].mean().dropna()
 
+    def _of_search(self, table: pd.DataFrame) -> "pd.Series[bool]":
+        """Which rows of fits or epochs are not of an execution that confirms a trial."""
+        executions = self._count("tuner.executions_per_trial")
+        confirms = table["execution"].astype(float) >= (executions or np.inf)
+        return ~confirms
+
+    def _count(self, key: str) -> int | None:
+        value = self.settings.get(key)
+        return value if isinstance(value, int) and not isinstance(value, bool) else None
+
 
 def read_run(run: RunDirectory) -> RunData:
     """Reads a run, however unfinished or damaged."""
@@ -226,6 +263,7 @@ def read_run(run: RunDirectory) -> RunData:
         recorded=recorded,
         state=state,
         reason=reason,
+        ended_by=saved.end.get("setting", "") if saved is not None and state == "finished" else "",
         winner=None if saved is None or saved.exported is None else saved.exported["trial_id"],
         **_judgement(run, notices),
         predictions=_predictions(run, notices),

@@ -68,7 +68,9 @@ def tell(data: RunData) -> Story:
         overrides.append(Override("training.epochs", f"training.epochs={longer}", "longer"))
     tolerance = 0.0 if noise is None else noise.error
     ended = in_order(data)
-    idle = None if data.hyperband else budget.idle_trials(ended, data.direction, tolerance)
+    idle = None
+    if not data.hyperband:
+        idle = budget.idle_trials(ended, data.direction, tolerance, data.behind)
     exhausted = budget.is_exhausted(len(ended), idle)
     purpose, command = next_command(data, overrides, exhausted=exhausted)
     length = budget.search_length(len(ended), idle)
@@ -148,7 +150,7 @@ def _trained(data: RunData) -> list[Finding]:
         curves = {name: data.curve(trial_id, name) for name in dict.fromkeys(names)}
         curves = {name: curve for name, curve in curves.items() if len(curve)}
         found += training.winner_fit(pd.DataFrame(curves), data.objective, data.direction)
-    found += training.cut_short(data.completed, data.epochs)
+    found += training.cut_short(data.completed, data.epochs, data.planned_fits)
     found += training.plateaus_never_fired(data.uncut, data.history)
     if not data.hyperband:
         found += training.early_stopping_always(data.uncut, data.epochs)

@@ -1,9 +1,10 @@
 """Cuts a trial short: at a pruner's bar, where its epochs are used up, or when the search ends."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import keras
+import numpy as np
 
 from callbacks import StopBehind, TrainingPlan
 from src.commands import short_number
@@ -59,8 +60,15 @@ class Cutter(keras.callbacks.Callback):
         """What a fit is given, in this order."""
         return [*([] if self.pruner is None else [self.pruner]), self]
 
-    def begin(self, execution: int, fold: int) -> None:
-        """Takes the bars of another fit."""
+    def begin(self, execution: int, fold: int, rows: Iterable[Mapping[str, float]] = ()) -> None:
+        """Takes the bars of another fit.
+
+        Args:
+            execution: the fit's.
+            fold: the fit's.
+            rows: its epochs before its process was killed. Then there may have been no bars, and
+                nothing that kept the best of them.
+        """
         self._fit = (execution - self.spec.first_execution) * self.spec.folds + fold
         bars = self.spec.bars[self._fit] if self.spec.bars else ()
         self._bars = {bar.epoch: bar for bar in bars}
@@ -68,6 +76,10 @@ class Cutter(keras.callbacks.Callback):
         if bars:
             values = {bar.epoch: bar.value for bar in bars}
             self.pruner = StopBehind(self.plan.monitor, self.plan.direction, values)
+            reached = [row.get(self.plan.monitor, np.nan) for row in rows]
+            if known := [value for value in reached if np.isfinite(value)]:
+                best = max(known) if self.plan.direction == "max" else min(known)
+                self.pruner.set_state({"best": best})
 
     def ends_trial(self) -> bool:
         """Whether no further fit is to follow the one that has just ended."""

@@ -62,9 +62,10 @@ class EpochRecorder(keras.callbacks.Callback):
     def begin(self, execution: int, fold: int) -> None:
         """Starts the rows of another fit, or goes on with them."""
         self.execution, self.fold = execution, fold
-        first = next((row["loss"] for row in self.rows_of(execution, fold)), None)
+        rows = self.rows_of(execution, fold)
+        first = next((row["loss"] for row in rows), None)
         self.divergence.set_state({"first_loss": first})
-        self.cutter.begin(execution, fold)
+        self.cutter.begin(execution, fold, rows)
 
     def rows_of(self, execution: int, fold: int) -> list[dict[str, float]]:
         """The rows of one fit."""

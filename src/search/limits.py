@@ -6,6 +6,8 @@ from src.config.schema import LimitSettings
 from src.search.events import SearchEnd, SearchProgress
 from src.search.trial import TrialSpec
 
+ROUNDING = 2.0**-22  # metrics are float32, so that 27 of 30 right is a little less than 0.9
+
 
 class SearchLimits:
     """Holds a search against `limits.minutes`, `.epochs`, `.target` and
@@ -142,7 +144,9 @@ class SearchLimits:
             return None
         for record in self._progress.records:
             score = record.result.score
-            if score is None or record.ranks_behind or self._sign * (score - target) < 0:
+            if score is None or record.ranks_behind:
+                continue
+            if self._sign * (score - target) < -ROUNDING * abs(target):
                 continue
             return SearchEnd(
                 "finished",

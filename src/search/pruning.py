@@ -204,12 +204,19 @@ def check_pruner(config: Config, oracle_class: type[SearchOracle]) -> None:
         )
 
 
-def pruner_notices(config: Config) -> list[str]:
-    """Says where too few trials are left to be judged."""
-    cap, startup = config.tuner.trial_cap, config.pruner.startup_trials
-    if config.pruner.name == "none" or cap is None or cap > startup:
+def pruner_notices(config: Config, total: int | None) -> list[str]:
+    """Says where too few trials are left to be judged.
+
+    Args:
+        config: the search's.
+        total: how many trials it will have; None if that is not known.
+    """
+    startup = config.pruner.startup_trials
+    if config.pruner.name == "none" or total is None or total > startup:
         return []
+    capped = total == config.tuner.trial_cap
+    trials = f"{total} of tuner.max_trials" if capped else f"{total} trials"
     return [
-        f"pruner.startup_trials: no trial is ever pruned: all {cap} of tuner.max_trials train to "
-        f"their end, as the first {startup} do"
+        f"pruner.startup_trials: no trial is ever pruned: all {trials} train to their end, as the "
+        f"first {startup} do"
     ]

@@ -1,6 +1,6 @@
 """Hyperband's plan: brackets, their rungs, and what all of them cost."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil, log
 
@@ -53,18 +53,12 @@ def epochs_of(rungs: Iterable[Rung], cap: int | None) -> int:
         rungs: in the order in which they are filled.
         cap: the most trials; None for no limit.
     """
-    left, epochs = cap, 0
-    for rung in rungs:
-        trials = rung.trials if left is None else min(left, rung.trials)
-        epochs += trials * (rung.epochs - rung.initial_epoch)
-        left = None if left is None else left - trials
-    return epochs
+    return sum(trials * (rung.epochs - rung.initial_epoch) for rung, trials in _filled(rungs, cap))
 
 
 def beginnings_of(rungs: Iterable[Rung], cap: int | None) -> int:
     """How many trials train a configuration from its first epoch; see `epochs_of`."""
-    first = sum(rung.trials for rung in rungs if not rung.initial_epoch)
-    return first if cap is None else min(cap, first)
+    return sum(trials for rung, trials in _filled(rungs, cap) if not rung.initial_epoch)
 
 
 def largest_rung(rungs: Iterable[Rung], cap: int | None) -> int:
@@ -104,6 +98,15 @@ def describe_total(brackets: Iterable[Sequence[Rung]], iterations: int, cap: int
     repeated = f" in {iterations} iterations" if iterations > 1 else ""
     capped = f", ended after {cap:,} trials" if cap and cap < trials else ""
     return f"{trials:,} trials, {epochs:,} epochs in all{repeated}{capped}"
+
+
+def _filled(rungs: Iterable[Rung], cap: int | None) -> Iterator[tuple[Rung, int]]:
+    """Each rung with its trials, of which there may be none left."""
+    left = cap
+    for rung in rungs:
+        trials = rung.trials if left is None else min(left, rung.trials)
+        left = None if left is None else left - trials
+        yield rung, trials
 
 
 def _trials(count: int) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hypermodels import HYPERMODELS
@@ -160,7 +160,7 @@ def _tell_export(
             return SearchEnd("failing", f"{end.reason}; {error}")
         except Exception as error:  # whatever is wrong with a picture, the search is done
             problem = f"{type(error).__name__}: {error}"
-            end = SearchEnd(end.kind, f"{end.reason}; not all could be shown: {problem}")
+            end = replace(end, reason=f"{end.reason}; not all could be shown: {problem}")
     return end
 
 

@@ -141,3 +141,20 @@ def test_without_a_proposal_the_search_is_longer_or_repeats() -> None:
     assert more.endswith("tuner.confirm.trials=5 tuner.confirm.executions=12")
     data = run_data(trials_table([0.9]), settings=settings | {"tuner.name": "hyperband"})
     assert next_command(data, [], exhausted=False)[1].endswith("run.name=auto seed=5")
+
+
+@pytest.mark.parametrize("tuner", ["gp", "hyperband"])
+def test_what_ended_the_search_is_what_lets_it_go_on(tuner: str) -> None:
+    limits = {
+        "limits.epochs": (500_000, "limits.epochs=1000000"),
+        "limits.minutes": (0.25, "limits.minutes=0.5"),
+        "limits.target": (0.9, "limits.target=null"),
+        "limits.trials_without_improvement": (10, "limits.trials_without_improvement=20"),
+    }
+    for ended_by, (value, expected) in limits.items():
+        settings = {"tuner.name": tuner, "tuner.max_trials": 30, ended_by: value}
+        data = run_data(trials_table([0.9, 0.8]), settings=settings, ended_by=ended_by)
+        purpose, command = next_command(data, [], exhausted=False)
+        assert purpose.startswith("go on with this search")
+        assert command.endswith(f" -m src.tune --resume logs/run {expected}")
+        load_config(None, [expected])

@@ -9,6 +9,7 @@ import pytest
 from src.reporting.analysis.importance import Importance
 from src.reporting.analysis.noise import Noise
 from src.reporting.domains import Domain
+from src.reporting.plots.progress import best_so_far, in_order
 from src.reporting.rules import budget, certainty, edges, failures, mattered, training, winning
 from src.reporting.rules.compared import compared
 from src.reporting.rules.finding import Finding
@@ -402,4 +403,33 @@ def test_trials_that_were_cut_short_are_said_and_mislead_nobody() -> None:
     assert training.early_stopping_always(data.uncut, 50) == []
     assert any("`training.epochs=100`" in finding.text for finding in tell(data).trained)
     many = trials_table([0.5] * 10 + [0.9], cut=[None] * 10 + ["pruned"])
-    assert budget.idle_trials(many, "max") == 10
+    assert budget.idle_trials(many, "max", behind=run_data(many).behind) == 10
+
+
+def test_a_trial_that_lacks_fits_is_behind_and_its_epochs_are_those_of_its_last_fit() -> None:
+    def rows(*fits: tuple[str, int, int]) -> pd.DataFrame:
+        """By trial, fold and execution."""
+        return pd.DataFrame(fits, columns=["trial_id", "fold", "execution"])
+
+    cut = [None] * 9 + ["ended", "ended"]
+    table = trials_table([0.5, 0.6, *[0.4] * 7, 0.9, 0.8], cut=cut, epochs=6)
+    whole = [(f"{n:04}", fold, 0) for n in range(9) for fold in range(2)]
+    # Trial 9 ended at epoch 2 of its second fit, trial 10 with its first. Trial 0 is confirmed,
+    # and so was trial 10 before the search went on.
+    confirming = [(trial, fold, 1) for trial in ("0000", "0010") for fold in range(2)]
+    fits = [*whole, ("0009", 0, 0), ("0009", 1, 0), ("0010", 0, 0), *confirming]
+    lengths = {("0009", 1, 0): 2}
+    epochs = [(*fit, epoch) for fit in fits for epoch in range(1, lengths.get(fit, 6) + 1)]
+    history = pd.DataFrame(epochs, columns=["trial_id", "fold", "execution", "epoch"])
+    settings = {"training.epochs": 6, "tuner.folds": 2, "tuner.executions_per_trial": 1}
+    data = run_data(table, fits=rows(*fits), history=history, settings=settings)
+    assert data.behind == {"0010"}
+    assert data.completed["trial_id"].tolist()[:3] == ["0009", "0001", "0000"]
+    assert data.completed["trial_id"].tolist()[-1] == "0010"
+    ended = in_order(data)
+    assert ended["cost"].tolist() == [12.0] * 9 + [8.0, 6.0]
+    assert best_so_far(data, ended).tolist() == [0.5] + [0.6] * 8 + [0.9] * 2
+    assert budget.idle_trials(ended, "max", behind=data.behind) == 1
+    (finding,) = training.cut_short(data.completed, data.epochs, data.planned_fits)
+    assert "after 4 epochs of 6 in their last fit on average" in finding.text
+    assert any("in their last fit" in finding.text for finding in tell(data).trained)

@@ -303,5 +303,8 @@ def test_the_plan_counts_epochs_beginnings_and_states() -> None:
     assert oracle.epochs(None, 9) == 9 + 3 * 2 + 6 + 5 * 3 + 2 * 6 + 3 * 9
     assert oracle.epochs(10, 9) == 9 + 2
     assert oracle.beginnings(None) == 17
+    # Up to so many trials, in the order in which the rungs are filled.
+    begun = {9: 9, 12: 9, 13: 9, 14: 10, 18: 14, 20: 14, 21: 15, 40: 17}
+    assert {cap: oracle.beginnings(cap) for cap in begun} == begun
     assert oracle.most_states(None) == 9
     assert oracle.total(None) == 23

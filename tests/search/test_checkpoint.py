@@ -317,3 +317,23 @@ def test_a_trial_that_is_cut_short_is_cut_there_after_a_kill_and_after_a_repair_
         again = attempts(whole_training(TrialRecord(spec, expected)))
         assert (again.cut, again.history) == ("ended", expected.history)
         assert again.fits[0].weights == expected.fits[0].weights
+
+
+def test_bars_that_come_with_a_resume_are_held_against_all_epochs_of_the_fit(
+    tmp_path: Path,
+) -> None:
+    """When the trial began, too few others had ended for any bar."""
+    attempts = Attempts(tmp_path, *SIMPLE)
+    # The loss falls: were more of it better, the best would be that of the first epoch.
+    attempts.context = replace(attempts.context, plan=TrainingPlan(EPOCHS, "val_loss", "max"))
+    with pytest.raises(TrialInterruptedError):
+        attempts(kill=5)
+    assert attempts.saved.exists()
+    bars = (Bar(6, 0.9, "less"), Bar(7, 0.95, "more"))
+    result = attempts(replace(attempts.spec, bars=(bars,)))
+    assert attempts.trained == 3
+    values = [row["val_loss"] for row in result.history]
+    assert max(values) == values[0] == pytest.approx(0.941, abs=1e-3)
+    assert max(values[4:]) < 0.6
+    assert (result.cut, result.epochs) == ("pruned", 7)
+    assert result.reason == f"pruned at epoch 7 of 9: val_loss {values[0]:.5g} is below 0.95, more"

@@ -11,12 +11,15 @@ from types import SimpleNamespace
 from typing import Any
 
 import keras_tuner as kt
+import numpy as np
 import pytest
 from rich.console import Console
 
 from src.config import load_config
 from src.config.schema import LimitSettings
 from src.console import show_outcome
+from src.reporting.rules.proposal import next_command
+from src.reporting.run_data import read_run
 from src.search import EXECUTORS
 from src.search.events import SearchEnd, SearchListener, SearchProgress
 from src.search.executors import SerialExecutor
@@ -123,6 +126,10 @@ def test_with_the_same_budget_nothing_is_left_and_with_a_larger_one_it_goes_on(
     show_outcome(console, replace(prepared, config=config), again, ["--resume"])
     assert "no trial was left to run; a larger limits.epochs goes on" in shown.getvalue()
     assert f"--resume {again.run.path} limits.epochs=20\n" in shown.getvalue()
+    data = read_run(again.run)
+    assert data.ended_by == "limits.epochs"
+    command = next_command(data, [], exhausted=False)[1]
+    assert command.endswith(f"--resume {again.run.path} limits.epochs=20")
     more = resume(tmp_path, "limits.epochs=17")
     assert epochs_of(more) == [4, 0, 4, 2, 4, 3]
     assert more.progress.records[3].result == first.progress.records[3].result  # stays as it was
@@ -284,6 +291,19 @@ def test_a_target_goes_by_the_direction_and_by_trials_that_count() -> None:
     assert limited(target, "max", record(0, [0.9], cut="pruned")) is None
     assert limited(target, "max", record(0, [0.9], cut="ended")) is not None
     assert limited(target, "max", record(0, [0.9], cut="ended", folds=2)) is None
+
+
+def test_a_target_is_reached_as_metrics_are_rounded() -> None:
+    right = float(np.float32(27) / np.float32(30))
+    assert right == 0.8999999761581421
+    for direction, best, beyond in (("max", max, 0.900001), ("min", min, 0.899999)):
+        for fits in ([[right]], [[right], [right]]):
+            reached = record(0, *fits, best=best, folds=len(fits))
+            assert limited(LimitSettings(target=0.9), direction, reached) is not None
+            assert limited(LimitSettings(target=beyond), direction, reached) is None
+    error = record(0, [float(np.float32(0.1))], best=min)  # a little more than 0.1
+    assert limited(LimitSettings(target=0.1), "min", error) is not None
+    assert limited(LimitSettings(target=0.0), "min", error) is None
 
 
 def test_trials_without_improvement_are_counted_in_the_order_of_the_trials() -> None:

@@ -304,6 +304,9 @@ def test_hyperbands_plan_counts_iterations_and_the_cap() -> None:
     ]
     assert make("hyperband", hyperband_iterations=2).total(None) == trials
     assert make("hyperband").total(10) == 10
+    # 9 begin, 3 and 1 go on; 5 begin, 2 go on
+    begun = {9: 9, 12: 9, 13: 9, 15: 11, 20: 14}
+    assert {cap: make("hyperband").beginnings(cap) for cap in begun} == begun
 
 
 def test_fixed_hyperparameters_are_no_dimension(mlp_space: kt.HyperParameters) -> None:

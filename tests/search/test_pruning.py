@@ -11,11 +11,13 @@ from callbacks import TrainingPlan
 from src.config import load_config
 from src.config.schema import LimitSettings
 from src.errors import UserError
+from src.search import preparing
 from src.search.cutting import Cutter, nothing_ends
 from src.search.grid import GridOracle
 from src.search.oracles import HyperbandOracle, RandomOracle
 from src.search.pruning import Curves, check_pruner, pruner_notices
 from src.search.trial import Bar, FitResult, TrialRecord, TrialResult, TrialSpec
+from tests.conftest import TINY
 from tests.search import quick_search
 from tests.search.quick_search import ran, result, resume, search
 from tests.search.test_faults import StopAfter
@@ -141,8 +143,28 @@ def test_settings_that_would_do_nothing_are_refused() -> None:
     with pytest.raises(UserError, match="Did you mean 'median'"):
         check_pruner(load_config(None, ("pruner.name=medain",)), RandomOracle)
     check_pruner(pruned, GridOracle)
-    assert "no trial is ever pruned: all 5 of tuner.max_trials" in pruner_notices(pruned)[0]
-    assert pruner_notices(load_config(None, ("pruner.name=median",))) == []
+    assert "no trial is ever pruned: all 5 of tuner.max_trials" in pruner_notices(pruned, 5)[0]
+    assert pruner_notices(pruned, 6) == []
+    assert pruner_notices(load_config(None, ("pruner.name=median",)), None) == []
+
+
+def test_that_a_small_grid_is_never_pruned_is_said() -> None:
+    pins = (
+        *("space.normalization=none", "space.dropout=0", "space.optimizer=adam"),
+        *("space.learning_rate=0.01", "space.batch_size=32", "space.schedule=constant"),
+    )
+    found = {}
+    for units in ("[4, 5, 6]", "[4, 5, 6, 7]"):
+        grid = ("tuner.name=grid", "tuner.max_trials=auto", *pins, f"space.units={units}")
+        prepared = preparing.prepare(load_config("quick", (*TINY, *MEDIAN, *grid)))
+        found[prepared.trials] = [n for n in prepared.notices if n.startswith("pruner.")]
+    assert found == {
+        3: [
+            "pruner.startup_trials: no trial is ever pruned: all 3 trials train to their end, as "
+            "the first 3 do"
+        ],
+        4: [],
+    }
 
 
 def cutter_of(spec: TrialSpec, ending: Any = nothing_ends) -> Cutter:

@@ -424,3 +424,4 @@ def test_what_cannot_be_shown_at_the_end_takes_nothing_back(tiny: MakeConfig) ->
     assert outcome.run.model.exists()
     assert outcome.end.kind == "finished"
     assert outcome.end.reason.endswith("not all could be shown: ValueError: no picture")
+    assert outcome.end.setting == "tuner.max_trials"

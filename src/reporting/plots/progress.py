@@ -23,12 +23,8 @@ def in_order(data: RunData) -> pd.DataFrame:
         trials = trials.sort_values(["ended", "trial_id"], kind="stable")
     reached = dict(zip(data.trials["trial_id"], data.trials["epochs"], strict=True))
     before = trials["parent"].map(reached).astype("Float64").fillna(0)
-    fits = 1
-    for key in ("tuner.executions_per_trial", "tuner.folds"):
-        value = data.settings.get(key)
-        fits *= value if isinstance(value, int) else 1
-    cost = (trials["epochs"].astype("Float64").fillna(0) - before).clip(lower=0) * fits
-    of_all_fits = data.history["trial_id"].value_counts().astype(float)
+    cost = (trials["epochs"].astype("Float64").fillna(0) - before).clip(lower=0) * data.planned_fits
+    of_all_fits = data.searched_history["trial_id"].value_counts().astype(float)
     trained = trials["trial_id"].map(of_all_fits).astype("Float64")
     cost = cost.where(trials["cut"].isna() | trained.isna(), trained)
     trials["cost"] = cost.to_numpy(float)
@@ -37,7 +33,7 @@ def in_order(data: RunData) -> pd.DataFrame:
 
 def best_so_far(data: RunData, trials: pd.DataFrame) -> Array:
     """The best score up to each trial; NaN before the first."""
-    counted = (trials["status"] == "COMPLETED") & (trials["cut"] != "pruned")
+    counted = (trials["status"] == "COMPLETED") & ~trials["trial_id"].isin(data.behind)
     good = trials["score"].where(counted)
     best = (data.sign * good.astype(float)).cummax().ffill()
     return np.asarray(data.sign * best, float)

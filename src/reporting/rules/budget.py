@@ -1,5 +1,7 @@
 """Whether the search was long enough."""
 
+from collections.abc import Collection
+
 import pandas as pd
 
 from src.reporting.rules.finding import Finding
@@ -9,15 +11,18 @@ FEWEST = 10  # trials, below which nothing is said
 LATE, LONG = 0.1, 0.6  # shares of the trials
 
 
-def idle_trials(trials: pd.DataFrame, direction: str, tolerance: float = 0.0) -> int | None:
+def idle_trials(
+    trials: pd.DataFrame, direction: str, tolerance: float = 0.0, behind: Collection[str] = ()
+) -> int | None:
     """How many trials ended since the last improvement; None for too few to tell.
 
     Args:
         trials: of a search without rungs, in the order in which they ended.
         direction: `max` or `min`.
         tolerance: an improvement up to so much is none.
+        behind: trials whose scores do not compare.
     """
-    counted = (trials["status"] == "COMPLETED") & (trials["cut"] != "pruned")
+    counted = (trials["status"] == "COMPLETED") & ~trials["trial_id"].isin(list(behind))
     good = trials["score"].where(counted).astype(float)
     if len(trials) < FEWEST or good.notna().sum() < FEWEST // 2:
         return None

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from src.commands import python_command, resume_command
+from src.commands import go_on_command, python_command, resume_command
 from src.reporting.analysis.importance import Importance
 from src.reporting.domains import Domain
 from src.reporting.rules.edges import edge_of
@@ -84,8 +84,8 @@ def next_command(
     """What to run next, and why: a command ready for a shell.
 
     A search that did not end goes on; else a new one searches the proposed space. Without changes
-    to propose, this one gets twice the trials, or, where these were enough, its best are trained
-    again.
+    to propose, this one gets twice the trials, or twice of what ended it, or, where these were
+    enough, its best are trained again.
 
     A tuner that can learn from this run's trials does.
 
@@ -122,10 +122,13 @@ def next_command(
             f"{resume_command(path)} tuner.confirm.trials={CONFIRMED} "
             f"tuner.confirm.executions={times}"
         )
+    if data.ended_by.startswith("limits."):
+        limit = data.settings.get(data.ended_by)
+        if isinstance(limit, (int, float)):
+            return go_on_command(path, data.ended_by, limit)
     if tuner in ("random", "bayesian", "gp", "tpe"):
         most = trials if isinstance(trials, int) else len(data.trials)
-        more = f"{resume_command(path)} tuner.max_trials={2 * most}"
-        return "go on with this search, twice as long", more
+        return go_on_command(path, "tuner.max_trials", most)
     return "search again from another seed", f"{start} seed={_seed(data) + 1}"
 
 

@@ -34,18 +34,20 @@ def plateaus_never_fired(completed: pd.DataFrame, history: pd.DataFrame) -> list
     ]
 
 
-def cut_short(completed: pd.DataFrame, epochs: int | None) -> list[Finding]:
+def cut_short(completed: pd.DataFrame, epochs: int | None, fits: int = 1) -> list[Finding]:
     """How many trials were cut short, and where.
 
     Args:
         completed: the trials.
-        epochs: the most that a trial may train.
+        epochs: the most that a fit may train.
+        fits: of a trial.
     """
     found = []
     for cut, what in (("pruned", "The pruner ended"), ("ended", "A limit of the search ended")):
-        reached = completed.loc[(completed["cut"] == cut).to_numpy(), "epochs"].dropna()
+        reached = completed.loc[(completed["cut"] == cut).to_numpy(), "reached"].dropna()
         if len(reached):
             of = f" of {epochs}" if epochs is not None else ""
+            of += " in their last fit" if fits > 1 else ""
             text = (
                 f"{what} {len(reached)} of {count(len(completed), 'completed trial')} before their "
                 f"time, after {float(reached.astype(float).mean()):.3g} epochs{of} on average: "
