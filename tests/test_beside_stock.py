@@ -102,6 +102,7 @@ class Watch(keras.callbacks.Callback):
 
 
 @pytest.mark.filterwarnings("ignore:Skipping variable loading for optimizer")  # all it says of it
+@pytest.mark.slow
 def test_stock_a_promotion_forgets_the_optimizer(tmp_path: Path) -> None:
     space = StockSpace()
     tuner = kt.Hyperband(

@@ -106,6 +106,7 @@ def test_kerass_own_pair_loses_the_cut(scheduler_first: bool) -> None:
     assert trace.rates == rates  # the schedule alone, although the plateau callback made cuts
 
 
+@pytest.mark.slow
 def test_the_steps_of_a_momentum_optimizer_follow_the_rate() -> None:
     model = plain_model(keras.optimizers.SGD(BASE, momentum=0.9))
     callbacks = [

@@ -270,6 +270,7 @@ def test_a_callback_of_ones_own_takes_one_line(monkeypatch: pytest.MonkeyPatch) 
     assert limits()["own"] == (0.0, 9.0)
 
 
+@pytest.mark.slow
 def test_everything_together_in_kerass_tuner(tmp_path: Any) -> None:
     class Space(kt.HyperModel):  # type: ignore[misc, unused-ignore]
         def build(self, hp: kt.HyperParameters) -> Any:

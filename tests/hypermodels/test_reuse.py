@@ -164,6 +164,7 @@ class Raising(keras.callbacks.Callback):
         raise ZeroDivisionError
 
 
+@pytest.mark.slow
 def test_what_a_callback_changed_for_good_is_not_reused() -> None:
     shared = TracedModels()
     model, _ = train(shared, 1, {})

@@ -99,7 +99,9 @@ def make_run(
     history.replace(progress.records)
     if progress.best is not None:
         _write_winner(run, prepared)
-    best = None if progress.best is None else {"trial_id": progress.best.spec.trial_id, "files": {}}
+    best: dict[str, Any] | None = None
+    if progress.best is not None:
+        best = {"trial_id": progress.best.spec.trial_id, "confirmed": 0, "files": {}}
     how = {"kind": end, "reason": "all trials are done"} if end else {}
     snapshot = Snapshot(run, resuming.head(config, text, prepared.identity), history.checksum)
     snapshot.write(oracle, progress, how, best)

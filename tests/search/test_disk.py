@@ -64,6 +64,7 @@ def test_the_estimate_of_the_disk_is_within_a_factor_of_two(
     )
 
 
+@pytest.mark.slow
 def test_models_above_the_limit_are_not_counted(tmp_path: Path) -> None:
     words = [*TINY, f"run.directory={tmp_path}", "space.units={min: 4, max: 600}"]
     words += ["space.layers=2"]  # of such models the hidden weights are most

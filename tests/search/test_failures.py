@@ -264,6 +264,7 @@ class Starved(MLP):
         return super().fit(hp, model, *arguments, **options)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs /proc")
 def test_a_real_lack_of_memory_costs_one_trial(
     tiny: MakeConfig, monkeypatch: pytest.MonkeyPatch

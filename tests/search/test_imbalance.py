@@ -49,8 +49,10 @@ def rare_config(tiny: MakeConfig, rare: str) -> MakeConfig:
 @pytest.mark.parametrize(
     ("source", "name"),
     [
-        *(("iris", name) for name in ("balanced_accuracy", "pr_auc")),
-        *(("breast_cancer", name) for name in ("f1", "auc")),
+        ("iris", "balanced_accuracy"),
+        ("breast_cancer", "auc"),
+        pytest.param("iris", "pr_auc", marks=pytest.mark.slow),
+        pytest.param("breast_cancer", "f1", marks=pytest.mark.slow),
         pytest.param("iris", "auc", marks=pytest.mark.slow),
         pytest.param("breast_cancer", "log_loss", marks=pytest.mark.slow),
     ],
@@ -129,7 +131,9 @@ def test_what_does_not_fit_the_task_is_told_before_the_search(
     ("override", "needing"),
     [
         ("objective.name=val_auc", "objective.name: 'val_auc'"),
-        ("objective.threshold=tuned", "objective.threshold: 'tuned'"),
+        pytest.param(
+            *("objective.threshold=tuned", "objective.threshold: 'tuned'"), marks=pytest.mark.slow
+        ),
     ],
 )
 def test_a_class_without_validation_rows_cannot_be_judged(
@@ -150,6 +154,7 @@ def test_a_class_without_validation_rows_cannot_be_judged(
     )
 
 
+@pytest.mark.slow
 def test_class_weights_raise_balanced_accuracy(rare_config: MakeConfig) -> None:
     found, losses = {}, {}
     for weight in ("none", "balanced"):

@@ -22,9 +22,7 @@ KILLS = {
         Kill("group", "in a trial", events=1, delay=0.2, rival=True),
         Kill("parent", "export", events=1, delay=0.2),
     ),
-    "bayesian, serial": (Kill("parent", "in a trial", events=2, delay=0.1),),
     "hyperband, serial": (Kill("SIGHUP", "in a trial", events=2, delay=0.1),),
-    "grid": (Kill("SIGINT", "in a trial", events=1, delay=0.1),),
 }
 SMALL = ("training.epochs=3", "tuner.max_trials=5")
 

@@ -164,6 +164,7 @@ def test_folds_and_executions_average_and_the_winner_is_refitted(tiny: MakeConfi
     assert sorted(validation["row"]) == sorted(data.development)  # each row by an unseen fold
 
 
+@pytest.mark.slow
 def test_the_models_of_all_folds_can_be_exported_as_their_mean(tiny: MakeConfig) -> None:
     config = tiny(
         *("tuner.folds=2", "tuner.executions_per_trial=2", "tuner.max_trials=1"),
