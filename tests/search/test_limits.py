@@ -299,11 +299,13 @@ def test_killed_and_resumed_the_target_ends_the_search_with_the_same_trial(
             assert len(two.progress.records) == 2
             two = resume(folder)
         assert two.end == one.end
-        same, more = sorted_records(two)[:6], sorted_records(two)[6:]
-        assert [r.result.score for r in same] == scores
-        assert all(r.result.cut in (None, "ended") for r in more)
-        reasons = {r.result.reason.partition(": ")[2] for r in more if r.result.cut is not None}
-        assert reasons <= {one.end.reason}
+        found = sorted_records(two)
+        # 0004 may run yet when 0005 has reached the target, or 0006 and 0007 have begun.
+        assert [found[n].result.score for n in (0, 1, 2, 3, 5)] == scores[:4] + scores[5:]
+        assert all(r.result.cut in (None, "ended") for r in found)
+        cut = [r for r in found if r.result.cut is not None]
+        assert {r.spec.trial_id for r in cut} <= {"0004", "0006", "0007"}
+        assert {r.result.reason.partition(": ")[2] for r in cut} <= {one.end.reason}
 
 
 def limited(settings: LimitSettings, direction: str, *records: TrialRecord) -> SearchEnd | None:
