@@ -5,7 +5,9 @@ on the hyperparameters alone, and refuses a training state that is not exactly w
 """
 
 import json
+import time
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,12 +21,12 @@ from src.errors import DiskError, UserError
 from src.files import checksum, disk_errors, write_atomically
 from src.reporting import report_listeners
 from src.run_directory import RunDirectory, event_suffix
-from src.search import preparing, resuming, winner, workflow
+from src.search import EXECUTORS, preparing, resuming, winner, workflow
 from src.search.executors import SerialExecutor
 from src.search.preparing import PreparedSearch
 from src.search.seeds import oracle_seed
 from src.search.stopping import TrialInterruptedError
-from src.search.trial import FitResult, TrialRecord, TrialSpec, history_part
+from src.search.trial import FitResult, TrialRecord, TrialResult, TrialSpec, history_part
 from src.search.trial_runner import RunContext, TrialRunner
 from src.search.workflow import SearchOutcome
 from tests.conftest import TINY
@@ -66,6 +68,12 @@ def resume(folder: Path, *overrides: str, listeners: Sequence[Any] = ()) -> Sear
         return workflow.search(prepared, [*report_listeners(), *listeners], resumed)
     finally:
         resumed.lock.release()
+
+
+def two_at_once(monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
+    """From here on these overrides make two trials run at once, in threads."""
+    monkeypatch.setitem(EXECUTORS, "process", "tests.search.quick_search:TwoAtOnce")
+    return "run.engine=process", "run.workers=2"
 
 
 def result(folder: Path) -> dict[str, Any]:
@@ -119,6 +127,27 @@ def _executor(
     self: Any, context: Any, _: int, on_progress: Any, stopping: Any, ending: Any
 ) -> None:
     self._runner = _FakeRunner(context, on_progress=on_progress, stopping=stopping, ending=ending)
+
+
+class TwoAtOnce:
+    """Two trials at once, in threads; of two that begin together, the later one ends first."""
+
+    slots, look_ahead = 2, 4
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        self.serial = SerialExecutor(*arguments, **named)
+        self.threads = ThreadPoolExecutor(2)
+
+    def submit(self, spec: TrialSpec) -> "Future[TrialResult]":
+        return self.threads.submit(self._run, spec)
+
+    def _run(self, spec: TrialSpec) -> TrialResult:
+        if int(spec.trial_id) % 2 == 0:
+            time.sleep(0.05)
+        return self.serial.submit(spec).result()
+
+    def shutdown(self) -> None:
+        self.threads.shutdown()
 
 
 class _FakeRunner(TrialRunner):

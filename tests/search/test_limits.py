@@ -3,12 +3,9 @@
 import io
 import json
 import signal
-import time
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import keras_tuner as kt
 import numpy as np
@@ -20,14 +17,12 @@ from src.config.schema import LimitSettings
 from src.console import show_outcome
 from src.reporting.rules.proposal import next_command
 from src.reporting.run_data import read_run
-from src.search import EXECUTORS
 from src.search.events import SearchEnd, SearchListener, SearchProgress
-from src.search.executors import SerialExecutor
 from src.search.limits import SearchLimits, limits_text
-from src.search.trial import TrialRecord, TrialResult, TrialSpec
+from src.search.trial import TrialRecord, TrialSpec
 from src.search.workflow import SearchOutcome
 from tests.search import quick_search
-from tests.search.quick_search import ran, result, resume, search
+from tests.search.quick_search import ran, result, resume, search, two_at_once
 from tests.search.test_faults import StopAfter
 from tests.search.test_pruning import record
 
@@ -39,8 +34,11 @@ pytestmark = pytest.mark.usefixtures("fake")
 
 def epochs_of(outcome: SearchOutcome) -> list[int]:
     """Those that each trial trained itself, in the order of the trials."""
-    records = sorted(outcome.progress.records, key=lambda r: r.spec.trial_id)
-    return [len(r.result.history) for r in records]
+    return [len(r.result.history) for r in sorted_records(outcome)]
+
+
+def sorted_records(outcome: SearchOutcome) -> list[TrialRecord]:
+    return sorted(outcome.progress.records, key=lambda r: r.spec.trial_id)
 
 
 class Clock:
@@ -181,27 +179,6 @@ def test_a_trial_waits_for_what_running_ones_may_give_back() -> None:
     assert shared.end() is None
 
 
-class TwoAtOnce:
-    """Two trials at once, in threads; of two that begin together, the later one ends first."""
-
-    slots, look_ahead = 2, 4
-
-    def __init__(self, *arguments: Any, **named: Any) -> None:
-        self.serial = SerialExecutor(*arguments, **named)
-        self.threads = ThreadPoolExecutor(2)
-
-    def submit(self, spec: TrialSpec) -> "Future[TrialResult]":
-        return self.threads.submit(self._run, spec)
-
-    def _run(self, spec: TrialSpec) -> TrialResult:
-        if int(spec.trial_id) % 2 == 0:
-            time.sleep(0.05)
-        return self.serial.submit(spec).result()
-
-    def shutdown(self) -> None:
-        self.threads.shutdown()
-
-
 @pytest.mark.parametrize(
     "limit",
     [
@@ -214,8 +191,7 @@ def test_two_workers_end_with_the_trials_with_which_one_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str
 ) -> None:
     one = search(tmp_path / "one", *RANDOM, "tuner.max_trials=12", limit)
-    monkeypatch.setitem(EXECUTORS, "process", "tests.search.test_limits:TwoAtOnce")
-    workers = ("run.engine=process", "run.workers=2")
+    workers = two_at_once(monkeypatch)
     two = search(tmp_path / "two", *RANDOM, "tuner.max_trials=12", limit, *workers)
     assert two.end == one.end
     if limit.startswith("limits.epochs"):
@@ -259,6 +235,30 @@ def test_the_time_of_all_resumes_is_added_up(
     assert more.end.setting == "tuner.max_trials"
 
 
+def test_the_time_ends_a_search_with_two_workers_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock(monkeypatch)
+    overrides = (*RANDOM, "limits.minutes=3.5", *two_at_once(monkeypatch))
+    outcome = search(tmp_path / "whole", *overrides, listeners=[Minutes(clock)])
+    # A minute for each that begins: as the fourth does the time is over, and the third may run yet.
+    assert [r.spec.trial_id for r in sorted_records(outcome)] == ["0000", "0001", "0002", "0003"]
+    assert epochs_of(outcome)[1::2] == [0, 1]
+    reason = "3.5 minutes are over (limits.minutes)"
+    assert outcome.end == SearchEnd("finished", reason, "limits.minutes")
+    assert sorted_records(outcome)[3].result.reason == f"ended at epoch 1 of 4: {reason}"
+    assert outcome.progress.seconds == 240
+    # Killed when 0001 had failed, and 0000 was to run again.
+    search(tmp_path / "killed", *overrides, listeners=[Minutes(clock), StopAfter(1)])
+    state = json.loads((tmp_path / "killed" / "run" / "search.json").read_bytes())["state"]
+    assert state["seconds"] == 120
+    again = resume(tmp_path / "killed", listeners=[Minutes(clock)])
+    assert (again.end, again.progress.seconds) == (outcome.end, 240)
+    assert epochs_of(again)[1:] == [0, 1]
+    more = resume(tmp_path / "killed", "limits.minutes=60")
+    assert epochs_of(more)[1:] == [0, 1, 4, 4, 4]
+
+
 def test_a_target_ends_the_search(tmp_path: Path) -> None:
     scores = [r.result.score for r in search(tmp_path / "all", *RANDOM).progress.records]
     reached = next(n for n, score in enumerate(scores) if score is not None and score > 0.5)
@@ -272,6 +272,40 @@ def test_a_target_ends_the_search(tmp_path: Path) -> None:
     assert len(beyond.progress.records) == 6
     more = resume(tmp_path / "some", "limits.target=null")
     assert len(more.progress.records) == 6
+
+
+TARGET = (*RANDOM, "tuner.max_trials=8", "seed=1", "limits.target=0.9")  # 0005 alone reaches it
+
+
+def test_killed_and_resumed_the_target_ends_the_search_with_the_same_trial(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = search(tmp_path / "one", *TARGET)
+    scores = [r.result.score for r in one.progress.records]
+    assert len(scores) == 6
+    assert one.end.reason == (
+        f"trial 0005 has reached the target: val_accuracy {scores[5]:.5g} (limits.target=0.9)"
+    )
+    search(tmp_path / "killed", *TARGET, listeners=[StopAfter(4)])
+    ran.clear()
+    assert resume(tmp_path / "killed").end == one.end
+    assert ran == ["0004", "0005"]
+    assert result(tmp_path / "killed") == result(tmp_path / "one")
+    workers = two_at_once(monkeypatch)
+    for killer in ([], [StopAfter(2)]):
+        folder = tmp_path / f"two{len(killer)}"
+        two = search(folder, *TARGET, *workers, listeners=killer)
+        if killer:
+            assert len(two.progress.records) == 2
+            two = resume(folder)
+        assert two.end == one.end
+        found = sorted_records(two)
+        # 0004 may run yet when 0005 has reached the target, or 0006 and 0007 have begun.
+        assert [found[n].result.score for n in (0, 1, 2, 3, 5)] == scores[:4] + scores[5:]
+        assert all(r.result.cut in (None, "ended") for r in found)
+        cut = [r for r in found if r.result.cut is not None]
+        assert {r.spec.trial_id for r in cut} <= {"0004", "0006", "0007"}
+        assert {r.result.reason.partition(": ")[2] for r in cut} <= {one.end.reason}
 
 
 def limited(settings: LimitSettings, direction: str, *records: TrialRecord) -> SearchEnd | None:
@@ -333,6 +367,25 @@ def test_a_search_without_improvement_ends_and_says_so(tmp_path: Path) -> None:
     assert scores.index(max(scores)) == len(scores) - 4
     assert outcome.end.setting == "limits.trials_without_improvement"
     assert outcome.winner is not None
+
+
+def test_killed_and_resumed_the_trials_without_improvement_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    overrides = (*RANDOM, "seed=4", "limits.trials_without_improvement=3")
+    whole = search(tmp_path / "whole", *overrides)
+    scores = [r.result.score or -1.0 for r in whole.progress.records]
+    assert (len(scores), max(scores)) == (4, scores[0])
+    assert whole.end.reason.startswith("3 trials in a row, up to 0003,")
+    search(tmp_path / "killed", *overrides, listeners=[StopAfter(3)])  # two brought nothing
+    assert resume(tmp_path / "killed").end == whole.end
+    assert result(tmp_path / "killed") == result(tmp_path / "whole")
+    overrides = (*overrides, *two_at_once(monkeypatch))
+    search(tmp_path / "two", *overrides, listeners=[StopAfter(2)])
+    outcome = resume(tmp_path / "two")
+    assert outcome.end == whole.end
+    found = [r.result.score or -1.0 for r in sorted_records(outcome)]
+    assert (found[:4], len(found[4:]) <= 2) == (scores, True)
 
 
 class StopWhenLast(SearchListener):

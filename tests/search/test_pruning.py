@@ -19,7 +19,7 @@ from src.search.pruning import Curves, check_pruner, pruner_notices
 from src.search.trial import Bar, FitResult, TrialRecord, TrialResult, TrialSpec
 from tests.conftest import TINY
 from tests.search import quick_search
-from tests.search.quick_search import ran, result, resume, search
+from tests.search.quick_search import ran, result, resume, search, settings, two_at_once
 from tests.search.test_faults import StopAfter
 
 PRUNED = ("tuner.name=random", "tuner.max_trials=9", "training.epochs=8")
@@ -248,6 +248,36 @@ def test_a_search_that_was_killed_prunes_the_same_trials(tmp_path: Path, rule: s
         resume(folder)
         assert len(ran) == 9 - ended
         assert result(folder) == expected
+
+
+@pytest.mark.usefixtures("fake")
+def test_killed_with_two_workers_the_pruner_goes_on_from_the_trials_that_had_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    overrides = (*MEDIAN, *two_at_once(monkeypatch))
+    search(tmp_path, *overrides, listeners=[StopAfter(5)])
+    outcome = resume(tmp_path)
+    records = outcome.progress.records
+    assert len(records) == 9
+    curves = Curves(
+        load_config("quick", settings(tmp_path, *overrides)), outcome.progress.objective
+    )
+    bars = [curves.bars()]
+    for one in records:  # in the order in which they ended
+        curves.add(one)
+        bars.append(curves.bars())
+    late = [one for one in records if int(one.spec.trial_id) > 5]  # begun after the kill
+    assert len(late) == 3
+    for one in late:  # when it began, one of those before it may have been running
+        assert one.spec.bars in bars[int(one.spec.trial_id) - 1 :]
+        assert one.spec.bars[0]
+    for one in records:
+        judged = {bar.epoch: bar.value for bar in (one.spec.bars or ((),))[0]}
+        reached = [row["val_accuracy"] for row in one.result.history]
+        behind = [epoch for epoch in judged if epoch <= len(reached)]
+        behind = [epoch for epoch in behind if max(reached[:epoch]) < judged[epoch]]
+        assert behind == ([len(reached)] if one.result.cut == "pruned" else [])
+    assert sum(one.result.cut == "pruned" for one in records) >= 1
 
 
 @pytest.mark.usefixtures("fake")
