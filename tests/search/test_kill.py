@@ -22,7 +22,10 @@ KILLS = {
         Kill("group", "in a trial", events=1, delay=0.2, rival=True),
         Kill("parent", "export", events=1, delay=0.2),
     ),
-    "hyperband, serial": (Kill("SIGHUP", "in a trial", events=2, delay=0.1),),
+    "hyperband, serial": (
+        Kill("SIGHUP", "in a trial", events=2, delay=0.1),
+        Kill("SIGINT", "in a trial", events=1, delay=0.1),
+    ),
 }
 SMALL = ("training.epochs=3", "tuner.max_trials=5")
 
