@@ -380,8 +380,8 @@ def test_killed_and_resumed_the_trials_without_improvement_go_on(
     search(tmp_path / "killed", *overrides, listeners=[StopAfter(3)])  # two brought nothing
     assert resume(tmp_path / "killed").end == whole.end
     assert result(tmp_path / "killed") == result(tmp_path / "whole")
-    overrides = (*overrides, *two_at_once(monkeypatch))
-    search(tmp_path / "two", *overrides, listeners=[StopAfter(2)])
+    workers = two_at_once(monkeypatch)
+    search(tmp_path / "two", *overrides, *workers, listeners=[StopAfter(2)])
     outcome = resume(tmp_path / "two")
     assert outcome.end == whole.end
     found = [r.result.score or -1.0 for r in sorted_records(outcome)]
