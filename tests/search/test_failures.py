@@ -324,6 +324,7 @@ def _small_memory() -> Iterator[None]:
     SMALL_MEMORY.rmdir()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_small_memory")
 def test_the_kernel_kills_a_worker_for_its_memory_and_the_search_goes_on(
     tiny: MakeConfig, monkeypatch: pytest.MonkeyPatch

@@ -169,6 +169,7 @@ def test_trap_a_budget_below_bayesians_starting_design_is_told_with_its_numbers(
     assert [make(name).notices(1) for name in ("random", "gp", "grid", "hyperband")] == [()] * 4
 
 
+@pytest.mark.slow
 def test_bayesian_proposes_after_its_initial_points_within_the_space() -> None:
     narrowed = narrowing.narrow(
         small_space(), {"optimizer": "momentum", "momentum": 0.9, "units": {"max": 48}}, {}

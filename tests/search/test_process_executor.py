@@ -61,7 +61,7 @@ def serial(tmp_path_factory: pytest.TempPathFactory) -> SearchOutcome:
     return run(config, listeners=report_listeners())
 
 
-@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow), 4])
+@pytest.mark.parametrize("workers", [*(pytest.param(n, marks=pytest.mark.slow) for n in (1, 2)), 4])
 def test_any_number_of_workers_gives_the_same_random_search(
     tiny: MakeConfig, serial: SearchOutcome, workers: int
 ) -> None:

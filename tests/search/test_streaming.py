@@ -156,6 +156,7 @@ def test_a_promotion_continues_as_if_it_had_never_stopped(tmp_path: Path) -> Non
     assert in_rungs[-1].fits[0].score == at_once[0].fits[0].score
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc")
 def test_streamed_rows_are_not_held(tmp_path: Path) -> None:
     """A trial on a file of 300 MB, which memory holds twice: as read, and scaled as tensors."""
