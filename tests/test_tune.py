@@ -206,6 +206,7 @@ def test_the_command_searches_and_says_what_to_do_next(tmp_path: Path) -> None:
     assert [row.split(",")[:4] for row in table] == [row.split(",")[:4] for row in serial]
 
 
+@pytest.mark.slow
 def test_commands_to_run_next_keep_brackets_and_budgets(tmp_path: Path) -> None:
     arguments = [word for word in TINY if not word.startswith("space.activation")]
     done = run_command(

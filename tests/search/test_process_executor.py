@@ -530,6 +530,7 @@ print(len(outcome.progress.completed), "completed")
 """
 
 
+@pytest.mark.slow
 def test_a_script_without_a_main_guard_works(tmp_path: Path) -> None:
     overrides = [*TINY, *PROCESSES, f"run.directory={tmp_path / 'logs'}"]
     script = tmp_path / "script.py"
