@@ -68,7 +68,10 @@ def test_step_every_four_epochs_wherever_training_begins(initial_epoch: int) -> 
     np.testing.assert_allclose(trace.rates, rates[initial_epoch:], rtol=1e-6)
 
 
-@pytest.mark.parametrize("warm_up", [WarmUp("linear", 3), WarmUp("linear", 6, "step")])
+@pytest.mark.parametrize(
+    "warm_up",
+    [WarmUp("linear", 3), pytest.param(WarmUp("linear", 6, "step"), marks=pytest.mark.slow)],
+)
 def test_epochs_count_from_the_end_of_a_warm_up_in_plain_fit(warm_up: WarmUp) -> None:
     trace = RateTrace()
     x, y = np.ones((2, 1), "float32"), np.zeros((2, 1), "float32")

@@ -175,6 +175,7 @@ class Evaluation(keras.callbacks.Callback):
             self.found.append(self.model.evaluate(x, y, verbose=0, return_dict=True))
 
 
+@pytest.mark.slow
 def test_a_callback_may_evaluate_and_changes_nothing() -> None:
     model, alone, plain = network(EpochModel), network(EpochModel), network(keras.Model)
     alone.set_weights(model.get_weights())

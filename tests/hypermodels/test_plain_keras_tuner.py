@@ -42,6 +42,7 @@ def random_search(hypermodel: Any, directory: Path, **options: Any) -> Any:
     )
 
 
+@pytest.mark.slow
 def test_the_stock_random_search_runs_and_loads_its_best_model(tmp_path: Path) -> None:
     tuner = random_search(MLP(PROBLEMS["multiclass"]), tmp_path)
     x, y = arrays("multiclass")

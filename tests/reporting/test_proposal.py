@@ -88,7 +88,7 @@ def overrides_of(command: str) -> tuple[str, list[str]]:
     return words[place + 1], words[place + 2 :]
 
 
-@pytest.mark.parametrize("high", [0.1, 0.005])
+@pytest.mark.parametrize("high", [pytest.param(0.1, marks=pytest.mark.slow), 0.005])
 def test_the_search_accepts_the_command(tmp_path: Path, high: float) -> None:
     """Narrowed to a good region inside, or widened beyond an edge."""
     overrides = [f"space.learning_rate={{min: 1e-5, max: {high}}}", "space.optimizer=[adam, sgd]"]

@@ -222,6 +222,7 @@ class Signal(keras.callbacks.Callback):
             signal.raise_signal(signal.SIGTERM)
 
 
+@pytest.mark.slow
 def test_a_stopped_search_goes_on_within_its_trial(
     tiny: MakeConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:

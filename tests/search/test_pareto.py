@@ -198,6 +198,7 @@ def scalars(folder: Path) -> dict[str, float]:
     return {tag: events.Scalars(tag)[-1].value for tag in events.Tags()["scalars"]}
 
 
+@pytest.mark.slow
 def test_a_real_search_counts_parameters_seconds_and_a_metric_on_request(tmp_path: Path) -> None:
     plain = [*TINY, f"run.directory={tmp_path}", "run.engine=serial", "tuner.max_trials=3"]
     plain += ["space.units={min: 4, max: 64}", "space.dropout={min: 0.1, max: 0.5}"]

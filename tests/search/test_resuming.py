@@ -67,7 +67,7 @@ def tables(run_: RunDirectory) -> tuple[str, str]:
 
 @pytest.mark.parametrize(  # the command tests them too, and the others
     "tuner",
-    [*(pytest.param(name, marks=pytest.mark.slow) for name in ("bayesian", "bohb")), "hyperband"],
+    [pytest.param(name, marks=pytest.mark.slow) for name in ("bayesian", "bohb", "hyperband")],
 )
 def test_a_killed_search_goes_on_exactly(tuner: str, tmp_path: Path) -> None:
     whole = begin(tmp_path, *TUNERS[tuner], name="whole")
@@ -86,6 +86,7 @@ def test_a_killed_search_goes_on_exactly(tuner: str, tmp_path: Path) -> None:
     assert cut.end == whole.end
 
 
+@pytest.mark.slow
 def test_a_finished_search_runs_nothing_more_and_keeps_its_model(tmp_path: Path) -> None:
     first = begin(tmp_path)
     before = first.run.model.stat().st_mtime_ns

@@ -114,6 +114,7 @@ def test_the_exported_model_takes_the_rows_of_the_file(
     assert json.loads(outcome.run.metrics.read_text())["test"]["accuracy"] == accuracy
 
 
+@pytest.mark.slow
 def test_the_model_loads_without_the_project(
     outcome: SearchOutcome, houses: Path, tmp_path: Path
 ) -> None:

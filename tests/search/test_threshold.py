@@ -99,6 +99,7 @@ def test_by_hand(probabilities: list[float], value: float) -> None:
     assert tuned.score == (0.5 if prediction.max() == 0 else 1.0)
 
 
+@pytest.mark.slow
 def test_the_file_alone_tells_the_threshold_and_predicts_what_it_did(tmp_path: Path) -> None:
     inputs = keras.Input((3,), name="features")
     model = keras.Model(inputs, keras.layers.Dense(1, activation="sigmoid")(inputs), name="model")

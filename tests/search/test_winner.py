@@ -343,6 +343,7 @@ def test_layers_that_keras_knows_can_be_exported(hypermodel: Any, task: Any) -> 
     check_export(hypermodel(problem).build(kt.HyperParameters()), problem)
 
 
+@pytest.mark.slow
 def test_a_score_of_some_folds_alone_ranks_behind_and_can_be_exported(tiny: MakeConfig) -> None:
     folds = ("tuner.folds=3", "tuner.max_trials=2", "training.epochs=2")
     outcome = run(tiny(*folds, "limits.epochs=10", "space.learning_rate=0.01"))

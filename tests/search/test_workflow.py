@@ -103,6 +103,7 @@ def test_neighbouring_seeds_share_no_trial_but_the_default(tiny: MakeConfig) -> 
     assert values(0) == zero
 
 
+@pytest.mark.slow
 def test_a_run_can_be_repeated_from_its_own_configuration(tiny: MakeConfig) -> None:
     first = run(tiny(), listeners=report_listeners())
     second = run(load_config(first.run.config), listeners=report_listeners())
