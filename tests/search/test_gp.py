@@ -21,6 +21,8 @@ from src.search.gp.kernel import MixedMatern
 from src.search.gp.model import MOST_FITTED, MOST_POINTS, Prediction, ScoreModel
 from src.search.gp.oracle import GaussianProcessOracle
 from src.search.gp.targets import LARGEST, make_targets
+from src.search.seeds import oracle_seed
+from tests.benchmarks.searching.problems import hart6
 from tests.search.random_spaces import check_point, spaces
 
 OBJECTIVE = kt.Objective("score", "max")
@@ -205,6 +207,30 @@ def test_a_running_point_is_taken_to_score_as_expected_and_leaves_nothing_to_lea
     after = model.predict(at([0.97, 0.1]))
     np.testing.assert_allclose(after.mean, before.mean, atol=0.05)
     assert after.deviation[0] < 0.7 * before.deviation[0]
+
+
+def test_shorter_lengths_leave_what_was_seen_and_widen_what_was_not() -> None:
+    generator = np.random.default_rng(5)
+    points = generator.random((40, 2)) * [1.0, 0.1] + [0.0, 0.3]
+    scores = np.sin(9 * points[:, 0])  # of the other one nothing is seen, and little was tried
+    features = np.column_stack([points[:, :1], np.zeros(40), points[:, 1:], np.zeros(40)])
+    far = np.array([[0.5, 0.0, 0.95, 0.0]])
+    model = ScoreModel(features, make_targets(scores, np.zeros(40, bool), "max"), 2, 2)
+    seen, before, fit = model.predict(features).mean, model.predict(far), model.theta.tolist()
+    model.shorten(0.3)
+    np.testing.assert_allclose(model.predict(features).mean, seen, atol=0.05)
+    assert model.predict(far).deviation[0] > 2 * before.deviation[0]
+    assert model.theta.tolist() == fit  # from which the next one goes on
+
+
+def test_it_leaves_the_second_best_optimum() -> None:
+    problem = hart6()
+    oracle = oracle_for(
+        problem.space, objective=kt.Objective("score", problem.direction), seed=oracle_seed(108)
+    )
+    points = run(oracle, 60, problem.score)
+    assert min(problem.regret(problem.score(point)) for point in points[:25]) > 0.1
+    assert min(problem.regret(problem.score(point)) for point in points) < 0.01
 
 
 def test_the_cost_of_a_fit_is_bounded_as_trials_grow(monkeypatch: pytest.MonkeyPatch) -> None:

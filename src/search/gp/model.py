@@ -82,6 +82,17 @@ class ScoreModel:
         self._extra = targets.noise[self._chosen]
         self._process = fitted if len(chosen) == len(self._chosen) else self._condition()
 
+    def shorten(self, factor: float) -> None:
+        """Makes the lengths shorter than the fit has them: far from all trials it knows little.
+
+        Args:
+            factor: of each length.
+        """
+        theta = self.theta.copy()
+        theta[1:-1] += math.log(factor)
+        self._kernel = self._kernel.clone_with_theta(theta)
+        self._process = self._condition()
+
     def believe(self, features: Array) -> None:
         """Takes it that points which are still running score as expected (kriging believer).
 

@@ -19,9 +19,9 @@ from src.search.oracle import SearchOracle
 from src.search.seeds import proposal_seed
 
 START = 8  # trials before the model; whatever the budget, which may be raised later
-# What an improvement has to exceed, in turn, where the targets' deviation is 1. With the first
-# alone, a search without noise goes on refining a local optimum.
-MARGINS = (0.0, 0.1, 0.4)
+# In turn: what an improvement has to exceed, where the targets' deviation is 1, and a factor of the
+# model's lengths. With the first alone, a search without noise goes on refining a local optimum.
+TURNS = ((0.0, 1.0), (0.1, 1.0), (0.4, 0.3))
 SMALL = 2000  # in a space of no more points, all are looked at
 
 Result = tuple[Mapping[str, Any], float | None, float]
@@ -33,9 +33,11 @@ class GaussianProcessOracle(SearchOracle):
     It starts with the default configuration and a few points spread evenly over the space. Then
     each proposal is the point with the largest expected improvement on the incumbent, which is the
     best that the model expects of any trial, not the luckiest score, or on a little more than that:
-    two of three proposals look for larger improvements elsewhere. Inactive hyperparameters are
-    known as such, trials that still run are taken to score as expected, failed ones to be poor. No
-    point is proposed twice. A proposal depends on the seed, the trials and the last fit alone.
+    two of three proposals look for larger improvements elsewhere, and one of these distrusts the
+    fitted lengths, as trials around one optimum tell little of other places, and takes far shorter
+    ones (after Wang & de Freitas 2014). Inactive hyperparameters are known as such, trials that
+    still run are taken to score as expected, failed ones to be poor. No point is proposed twice. A
+    proposal depends on the seed, the trials and the last fit alone.
 
     Args:
         initial_points: trials before the model is asked.
@@ -136,6 +138,9 @@ class GaussianProcessOracle(SearchOracle):
         features = encoding.features(points, active)
         model = ScoreModel(features, targets, encoding.numeric, len(names), theta)
         self._fitted = {"names": names, "theta": model.theta.tolist()}
+        margin, shorter = TURNS[self._points() % len(TURNS)]
+        if shorter < 1:
+            model.shorten(shorter)
         expected = model.predict(features).mean
         incumbent = float(expected[~failed].max(initial=-np.inf))
         if failed.all():
@@ -143,7 +148,6 @@ class GaussianProcessOracle(SearchOracle):
         pending = self._pending()
         if pending:
             model.believe(encoding.features(*encoding.encode(pending)))
-        margin = MARGINS[self._points() % len(MARGINS)]
         search = PointSearch(encoding, model, incumbent + margin, generator)
         few = self._all_points(encoding)
         if few is not None:
