@@ -146,7 +146,11 @@ def test_building_declares_what_is_missing() -> None:
 
 @pytest.mark.parametrize(
     ("task", "seeds"),
-    [("binary", range(9)), ("multiclass", range(9, 17)), ("regression", range(17, 25))],
+    [
+        ("multiclass", range(9)),
+        pytest.param("binary", range(9, 17), marks=pytest.mark.slow),
+        pytest.param("regression", range(17, 25), marks=pytest.mark.slow),
+    ],
 )
 def test_random_draws_of_the_whole_space_build_and_train(task: str, seeds: range) -> None:
     hypermodel = MLP(PROBLEMS[task], seed=1)

@@ -13,6 +13,7 @@ from hypermodels.mlp import MLP
 from hypermodels.residual_mlp import ResidualMLP
 from hypermodels.reuse import TracedModels
 from tests.hypermodels.helpers import PROBLEMS, arrays, declared
+from tests.selection import slow_but
 
 NET: dict[str, Any] = {"layers": 2, "units": 8, "normalization": "batch", "dropout": 0.3}
 # Values of parts that live in variables or in callbacks, by kind; every second pair of values
@@ -92,12 +93,7 @@ def assert_equal(one: Any, other: Any) -> None:
         np.testing.assert_array_equal(one, other)
 
 
-ALWAYS = ("rates", "callbacks")
-
-
-@pytest.mark.parametrize(
-    "kind", [pytest.param(k, marks=() if k in ALWAYS else pytest.mark.slow) for k in KINDS]
-)
+@pytest.mark.parametrize("kind", slow_but(KINDS, ["callbacks"]))
 def test_a_reused_model_gives_bit_identical_results_to_a_fresh_one(kind: str) -> None:
     task, trials = KINDS[kind]
     shared = TracedModels()

@@ -16,6 +16,7 @@ from hypermodels.optimizers import OPTIMIZERS
 from tests.callbacks.helpers import BASE, ScriptedMetric
 from tests.hypermodels.helpers import PROBLEMS, arrays, declared
 from tests.hypermodels.test_epoch_model import data, linear
+from tests.selection import slow_but
 
 Mode = Literal["memory", "stream", "plain"]
 MODES: list[Mode] = ["memory", "stream", "plain"]
@@ -243,7 +244,7 @@ class Rates(keras.callbacks.Callback):  # type: ignore[misc, unused-ignore]
             self.model.optimizer.learning_rate = self.values[epoch]
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("name", slow_but(OPTIMIZERS, ["adamw", "momentum", "lion"]))
 def test_every_optimizer_takes_a_steps_rate_as_its_own(name: str) -> None:
     hypermodel = MLP(PROBLEMS["binary"])
     values = {"units": 4, "layers": 1, "optimizer": name, "batch_size": 0}

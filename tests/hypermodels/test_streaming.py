@@ -23,6 +23,7 @@ from tests.hypermodels.test_epoch_model import (
     linear,
     network,
 )
+from tests.selection import slow_but
 
 OPTIONS = {"momentum": 0.9, "weight_decay": 4e-3}
 METRICS = ("accuracy", "log_loss", "val_accuracy", "val_log_loss")
@@ -78,7 +79,7 @@ def assert_same(memory: tuple[Any, list[Any]], streamed: tuple[Any, list[Any]]) 
         np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("name", slow_but(OPTIMIZERS, ["adam", "nesterov", "lion"]))
 def test_every_optimizer_trains_the_same(name: str) -> None:
     model = network(EpochModel, OPTIMIZERS[name](OPTIONS, learning_rate=0.02))
     memory, streamed = both(

@@ -82,7 +82,12 @@ def sampled(count: int, most: int) -> list[int]:
 
 
 @pytest.mark.parametrize(
-    ("number", "lasting"), [(errno.ENOSPC, True), (errno.ENOSPC, False), (errno.EIO, False)]
+    ("number", "lasting"),
+    [
+        (errno.ENOSPC, True),
+        pytest.param(errno.ENOSPC, False, marks=pytest.mark.slow),
+        (errno.EIO, False),
+    ],
 )
 def test_whatever_operation_fails_a_resume_ends_as_if_none_had(
     number: int, lasting: bool, overrides: tuple[str, ...], folder: Path

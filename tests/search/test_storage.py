@@ -19,6 +19,7 @@ from src.search.resuming import open_run
 from src.search.trial import TrialRecord
 from src.search.workflow import SearchOutcome
 from tests.conftest import TINY
+from tests.selection import slow_but
 
 SIX = "tuner.max_trials=6"
 
@@ -113,7 +114,7 @@ def test_a_read_only_directory_is_named_before_the_search(disk: SmallDisk) -> No
         search(disk.path)
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", slow_but([1, 2], [2]))
 def test_a_folder_that_is_deleted_during_the_search(workers: int, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     overrides = [*TINY, SIX, f"run.directory={tmp_path}", "run.name=run", f"run.workers={workers}"]

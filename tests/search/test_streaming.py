@@ -123,10 +123,13 @@ def tables(outcome: SearchOutcome) -> tuple[pd.DataFrame, pd.DataFrame]:
             ["tuner.folds=2", "tuner.max_trials=2", "objective.name=val_auc", *PINS],
             marks=pytest.mark.slow,
         ),
-        [
-            *("tuner.name=hyperband", "training.epochs=3", "tuner.max_trials=auto", *PINS),
-            *("objective.name=val_f1", "data.class_weight=balanced"),
-        ],
+        pytest.param(
+            [
+                *("tuner.name=hyperband", "training.epochs=3", "tuner.max_trials=auto", *PINS),
+                *("objective.name=val_f1", "data.class_weight=balanced"),
+            ],
+            marks=pytest.mark.slow,
+        ),
         [
             *("run.workers=2", "run.engine=process", "data.class_weight=balanced"),
             "objective.name=val_pr_auc",

@@ -15,6 +15,7 @@ from src.search.preparing import prepare
 from src.search.trial import TrialResult, TrialSpec
 from src.search.trial_runner import RunContext, TrialRunner
 from tests.conftest import TINY
+from tests.selection import slow_but
 
 EPOCHS = 9
 VALUES = (
@@ -131,19 +132,18 @@ EVERYTHING = (
 )
 
 
-@pytest.mark.parametrize(
-    ("overrides", "unit"),
-    [
-        (("space.optimizer=momentum", "space.dropout=0.0", "space.schedule=cosine"), "epoch"),
-        (("space.optimizer=momentum", "space.dropout=0.3", *EVERYTHING), "step"),
-        (("space.optimizer=adam", "space.dropout=0.0", *EVERYTHING), "epoch"),
-        (("space.optimizer=adam", "space.dropout=0.3", "space.schedule=cosine"), "step"),
-        (("space.optimizer=adamw", "space.dropout=0.3", "space.batch_schedule=random"), "epoch"),
-    ],
+RUNGS = (
+    (("space.optimizer=momentum", "space.dropout=0.3", *EVERYTHING), "step"),
+    (("space.optimizer=adamw", "space.dropout=0.3", "space.batch_schedule=random"), "epoch"),
+    (("space.optimizer=momentum", "space.dropout=0.0", "space.schedule=cosine"), "epoch"),
+    (("space.optimizer=adam", "space.dropout=0.0", *EVERYTHING), "epoch"),
+    (("space.optimizer=adam", "space.dropout=0.3", "space.schedule=cosine"), "step"),
 )
-def test_27_epochs_at_once_are_rungs_of_3_9_and_27(
-    tmp_path: Path, overrides: tuple[str, ...], unit: Any
-) -> None:
+
+
+@pytest.mark.parametrize("rungs", slow_but(RUNGS, RUNGS[:2]))
+def test_27_epochs_at_once_are_rungs_of_3_9_and_27(tmp_path: Path, rungs: Any) -> None:
+    overrides, unit = rungs
     pins = ("space.early_stopping_patience=0", "seed=3", "training.epochs=27", *overrides)
     at_once = run_rungs(tmp_path / "at_once", [27], *pins, unit=unit, planned=27)
     in_rungs = run_rungs(tmp_path / "in_rungs", [3, 9, 27], *pins, unit=unit, planned=27)

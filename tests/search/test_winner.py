@@ -30,6 +30,7 @@ from src.search.trial_runner import RunContext, TrialRunner, hyperparameters_of
 from src.search.weights import load_weights
 from src.search.winner import export_winner
 from tests.conftest import MakeConfig
+from tests.selection import slow_but
 
 UNITS = np.array([1e-12, 1e-8, 1, 1e20])  # spreads of columns
 Float32 = NDArray[np.float32]
@@ -144,7 +145,7 @@ def hyperparameters_of_defaults(hypermodel: MLP) -> Any:
     return hp
 
 
-@pytest.mark.parametrize("source", ["iris", "diabetes"])
+@pytest.mark.parametrize("source", slow_but(["iris", "diabetes"], ["diabetes"]))
 def test_the_exported_objective_is_the_score_of_the_trial_for_any_units(
     tiny: MakeConfig, tmp_path: Path, source: str
 ) -> None:
@@ -169,7 +170,7 @@ def clamping(
 
 
 @pytest.mark.parametrize("folds", [1, 2])
-@pytest.mark.parametrize("source", ["iris", "diabetes"])
+@pytest.mark.parametrize("source", slow_but(["iris", "diabetes"], ["iris"]))
 def test_a_file_that_predicts_something_else_is_not_reported(
     tiny: MakeConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, folds: int
 ) -> None:

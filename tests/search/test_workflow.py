@@ -28,6 +28,7 @@ from src.search.trial import TrialRecord, TrialSpec
 from src.search.winner import Winner
 from src.search.workflow import SearchOutcome
 from tests.conftest import MakeConfig
+from tests.selection import slow_but
 
 VOLATILE = ["seconds", "started", "ended", "worker"]
 
@@ -207,7 +208,7 @@ def test_regression_trains_on_a_standardised_target_and_reports_its_own_units(
     assert math.sqrt(np.mean((predicted - data.y[data.test]) ** 2)) == pytest.approx(rmse)
 
 
-@pytest.mark.parametrize("tuner", ["bayesian", "grid"])
+@pytest.mark.parametrize("tuner", slow_but(["bayesian", "grid"], ["bayesian"]))
 def test_other_tuners_finish(tiny: MakeConfig, tuner: str) -> None:
     outcome = run(tiny(f"tuner.name={tuner}", "tuner.max_trials=4"), listeners=report_listeners())
     assert len(trials_of(outcome)) == 4
