@@ -212,23 +212,6 @@ def test_a_running_trial_ends_with_what_it_has_reached_when_the_search_asks(
     assert (after.cut, after.epochs) == (None, 2)  # the request was not for this one
 
 
-def test_pruned_trials_of_two_workers_are_behind_others_that_had_ended(tmp_path: Path) -> None:
-    pruner = ("pruner.name=median", "pruner.startup_trials=1", "pruner.first_epoch=1")
-    few = ("tuner.max_trials=6", "training.epochs=6", f"run.directory={tmp_path}")
-    outcome = run(load_config("quick", [*TINY, *pruner, *few, *PROCESSES]))
-    records = {r.spec.trial_id: r for r in outcome.progress.records}
-    cut = [r for r in records.values() if r.result.cut is not None]
-    assert cut
-    for record in cut:
-        values = [row["val_accuracy"] for row in record.result.history]
-        bars = {bar.epoch: bar.value for bar in record.spec.bars[0]}
-        assert len(values) == record.result.epochs < 6
-        assert max(values) < bars[len(values)]
-        assert all(max(values[:n]) >= bars[n] for n in range(1, len(values)))
-    assert outcome.progress.best is not None
-    assert outcome.progress.best.result.cut is None
-
-
 def test_a_worker_prefers_trials_whose_graph_it_has_traced(tmp_path: Path) -> None:
     executor, spec = executor_of(tmp_path, workers=2)
     try:
