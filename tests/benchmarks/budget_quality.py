@@ -13,7 +13,6 @@ a busy machine.
 """
 
 import argparse
-import json
 import os
 import sys
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -24,7 +23,7 @@ from typing import Any
 
 from rich.console import Console
 
-from tests.benchmarks.command import positive, surroundings, write_json
+from tests.benchmarks.command import positive, read_searches, surroundings, write_json
 from tests.benchmarks.search_quality import ONE_THREAD
 
 FULL = 27  # epochs of a full training
@@ -40,7 +39,7 @@ def main() -> int:
     from tests.benchmarks.searching.curves import fidelity
 
     options = _options(TUNED, PROBLEMS)
-    searches = _read(options.json) if options.keep else {}
+    searches = read_searches(options.json) if options.keep else {}
     wanted = [
         f"{tuner}|{problem}|{seed}|{options.trainings}"
         for seed in range(options.first_seed, options.first_seed + options.seeds)
@@ -97,13 +96,6 @@ def _search(key: str) -> dict[str, Any]:
 
     tuner, problem, seed, trainings = key.split("|")
     return asdict(search(tuner, problem, int(seed), int(trainings)))
-
-
-def _read(path: Path) -> dict[str, dict[str, Any]]:
-    if not path.exists():
-        return {}
-    searches: dict[str, dict[str, Any]] = json.loads(path.read_text())["searches"]
-    return searches
 
 
 if __name__ == "__main__":

@@ -30,6 +30,14 @@ def surroundings() -> dict[str, Any]:
     }
 
 
+def read_searches(path: Path) -> dict[str, dict[str, Any]]:
+    """The searches of an earlier run of a benchmark, by key; none where there was none."""
+    if not path.exists():
+        return {}
+    searches: dict[str, dict[str, Any]] = json.loads(path.read_text())["searches"]
+    return searches
+
+
 def write_json(path: Path, report: Mapping[str, Any]) -> None:
     """Writes a benchmark's figures."""
     path.write_text(json.dumps(report, indent=2) + "\n")

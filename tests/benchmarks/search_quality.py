@@ -14,7 +14,6 @@ which an oracle was developed. All of it takes about an hour on two processors.
 """
 
 import argparse
-import json
 import os
 import sys
 import warnings
@@ -27,7 +26,7 @@ from typing import Any
 
 from rich.console import Console
 
-from tests.benchmarks.command import positive, surroundings, write_json
+from tests.benchmarks.command import positive, read_searches, surroundings, write_json
 
 # Of the processes that search: several threads would only make processor time a matter of luck.
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -43,7 +42,7 @@ def main() -> int:
     from tests.benchmarks.searching.summary import draw, summaries, table
 
     options = _options(list(CONTENDERS), list(PROBLEMS))
-    searches = _read(options.json) if options.keep else {}
+    searches = read_searches(options.json) if options.keep else {}
     wanted = [key for key in _wanted(options, CONTENDERS) if key not in searches]
     environment = surroundings()
     with ProcessPoolExecutor(options.jobs, mp_context=get_context("spawn")) as pool:
@@ -110,13 +109,6 @@ def _search(key: str) -> dict[str, Any]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of stock Bayesian optimisation's fits
         return asdict(search(name, problem, int(seed), int(trials)))
-
-
-def _read(path: Path) -> dict[str, dict[str, Any]]:
-    if not path.exists():
-        return {}
-    searches: dict[str, dict[str, Any]] = json.loads(path.read_text())["searches"]
-    return searches
 
 
 if __name__ == "__main__":
