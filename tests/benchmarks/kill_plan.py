@@ -17,12 +17,18 @@ FEW = (  # hyperparameters, as the Gaussian process takes minutes of a processor
     *("space.normalization=none", "space.optimizer=adam", "space.batch_size=32"),
     "space.schedule=constant",
 )
+ONE_PROCESS = ("run.engine=process", "run.workers=1")
+PRUNED = ("pruner.name=median", "pruner.startup_trials=2", "limits.epochs=200")
+CONFIRMED = ("tuner.confirm.trials=2", "tuner.confirm.executions=2")
 SEARCHES = {
-    "random": ("tuner.name=random", "run.engine=process", "run.workers=1"),
-    "bayesian": ("tuner.name=bayesian", *FEW, "run.engine=process", "run.workers=1"),
-    "gp": ("tuner.name=gp", "run.engine=process", "run.workers=1"),
-    "hyperband": ("tuner.name=hyperband", "run.engine=process", "run.workers=1"),
-    "grid": ("tuner.name=grid", *GRID, "run.engine=process", "run.workers=1"),
+    "random": ("tuner.name=random", *ONE_PROCESS),
+    "gp": ("tuner.name=gp", *ONE_PROCESS),
+    "bohb": ("tuner.name=bohb", *ONE_PROCESS),
+    "gp, pruned": ("tuner.name=gp", *PRUNED, *ONE_PROCESS),
+    "tpe, confirmed": ("tuner.name=tpe", *CONFIRMED, *ONE_PROCESS),
+    "bayesian": ("tuner.name=bayesian", *FEW, *ONE_PROCESS),
+    "hyperband": ("tuner.name=hyperband", *ONE_PROCESS),
+    "grid": ("tuner.name=grid", *GRID, *ONE_PROCESS),
     "random, 2 workers": ("tuner.name=random", "run.workers=2"),
     "grid, 2 workers": ("tuner.name=grid", *GRID, "run.workers=2"),
     "random, serial": ("tuner.name=random", "run.engine=serial"),
