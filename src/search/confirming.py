@@ -93,7 +93,8 @@ def confirmed(record: TrialRecord, result: TrialResult, executions: int) -> Tria
         return replace(record, confirmation=replace(known, seconds=seconds, reason=reason))
     fits = sorted((*known.fits, *result.fits), key=lambda fit: (fit.execution, fit.fold))
     history = sorted((*known.history, *result.history), key=lambda row: row["execution"])
-    confirmation = Confirmation(executions, tuple(fits), tuple(history), seconds)
+    # Another training beside this one may have failed.
+    confirmation = Confirmation(executions, tuple(fits), tuple(history), seconds, known.reason)
     return replace(record, confirmation=confirmation)
 
 

@@ -145,10 +145,10 @@ def known_of(
         few = trials[:FEW]
         best = f"the best {len(few)} of " if few else "none of the "
         text = f"{best}{whole}, to run first; {'; '.join([*left_out, reason])}"
+        taken = "its best configurations run first, and nothing more" if few else "nothing"
         notice = (
             f"tuner.knowledge: {run.name}: {reason}, so its scores cannot be compared with those "
-            f"here; {'its best configurations run first' if few else 'nothing'}, and nothing more "
-            "is taken from it"
+            f"here; {taken} is taken from it"
         )
         return Knowledge((), tuple(trial.values for trial in few), text, notice)
     kept = trials

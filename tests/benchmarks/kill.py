@@ -1,6 +1,6 @@
 """Kills searches at random moments, resumes them to their end, and compares them with their twins.
 
-    python -m tests.benchmarks.kill                   a hundred kills, some twenty minutes
+    python -m tests.benchmarks.kill                   ten kills of each search, some thirty minutes
     python -m tests.benchmarks.kill --kills 20 --only hyperband --seed 7
 
 Every search runs by the real command, and again and again by `--resume`, after SIGKILL to the
@@ -30,6 +30,7 @@ from tests.benchmarks.kill_plan import PHASES, SEARCHES, SIGKILLS, SIGNALS, plan
 from tests.benchmarks.killing import Campaign, Report
 
 KILLS_PER_SEARCH = 10
+MOST = KILLS_PER_SEARCH * len(SEARCHES)  # by default each search is killed so often
 
 
 def main() -> int:
@@ -143,7 +144,7 @@ def _options() -> argparse.Namespace:
         prog="python -m tests.benchmarks.kill",
         description=(__doc__ or "").partition("\n")[0],
     )
-    parser.add_argument("--kills", type=positive, default=100, help="at least so many in all")
+    parser.add_argument("--kills", type=positive, default=MOST, help=f"in all, about ({MOST})")
     parser.add_argument("--seed", type=int, default=0, help="of the moments and of the searches")
     parser.add_argument("--parallel", type=positive, default=2, help="searches side by side")
     parser.add_argument("--only", choices=SEARCHES, help="one search instead of all in turn")

@@ -1,5 +1,6 @@
 """Hyperband's rungs with proposals of a Gaussian process: promotions, several workers, failures."""
 
+import math
 import random
 from collections.abc import Callable
 from typing import Any
@@ -257,6 +258,23 @@ def test_a_state_of_other_brackets_is_refused() -> None:
     trials = [trial.get_state() for trial in oracle.trials.values()]
     with pytest.raises(ValueError, match="bracket 0 of the search is another one"):
         make(27).restore(oracle.get_state(), trials)
+
+
+def test_errors_are_proposed_for_as_scores_of_the_other_sign() -> None:
+    def found(direction: str, sign: float) -> list[dict[str, Any]]:
+        config = Config.model_validate({"tuner": {"name": "bohb"}, "training": {"epochs": 9}})
+        oracle = BOHBOracle.from_config(
+            config,
+            objective=kt.Objective("score", direction),
+            hyperparameters=small_space(),
+            seed=oracle_seed(3),
+        )
+        # Some errors are far worse than all others, and none far better.
+        return [own(trial) for trial in run(oracle, lambda v: sign * -math.exp(-6 * score(v)))]
+
+    scores = found("max", 1.0)
+    assert len({repr(values) for values in scores}) > 12
+    assert found("min", -1.0) == scores
 
 
 def test_longer_scores_are_expected_along_the_line_of_those_that_were_trained_on() -> None:

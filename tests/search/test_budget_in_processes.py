@@ -53,22 +53,25 @@ def test_epochs_are_exact_after_a_stop_and_the_trials_those_of_one_process(tmp_p
 
 
 def test_the_time_ends_both_processes_trials_with_their_epoch(tmp_path: Path) -> None:
-    endless = ("training.epochs=100000", "space.early_stopping_patience=0")
-    outcome = search(tmp_path, *endless, "limits.minutes=0.02")
-    assert outcome.end.reason == "0.02 minutes are over (limits.minutes)"
+    endless = ("training.epochs=1000000", "space.early_stopping_patience=0")
+    outcome = search(tmp_path, *endless, "limits.minutes=0.05")
+    assert outcome.end.reason == "0.05 minutes are over (limits.minutes)"
     first = records_of(outcome)
-    assert len(first) == 2
+    assert 1 <= len(first) <= 2  # a slow machine may not come to the second
     for record in first:
         result = record.result
         assert (result.status, result.cut) == ("COMPLETED", "ended")
-        place = f"ended at epoch {result.epochs} of 100000"
-        assert result.reason == f"{place}: 0.02 minutes are over (limits.minutes)"
+        place = f"ended at epoch {result.epochs} of 1000000"
+        assert result.reason == f"{place}: 0.05 minutes are over (limits.minutes)"
         assert result.score == max(row["val_accuracy"] for row in result.history)
     seconds = outcome.progress.seconds
-    again = resume(tmp_path, f"limits.minutes={(seconds + 1) / 60}")
-    assert again.progress.seconds >= seconds + 1
-    assert records_of(again)[:2] == first
-    assert {record.result.cut for record in records_of(again)[2:]} == {"ended"}
+    assert seconds >= 3
+    again = resume(tmp_path, f"limits.minutes={(seconds + 3) / 60}")
+    assert again.progress.seconds >= seconds + 3
+    assert records_of(again)[: len(first)] == first
+    more = records_of(again)[len(first) :]
+    assert len(more) <= 2
+    assert {record.result.cut for record in more} <= {"ended"}
 
 
 @pytest.mark.parametrize("limit", ["target", "trials_without_improvement"])
@@ -88,18 +91,21 @@ def test_what_scores_have_reached_ends_the_search(tmp_path: Path, limit: str) ->
     assert outcome.end.setting == f"limits.{limit}"
     found = records_of(outcome)
     assert last < len(found) < 40  # others may have run beside the last one
-    assert [record.result.score for record in found[: last + 1]] == whole[: last + 1]
+    assert found[last].result.score == whole[last]
+    for record, score in zip(found[:last], whole, strict=False):  # one may run yet, and is ended
+        assert record.result.cut == "ended" or record.result.score == score
 
 
 def test_pruned_trials_are_behind_others_that_had_ended(tmp_path: Path) -> None:
-    few = (*PRUNER, "tuner.max_trials=6", "training.epochs=6")
-    search(tmp_path, *few, listeners=[StopAfter(3)])
+    few = (*PRUNER, "tuner.max_trials=12", "training.epochs=6")
+    stopped = {record.spec.trial_id for record in records_of(_stopped(tmp_path, *few))}
     outcome = resume(tmp_path)
     records = records_of(outcome)
-    assert len(records) == 6
-    cut = [record for record in records if record.result.cut is not None]
+    assert len(records) == 12
+    later = [record for record in records if record.spec.trial_id not in stopped]
+    cut = [record for record in later if record.result.cut is not None]
     assert cut
-    for record in cut:
+    for record in cut:  # the bars with which those before the stop were judged are not kept
         values = [row["val_accuracy"] for row in record.result.history]
         bars = {bar.epoch: bar.value for bar in record.spec.bars[0]}
         assert len(values) == record.result.epochs < 6
@@ -107,3 +113,8 @@ def test_pruned_trials_are_behind_others_that_had_ended(tmp_path: Path) -> None:
         assert all(max(values[:n]) >= bars[n] for n in range(1, len(values)))
     assert outcome.progress.best is not None
     assert outcome.progress.best.result.cut is None
+
+
+def _stopped(folder: Path, *overrides: str) -> SearchOutcome:
+    """A search that is stopped when three trials have ended."""
+    return search(folder, *overrides, listeners=[StopAfter(3)])

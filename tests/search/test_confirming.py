@@ -348,6 +348,20 @@ def test_the_mean_is_of_the_new_trainings_alone() -> None:
     assert [fit.execution for fit in record.fits] == [0, 1, 2]
 
 
+def test_a_training_that_failed_counts_though_another_one_beside_it_completes() -> None:
+    record = _record("0000", 0.9)
+    failed = confirmed(record, replace(record.result, status="FAILED", reason="NaN"), executions=3)
+    beside = replace(record.result, fits=(_fit(2, 0.8),))
+    after = confirmed(failed, beside, executions=3)
+    assert after.confirmation is not None
+    assert after.confirmation.reason == "another training of it failed: NaN"
+    assert after.confirmation.trained == {2}
+    progress = SearchProgress(kt.Objective("val_accuracy", "max"), None)
+    progress.records = [after, _record("0001", 0.5)]
+    assert [one.spec.trial_id for one in progress.completed] == ["0001", "0000"]
+    assert {one.trial_id for one in trainings(progress, ConfirmSettings(trials=2))} == {"0001"}
+
+
 def test_executions_without_trials_are_refused() -> None:
     with pytest.raises(UserError, match=r"confirm\.executions: 5 has no effect while"):
         load_config("quick", ["tuner.confirm.executions=5"])

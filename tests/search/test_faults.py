@@ -25,6 +25,7 @@ from rich.console import Console
 from src import tune
 from src.errors import DiskError, UserError
 from src.search.events import SearchListener
+from src.search.snapshot import FORMAT
 from src.search.workflow import SearchOutcome
 from src.search_console import ConsoleListener
 from tests.search import quick_search
@@ -374,7 +375,7 @@ def craft(run: Path, state: dict[str, Any]) -> None:
     """Writes a snapshot as this program would, whatever is in it."""
     text = json.dumps(state, separators=(",", ":")).encode()
     checksum = hashlib.sha256(text).hexdigest()
-    start = f'{{"format":2,"checksum":"{checksum}","state":'.encode()
+    start = f'{{"format":{FORMAT},"checksum":"{checksum}","state":'.encode()
     (run / "search.json").write_bytes(start + text + b"}\n")
 
 
@@ -435,7 +436,7 @@ def test_a_made_up_snapshot_never_gives_a_traceback(tuner: str, folder: Path) ->
             refused += bool(message)
             outside = [path.name for path in folder.parent.glob(f"{folder.name}*")]
             assert sorted(outside) == [folder.name, whole.name]
-        assert refused > cases / 4
+        assert cases / 4 < refused < cases
     finally:
         shutil.rmtree(whole)
 

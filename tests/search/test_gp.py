@@ -223,6 +223,21 @@ def test_shorter_lengths_leave_what_was_seen_and_widen_what_was_not() -> None:
     assert model.theta.tolist() == fit  # from which the next one goes on
 
 
+def test_every_third_proposal_distrusts_the_lengths(monkeypatch: pytest.MonkeyPatch) -> None:
+    shortened: list[tuple[int, float]] = []
+    shorten = ScoreModel.shorten
+
+    def spy(model: ScoreModel, factor: float) -> None:
+        shortened.append((len(oracle.trials), factor))
+        shorten(model, factor)
+
+    monkeypatch.setattr(ScoreModel, "shorten", spy)
+    oracle = oracle_for(mixed_space(), initial_points=4)
+    run(oracle, 15, lambda values: values["rate"])
+    assert shortened == [(5, 0.3), (8, 0.3), (11, 0.3), (14, 0.3)]
+
+
+@pytest.mark.slow
 def test_it_leaves_the_second_best_optimum() -> None:
     problem = hart6()
     oracle = oracle_for(

@@ -80,7 +80,6 @@ class AfterTheLastTrial(SearchListener):
             signal.raise_signal(signal.SIGTERM)
 
 
-@pytest.mark.slow
 def test_a_signal_after_the_last_trial_keeps_the_export_for_later(tiny: MakeConfig) -> None:
     config = tiny("tuner.max_trials=1", "run.name=cut")
     stopped = run(config, listeners=[AfterTheLastTrial()])

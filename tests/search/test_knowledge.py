@@ -149,6 +149,9 @@ def test_of_scores_that_mean_something_else_the_best_few_run_first(
     assert found.text.startswith("the best 3 of 5 completed configurations of old, to run first; ")
     assert told in found.text
     assert told in found.notice
+    assert found.notice.endswith(
+        "its best configurations run first, and nothing more is taken from it"
+    )
     assert known(saved_run(GRID[:5], [0.1] * 5), epochs=5).notice == ""
 
 

@@ -275,7 +275,7 @@ class Counting:
     [
         ("random", 5),
         pytest.param("grid", 5, marks=pytest.mark.slow),
-        pytest.param("bayesian", 2, marks=pytest.mark.slow),
+        ("bayesian", 2),
     ],
 )
 def test_only_tuners_that_do_not_learn_are_asked_in_advance(

@@ -148,7 +148,6 @@ def test_the_configuration_of_a_run_has_what_was_inferred(outcome: SearchOutcome
     assert f'"{again.fingerprint}"' in outcome.run.snapshot.read_text()
 
 
-@pytest.mark.slow
 def test_a_resumed_search_of_a_table_goes_on(
     outcome: SearchOutcome, houses: Path, tmp_path: Path
 ) -> None:

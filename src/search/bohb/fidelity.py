@@ -26,7 +26,8 @@ def expected_scores(results: Sequence[Mapping[int, float]]) -> tuple[Array, Arra
     line is right for them all the same, as they were chosen by what it starts from.
 
     Args:
-        results: of each configuration: by number of epochs, its score; at least one.
+        results: of each configuration: by number of epochs, its score, higher being better; at
+            least one.
 
     Returns:
         The scores, and the variance that each has for being expected only; `(configurations,)`.

@@ -101,10 +101,14 @@ class BOHBOracle(GaussianProcessOracle):
         super().set_state(state)
         self._brackets.restore(state["brackets"])
 
+    @property
+    def _sign(self) -> float:
+        """What makes a higher score the better one."""
+        return 1.0 if self.objective.direction == "max" else -1.0
+
     def _scores(self) -> dict[str, float | None]:
-        sign = 1.0 if self.objective.direction == "max" else -1.0
         return {
-            trial.trial_id: sign * trial.score if trial.status == "COMPLETED" else None
+            trial.trial_id: self._sign * trial.score if trial.status == "COMPLETED" else None
             for trial in self.trials.values()
             if trial.status in ("COMPLETED", "FAILED")
         }
@@ -137,7 +141,7 @@ class BOHBOracle(GaussianProcessOracle):
                 failed.append((self.trials[root].hyperparameters.values, None, 0.0))
             elif ended:
                 scores[root] = {
-                    trial.hyperparameters.values["tuner/epochs"]: float(trial.score)
+                    trial.hyperparameters.values["tuner/epochs"]: self._sign * float(trial.score)
                     for trial in ended
                 }
         known: list[Result] = [(trial.values, trial.score, 0.0) for trial in self.knowledge.trials]
@@ -145,7 +149,7 @@ class BOHBOracle(GaussianProcessOracle):
             return known + failed
         expected = zip(scores, *expected_scores(list(scores.values())), strict=True)
         known += [
-            (self.trials[root].hyperparameters.values, float(score), float(variance))
+            (self.trials[root].hyperparameters.values, self._sign * float(score), float(variance))
             for root, score, variance in expected
         ]
         return known + failed
