@@ -31,8 +31,9 @@ LATEST = ""  # of --resume: no run is named
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one search from the command line and returns the exit status.
 
-    0: done. 1: no trial completed, or too many failed in a row. 2: a mistake in the configuration,
-    the data or the command line. 130: stopped by Ctrl-C, SIGTERM or SIGHUP.
+    0: done. 1: no trial completed, too many failed in a row, the disk failed, or the best model
+    could not be exported. 2: a mistake in the configuration, the data or the command line. 130:
+    stopped by Ctrl-C, SIGTERM or SIGHUP.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     options = _parser().parse_intermixed_args(words)
@@ -159,8 +160,9 @@ overrides are dotted paths into the configuration with YAML values; the last one
   tuner.initial=FILE.yaml       runs the configurations in it first
 every key, with its default and range: src/config/presets/default.yaml
 
-exit status: 0 done; 1 no trial completed, or too many failed in a row; 2 a mistake in the
-configuration, the data or the command line; 130 stopped by Ctrl-C, SIGTERM or SIGHUP
+exit status: 0 done; 1 no trial completed, too many failed in a row, the disk failed, or the best
+model could not be exported; 2 a mistake in the configuration, the data or the command line; 130
+stopped by Ctrl-C, SIGTERM or SIGHUP
 """,
     )
     parser.add_argument(

@@ -223,7 +223,9 @@ def test_shorter_lengths_leave_what_was_seen_and_widen_what_was_not() -> None:
     assert model.theta.tolist() == fit  # from which the next one goes on
 
 
-def test_every_third_proposal_distrusts_the_lengths(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_third_proposal_of_one_worker_distrusts_the_lengths(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     shortened: list[tuple[int, float]] = []
     shorten = ScoreModel.shorten
 
@@ -235,6 +237,10 @@ def test_every_third_proposal_distrusts_the_lengths(monkeypatch: pytest.MonkeyPa
     oracle = oracle_for(mixed_space(), initial_points=4)
     run(oracle, 15, lambda values: values["rate"])
     assert shortened == [(5, 0.3), (8, 0.3), (11, 0.3), (14, 0.3)]
+    oracle.create_trial("slot0")
+    oracle.create_trial("slot1")
+    oracle.create_trial("slot2")  # the 18th, beside two that run
+    assert len(shortened) == 4
 
 
 @pytest.mark.slow

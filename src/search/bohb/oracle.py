@@ -34,6 +34,7 @@ class BOHBOracle(GaussianProcessOracle):
     exhausted = "every bracket is complete"
     continues_trials = True
     default_first = False  # it is a member of the first rung
+    doubts_lengths = False  # there are many proposals, far apart, and what is learned is vague
 
     def __init__(
         self, max_epochs: int, factor: int, hyperband_iterations: int, **arguments: Any

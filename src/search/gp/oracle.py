@@ -35,9 +35,10 @@ class GaussianProcessOracle(SearchOracle):
     best that the model expects of any trial, not the luckiest score, or on a little more than that:
     two of three proposals look for larger improvements elsewhere, and one of these distrusts the
     fitted lengths, as trials around one optimum tell little of other places, and takes far shorter
-    ones (after Wang & de Freitas 2014). Inactive hyperparameters are known as such, trials that
-    still run are taken to score as expected, failed ones to be poor. No point is proposed twice. A
-    proposal depends on the seed, the trials and the last fit alone.
+    ones (after Wang & de Freitas 2014), unless trials that still run spread the proposals anyway.
+    Inactive hyperparameters are known as such, trials that still run are taken to score as
+    expected, failed ones to be poor. No point is proposed twice. A proposal depends on the seed,
+    the trials and the last fit alone.
 
     Args:
         initial_points: trials before the model is asked.
@@ -46,6 +47,7 @@ class GaussianProcessOracle(SearchOracle):
 
     exhausted = "every point of the space has been tried"
     uses_knowledge = True
+    doubts_lengths = True  # whether some proposals distrust them
 
     def __init__(self, initial_points: int = START, **arguments: Any) -> None:
         super().__init__(**arguments)
@@ -138,14 +140,14 @@ class GaussianProcessOracle(SearchOracle):
         features = encoding.features(points, active)
         model = ScoreModel(features, targets, encoding.numeric, len(names), theta)
         self._fitted = {"names": names, "theta": model.theta.tolist()}
+        pending = self._pending()
         margin, shorter = TURNS[self._points() % len(TURNS)]
-        if shorter < 1:
+        if shorter < 1 and self.doubts_lengths and not pending:
             model.shorten(shorter)
         expected = model.predict(features).mean
         incumbent = float(expected[~failed].max(initial=-np.inf))
         if failed.all():
             incumbent = float(expected.max())
-        pending = self._pending()
         if pending:
             model.believe(encoding.features(*encoding.encode(pending)))
         search = PointSearch(encoding, model, incumbent + margin, generator)
