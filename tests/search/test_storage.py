@@ -88,6 +88,7 @@ def test_a_full_file_system_stops_the_search_which_goes_on_later(
     assert resumed.winner is not None
 
 
+@pytest.mark.slow
 def test_a_folder_that_becomes_read_only_stops_the_search_which_goes_on_later(
     disk: SmallDisk,
 ) -> None:

@@ -108,28 +108,17 @@ def tables(outcome: SearchOutcome) -> tuple[pd.DataFrame, pd.DataFrame]:
     return trials, pd.read_csv(outcome.run.history_table, dtype=kinds)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "overrides",
     [
-        pytest.param(
-            ["space.optimizer=[adam, nesterov, rmsprop]", "space.batch_size=[7, 32, full]"],
-            marks=pytest.mark.slow,
-        ),
-        pytest.param(
-            ["tuner.executions_per_trial=2", "data.source=diabetes", "tuner.max_trials=2"],
-            marks=pytest.mark.slow,
-        ),
-        pytest.param(
-            ["tuner.folds=2", "tuner.max_trials=2", "objective.name=val_auc", *PINS],
-            marks=pytest.mark.slow,
-        ),
-        pytest.param(
-            [
-                *("tuner.name=hyperband", "training.epochs=3", "tuner.max_trials=auto", *PINS),
-                *("objective.name=val_f1", "data.class_weight=balanced"),
-            ],
-            marks=pytest.mark.slow,
-        ),
+        ["space.optimizer=[adam, nesterov, rmsprop]", "space.batch_size=[7, 32, full]"],
+        ["tuner.executions_per_trial=2", "data.source=diabetes", "tuner.max_trials=2"],
+        ["tuner.folds=2", "tuner.max_trials=2", "objective.name=val_auc", *PINS],
+        [
+            *("tuner.name=hyperband", "training.epochs=3", "tuner.max_trials=auto", *PINS),
+            *("objective.name=val_f1", "data.class_weight=balanced"),
+        ],
         [
             *("run.workers=2", "run.engine=process", "data.class_weight=balanced"),
             "objective.name=val_pr_auc",
