@@ -31,9 +31,12 @@ SMALL = ("training.epochs=3", "tuner.max_trials=5")
 
 
 @pytest.mark.parametrize("name", slow_but(KILLS, ["random, 2 workers"]))
-def test_a_search_that_was_killed_ends_as_if_it_had_not_been(tmp_path: Path, name: str) -> None:
+def test_a_search_that_was_killed_ends_as_if_it_had_not_been(
+    tmp_path_factory: pytest.TempPathFactory, name: str
+) -> None:
     kills = KILLS[name]
-    campaign = Campaign(name, SMALL, kills, tmp_path)
+    # Of a short name: below a longer one, sockets would lie in folders that a kill leaves behind.
+    campaign = Campaign(name, SMALL, kills, tmp_path_factory.mktemp("kill"))
     with ThreadPoolExecutor(1) as pool:  # its twin runs here meanwhile
         task = pool.submit(campaign.run_killed)
         run(load_config("quick", campaign.twin_settings), listeners=report_listeners())
