@@ -91,6 +91,8 @@ def _search(state: dict[str, Any]) -> dict[str, Any]:
     for record in state["records"]:
         for name in VOLATILE:
             record["result"].pop(name, None)
+        if record["confirmation"] is not None:
+            del record["confirmation"]["seconds"]
     if state["exported"] is not None:
         state["exported"]["files"].pop("model.keras")  # an archive, with times in it
     state["records"].sort(key=lambda record: str(record["trial_id"]))  # by their end before
