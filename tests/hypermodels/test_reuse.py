@@ -110,9 +110,10 @@ def test_a_reused_model_gives_bit_identical_results_to_a_fresh_one(kind: str) ->
 
 def test_no_model_is_built_for_a_structure_that_has_one(monkeypatch: pytest.MonkeyPatch) -> None:
     shared = TracedModels()
-    train(shared, 1, {})
+    first, _ = train(shared, 1, {})
     monkeypatch.setattr(MLP, "network", None)
-    train(shared, 2, {"dropout": 0.2})
+    second, _ = train(shared, 2, {"dropout": 0.2})
+    assert second is first
 
 
 @pytest.mark.parametrize("initializer", ["orthogonal", "random_normal_one", "lecun_uniform"])
