@@ -96,15 +96,15 @@ class BatchSizeScheduler(keras.callbacks.Callback, ABC):
                 f"{type(self.model).__name__} has none: a plain Keras model gets its batches from "
                 "outside. Train a hypermodels.epoch_model.EpochModel, or leave the callback out"
             )
-        self.base = int(self.model.batch_size)
+        self.base = self.model.batch_size
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Writes the batch size of the epoch."""
-        self.model.batch_size.assign(self.size(epoch) if self.base else 0)
+        self.model.batch_size = self.size(epoch) if self.base else 0
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Gives the first batch size back."""
-        self.model.batch_size.assign(self.base)
+        self.model.batch_size = self.base
 
 
 class RandomBatchSize(BatchSizeScheduler):
@@ -133,11 +133,11 @@ class RandomBatchSize(BatchSizeScheduler):
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Notes the first batch size; one of the whole training set is replaced too."""
         super().on_train_begin(logs)
-        self._drawn_from = int(self.model.shuffle_seed[0]) if self.seed is None else self.seed
+        self._drawn_from = self.model.shuffle_seed[0] if self.seed is None else self.seed
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Writes the batch size of the epoch."""
-        self.model.batch_size.assign(self.size(epoch))
+        self.model.batch_size = self.size(epoch)
 
     def size(self, epoch: int) -> int:
         """The batch size of an epoch, counted from 0."""

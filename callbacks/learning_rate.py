@@ -92,7 +92,7 @@ class LearningRate:
         for factor in factors:
             _check_factor(name, factor)
             rates.append(self._rate(self.factors | {name: factor}))
-        model.step_rates.assign(np.array(rates, np.float32))
+        model.step_rates = np.array(rates, np.float32)
 
     def remove_factor(self, name: str) -> None:
         """Takes the factor `name` out, if it is there, and writes the optimizer's learning rate."""

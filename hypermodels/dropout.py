@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from hypermodels.tunables import tunable
 
+NEXT = (0, 1)  # from a seed generator's state to that of the next call
 PHILOX = 1  # TensorFlow's number of the algorithm that `tf.random.stateless_uniform` uses
 
 
@@ -44,11 +45,13 @@ class Dropout(keras.layers.Layer):
         """Returns a tensor of the shape of `inputs`."""
         if not training:
             return inputs
-        key, counter = tf.raw_ops.StatelessRandomGetKeyCounter(seed=self.seed_generator.next())
+        state = self.seed_generator.state.value
+        key, counter = tf.raw_ops.StatelessRandomGetKeyCounter(seed=state)
+        state.assign_add(NEXT)  # as the generator's own `next` does, in two operations
         noise = tf.raw_ops.StatelessRandomUniformV2(
             shape=tf.shape(inputs), key=key, counter=counter, alg=PHILOX, dtype=inputs.dtype
         )
-        rate = tf.cast(self.rate, inputs.dtype)
+        rate = tf.cast(tf.convert_to_tensor(self.rate), inputs.dtype)
         return inputs * (tf.cast(noise >= rate, inputs.dtype) / (1.0 - rate))
 
     def compute_output_shape(self, input_shape: Any) -> Any:

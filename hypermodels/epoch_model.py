@@ -1,7 +1,7 @@
 """A Keras model that trains and validates a whole epoch in one graph call."""
 
-import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import keras
@@ -12,9 +12,9 @@ from hypermodels.streaming import RowStream, Streamed
 from hypermodels.tunables import tunables_of
 
 EVALUATION_ROWS = 16_384  # rows of one forward pass in validation: bounds memory, costs nothing
-LARGE_BYTES = 2**26  # of arrays that are too large to be copied into a dataset
 Arrays = tuple[Any, ...]  # (x, y) or (x, y, sample_weight), all rows of each
 WholeMetric = Callable[[np.ndarray[Any, Any], np.ndarray[Any, Any]], float]
+RowMetrics = Callable[[Any, Any], Mapping[str, Any]]
 
 
 class EpochModel(keras.Model):
@@ -33,14 +33,17 @@ class EpochModel(keras.Model):
     that were trained. Statistics of batch normalisation are not averaged, as in Keras.
 
     Attributes:
-        batch_size: integer variable; rows of one step, 0 for the whole training set. The last
-            batch of an epoch holds what is left.
-        shuffle_seed: integer variable of shape (2,): the seed and the number of the next epoch. The
-            order of the rows is a function of these two alone, so that training which continues at
-            epoch k sees the same batches as training which never stopped.
-        step_rates: float32 variable of any length: the learning rate of each step of the next
-            epoch, `epoch_steps()` of them. The optimizer holds its own rate again after the epoch.
-            Empty, as at the beginning of each fit, every step has the optimizer's rate.
+        batch_size: rows of one step, 0 for the whole training set. The last batch of an epoch holds
+            what is left.
+        shuffle_seed: the seed and the number of the next epoch. The order of the rows is a function
+            of these two alone, so that training which continues at epoch k sees the same batches as
+            training which never stopped.
+        step_rates: the learning rate of each step of the next epoch, `epoch_steps()` of them. The
+            optimizer holds its own rate again after the epoch. Empty, as at the beginning of each
+            fit, every step has the optimizer's rate.
+        row_metrics: the compiled metrics as a function of all labels and predictions, which
+            returns them by name. One `tf.function` that many models share is traced once, and not
+            with each of them. None has them computed by the compiled metrics themselves.
         whole_metrics: metrics beside the compiled ones, by name, that cannot be put together from
             those of batches: functions of NumPy arrays, the labels `(rows,)` and the predictions
             `(rows, outputs)` of all rows. To be set before the first fit. `evaluate` leaves them
@@ -49,16 +52,17 @@ class EpochModel(keras.Model):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.batch_size = tf.Variable(32, dtype=tf.int32, trainable=False)
-        self.shuffle_seed = tf.Variable([0, 0], dtype=tf.int32, trainable=False)
-        self.step_rates = tf.Variable(tf.zeros(0), shape=(None,), dtype=tf.float32, trainable=False)
+        self.batch_size = 32
+        self.shuffle_seed = (0, 0)
+        self.step_rates: Sequence[float] = ()
+        self.row_metrics: RowMetrics | None = None
         self.whole_metrics: Mapping[str, WholeMetric] = {}
-        self._rows = 0
-        self._training_stream, self._validation_stream = RowStream(), RowStream()
-        self._epoch_logs: dict[str, Any] | None = None
-        self._keeps_metrics = True  # whether what runs uses the variables of the metrics
-        self._trained: list[Any] = []  # the weights as trained, while the averages are in the model
-        self._shows_averages = False
+        self._state = _FitState()
+
+    def compile(self, *args: Any, **kwargs: Any) -> None:
+        """Keras's own; `row_metrics` are those of a compilation and go with it."""
+        super().compile(*args, **kwargs)
+        self.row_metrics = None
 
     def fit_epochs(
         self,
@@ -78,31 +82,33 @@ class EpochModel(keras.Model):
                 copied into memory as tensors.
             fit_arguments: `epochs`, `initial_epoch`, `callbacks` and `verbose`, as for `fit`.
         """
-        self._rows = int(training[0].shape[0])
-        self._shows_averages = False
-        self.step_rates.assign(tf.zeros(0))
+        self._state = state = _FitState(int(training[0].shape[0]), stream, self._state)
+        self.step_rates = ()
         element: tuple[Any, ...] = (training,) if validation is None else (training, validation)
-        if self.train_function is None:
+        if not state.metrics_built and (stream or self.row_metrics is None):
             self.build_losses_and_metrics()
-        if stream:
-            streams = (self._training_stream, self._validation_stream)
-            element = tuple(s.open(arrays) for s, arrays in zip(streams, element, strict=False))
-        epochs = _repeated(element, stream=stream)
-        self._keeps_metrics = stream
+            state.metrics_built = True
         try:
-            return self.fit(epochs, steps_per_epoch=1, shuffle=False, **fit_arguments)
+            if stream:
+                state.element = tuple(
+                    rows.open(arrays)
+                    for rows, arrays in zip(state.streams, element, strict=False)
+                )
+            else:
+                state.element = tuple(
+                    tuple(tf.convert_to_tensor(array) for array in arrays) for arrays in element
+                )
+            return self.fit(_epochs(), steps_per_epoch=1, shuffle=False, **fit_arguments)
         finally:
-            self._keeps_metrics = True
-            self._training_stream.close()
-            self._validation_stream.close()
+            state.close()
 
     def epoch_steps(self) -> int:
         """Steps of the next epoch of the fit that runs, with the batch size as it is now."""
-        return -(-self._rows // self.epoch_batch_size())
+        return -(-self._state.rows // self.epoch_batch_size())
 
     def epoch_batch_size(self) -> int:
         """Rows of one step of that epoch: at most all."""
-        return min(int(self.batch_size) or self._rows, self._rows)
+        return min(self.batch_size or self._state.rows, self._state.rows)
 
     def trained_weights(self) -> list[Any]:
         """The trainable weights as they were trained, also where the model has their averages.
@@ -110,7 +116,8 @@ class EpochModel(keras.Model):
         Returns:
             Tensors, in the order of `trainable_variables`.
         """
-        shown = self._trained if self._shows_averages else self.trainable_variables
+        state = self._state
+        shown = state.trained if state.shows_averages else self.trainable_variables
         return [tf.convert_to_tensor(weight) for weight in shown]
 
     @property
@@ -133,51 +140,72 @@ class EpochModel(keras.Model):
     def make_train_function(self, force: bool = False) -> Any:
         """Makes what `fit` calls once an epoch; the documented place to replace Keras's steps."""
         if self.train_function is None or force:
-            epoch = self._epoch if self.run_eagerly else tf.function(self._epoch, autograph=False)
-            if self.optimizer.use_ema and not self._trained:
-                self._trained = [tf.Variable(w, trainable=False) for w in self.trainable_weights]
+            epoch = self._epoch if self.run_eagerly else _Traced(self._epoch)
 
-            def train_function(iterator: Any) -> dict[str, Any]:
-                self._check_step_rates()
+            def train_function(_: Any) -> dict[str, Any]:
+                state = self._state
+                rates, own = self._rates_of_steps()
                 self._show_trained()
-                logs = epoch(*next(iterator))
-                self._epoch_logs = {name: value.numpy() for name, value in logs.items()}
-                self._shows_averages = bool(self.optimizer.use_ema)
-                return self._epoch_logs
+                rows = state.rows
+                order = tf.random.experimental.stateless_shuffle(
+                    tf.range(rows), seed=tf.constant(self.shuffle_seed, tf.int32)
+                )
+                self.shuffle_seed = (self.shuffle_seed[0], self.shuffle_seed[1] + 1)
+                batch = tf.constant(self.epoch_batch_size(), tf.int32)
+                logs = epoch(order, batch, tf.constant(rates, tf.float32), *state.element)
+                if own is not None:
+                    self.optimizer.learning_rate.assign(own)
+                state.logs = {name: value.numpy() for name, value in logs.items()}
+                state.shows_averages = bool(self.optimizer.use_ema)
+                return state.logs
 
             self.train_function: Any = train_function
         return self.train_function
 
     def evaluate(self, *args: Any, **kwargs: Any) -> Any:
         """Keras's own; a callback may call it between two epochs."""
-        before, self._keeps_metrics = self._keeps_metrics, True
+        before, self._state.keeps_metrics = self._state.keeps_metrics, True
         try:
             return super().evaluate(*args, **kwargs)
         finally:
-            self._keeps_metrics = before
+            self._state.keeps_metrics = before
 
     def reset_metrics(self) -> None:
         """Keras's own; `fit` calls it before each epoch, where it would cost as much as steps."""
-        self._epoch_logs = None
-        if self._keeps_metrics:
+        self._state.logs = None
+        if self._state.keeps_metrics:
             super().reset_metrics()
 
     def get_metrics_result(self) -> dict[str, Any]:
         """The logs of an epoch after it, as `fit` asks for them; else Keras's own."""
-        return super().get_metrics_result() if self._epoch_logs is None else self._epoch_logs
+        logs = self._state.logs
+        return super().get_metrics_result() if logs is None else logs
 
-    def _check_step_rates(self) -> None:
-        rates, steps = int(tf.size(self.step_rates)), self.epoch_steps()
-        if rates not in (0, steps):
+    def _rates_of_steps(self) -> tuple[Any, float | None]:
+        """The rate of each step of the epoch, and what the optimizer is to have again after it."""
+        steps, given = self.epoch_steps(), len(self.step_rates)
+        if given not in (0, steps):
             raise ValueError(
-                f"step_rates has {rates} rates; valid: a rate for each step of the epoch, which "
+                f"step_rates has {given} rates; valid: a rate for each step of the epoch, which "
                 f"are {steps}, or none"
             )
+        if not self._sets_rate:
+            return np.zeros(steps, np.float32), None
+        own = float(self.optimizer.learning_rate)
+        return (self.step_rates, own) if given else (np.full(steps, own, np.float32), None)
 
-    def _epoch(self, training: Any, validation: Any = None) -> dict[str, Any]:
-        logs = self._train_epoch(training)
+    @property
+    def _sets_rate(self) -> bool:
+        """Whether the optimizer has no schedule of its own."""
+        return isinstance(self.optimizer.learning_rate, keras.Variable)
+
+    def _epoch(
+        self, order: Any, batch: Any, rates: Any, training: Any, validation: Any = None
+    ) -> dict[str, Any]:
+        logs = self._train_epoch(order, batch, rates, training)
         if self.optimizer.use_ema:
-            for kept, weight in zip(self._trained, self.trainable_weights, strict=True):
+            trained = self._state.keep_trained(self.trainable_weights)
+            for kept, weight in zip(trained, self.trainable_weights, strict=True):
                 kept.assign(weight.value)
             self.optimizer.finalize_variable_values(self.trainable_weights)
         if validation is not None:
@@ -186,39 +214,27 @@ class EpochModel(keras.Model):
 
     def _show_trained(self) -> None:
         """Puts the weights as they were trained back, where the model has their averages."""
-        if self._shows_averages:
-            for kept, weight in zip(self._trained, self.trainable_weights, strict=True):
+        state = self._state
+        if state.shows_averages:
+            for kept, weight in zip(state.trained, self.trainable_weights, strict=True):
                 weight.assign(kept)
-            self._shows_averages = False
+            state.shows_averages = False
 
-    def _train_epoch(self, data: Arrays | Streamed) -> dict[str, Any]:
-        rows = _count(data)
-        order = tf.random.experimental.stateless_shuffle(tf.range(rows), seed=self.shuffle_seed)
-        self.shuffle_seed.assign_add([0, 1])
-        batch = tf.where(self.batch_size > 0, tf.minimum(self.batch_size, rows), rows)
+    def _train_epoch(
+        self, order: Any, batch: Any, rates: Any, data: Arrays | Streamed
+    ) -> dict[str, Any]:
         weights = self.trainable_weights
-        set_rate = self._rate_setter(-(-rows // batch))
 
         def step(number: Any, x: Any, y: Any, sample_weight: Any) -> tuple[Any, Any]:
-            set_rate(number)
+            if self._sets_rate:
+                self.optimizer.learning_rate.assign(tf.gather(rates, number))
             with tf.GradientTape() as tape:
                 y_pred = self(x, training=True)
                 loss = self.compute_loss(x, y, y_pred, sample_weight, training=True)
             self.optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights, strict=True))
             return y_pred, loss
 
-        logs = self._loop(step, data, self._training_stream, order, batch)
-        set_rate(None)
-        return logs
-
-    def _rate_setter(self, steps: Any) -> Any:
-        """Returns what sets the rate of a step, by its number, and for None the optimizer's own."""
-        variable = self.optimizer.learning_rate
-        if not isinstance(variable, keras.Variable):  # a schedule of the optimizer's own
-            return lambda _: None
-        own, given = tf.identity(variable.value), tf.identity(self.step_rates)
-        rates = tf.concat([given, tf.fill([steps - tf.size(given)], own)], axis=0)
-        return lambda number: variable.assign(own if number is None else tf.gather(rates, number))
+        return self._loop(step, data, self._state.streams[0], order, batch, tf.size(rates))
 
     def _validate(self, data: Arrays | Streamed) -> dict[str, Any]:
         def step(_: Any, x: Any, y: Any, sample_weight: Any) -> tuple[Any, Any]:
@@ -230,11 +246,19 @@ class EpochModel(keras.Model):
             if x.shape[0] is not None and x.shape[0] <= EVALUATION_ROWS:
                 y_pred, loss = step(0, x, y, sample_weight)  # a loop takes long to trace
                 return self._logs(loss, y, y_pred, sample_weight)
-        order = tf.range(_count(data))
-        return self._loop(step, data, self._validation_stream, order, EVALUATION_ROWS)
+        rows = data.rows if isinstance(data, Streamed) else tf.shape(data[0])[0]
+        steps = -(-rows // EVALUATION_ROWS)
+        stream = self._state.streams[1]
+        return self._loop(step, data, stream, tf.range(rows), EVALUATION_ROWS, steps)
 
     def _loop(
-        self, step: Any, data: Arrays | Streamed, stream: RowStream, order: Any, batch: Any
+        self,
+        step: Any,
+        data: Arrays | Streamed,
+        stream: RowStream,
+        order: Any,
+        batch: Any,
+        steps: Any,
     ) -> dict[str, Any]:
         """Runs `step` on each batch; returns the mean loss over the rows, and the metrics.
 
@@ -249,16 +273,17 @@ class EpochModel(keras.Model):
             first = stream.begin(order, batch)
             self.reset_metrics()
         if not isinstance(data, Streamed) or self.whole_metrics:
-            collected.append(_array(-(-rows // batch), tf.float32, self.output_shape[1:]))
+            collected.append(_array(steps, tf.float32, self.output_shape[1:]))
         if isinstance(data, Streamed) and self.whole_metrics:
             labels = data.like[1]
-            collected.append(_array(-(-rows // batch), labels.dtype, labels.shape[1:]))
+            collected.append(_array(steps, labels.dtype, labels.shape[1:]))
 
         def body(start: Any, loss: Any, *collected: Any) -> list[Any]:
+            end = start + batch
             if isinstance(data, Streamed):
                 parts = stream.next_batch(start, data.like)
             else:
-                chosen = order[start : start + batch]
+                chosen = order[start:end]
                 parts = tuple(tf.gather(array, chosen) for array in data)
             x, y, sample_weight = _three(parts)
             number = start // batch
@@ -270,7 +295,7 @@ class EpochModel(keras.Model):
             written = [
                 a.write(number, part) for a, part in zip(collected, (y_pred, y), strict=False)
             ]
-            return [start + batch, loss + batch_loss * share, *written]
+            return [end, loss + batch_loss * share, *written]
 
         _, loss, *collected = tf.while_loop(
             lambda start, *_: start < rows,
@@ -290,6 +315,8 @@ class EpochModel(keras.Model):
     def _logs(self, loss: Any, y: Any, y_pred: Any, sample_weight: Any) -> dict[str, Any]:
         """The mean loss over the rows, and the metrics of all predictions at once."""
         logs = {"loss": loss}
+        if self.row_metrics is not None:
+            return logs | self.row_metrics(y, y_pred) | self._whole_logs(y, y_pred)
         for metric in self.metrics:
             if metric.name != "loss":  # without variables, which would cost operations
                 state = metric.stateless_reset_state()
@@ -308,6 +335,81 @@ class EpochModel(keras.Model):
         return logs
 
 
+class _FitState:
+    """What an `EpochModel` knows while it is fitted; on the model itself, Keras would track it.
+
+    Args:
+        rows: of the training.
+        stream: whether the metrics are updated batch by batch.
+        before: of the fit before.
+
+    Attributes:
+        element: what an epoch is given: training rows and, if there are any, validation rows.
+        keeps_metrics: whether what runs uses the variables of the metrics.
+        logs: of the epoch that has just been trained.
+        metrics_built: whether the compiled metrics have their variables.
+        trained: the weights as trained, while their averages are in the model.
+        shows_averages: whether they are.
+        streams: of the training and of the validation rows.
+    """
+
+    def __init__(
+        self, rows: int = 0, stream: bool = True, before: "_FitState | None" = None
+    ) -> None:
+        self.rows = rows
+        self.element: tuple[Any, ...] = ()
+        self.keeps_metrics = stream
+        self.logs: dict[str, Any] | None = None
+        self.metrics_built = before is not None and before.metrics_built
+        self.trained: list[Any] = [] if before is None else before.trained
+        self.shows_averages = False
+        self.streams = (RowStream(), RowStream()) if before is None else before.streams
+
+    def keep_trained(self, weights: Sequence[Any]) -> list[Any]:
+        """Returns variables that take the weights as trained."""
+        if not self.trained:
+            with tf.init_scope():
+                self.trained = [tf.Variable(weight.value, trainable=False) for weight in weights]
+        return self.trained
+
+    def close(self) -> None:
+        """Lets go of the rows."""
+        self.element, self.keeps_metrics = (), True
+        for stream in self.streams:
+            stream.close()
+
+
+class _Traced:
+    """A function of an epoch, traced once for all arrays of the same shapes.
+
+    Unlike a `tf.function`, it is not traced anew where the number of steps is another.
+    """
+
+    def __init__(self, epoch: Callable[..., Any]) -> None:
+        self._epoch = tf.function(epoch, autograph=False)
+        self._traces: dict[Any, Any] = {}
+
+    def __call__(
+        self, order: Any, batch: Any, rates: Any, training: Any, validation: Any = None
+    ) -> Any:
+        rows = (training, validation)
+        specs = tf.nest.map_structure(_spec, rows)
+        key = tuple(tf.nest.flatten(specs)), len(training)
+        if key not in self._traces:
+            in_order = None if isinstance(training, Streamed) else order.shape[0]
+            self._traces[key] = self._epoch.get_concrete_function(
+                tf.TensorSpec((in_order,), order.dtype),
+                _spec(batch),
+                tf.TensorSpec((None,), rates.dtype),
+                *specs,
+            )
+        return self._traces[key](order, batch, rates, *rows)
+
+
+def _spec(array: Any) -> Any:
+    return None if array is None else tf.TensorSpec(array.shape, array.dtype)
+
+
 def _float32(metric: WholeMetric) -> Callable[..., np.float32]:
     return lambda labels, predictions: np.float32(metric(labels, predictions))
 
@@ -317,28 +419,10 @@ def _array(size: Any, dtype: Any, shape: tuple[int, ...]) -> Any:
     return tf.TensorArray(dtype, size, infer_shape=False, element_shape=(None, *shape))
 
 
-def _repeated(element: tuple[Any, ...], *, stream: bool) -> Any:
-    """A dataset of the same arrays over and over.
-
-    `from_tensors` copies them three times, which is quick for small ones. Large NumPy arrays are
-    handed over in every epoch instead: where they lie at a multiple of 64 bytes, without a copy.
-    """
-    arrays = [array for part in element for array in part]
-    if stream or sum(getattr(array, "nbytes", 0) for array in arrays) < LARGE_BYTES:
-        epochs = tf.data.Dataset.from_tensors(element).repeat()
-    else:
-        signature = tuple(tuple(tf.TensorSpec(a.shape, a.dtype) for a in part) for part in element)
-        epochs = tf.data.Dataset.from_generator(
-            lambda: itertools.repeat(element), output_signature=signature
-        )
-    options = tf.data.Options()  # nothing to tune or rewrite; looking for it costs milliseconds
-    options.autotune.enabled = False
-    options.experimental_optimization.apply_default_optimizations = False
-    return epochs.with_options(options)
-
-
-def _count(data: Arrays | Streamed) -> Any:
-    return data.rows if isinstance(data, Streamed) else tf.shape(data[0])[0]
+@cache
+def _epochs() -> Any:
+    """What `fit` iterates over, without end; the rows go another way, without copies."""
+    return tf.data.Dataset.from_tensors(0).repeat()
 
 
 def _three(parts: Arrays) -> tuple[Any, Any, Any]:

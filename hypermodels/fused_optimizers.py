@@ -58,7 +58,7 @@ class FusedOptimizer(keras.optimizers.Optimizer):
             self.update_step(gradient, variable.value, rate)
             if variable.constraint is not None:
                 variable.assign(variable.constraint(variable))
-        self.iterations.assign_add(1)
+        self.iterations.value.assign_add(1)
 
     def begin_step(self) -> None:
         """Computes what the updates of all variables in a step share."""

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from hypermodels.epoch_model import WholeMetric
+from hypermodels.epoch_model import RowMetrics, WholeMetric
 from hypermodels.problem import Problem
 from hypermodels.ranking import average_precision, roc_auc
 
@@ -57,6 +57,25 @@ def build_whole_metrics(problem: Problem, requested: Collection[str]) -> Mapping
     if problem.task == "regression":
         return {}
     return {name: WHOLE[name] for name in WHOLE if name in requested}
+
+
+@cache
+def row_metrics(problem: Problem, requested: tuple[str, ...]) -> RowMetrics:
+    """The values of `build_metrics`, by name, of all labels and predictions at once.
+
+    The same function for all models of a problem, for `EpochModel.row_metrics`.
+    """
+    built = build_metrics(problem, requested)
+
+    def values(y_true: Any, y_pred: Any) -> dict[str, Any]:
+        found = {}
+        for metric in built:
+            state = metric.stateless_update_state(metric.stateless_reset_state(), y_true, y_pred)
+            found[metric.name] = metric.stateless_result(state)
+        return found
+
+    traced: RowMetrics = tf.function(values, autograph=False, reduce_retracing=True)
+    return traced
 
 
 @cache

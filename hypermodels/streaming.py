@@ -45,8 +45,8 @@ class RowStream:
         """
         self._arrays = arrays
         self._reader = ThreadPoolExecutor(1)
-        like = tuple(np.empty((0, *array.shape[1:]), array.dtype) for array in arrays)
-        return Streamed(np.int32(arrays[0].shape[0]), like)
+        like = tuple(tf.zeros((0, *array.shape[1:]), array.dtype) for array in arrays)
+        return Streamed(tf.constant(arrays[0].shape[0], tf.int32), like)
 
     def close(self) -> None:
         """Forgets the arrays."""

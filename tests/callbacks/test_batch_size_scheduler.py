@@ -27,10 +27,10 @@ def sizes(callback: Any, epochs: int, base: int = 16, start: int = 0, scores: An
     found = []
     for epoch in range(start, epochs):
         callback.on_epoch_begin(epoch)
-        found.append(int(model.batch_size))
+        found.append(model.batch_size)
         callback.on_epoch_end(epoch, {"val_score": scores[epoch]} if scores else {})
     callback.on_train_end()
-    assert int(model.batch_size) == base  # given back
+    assert model.batch_size == base  # given back
     return found
 
 

@@ -118,7 +118,7 @@ def test_the_training_part_is_of_the_predictions_that_each_batch_was_trained_wit
     model = model_with_all(task)
     x, y = data(task, 90, 0)
     before = np.asarray(model(x))
-    model.batch_size.assign(0)
+    model.batch_size = 0
     column = (-1, 1) if task == "binary" else (-1,)
     logs = model.fit_epochs((x, y.reshape(column)), stream=stream, verbose=0).history
     for name, value in expected(y, before).items():
