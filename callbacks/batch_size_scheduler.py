@@ -20,8 +20,9 @@ from callbacks.plan import TrainingPlan
 class BatchSizeScheduler(keras.callbacks.Callback, ABC):
     """Sets the batch size of each epoch, and gives the first one back when training ends.
 
-    Only models whose batch size is a variable can change it while they train: such a model has an
-    integer variable `batch_size`, 0 for the whole training set, as `hypermodels.epoch_model` does.
+    Only models that cut their batches themselves can change their size while they train: such a
+    model has an attribute `batch_size`, 0 for the whole training set, as
+    `hypermodels.epoch_model` does.
     Nothing is traced anew.
 
     Attributes:
@@ -88,11 +89,11 @@ class BatchSizeScheduler(keras.callbacks.Callback, ABC):
         """Notes the first batch size.
 
         Raises:
-            ValueError: if the model's batch size is no variable.
+            ValueError: if the model has no batch size.
         """
         if not hasattr(self.model, "batch_size"):
             raise ValueError(
-                f"{type(self).__name__} sets the variable `batch_size` of the model, and "
+                f"{type(self).__name__} sets the attribute `batch_size` of the model, and "
                 f"{type(self.model).__name__} has none: a plain Keras model gets its batches from "
                 "outside. Train a hypermodels.epoch_model.EpochModel, or leave the callback out"
             )

@@ -32,7 +32,7 @@ class Dropout(keras.layers.Layer):
         if not 0 <= rate < 1:
             raise ValueError(f"rate must be at least 0 and below 1, but got {rate}")
         self.seed = seed
-        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.seed_generator = keras.random.SeedGenerator(seed, name="dropout")
         self.rate = tunable("dropout", rate)
         self.built = True
 

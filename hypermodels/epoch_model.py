@@ -82,7 +82,8 @@ class EpochModel(keras.Model):
                 copied into memory as tensors.
             fit_arguments: `epochs`, `initial_epoch`, `callbacks` and `verbose`, as for `fit`.
         """
-        self._state = state = _FitState(int(training[0].shape[0]), stream, self._state)
+        state = self._state
+        state.begin(int(training[0].shape[0]), stream=stream)
         self.step_rates = ()
         element: tuple[Any, ...] = (training,) if validation is None else (training, validation)
         if not state.metrics_built and (stream or self.row_metrics is None):
@@ -91,8 +92,7 @@ class EpochModel(keras.Model):
         try:
             if stream:
                 state.element = tuple(
-                    rows.open(arrays)
-                    for rows, arrays in zip(state.streams, element, strict=False)
+                    rows.open(arrays) for rows, arrays in zip(state.streams, element, strict=False)
                 )
             else:
                 state.element = tuple(
@@ -316,7 +316,7 @@ class EpochModel(keras.Model):
         """The mean loss over the rows, and the metrics of all predictions at once."""
         logs = {"loss": loss}
         if self.row_metrics is not None:
-            return logs | self.row_metrics(y, y_pred) | self._whole_logs(y, y_pred)
+            return logs | dict(self.row_metrics(y, y_pred)) | self._whole_logs(y, y_pred)
         for metric in self.metrics:
             if metric.name != "loss":  # without variables, which would cost operations
                 state = metric.stateless_reset_state()
@@ -338,32 +338,30 @@ class EpochModel(keras.Model):
 class _FitState:
     """What an `EpochModel` knows while it is fitted; on the model itself, Keras would track it.
 
-    Args:
-        rows: of the training.
-        stream: whether the metrics are updated batch by batch.
-        before: of the fit before.
-
     Attributes:
+        rows: of the training.
         element: what an epoch is given: training rows and, if there are any, validation rows.
         keeps_metrics: whether what runs uses the variables of the metrics.
+        metrics_built: whether they are there.
         logs: of the epoch that has just been trained.
-        metrics_built: whether the compiled metrics have their variables.
         trained: the weights as trained, while their averages are in the model.
         shows_averages: whether they are.
         streams: of the training and of the validation rows.
     """
 
-    def __init__(
-        self, rows: int = 0, stream: bool = True, before: "_FitState | None" = None
-    ) -> None:
+    def __init__(self) -> None:
+        self.metrics_built = False
+        self.trained: list[Any] = []
+        self.streams = (RowStream(), RowStream())
+        self.begin(rows=0, stream=True)
+
+    def begin(self, rows: int, *, stream: bool) -> None:
+        """Begins a fit; `stream` says whether the metrics are updated batch by batch."""
         self.rows = rows
         self.element: tuple[Any, ...] = ()
         self.keeps_metrics = stream
         self.logs: dict[str, Any] | None = None
-        self.metrics_built = before is not None and before.metrics_built
-        self.trained: list[Any] = [] if before is None else before.trained
         self.shows_averages = False
-        self.streams = (RowStream(), RowStream()) if before is None else before.streams
 
     def keep_trained(self, weights: Sequence[Any]) -> list[Any]:
         """Returns variables that take the weights as trained."""
