@@ -282,16 +282,18 @@ class EpochModel(keras.Model):
             end = start + batch
             if isinstance(data, Streamed):
                 parts = stream.next_batch(start, data.like)
+                count = tf.shape(parts[0])[0]
             else:
                 chosen = order[start:end]
                 parts = tuple(tf.gather(array, chosen) for array in data)
+                count = tf.size(chosen)
             x, y, sample_weight = _three(parts)
             number = start // batch
             y_pred, batch_loss = step(number, x, y, sample_weight)
             if isinstance(data, Streamed):
                 self.compute_metrics(None, y, y_pred, sample_weight)
             # The share of an only batch is exactly 1, so that a loop of one gives the loss itself.
-            share = tf.cast(tf.shape(x)[0], loss.dtype) / total
+            share = tf.cast(count, loss.dtype) / total
             written = [
                 a.write(number, part) for a, part in zip(collected, (y_pred, y), strict=False)
             ]

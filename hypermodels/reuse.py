@@ -4,8 +4,6 @@ import math
 import random
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import keras
@@ -80,55 +78,43 @@ class _Kept:
     def __init__(self, model: Any) -> None:
         self.model = model
         self.numbers = sum(math.prod(variable.shape) for variable in _variables(model))
-        self._initial = _initial_values(model)
-        self._built: _Built | None = None
+        self._initial: list[tuple[Any, Callable[[], Any]]] | None = None
         self._compiled = self._parts()
 
     def is_changed(self) -> bool:
         """Whether a callback has recompiled it, or frozen or thawed layers: the trace is void."""
         return self._parts() != self._compiled
 
-    def remember(self, seed: int) -> bool:
-        """Notes how the model is, which has just been built with this global seed.
+    def learn_to_renew(self, seed: int) -> bool:
+        """To be called when the model has just been built with this global seed.
 
         Initializers and random generators draw their seeds from Python's `random` in the order in
-        which layers are made. Whether drawing anew in the order of the layers gives the same, is
-        tried out: now, if there are initializers that may draw from elsewhere, else before the
-        first time that it matters, as most structures come once.
+        which layers are made. Whether drawing anew in the order of the layers gives the same, this
+        tries out; where it does not, as with weights of unknown origin, `renew` will refuse.
 
         Returns:
-            Whether all its weights come from initializers, which draw from there.
+            Whether it does.
         """
-        if self._initial is None:
+        after = _random_state()
+        initial = _initial_values(self.model)
+        if initial is None:
             return False
-        values = [variable.numpy() for variable, _ in self._initial]
-        slots = [(slot, slot.numpy()) for slot in self.model.optimizer.variables]
-        self._built = _Built(seed, _random_state(), values, slots)
-        if not _knows_initializers(self.model):
-            self._learn_to_renew(self._built)
+        _seed(seed)
+        same = all(np.array_equal(variable.numpy(), value()) for variable, value in initial)
+        if same and _random_state() == after:
+            slots = self.model.optimizer.variables  # those know no randomness
+            self._initial = [*initial, *((slot, _constant(slot.numpy())) for slot in slots)]
+        _set_random_state(after)
         return self._initial is not None
 
     def renew(self, seed: int) -> bool:
         """Makes the model as if it had just been built with this global seed, if that can be."""
-        if self._built is not None:
-            self._learn_to_renew(self._built)
         if self._initial is None:
             return False
         _seed(seed)
         for variable, value in self._initial:
             variable.assign(value())
         return True
-
-    def _learn_to_renew(self, built: "_Built") -> None:
-        """Tries out whether drawing anew gives what was built, and has `renew` refuse if not."""
-        self._built, before = None, _random_state()
-        assert self._initial is not None
-        _seed(built.seed)
-        drawn = [value() for _, value in self._initial]
-        same = all(map(np.array_equal, built.values, drawn)) and _random_state() == built.after
-        _set_random_state(before)
-        slots = [(slot, _constant(value)) for slot, value in built.slots]  # know no randomness
-        self._initial = [*self._initial, *slots] if same else None
 
     def copy(self, fresh: Any) -> None:
         """Takes the state of a model that has just been built."""
@@ -138,23 +124,6 @@ class _Kept:
     def _parts(self) -> tuple[Any, ...]:
         trainable = tuple(variable.trainable for variable in self.model.weights)
         return id(self.model.optimizer), id(self.model.loss), trainable
-
-
-@dataclass(frozen=True)
-class _Built:
-    """What was seen of a model when it had been built.
-
-    Attributes:
-        seed: Python's and NumPy's, before.
-        after: their states, after.
-        values: of the variables that `_initial_values` tells of.
-        slots: the optimizer's variables and their values.
-    """
-
-    seed: int
-    after: tuple[Any, ...]
-    values: list[Any]
-    slots: list[tuple[Any, Any]]
 
 
 def _build(hypermodel: Any, hp: kt.HyperParameters, seed: int, *, plain: bool) -> _Kept:
@@ -172,7 +141,7 @@ def _build(hypermodel: Any, hp: kt.HyperParameters, seed: int, *, plain: bool) -
         declared = len(hp.space)
         kept = _Kept(hypermodel.build(hp))
         settled = len(hp.space) == declared  # else building matters to `hp`
-        if settled and _knows_layers(kept.model) and kept.remember(seed):
+        if settled and kept.learn_to_renew(seed) and _knows_layers(kept.model):
             return kept
     keras.utils.set_random_seed(seed)
     return _Kept(hypermodel.build(hp))
@@ -186,15 +155,6 @@ def _knows_layers(model: Any) -> bool:
         else isinstance(layer, Dropout)
         or (type(layer).__module__.startswith("keras.") and not isinstance(layer, FREE_LAYERS))
         for layer in model.layers
-    )
-
-
-def _knows_initializers(model: Any) -> bool:
-    """Whether no weight's initial value can depend on TensorFlow's own seed."""
-    return all(
-        type(getattr(layer, f"{weight.name}_initializer")).__module__.startswith("keras.")
-        for layer in model.layers
-        for weight in layer.weights
     )
 
 
@@ -242,7 +202,7 @@ def _initial_values(model: Any) -> list[tuple[Any, Callable[[], Any]]] | None:
 def _initial_value(weight: Any, initializer: Any) -> Callable[[], Any]:
     config, shape, dtype = initializer.get_config(), tuple(weight.shape), weight.dtype
     if "seed" not in config:
-        return cache(lambda: keras.ops.convert_to_numpy(initializer(shape, dtype)))
+        return _constant(keras.ops.convert_to_numpy(initializer(shape, dtype)))
     # Made anew, it draws a new seed, unless its configuration has one.
     return lambda: type(initializer).from_config(config)(shape, dtype)
 

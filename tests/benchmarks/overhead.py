@@ -5,9 +5,15 @@
     python -m tests.benchmarks.overhead --memory 500 --workers auto
 
 Both run the real search on digits. The breakdown stays in one process and times the project's own
-functions from outside; one trial in front, which pays for late imports, does not count. It is made
-twice: for nets that all have the same structure and differ in rates alone, where an engine may
-reuse what it has traced, and for nets of different widths.
+functions from outside; trials in front, which pay for late imports, do not count. It is made twice:
+for nets that all have the same structure and differ in rates alone, where an engine may reuse what
+it has traced, and for nets of different widths.
+
+What a trial costs beside its epochs is what trials of one epoch take, less one epoch, as long as
+one more makes a trial: callbacks and logs of an epoch belong to it. The baseline is Keras as its
+tutorials show it: the same nets, `compile` and `fit` with validation on the same rows, and nothing
+around it, no search and no files. It leaves TensorFlow's settings as the project has them, which
+favours it.
 """
 
 import argparse
@@ -26,6 +32,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from src.config import load_config
 from src.config.schema import RunSettings
 from src.startup import start_tensorflow
 
@@ -41,6 +48,7 @@ from src.reporting.tables import TrialsTableListener  # noqa: E402
 from src.search import run, trial_runner  # noqa: E402
 from src.search.events import SearchListener, SearchProgress  # noqa: E402
 from src.search.oracle import SearchOracle  # noqa: E402
+from src.search.preparing import prepare  # noqa: E402
 from src.search.snapshot import Snapshot  # noqa: E402
 from src.search.trial import TrialRecord  # noqa: E402
 from tests.benchmarks.command import positive, surroundings, write_json  # noqa: E402
@@ -67,6 +75,9 @@ PINNED = (
     "space.early_stopping_patience=1000",  # on, but never triggered
 )
 NETS = {"same structure": (), "different widths": ("space.units={min: 33, max: 127}",)}
+WHOLE, ONE_MORE, BESIDE = "whole trial", "one more epoch", "a trial beside its epochs"
+BASELINE = "plain Keras"
+WARM_UP = 2  # trials in front
 SAMPLE_TRIALS = 20  # memory is read after each so many
 
 
@@ -87,6 +98,7 @@ def main() -> int:
             title: _breakdown(stopwatch, options.trials, options.epochs, overrides)
             for title, overrides in NETS.items()
         }
+        breakdowns[BASELINE] = _baseline(options.trials, options.epochs)
         report |= {"epochs": options.epochs, "milliseconds": breakdowns}
         console.print(_breakdown_table(breakdowns, options.trials, options.epochs))
     if options.json:
@@ -100,7 +112,7 @@ def _options() -> argparse.Namespace:
         description="Breaks the time of one trial down, or follows memory over many trials.",
     )
     parser.add_argument("--trials", type=positive, default=10, help="their median counts (10)")
-    parser.add_argument("--epochs", type=positive, default=20, help="of each of them (20)")
+    parser.add_argument("--epochs", type=positive, default=20, help="of each; at least 2 (20)")
     parser.add_argument(
         "--memory",
         type=positive,
@@ -112,6 +124,8 @@ def _options() -> argparse.Namespace:
     options = parser.parse_args()
     if options.memory and options.memory < 2 * SAMPLE_TRIALS:
         parser.error(f"--memory: {options.memory} is too few; valid: at least {2 * SAMPLE_TRIALS}")
+    if options.epochs < 2:
+        parser.error("--epochs: 1 is too few; valid: at least 2")
     return options
 
 
@@ -171,7 +185,7 @@ class _Laps(SearchListener):
         self._stopwatch.charge()
         seconds, calls = self._stopwatch.seconds, self._stopwatch.calls
         lap = {phase: 1e3 * (seconds[phase] - self._seconds[phase]) for phase in PHASES}
-        lap["whole trial"] = sum(lap.values())
+        lap[WHOLE] = sum(lap.values())
         for phase in (EPOCH, EVALUATION):
             lap[phase] /= max(1, calls[phase] - self._calls[phase])
         self.laps.append(lap)
@@ -206,28 +220,67 @@ def _breakdown(
     stopwatch: Stopwatch, trials: int, epochs: int, overrides: Sequence[str]
 ) -> dict[str, float]:
     """Median milliseconds of each phase; those of later epochs and evaluations are of one."""
-    laps = _Laps(stopwatch)
-    limits = [f"tuner.max_trials={trials + 1}", f"training.epochs={epochs}"]
-    _search([*PINNED, *overrides, *limits, "run.engine=serial", *_engine("1")], laps)
-    counted = laps.laps[1:]
-    return {name: statistics.median(lap[name] for lap in counted) for name in counted[0]}
+
+    def medians(epochs: int) -> dict[str, float]:
+        laps = _Laps(stopwatch)
+        limits = [f"tuner.max_trials={trials + WARM_UP}", f"training.epochs={epochs}"]
+        _search([*PINNED, *overrides, *limits, "run.engine=serial", *_engine("1")], laps)
+        counted = laps.laps[WARM_UP:]
+        return {name: statistics.median(lap[name] for lap in counted) for name in counted[0]}
+
+    found = medians(epochs)
+    return found | _beside_epochs(medians(1)[WHOLE], found[WHOLE], epochs)
+
+
+def _beside_epochs(one: float, whole: float, epochs: int) -> dict[str, float]:
+    """From the milliseconds of a trial of one epoch and of one of `epochs`."""
+    epoch = (whole - one) / (epochs - 1)
+    return {ONE_MORE: epoch, BESIDE: one - epoch}
+
+
+def _baseline(trials: int, epochs: int) -> dict[str, float]:
+    """The same of Keras as its tutorials show it."""
+    data = prepare(load_config("default", ["data.source=digits"])).data
+    rows = data.arrays(data.train, data.validation)
+
+    def milliseconds(units: int, epochs: int) -> float:
+        clock = time.perf_counter()
+        model = keras.Sequential([keras.Input(rows.x.shape[1:])])
+        for _ in range(2):
+            model.add(keras.layers.Dense(units, activation="relu"))
+            model.add(keras.layers.Dropout(0.2))
+        model.add(keras.layers.Dense(rows.problem.outputs, activation="softmax"))
+        model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+        validation = (rows.x_validation, rows.y_validation)
+        model.fit(rows.x, rows.y, 32, epochs, validation_data=validation, verbose=0)
+        return 1e3 * (time.perf_counter() - clock)
+
+    whole, one = (
+        statistics.median([milliseconds(33 + n, many) for n in range(trials + WARM_UP)][WARM_UP:])
+        for many in (epochs, 1)
+    )
+    return {WHOLE: whole} | _beside_epochs(one, whole, epochs)
 
 
 def _breakdown_table(
     breakdowns: Mapping[str, Mapping[str, float]], trials: int, epochs: int
 ) -> Table:
     table = Table(
-        title=f"one trial on digits, 2 layers, {epochs} epochs; ms, median of {trials}",
+        title=f"one trial on digits, 2 layers, {epochs} epochs; ms, medians of {trials}",
         caption="a phase with 0 is not a call of its own in this version",
     )
     table.add_column("phase")
     for title in breakdowns:
         table.add_column(title, justify="right")
-    for phase in (*PHASES, "whole trial"):
+    for phase in (*PHASES, WHOLE, ONE_MORE, BESIDE):
         label = f"{phase}, each" if phase in (EPOCH, EVALUATION) else phase
-        if phase == "whole trial":
+        if phase == WHOLE:
             table.add_section()
-        table.add_row(label, *[f"{figures[phase]:.1f}" for figures in breakdowns.values()])
+        times = [figures.get(phase) for figures in breakdowns.values()]
+        table.add_row(label, *["" if one is None else f"{one:.1f}" for one in times])
+    base = breakdowns[BASELINE][BESIDE]
+    shares = [f"{figures[BESIDE] / base:.2f}" for figures in breakdowns.values()]
+    table.add_row("… as a share of the baseline's", *shares)
     return table
 
 

@@ -2,8 +2,10 @@
 
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from hypermodels.losses import LOSSES
 from hypermodels.problem import Problem
@@ -76,3 +78,28 @@ def test_regression_metrics_are_in_the_targets_own_units() -> None:
     r2 = 1 - (residual**2).sum() / ((target - target.mean()) ** 2).sum()
     assert logs["r2"] == pytest.approx(r2, rel=1e-4)
     assert logs["rmse"] > 10  # of a target whose standard deviation is 25
+
+
+@pytest.mark.parametrize(
+    ("task", "stock"),
+    [
+        ("multiclass", keras.losses.SparseCategoricalCrossentropy()),
+        ("binary", keras.losses.BinaryCrossentropy()),
+    ],
+)
+@pytest.mark.parametrize("weighted", [False, True])
+def test_without_smoothing_value_and_gradient_are_kerass(
+    task: str, stock: Any, weighted: bool
+) -> None:
+    x, y = arrays(task)
+    y = y.reshape(-1, 1) if task == "binary" else y
+    weights = np.linspace(0.1, 2.0, len(x)).astype("float32") if weighted else None
+    model = build(task, label_smoothing=0.0)
+    assert model.loss.tunables == {}
+    found = []
+    for loss in (model.loss, stock):
+        with tf.GradientTape() as tape:
+            value = loss(y, model(x), weights)
+        found.append([value, *tape.gradient(value, model.trainable_variables)])
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-7)

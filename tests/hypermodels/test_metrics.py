@@ -204,3 +204,37 @@ def test_weights_weigh_rows() -> None:
     labels, predicted = np.array([[1], [1], [0]]), np.array([[0.9], [0.2], [0.1]], np.float32)
     metric.update_state(labels, predicted, np.array([3.0, 1.0, 5.0], np.float32))
     assert float(metric.result()) == (0.75 + 1) / 2
+
+
+@pytest.mark.parametrize("task", PROBLEMS)
+def test_metrics_of_the_rows_are_traced_once_for_all_models(task: str) -> None:
+    problem = PROBLEMS[task]
+    x, y = arrays(task)
+    shared = metrics.row_metrics(problem, ())
+    traces = []
+    for units in (3, 4, 5):
+        hypermodel = MLP(problem)
+        hp = declared(hypermodel, units=units)
+        model = hypermodel.build(hp)
+        assert model.row_metrics is shared
+        logs = hypermodel.fit(hp, model, x, y, validation_data=(x, y)).history
+        traces.append(shared.experimental_get_tracing_count())
+        label = y.reshape(-1, 1) if problem.outputs == 1 else y
+        expected = model.evaluate(x, label, batch_size=len(x), verbose=0, return_dict=True)
+        assert {name: logs[f"val_{name}"] for name in expected} == {
+            name: [pytest.approx(value, rel=1e-5)] for name, value in expected.items()
+        }
+    assert traces[0] == traces[-1] > 0
+
+
+def test_a_model_compiled_anew_has_the_metrics_of_that() -> None:
+    x, y = arrays("multiclass")
+    model = MLP(PROBLEMS["multiclass"]).build(declared(MLP(PROBLEMS["multiclass"]), units=3))
+    model.compile(
+        "sgd",
+        "sparse_categorical_crossentropy",
+        metrics=["sparse_top_k_categorical_accuracy"],
+    )
+    logs = model.fit_epochs((x, y), verbose=0).history
+    assert logs["sparse_top_k_categorical_accuracy"] == [1.0]  # five of three classes
+    assert set(logs) == {"loss", "sparse_top_k_categorical_accuracy"}
