@@ -56,7 +56,7 @@ def _retrain(options: argparse.Namespace) -> int:
     with Interruption():
         from src.startup import start_tensorflow
 
-        start_tensorflow()
+        start_tensorflow(threads=load_config(run.config).run.threads)
         from src.search.failures import TrialFailedError
         from src.search.finished import open_trial
         from src.search.retraining import retrain, threshold_of

@@ -94,7 +94,7 @@ def _search(
 
         if config.run.resolved_engine == "process" and not options.dry_run:
             start_fork_server()  # before all else, so that workers come up meanwhile
-        start_tensorflow()
+        start_tensorflow(threads=config.run.threads)
 
         from rich.console import Console
 

@@ -399,6 +399,7 @@ class RunSettings(Section):
     name: RunName = "auto"
     engine: Literal["auto", "serial", "process"] = "auto"
     workers: Count | Literal["auto"] = "auto"
+    threads: Count = 1
     keep_top: Count = 10
     baselines: bool = True
     tensorboard: Literal["scalars", "full"] = "scalars"

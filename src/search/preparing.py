@@ -115,6 +115,7 @@ class PreparedSearch:
             save_interval=config.training.save_interval,
             full_board=config.run.tensorboard == "full",
             time_predictions="prediction_seconds" in config.objective.also,
+            threads=config.run.threads,
         )
 
     @property
@@ -167,7 +168,7 @@ def prepare(config: Config, saved: SavedSearch | None = None) -> PreparedSearch:
     Raises:
         UserError: for everything in the configuration or the data that would not work.
     """
-    start_tensorflow()
+    start_tensorflow(threads=config.run.threads)
     data = load_data(config.data, config.seed)
     if data.table is not None:
         config = _with_columns(config, data.table)

@@ -66,6 +66,7 @@ class RunContext:
             there if it is killed; neither for never.
         full_board: whether TensorBoard gets graphs and histograms too.
         time_predictions: whether it is measured how long a trial's model takes to predict.
+        threads: of an operation, in each worker.
     """
 
     seed: int
@@ -82,6 +83,7 @@ class RunContext:
     save_interval: tuple[int | None, float | None] = (None, None)
     full_board: bool = False
     time_predictions: bool = False
+    threads: int = 1
 
     @property
     def saves(self) -> bool:

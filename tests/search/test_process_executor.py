@@ -13,11 +13,14 @@ from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
 
+import keras
 import pandas as pd
 import pytest
+import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from callbacks import TrainingPlan
+from callbacks.registry import CALLBACKS
 from hypermodels import HYPERMODELS
 from src.config import load_config
 from src.data.mapped import MappedData, map_data
@@ -69,6 +72,42 @@ def test_any_number_of_workers_gives_the_same_random_search(
     assert_same(outcome, serial)
     assert list(trials_of(outcome)["trial_id"]) == ["0000", "0001", "0002", "0003"]
     assert set(trials_of(outcome)["worker"]) <= set(range(workers))
+
+
+class Threads(keras.callbacks.Callback):
+    """Puts the number of threads of an operation into the logs."""
+
+    @classmethod
+    def declare(cls, hp: Any) -> None:
+        """There is nothing to tune."""
+
+    @classmethod
+    def from_hyperparameters(cls, hp: Any, plan: TrainingPlan) -> "Threads":
+        return cls()
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        logs["threads"] = float(tf.config.threading.get_intra_op_parallelism_threads())
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_workers_have_the_threads_of_the_settings(
+    tiny: MakeConfig, monkeypatch: pytest.MonkeyPatch, threads: int
+) -> None:
+    monkeypatch.setitem(CALLBACKS, "threads", f"{__name__}:Threads")
+    settings = () if threads == 1 else (f"run.threads={threads}",)
+    outcome = search(tiny, "tuner.max_trials=2", *PROCESSES, *settings)
+    rows = [row for record in outcome.progress.records for row in record.result.history]
+    assert {row["threads"] for row in rows} == {threads}
+
+
+def test_the_command_has_them_too() -> None:
+    code = (
+        "from src.config import load_config; from src.search.preparing import prepare\n"
+        "prepare(load_config('quick', ['run.threads=3']))\n"
+        "import tensorflow as tf; print(tf.config.threading.get_intra_op_parallelism_threads())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True)
+    assert done.stdout.decode().split() == ["3"]
 
 
 @pytest.mark.slow
