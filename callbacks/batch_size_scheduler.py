@@ -20,9 +20,8 @@ from callbacks.plan import TrainingPlan
 class BatchSizeScheduler(keras.callbacks.Callback, ABC):
     """Sets the batch size of each epoch, and gives the first one back when training ends.
 
-    Only models that cut their batches themselves can change their size while they train: such a
-    model has an attribute `batch_size`, 0 for the whole training set, as
-    `hypermodels.epoch_model` does.
+    Only models whose batch size is a variable can change it while they train: such a model has an
+    integer variable `batch_size`, 0 for the whole training set, as `hypermodels.epoch_model` does.
     Nothing is traced anew.
 
     Attributes:
@@ -89,23 +88,23 @@ class BatchSizeScheduler(keras.callbacks.Callback, ABC):
         """Notes the first batch size.
 
         Raises:
-            ValueError: if the model has no batch size.
+            ValueError: if the model's batch size is no variable.
         """
         if not hasattr(self.model, "batch_size"):
             raise ValueError(
-                f"{type(self).__name__} sets the attribute `batch_size` of the model, and "
+                f"{type(self).__name__} sets the variable `batch_size` of the model, and "
                 f"{type(self.model).__name__} has none: a plain Keras model gets its batches from "
                 "outside. Train a hypermodels.epoch_model.EpochModel, or leave the callback out"
             )
-        self.base = self.model.batch_size
+        self.base = int(self.model.batch_size)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Writes the batch size of the epoch."""
-        self.model.batch_size = self.size(epoch) if self.base else 0
+        self.model.batch_size.assign(self.size(epoch) if self.base else 0)
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Gives the first batch size back."""
-        self.model.batch_size = self.base
+        self.model.batch_size.assign(self.base)
 
 
 class RandomBatchSize(BatchSizeScheduler):
@@ -134,11 +133,11 @@ class RandomBatchSize(BatchSizeScheduler):
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Notes the first batch size; one of the whole training set is replaced too."""
         super().on_train_begin(logs)
-        self._drawn_from = self.model.shuffle_seed[0] if self.seed is None else self.seed
+        self._drawn_from = int(self.model.shuffle_seed[0]) if self.seed is None else self.seed
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Writes the batch size of the epoch."""
-        self.model.batch_size = self.size(epoch)
+        self.model.batch_size.assign(self.size(epoch))
 
     def size(self, epoch: int) -> int:
         """The batch size of an epoch, counted from 0."""

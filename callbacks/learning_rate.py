@@ -17,7 +17,7 @@ class LearningRate:
     carries the base, and the factors are the state of the callbacks alone.
 
     Some models run a whole epoch in one call, so that no callback can act between two steps. Such a
-    model has an attribute `step_rates`, the learning rates, float32, of the steps of the epoch to
+    model has a float32 vector variable `step_rates`, the learning rate of each step of the epoch to
     come, which is empty at the beginning of a fit and then means the optimizer's own rate; and a
     method `epoch_steps()`, the number of those steps. `hypermodels.epoch_model` has one.
 
@@ -92,7 +92,7 @@ class LearningRate:
         for factor in factors:
             _check_factor(name, factor)
             rates.append(self._rate(self.factors | {name: factor}))
-        model.step_rates = np.array(rates, np.float32)
+        model.step_rates.assign(np.array(rates, np.float32))
 
     def remove_factor(self, name: str) -> None:
         """Takes the factor `name` out, if it is there, and writes the optimizer's learning rate."""

@@ -113,7 +113,7 @@ class TemplateHyperModel(kt.HyperModel, ABC):
             metrics=metrics.build_metrics(self.problem, self._requested),
             jit_compile=False,  # slower on processors for nets of this size
         )
-        model.row_metrics = metrics.row_metrics(self.problem, self._requested)
+        model.share_metrics(metrics.row_metrics(self.problem, self._requested))
         model.whole_metrics = metrics.build_whole_metrics(self.problem, self._requested)
         # Created now, so that the training graph is traced once and state can be restored into it.
         model.optimizer.build(model.trainable_variables)
@@ -226,8 +226,8 @@ class TemplateHyperModel(kt.HyperModel, ABC):
             stream: reads `x` and `y` batch by batch where they are, such as in mapped files,
                 instead of copying them into memory; see `EpochModel.fit_epochs`.
         """
-        model.batch_size = self.batch_size(hp, model, len(x))
-        model.shuffle_seed = (self.seed % 2**31, initial_epoch)
+        model.batch_size.assign(self.batch_size(hp, model, len(x)))
+        model.shuffle_seed.assign([self.seed % 2**31, initial_epoch])
         if controls is None:
             controls = self._controls(hp, epochs, validated=validation_data is not None)
         validation = None if validation_data is None else self._shaped(*validation_data)

@@ -23,30 +23,17 @@ def declare_dense_block(hp: Any) -> None:
     regularizers.declare_regularizer(hp)
 
 
-def dense_block(hp: Any, x: Any, units: int, name: str | None = None) -> Any:
-    """Applies one block of `units` to `x`, of shape `(rows, anything)`.
-
-    Args:
-        hp: the trial's values.
-        x: the input.
-        units: columns of the output.
-        name: begins the names of the layers; None for those that Keras counts.
-    """
-
-    def named(part: str) -> str | None:
-        return name and f"{name}_{part}"
-
+def dense_block(hp: Any, x: Any, units: int) -> Any:
+    """Applies one block of `units` to `x`, of shape `(rows, anything)`."""
     x = keras.layers.Dense(
         units,
-        name=named("dense"),
         kernel_initializer=INITIALIZERS[hp.get("initializer")](),
         kernel_regularizer=regularizers.build_regularizer(hp),
     )(x)
     if hp.get("normalization") == "batch":
-        x = keras.layers.BatchNormalization(name=named("norm"))(x)
+        x = keras.layers.BatchNormalization()(x)
     elif hp.get("normalization") == "layer":
-        x = keras.layers.LayerNormalization(name=named("norm"))(x)
-    x = keras.layers.Activation(hp.get("activation"), name=named("activation"))(x)
+        x = keras.layers.LayerNormalization()(x)
+    x = keras.layers.Activation(hp.get("activation"))(x)
     # A layer even at rate 0 would cost a random number a weight; none is the same function.
-    rate = hp.get("dropout")
-    return Dropout(rate, name=named("dropout"))(x) if rate > 0 else x
+    return Dropout(hp.get("dropout"))(x) if hp.get("dropout") > 0 else x

@@ -7,7 +7,6 @@ import tensorflow as tf
 
 from hypermodels.tunables import tunable
 
-NEXT = (0, 1)  # from a seed generator's state to that of the next call
 PHILOX = 1  # TensorFlow's number of the algorithm that `tf.random.stateless_uniform` uses
 
 
@@ -32,7 +31,7 @@ class Dropout(keras.layers.Layer):
         if not 0 <= rate < 1:
             raise ValueError(f"rate must be at least 0 and below 1, but got {rate}")
         self.seed = seed
-        self.seed_generator = keras.random.SeedGenerator(seed, name="dropout")
+        self.seed_generator = keras.random.SeedGenerator(seed)
         self.rate = tunable("dropout", rate)
         self.built = True
 
@@ -45,9 +44,7 @@ class Dropout(keras.layers.Layer):
         """Returns a tensor of the shape of `inputs`."""
         if not training:
             return inputs
-        state = self.seed_generator.state.value
-        key, counter = tf.raw_ops.StatelessRandomGetKeyCounter(seed=state)
-        state.assign_add(NEXT)  # as the generator's own `next` does, in two operations
+        key, counter = tf.raw_ops.StatelessRandomGetKeyCounter(seed=self.seed_generator.next())
         noise = tf.raw_ops.StatelessRandomUniformV2(
             shape=tf.shape(inputs), key=key, counter=counter, alg=PHILOX, dtype=inputs.dtype
         )

@@ -12,6 +12,7 @@ from hypermodels.streaming import RowStream, Streamed
 from hypermodels.tunables import tunables_of
 
 EVALUATION_ROWS = 16_384  # rows of one forward pass in validation: bounds memory, costs nothing
+LARGE_BYTES = 2**26  # of arrays that are too large to be copied
 Arrays = tuple[Any, ...]  # (x, y) or (x, y, sample_weight), all rows of each
 WholeMetric = Callable[[np.ndarray[Any, Any], np.ndarray[Any, Any]], float]
 RowMetrics = Callable[[Any, Any], Mapping[str, Any]]
@@ -33,17 +34,14 @@ class EpochModel(keras.Model):
     that were trained. Statistics of batch normalisation are not averaged, as in Keras.
 
     Attributes:
-        batch_size: rows of one step, 0 for the whole training set. The last batch of an epoch holds
-            what is left.
-        shuffle_seed: the seed and the number of the next epoch. The order of the rows is a function
-            of these two alone, so that training which continues at epoch k sees the same batches as
-            training which never stopped.
-        step_rates: the learning rate of each step of the next epoch, `epoch_steps()` of them. The
-            optimizer holds its own rate again after the epoch. Empty, as at the beginning of each
-            fit, every step has the optimizer's rate.
-        row_metrics: the compiled metrics as a function of all labels and predictions, which
-            returns them by name. One `tf.function` that many models share is traced once, and not
-            with each of them. None has them computed by the compiled metrics themselves.
+        batch_size: integer variable; rows of one step, 0 for the whole training set. The last
+            batch of an epoch holds what is left.
+        shuffle_seed: integer variable of shape (2,): the seed and the number of the next epoch. The
+            order of the rows is a function of these two alone, so that training which continues at
+            epoch k sees the same batches as training which never stopped.
+        step_rates: float32 variable of any length: the learning rate of each step of the next
+            epoch, `epoch_steps()` of them. The optimizer holds its own rate again after the epoch.
+            Empty, as at the beginning of each fit, every step has the optimizer's rate.
         whole_metrics: metrics beside the compiled ones, by name, that cannot be put together from
             those of batches: functions of NumPy arrays, the labels `(rows,)` and the predictions
             `(rows, outputs)` of all rows. To be set before the first fit. `evaluate` leaves them
@@ -52,17 +50,22 @@ class EpochModel(keras.Model):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.batch_size = 32
-        self.shuffle_seed = (0, 0)
-        self.step_rates: Sequence[float] = ()
-        self.row_metrics: RowMetrics | None = None
+        self.batch_size = tf.Variable(32, dtype=tf.int32, trainable=False)
+        self.shuffle_seed = tf.Variable([0, 0], dtype=tf.int32, trainable=False)
+        self.step_rates = tf.Variable(tf.zeros(0), shape=(None,), dtype=tf.float32, trainable=False)
         self.whole_metrics: Mapping[str, WholeMetric] = {}
         self._state = _FitState()
 
-    def compile(self, *args: Any, **kwargs: Any) -> None:
-        """Keras's own; `row_metrics` are those of a compilation and go with it."""
-        super().compile(*args, **kwargs)
-        self.row_metrics = None
+    def share_metrics(self, values: RowMetrics) -> None:
+        """Has `values` compute the compiled metrics of whole epochs, until `compile` is called.
+
+        A `tf.function` that many models share is traced once, and not with each of them.
+
+        Args:
+            values: returns the metrics by name, from all labels and predictions. They take no
+                sample weights.
+        """
+        self._state.shared_metrics, self._state.shared_for = values, self.metrics
 
     def fit_epochs(
         self,
@@ -83,21 +86,19 @@ class EpochModel(keras.Model):
             fit_arguments: `epochs`, `initial_epoch`, `callbacks` and `verbose`, as for `fit`.
         """
         state = self._state
-        state.begin(int(training[0].shape[0]), stream=stream)
-        self.step_rates = ()
-        element: tuple[Any, ...] = (training,) if validation is None else (training, validation)
-        if not state.metrics_built and (stream or self.row_metrics is None):
+        if not state.metrics_built and (stream or self._shared_metrics is None):
             self.build_losses_and_metrics()
             state.metrics_built = True
+        self.step_rates.assign(tf.zeros(0))
+        element: tuple[Any, ...] = (training,) if validation is None else (training, validation)
         try:
+            state.begin(int(training[0].shape[0]), stream=stream)
             if stream:
                 state.element = tuple(
                     rows.open(arrays) for rows, arrays in zip(state.streams, element, strict=False)
                 )
             else:
-                state.element = tuple(
-                    tuple(tf.convert_to_tensor(array) for array in arrays) for arrays in element
-                )
+                state.element = tuple(_tensors(arrays) for arrays in element)
             return self.fit(_epochs(), steps_per_epoch=1, shuffle=False, **fit_arguments)
         finally:
             state.close()
@@ -108,7 +109,8 @@ class EpochModel(keras.Model):
 
     def epoch_batch_size(self) -> int:
         """Rows of one step of that epoch: at most all."""
-        return min(self.batch_size or self._state.rows, self._state.rows)
+        size, rows = int(self.batch_size), self._state.rows
+        return min(size, rows) if size > 0 else rows
 
     def trained_weights(self) -> list[Any]:
         """The trainable weights as they were trained, also where the model has their averages.
@@ -146,15 +148,16 @@ class EpochModel(keras.Model):
                 state = self._state
                 rates, own = self._rates_of_steps()
                 self._show_trained()
-                rows = state.rows
                 order = tf.random.experimental.stateless_shuffle(
-                    tf.range(rows), seed=tf.constant(self.shuffle_seed, tf.int32)
+                    tf.range(state.rows), seed=self.shuffle_seed
                 )
-                self.shuffle_seed = (self.shuffle_seed[0], self.shuffle_seed[1] + 1)
+                self.shuffle_seed.assign_add([0, 1])
                 batch = tf.constant(self.epoch_batch_size(), tf.int32)
-                logs = epoch(order, batch, tf.constant(rates, tf.float32), *state.element)
-                if own is not None:
-                    self.optimizer.learning_rate.assign(own)
+                try:
+                    logs = epoch(order, batch, tf.constant(rates, tf.float32), *state.element)
+                finally:
+                    if own is not None:
+                        self.optimizer.learning_rate.assign(own)
                 state.logs = {name: value.numpy() for name, value in logs.items()}
                 state.shows_averages = bool(self.optimizer.use_ema)
                 return state.logs
@@ -183,16 +186,16 @@ class EpochModel(keras.Model):
 
     def _rates_of_steps(self) -> tuple[Any, float | None]:
         """The rate of each step of the epoch, and what the optimizer is to have again after it."""
-        steps, given = self.epoch_steps(), len(self.step_rates)
-        if given not in (0, steps):
+        steps, given = self.epoch_steps(), self.step_rates.numpy()
+        if len(given) not in (0, steps):
             raise ValueError(
-                f"step_rates has {given} rates; valid: a rate for each step of the epoch, which "
-                f"are {steps}, or none"
+                f"step_rates has {len(given)} rates; valid: a rate for each step of the epoch, "
+                f"which are {steps}, or none"
             )
         if not self._sets_rate:
             return np.zeros(steps, np.float32), None
         own = float(self.optimizer.learning_rate)
-        return (self.step_rates, own) if given else (np.full(steps, own, np.float32), None)
+        return (given, own) if len(given) else (np.full(steps, own, np.float32), None)
 
     @property
     def _sets_rate(self) -> bool:
@@ -317,8 +320,8 @@ class EpochModel(keras.Model):
     def _logs(self, loss: Any, y: Any, y_pred: Any, sample_weight: Any) -> dict[str, Any]:
         """The mean loss over the rows, and the metrics of all predictions at once."""
         logs = {"loss": loss}
-        if self.row_metrics is not None:
-            return logs | dict(self.row_metrics(y, y_pred)) | self._whole_logs(y, y_pred)
+        if self._shared_metrics is not None:
+            return logs | dict(self._shared_metrics(y, y_pred)) | self._whole_logs(y, y_pred)
         for metric in self.metrics:
             if metric.name != "loss":  # without variables, which would cost operations
                 state = metric.stateless_reset_state()
@@ -326,6 +329,12 @@ class EpochModel(keras.Model):
                 result = metric.stateless_result(state)
                 logs |= result if isinstance(result, dict) else {metric.name: result}
         return logs | self._whole_logs(y, y_pred)
+
+    @property
+    def _shared_metrics(self) -> RowMetrics | None:
+        """What `share_metrics` was given, if the model has not been compiled since."""
+        state = self._state
+        return state.shared_metrics if state.shared_for == self.metrics else None
 
     def _whole_logs(self, y: Any, y_pred: Any) -> dict[str, Any]:
         logs = {}
@@ -345,6 +354,8 @@ class _FitState:
         element: what an epoch is given: training rows and, if there are any, validation rows.
         keeps_metrics: whether what runs uses the variables of the metrics.
         metrics_built: whether they are there.
+        shared_metrics: what computes the metrics of whole epochs in their place, or None.
+        shared_for: the metrics that it stands for.
         logs: of the epoch that has just been trained.
         trained: the weights as trained, while their averages are in the model.
         shows_averages: whether they are.
@@ -353,6 +364,8 @@ class _FitState:
 
     def __init__(self) -> None:
         self.metrics_built = False
+        self.shared_metrics: RowMetrics | None = None
+        self.shared_for: list[Any] = []
         self.trained: list[Any] = []
         self.streams = (RowStream(), RowStream())
         self.begin(rows=0, stream=True)
@@ -395,6 +408,8 @@ class _Traced:
         rows = (training, validation)
         specs = tf.nest.map_structure(_spec, rows)
         key = tuple(tf.nest.flatten(specs)), len(training)
+        if tf.config.functions_run_eagerly():
+            return self._epoch(order, batch, rates, *rows)
         if key not in self._traces:
             in_order = None if isinstance(training, Streamed) else order.shape[0]
             self._traces[key] = self._epoch.get_concrete_function(
@@ -421,8 +436,20 @@ def _array(size: Any, dtype: Any, shape: tuple[int, ...]) -> Any:
 
 @cache
 def _epochs() -> Any:
-    """What `fit` iterates over, without end; the rows go another way, without copies."""
+    """What `fit` iterates over, without end; the rows go another way."""
     return tf.data.Dataset.from_tensors(0).repeat()
+
+
+def _tensors(arrays: Arrays) -> Arrays:
+    """The arrays as tensors: copies of small ones, which is quick.
+
+    Large NumPy arrays are taken as they are where they lie at a multiple of 64 bytes, which only
+    datasets can do.
+    """
+    if sum(getattr(array, "nbytes", 0) for array in arrays) < LARGE_BYTES:
+        return tuple(tf.convert_to_tensor(array) for array in arrays)
+    signature = tuple(tf.TensorSpec(array.shape, array.dtype) for array in arrays)
+    return next(iter(tf.data.Dataset.from_generator(lambda: [arrays], output_signature=signature)))
 
 
 def _three(parts: Arrays) -> tuple[Any, Any, Any]:

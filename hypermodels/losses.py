@@ -42,13 +42,19 @@ def build_loss(hp: Any, problem: Problem) -> Any:
 
 
 class RowLoss(keras.losses.Loss):
-    """A loss of each row, and its mean over the rows of a batch in half of Keras's operations."""
+    """A loss of each row, and its mean over the rows of a batch in half of Keras's operations.
+
+    Weights, masks, other reductions and other types than the loss's own are left to Keras.
+    """
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
-        """Labels, predictions and weights, or None, of the rows; returns a scalar."""
-        if sample_weight is not None or self.reduction != "sum_over_batch_size":
+        """Labels, predictions and weights, or None, of the rows, at least one; returns a scalar."""
+        y_pred = keras.ops.convert_to_tensor(y_pred)
+        # A tensor's mask has no public name.
+        usual = sample_weight is None and getattr(y_pred, "_keras_mask", None) is None
+        if not usual or self.reduction != "sum_over_batch_size" or y_pred.dtype != self.dtype:
             return super().__call__(y_true, y_pred, sample_weight)
-        losses = self.call(y_true, tf.convert_to_tensor(y_pred))
+        losses = self.call(y_true, y_pred)
         return tf.reduce_sum(losses) * tf.math.reciprocal(tf.cast(tf.size(losses), losses.dtype))
 
 

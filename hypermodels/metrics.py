@@ -63,7 +63,7 @@ def build_whole_metrics(problem: Problem, requested: Collection[str]) -> Mapping
 def row_metrics(problem: Problem, requested: tuple[str, ...]) -> RowMetrics:
     """The values of `build_metrics`, by name, of all labels and predictions at once.
 
-    The same function for all models of a problem, for `EpochModel.row_metrics`.
+    The same function for all models of a problem, for `EpochModel.share_metrics`.
     """
     built = build_metrics(problem, requested)
 
@@ -93,8 +93,7 @@ def on_request(problem: Problem) -> tuple[str, ...]:
 class RowMean(keras.metrics.Metric, ABC):
     """The weighted mean over the rows of a number that each has.
 
-    As a subclass of `keras.metrics.Mean` would have it, in half the operations: the graph of an
-    epoch has every metric twice, and is traced for each structure of a model.
+    As a subclass of `keras.metrics.Mean` would have it, in half the operations.
     """
 
     def __init__(self, name: str, dtype: Any = None) -> None:

@@ -30,5 +30,5 @@ class MLP(TemplateHyperModel):
         """Stacks the blocks."""
         for layer in range(hp.get("layers")):
             units = max(1, round(hp.get("units") * hp.get("taper") ** layer))
-            x = dense_block.dense_block(hp, x, units, f"layer{layer + 1}")
+            x = dense_block.dense_block(hp, x, units)
         return x

@@ -52,8 +52,8 @@ def declare_optimizer(hp: Any) -> None:
 
 def build_optimizer(hp: Any) -> Any:
     """Returns a fresh Keras optimizer from the values in `hp`."""
-    # A variable of a name and shape that TensorFlow knows is made in a tenth of the time; Keras
-    # would number the optimizers.
+    # Variables of a name and shape that TensorFlow knows are made faster; Keras would number the
+    # optimizers.
     name, rate = hp.get("optimizer"), hp.get("learning_rate")
     averaging = {"use_ema": True, "ema_momentum": hp.get("ema_momentum")} if hp.get("ema") else {}
     optimizer = OPTIMIZERS[name](hp, name=name, learning_rate=rate, **averaging)

@@ -23,9 +23,7 @@ class ResidualMLP(TemplateHyperModel):
 
     def network(self, hp: kt.HyperParameters, x: Any) -> Any:
         """Brings the input to `units` columns and adds the blocks."""
-        units = hp.get("units")
-        x = keras.layers.Dense(units)(x)
-        for block in range(hp.get("blocks")):
-            name = f"block{block + 1}"
-            x = keras.layers.Add()([x, dense_block.dense_block(hp, x, units, name)])
+        x = keras.layers.Dense(hp.get("units"))(x)
+        for _ in range(hp.get("blocks")):
+            x = keras.layers.Add()([x, dense_block.dense_block(hp, x, hp.get("units"))])
         return x

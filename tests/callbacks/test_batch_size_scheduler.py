@@ -5,6 +5,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import tensorflow as tf
 
 from callbacks import BatchGrowth, BatchGrowthOnPlateau, MissingMetricError, RandomBatchSize
 from tests.callbacks.helpers import fit, plain_model
@@ -18,16 +19,18 @@ CALLBACKS = [
 
 def sizes(callback: Any, epochs: int, base: int = 16, start: int = 0, scores: Any = None) -> Any:
     """The batch size of each epoch, of a model that has nothing but that."""
-    model: Any = SimpleNamespace(batch_size=base, shuffle_seed=(7, 0), stop_training=False)
+    model: Any = SimpleNamespace(
+        batch_size=tf.Variable(base), shuffle_seed=tf.Variable([7, 0]), stop_training=False
+    )
     callback.set_model(model)
     callback.on_train_begin()
     found = []
     for epoch in range(start, epochs):
         callback.on_epoch_begin(epoch)
-        found.append(model.batch_size)
+        found.append(int(model.batch_size))
         callback.on_epoch_end(epoch, {"val_score": scores[epoch]} if scores else {})
     callback.on_train_end()
-    assert model.batch_size == base  # given back
+    assert int(model.batch_size) == base  # given back
     return found
 
 
@@ -82,7 +85,7 @@ def test_random_sizes_fill_the_range_and_depend_on_seed_and_epoch_alone() -> Non
 
 @pytest.mark.parametrize("make", CALLBACKS)
 def test_a_plain_keras_model_is_refused_with_what_to_do(make: Any) -> None:
-    with pytest.raises(ValueError, match=r"sets the attribute `batch_size` .* Train a hypermodels"):
+    with pytest.raises(ValueError, match=r"sets the variable `batch_size` .* Train a hypermodels"):
         fit(plain_model(), [make()], 1)
 
 

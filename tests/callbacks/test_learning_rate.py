@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from callbacks import learning_rate
 from callbacks.learning_rate import LearningRate
@@ -107,17 +108,17 @@ def test_entries_go_with_their_optimizer() -> None:
 
 def test_step_factors_write_a_rate_for_each_step_and_leave_the_optimizers() -> None:
     model: Any = plain_model()
-    whole_epoch = SimpleNamespace(step_rates=())
+    whole_epoch = SimpleNamespace(step_rates=tf.Variable(tf.zeros(0), shape=(None,)))
     rate = LearningRate.of(model)
     rate.set_factor("schedule", 0.9)
     rate.set_factor("plateau", 0.5)
     rate.set_step_factors(whole_epoch, "schedule", [0.9, 0.6, 0.3])
     expected = [np.float32(rate.base * 0.5 * factor) for factor in (0.9, 0.6, 0.3)]
-    assert list(whole_epoch.step_rates) == expected
+    assert list(whole_epoch.step_rates.numpy()) == expected
     assert rate_of(model) == expected[0]
     with pytest.raises(ValueError, match=r"schedule factor .* but got -1"):
         rate.set_step_factors(whole_epoch, "schedule", [1.0, -1.0])
     model.optimizer.learning_rate = 0.02
     with pytest.raises(RuntimeError, match=r"set the learning rate to 0\.02"):
         rate.set_step_factors(whole_epoch, "schedule", [1.0])
-    assert list(whole_epoch.step_rates) == expected
+    assert list(whole_epoch.step_rates.numpy()) == expected

@@ -53,7 +53,7 @@ def test_batch_sizes_and_strengths_change_without_a_new_trace() -> None:
     assert history["batch_size"] == [5, 15, 40, 40]  # 45 and 135 are more than there are rows
     assert history["l2"] == pytest.approx([0.01, 0.02, 0.03, 0.04])
     assert float(model.tunables["l2"][0]) == np.float32(0.01)  # given back
-    assert model.batch_size == 5
+    assert int(model.batch_size) == 5
     drawn = {"batch_schedule_min": 3, "batch_schedule_max": 9}
     _, history = fitted(model, batch_schedule="random", **drawn)
     assert all(3 <= size <= 9 for size in history["batch_size"])
@@ -96,7 +96,7 @@ def test_averages_are_kerass_in_validation_at_the_end_of_an_epoch_and_after_fit(
     ours, theirs = PAIRS[name]
     best, stock_best = (BestEpoch(Monitor("val_loss", "min")) for _ in range(2))
     model = network(EpochModel, ours())
-    model.batch_size = 0
+    model.batch_size.assign(0)
     history = model.fit_epochs((x, y), (x, y), epochs=5, callbacks=[best], verbose=0).history
     stock = network(keras.Model, theirs())
     swap = keras.callbacks.SwapEMAWeights(swap_on_epoch=True)

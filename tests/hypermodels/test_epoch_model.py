@@ -1,5 +1,6 @@
 """The model that trains whole epochs in the graph, against Keras training step by step."""
 
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -9,6 +10,7 @@ import tensorflow as tf
 
 from hypermodels import epoch_model
 from hypermodels.epoch_model import EpochModel
+from src.data.preprocessing import aligned_empty
 
 ROWS, FEATURES, CLASSES = 40, 4, 3
 SEED = 11
@@ -68,9 +70,9 @@ def linear(model_class: Any = EpochModel) -> Any:
 
 def fit(model: Any, arrays: tuple[Any, ...], batch_size: int, epochs: int, **options: Any) -> Any:
     """Trains an `EpochModel` as its docstring says; returns the `History`'s dictionary."""
-    model.batch_size = batch_size
+    model.batch_size.assign(batch_size)
     seed = options.pop("seed", SEED)
-    model.shuffle_seed = (seed, options.get("initial_epoch", 0))
+    model.shuffle_seed.assign([seed, options.get("initial_epoch", 0)])
     validation = options.pop("validation", None)
     return model.fit_epochs(arrays, validation, epochs=epochs, verbose=0, **options).history
 
@@ -267,3 +269,90 @@ def test_without_validation_the_logs_are_those_of_the_training() -> None:
     second = fit(validated, data(), 16, epochs=3, validation=data(seed=1))
     assert first["loss"] == second["loss"]
     assert set(second) == {"loss", "val_loss"}
+
+
+def test_large_arrays_are_trained_on_as_small_ones_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = np.random.default_rng(0).normal(size=(64, 3)).astype(np.float32)
+    y = (x[:, :1] > 0).astype(np.float32)
+    histories = []
+    for large in (2**40, 0):
+        monkeypatch.setattr(epoch_model, "LARGE_BYTES", large)
+        keras.utils.set_random_seed(0)
+        inputs = keras.Input((3,))
+        model = EpochModel(inputs, keras.layers.Dense(1, activation="sigmoid")(inputs))
+        model.compile(optimizer="adam", loss="binary_crossentropy")
+        history = model.fit_epochs((x, y), (x[:20], y[:20]), epochs=3, verbose=0)
+        histories.append(history.history)
+    assert histories[0] == histories[1]
+
+
+def test_large_arrays_are_not_copied(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = aligned_empty((64, 3))
+    x[:] = 1.0
+    y = np.ones((64, 1), np.float32)
+    shown = []
+    for large in (2**40, 0):
+        monkeypatch.setattr(epoch_model, "LARGE_BYTES", large)
+        taken, _ = epoch_model._tensors((x, y))
+        x[:] += 1.0
+        shown.append(float(taken[0, 0]))
+    assert shown == [1.0, 3.0]  # a copy keeps what was there, and memory that is shared does not
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_epoch_that_raises_leaves_the_optimizers_rate(stream: bool) -> None:
+    class ByStep(keras.callbacks.Callback):  # type: ignore[misc, unused-ignore]
+        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+            self.model.step_rates.assign([0.1, 0.2, 0.3])
+
+    calls = []
+
+    def second_raises(labels: Any, _: Any) -> float:
+        calls.append(len(labels))
+        if len(calls) == 2:
+            raise ZeroDivisionError
+        return 0.0
+
+    model = linear()
+    model.whole_metrics = {"raising": second_raises}
+    with pytest.raises(tf.errors.UnknownError, match="ZeroDivisionError"):
+        fit(model, data(), 16, epochs=3, callbacks=[ByStep()], stream=stream)
+    assert calls == [ROWS, ROWS]
+    assert float(model.optimizer.learning_rate) == 0.5
+    assert fit(model, data(), 16, epochs=1)["raising"] == [0.0]
+
+
+def test_a_saved_model_loads_as_it_was_compiled(tmp_path: Path) -> None:
+    model = linear()
+    fit(model, data(), 16, epochs=1)
+    model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(
+        tmp_path / "model.keras", custom_objects={"EpochModel": EpochModel}
+    )
+    expected = model.evaluate(*data(), verbose=0, return_dict=True)
+    assert loaded.evaluate(*data(), verbose=0, return_dict=True) == pytest.approx(expected)
+    assert set(fit(loaded, data(), 16, epochs=1)) == {"loss", "accuracy"}
+
+
+def test_functions_that_run_eagerly_do_so_here_too() -> None:
+    seen = []
+
+    class Watch(keras.layers.Layer):  # type: ignore[misc, unused-ignore]
+        def call(self, inputs: Any) -> Any:
+            seen.append(tf.executing_eagerly())
+            return inputs
+
+    inputs = keras.Input((FEATURES,))
+    model = EpochModel(inputs, keras.layers.Dense(1)(Watch()(inputs)))
+    model.compile("sgd", "mse")
+    x, _ = data()
+    seen.clear()
+    fit(model, (x, x[:, :1]), 0, epochs=1)
+    assert seen == [False]
+    tf.config.run_functions_eagerly(True)
+    try:
+        fit(model, (x, x[:, :1]), 0, epochs=1)
+    finally:
+        tf.config.run_functions_eagerly(False)
+    assert seen == [False, True]

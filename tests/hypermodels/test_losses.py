@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from hypermodels.losses import LOSSES
+from hypermodels.losses import LOSSES, RowLoss
 from hypermodels.problem import Problem
 from tests.hypermodels.helpers import PROBLEMS, arrays, build, evaluate
 
@@ -103,3 +103,24 @@ def test_without_smoothing_value_and_gradient_are_kerass(
         found.append([value, *tape.gradient(value, model.trainable_variables)])
     for one, other in zip(*found, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-7)
+
+
+def test_masked_rows_count_as_in_kerass_losses() -> None:
+    inputs = keras.Input((4, 2))
+    hidden = keras.layers.TimeDistributed(keras.layers.Dense(3, activation="softmax"))(
+        keras.layers.Masking()(inputs)
+    )
+    model = keras.Model(inputs, hidden)
+    x = np.random.default_rng(0).normal(size=(5, 4, 2)).astype("float32")
+    x[:, 2:] = 0.0
+    y = np.ones((5, 4), "int32")
+    predicted = model(x)
+
+    class OfKeras(RowLoss):
+        def call(self, y_true: Any, y_pred: Any) -> Any:
+            return keras.losses.sparse_categorical_crossentropy(y_true, y_pred)
+
+    expected = keras.losses.SparseCategoricalCrossentropy()(y, predicted)
+    assert float(OfKeras()(y, predicted)) == pytest.approx(float(expected), rel=1e-6)
+    whole = keras.losses.SparseCategoricalCrossentropy()(y, tf.identity(predicted))
+    assert abs(float(expected) - float(whole)) > 0.005

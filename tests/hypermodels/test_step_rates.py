@@ -68,7 +68,7 @@ def train(
     options = {"callbacks": callbacks, "epochs": epochs, "initial_epoch": start, "verbose": 0}
     if mode == "plain":
         return model.fit(x, y, batch_size=batch_size or ROWS, **options)
-    model.batch_size = batch_size
+    model.batch_size.assign(batch_size)
     return model.fit_epochs((x, y), stream=mode == "stream", **options)
 
 
@@ -158,7 +158,7 @@ def test_by_the_epoch_all_steps_of_one_share_its_rate(mode: Mode) -> None:
 def test_a_batch_size_that_changes_changes_the_steps(stream: bool) -> None:
     class Halve(keras.callbacks.Callback):  # type: ignore[misc, unused-ignore]
         def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-            self.model.batch_size = [8, 4, 0][epoch]
+            self.model.batch_size.assign([8, 4, 0][epoch])
 
     mode: Mode = "stream" if stream else "memory"
     for callbacks in (
@@ -180,7 +180,7 @@ def test_rates_left_by_an_interrupted_fit_are_forgotten() -> None:
     model = one_weight("memory")
     with pytest.raises(KeyboardInterrupt):
         train(model, "memory", [LearningRateScheduler(warm_up, 2, "step"), Interrupt()], 4, 2)
-    assert len(model.step_rates) == 3
+    assert len(model.step_rates.numpy()) == 3
     model.optimizer.learning_rate = BASE
     train(model, "memory", [], 5, 1)
     assert trace(model)[3:] == [np.float32(BASE)] * 2
@@ -190,7 +190,7 @@ def test_rates_left_by_an_interrupted_fit_are_forgotten() -> None:
 def test_rates_that_are_not_one_a_step_are_refused(count: int) -> None:
     class Write(keras.callbacks.Callback):  # type: ignore[misc, unused-ignore]
         def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-            self.model.step_rates = [0.1] * count
+            self.model.step_rates.assign([0.1] * count)
 
     model = one_weight("memory")
     with pytest.raises(ValueError, match=f"step_rates has {count} rates; valid: .* are 3, or none"):
@@ -239,7 +239,7 @@ class Rates(keras.callbacks.Callback):  # type: ignore[misc, unused-ignore]
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         if self.by_step:
-            self.model.step_rates = self.values[epoch : epoch + 1]
+            self.model.step_rates.assign(self.values[epoch : epoch + 1])
         else:
             self.model.optimizer.learning_rate = self.values[epoch]
 

@@ -50,7 +50,7 @@ class BatchSizes(keras.callbacks.Callback):
         self.sizes = dict(enumerate(sizes))
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        self.model.batch_size = self.sizes.get(epoch + 1, 1)
+        self.model.batch_size.assign(self.sizes.get(epoch + 1, 1))
 
 
 def both(model: Any, *arguments: Any, **options: Any) -> list[tuple[Any, list[Any]]]:
@@ -195,7 +195,7 @@ def test_blocks_of_batches_are_read_when_they_are_needed(
     reads: list[int] = []
     model = linear()
     model.compile(model.optimizer, loss=Loss(), jit_compile=False)
-    model.batch_size = 4
+    model.batch_size.assign(4)
     training, rest = (x, data()[1]), (validation, data(seed=1)[1])
     losses = model.fit_epochs(training, rest, stream=True, epochs=3, verbose=0).history
     blocks = -(-10 // batches)
@@ -206,7 +206,7 @@ def test_blocks_of_batches_are_read_when_they_are_needed(
         assert read - needed in (0, 1), step  # one block ahead, none of the next epoch
     assert len(reads) == 30
     expected = linear()
-    expected.batch_size = 4
+    expected.batch_size.assign(4)
     memory = expected.fit_epochs(data(), data(seed=1), epochs=3, verbose=0).history
     assert losses == memory
 
