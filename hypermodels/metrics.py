@@ -66,6 +66,8 @@ def row_metrics(problem: Problem, requested: tuple[str, ...]) -> RowMetrics:
     The same function for all models of a problem, for `EpochModel.share_metrics`.
     """
     built = build_metrics(problem, requested)
+    for metric in built:  # some make their variables with the first rows, which a trace must find
+        metric.update_state(tf.zeros((2, 1), tf.int32), tf.zeros((2, problem.outputs)))
 
     def values(y_true: Any, y_pred: Any) -> dict[str, Any]:
         found = {}
