@@ -82,13 +82,13 @@ class EpochModel(keras.Model):
             validation: the same of the validation rows, or None.
             stream: leaves the arrays where they are, such as in mapped files, and reads batch by
                 batch; they may then be anything that `RowStream.open` takes. Otherwise they are
-                copied into memory as tensors.
+                held in memory as tensors.
             fit_arguments: `epochs`, `initial_epoch`, `callbacks` and `verbose`, as for `fit`.
         """
         state = self._state
-        if not state.metrics_built and (stream or self._shared_metrics is None):
+        if state.built_metrics != self.metrics and (stream or self._shared_metrics is None):
             self.build_losses_and_metrics()
-            state.metrics_built = True
+            state.built_metrics = self.metrics
         self.step_rates.assign(tf.zeros(0))
         element: tuple[Any, ...] = (training,) if validation is None else (training, validation)
         try:
@@ -353,7 +353,7 @@ class _FitState:
         rows: of the training.
         element: what an epoch is given: training rows and, if there are any, validation rows.
         keeps_metrics: whether what runs uses the variables of the metrics.
-        metrics_built: whether they are there.
+        built_metrics: those that have them.
         shared_metrics: what computes the metrics of whole epochs in their place, or None.
         shared_for: the metrics that it stands for.
         logs: of the epoch that has just been trained.
@@ -363,7 +363,7 @@ class _FitState:
     """
 
     def __init__(self) -> None:
-        self.metrics_built = False
+        self.built_metrics: list[Any] = []
         self.shared_metrics: RowMetrics | None = None
         self.shared_for: list[Any] = []
         self.trained: list[Any] = []
@@ -406,10 +406,10 @@ class _Traced:
         self, order: Any, batch: Any, rates: Any, training: Any, validation: Any = None
     ) -> Any:
         rows = (training, validation)
-        specs = tf.nest.map_structure(_spec, rows)
-        key = tuple(tf.nest.flatten(specs)), len(training)
         if tf.config.functions_run_eagerly():
             return self._epoch(order, batch, rates, *rows)
+        specs = tf.nest.map_structure(_spec, rows)
+        key = tuple(tf.nest.flatten(specs)), len(training)
         if key not in self._traces:
             in_order = None if isinstance(training, Streamed) else order.shape[0]
             self._traces[key] = self._epoch.get_concrete_function(

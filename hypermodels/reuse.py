@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import keras_tuner as kt
 import numpy as np
+import tensorflow as tf
 
 from hypermodels.dropout import Dropout
 
@@ -32,6 +33,7 @@ class TracedModels:
 
     def __init__(self) -> None:
         self._kept: OrderedDict[Hashable, _Kept] = OrderedDict()
+        self._built = 0  # structures
 
     def model(self, hypermodel: Any, hp: kt.HyperParameters, seed: int) -> keras.Model:
         """Returns a model as `hypermodel.build(hp)` gives it, with a trace if there is one.
@@ -50,6 +52,12 @@ class TracedModels:
         if kept is not None and kept.is_changed():
             kept = None
         if kept is None:
+            self._built += 1
+            if self._built % MOST_MODELS == 0:
+                # This is the public way to empty TensorFlow's cache of prepared operations, which
+                # each structure makes a megabyte larger: variables of new names or shapes are new
+                # operations. What matters of the seed, `_build` sets.
+                tf.random.set_seed(seed)
             kept = _build(hypermodel, hp, seed, plain=structure is not None)
         elif not kept.renew(seed):
             kept.copy(_build(hypermodel, hp, seed, plain=False).model)

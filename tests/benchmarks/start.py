@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from src.run_directory import RunDirectory
+from src.startup import import_keras
 from tests.benchmarks.command import positive
 from tests.benchmarks.processes import CommandError, run_python
 
@@ -73,6 +74,7 @@ def _seconds(arguments: tuple[str, ...]) -> float:
 
 def _first_epoch(run: RunDirectory) -> float:
     """When the first event of an epoch was written, in seconds since 1970."""
+    import_keras()  # TensorBoard's reader would import it with all its messages
     from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
     return min(

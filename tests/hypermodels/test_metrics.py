@@ -236,9 +236,11 @@ def test_a_model_compiled_anew_has_the_metrics_of_that() -> None:
         "sparse_categorical_crossentropy",
         metrics=["sparse_top_k_categorical_accuracy"],
     )
-    for _ in range(2):
-        logs = model.fit_epochs((x, y), verbose=0).history
+    for stream in (False, True):
+        logs = model.fit_epochs((x, y), stream=stream, verbose=0).history
         assert logs["sparse_top_k_categorical_accuracy"] == [1.0]  # five of three classes
         assert set(logs) == {"loss", "sparse_top_k_categorical_accuracy"}
     model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
-    assert set(model.fit_epochs((x, y), verbose=0).history) == {"loss", "accuracy"}
+    for stream in (True, False):
+        logs = model.fit_epochs((x, y), stream=stream, verbose=0).history
+        assert set(logs) == {"loss", "accuracy"}

@@ -133,6 +133,26 @@ def test_state_is_renewed_as_building_gives_it(cls: Any, initializer: str) -> No
         np.testing.assert_array_equal(one.numpy(), other.numpy())
 
 
+def test_tensorflows_cache_is_emptied_now_and_then_and_nothing_else_changes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    alone = [train(TracedModels(), 1, {"units": units})[1] for units in (3, 4, 5)]
+    emptied: list[int] = []
+    empty = tf.random.set_seed
+
+    def watched(seed: int) -> None:
+        emptied.append(seed)
+        empty(seed)
+
+    monkeypatch.setattr(tf.random, "set_seed", watched)
+    monkeypatch.setattr(reuse, "MOST_MODELS", 2)
+    shared = TracedModels()
+    for units, expected in zip((3, 4, 5), alone, strict=True):
+        assert_equal(train(shared, 1, {"units": units})[1], expected)
+        assert_equal(train(shared, 1, {"units": units})[1], expected)
+    assert emptied == [1]
+
+
 class Pretrained(MLP):
     """Weights that no initializer gives, drawn anew for each model."""
 
