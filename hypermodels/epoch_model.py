@@ -142,19 +142,20 @@ class EpochModel(keras.Model):
     def make_train_function(self, force: bool = False) -> Any:
         """Makes what `fit` calls once an epoch; the documented place to replace Keras's steps."""
         if self.train_function is None or force:
-            epoch = self._epoch if self.run_eagerly else _Traced(self._epoch)
+            epoch = self._epoch if self.run_eagerly else tf.function(self._epoch, autograph=False)
 
             def train_function(_: Any) -> dict[str, Any]:
                 state = self._state
                 rates, own = self._rates_of_steps()
                 self._show_trained()
-                order = tf.random.experimental.stateless_shuffle(
-                    tf.range(state.rows), seed=self.shuffle_seed
-                )
+                state.rates.assign(rates)
+                seed = tf.convert_to_tensor(self.shuffle_seed)
                 self.shuffle_seed.assign_add([0, 1])
+                # Of streamed rows the graph makes the order, as it is to know no number of rows.
+                order = seed if isinstance(state.element[0], Streamed) else _order(state.rows, seed)
                 batch = tf.constant(self.epoch_batch_size(), tf.int32)
                 try:
-                    logs = epoch(order, batch, tf.constant(rates, tf.float32), *state.element)
+                    logs = epoch(order, batch, *state.element)
                 finally:
                     if own is not None:
                         self.optimizer.learning_rate.assign(own)
@@ -203,9 +204,11 @@ class EpochModel(keras.Model):
         return isinstance(self.optimizer.learning_rate, keras.Variable)
 
     def _epoch(
-        self, order: Any, batch: Any, rates: Any, training: Any, validation: Any = None
+        self, order: Any, batch: Any, training: Any, validation: Any = None
     ) -> dict[str, Any]:
-        logs = self._train_epoch(order, batch, rates, training)
+        if isinstance(training, Streamed):
+            order = _order(training.rows, order)
+        logs = self._train_epoch(order, batch, training)
         if self.optimizer.use_ema:
             trained = self._state.keep_trained(self.trainable_weights)
             for kept, weight in zip(trained, self.trainable_weights, strict=True):
@@ -223,10 +226,8 @@ class EpochModel(keras.Model):
                 weight.assign(kept)
             state.shows_averages = False
 
-    def _train_epoch(
-        self, order: Any, batch: Any, rates: Any, data: Arrays | Streamed
-    ) -> dict[str, Any]:
-        weights = self.trainable_weights
+    def _train_epoch(self, order: Any, batch: Any, data: Arrays | Streamed) -> dict[str, Any]:
+        weights, rates = self.trainable_weights, tf.identity(self._state.rates)
 
         def step(number: Any, x: Any, y: Any, sample_weight: Any) -> tuple[Any, Any]:
             if self._sets_rate:
@@ -354,6 +355,8 @@ class _FitState:
         element: what an epoch is given: training rows and, if there are any, validation rows.
         keeps_metrics: whether what runs uses the variables of the metrics.
         built_metrics: those that have them.
+        rates: float32 variable of any length: the rate of each step of the epoch, which another
+            length must not trace anew.
         shared_metrics: what computes the metrics of whole epochs in their place, or None.
         shared_for: the metrics that it stands for.
         logs: of the epoch that has just been trained.
@@ -364,6 +367,7 @@ class _FitState:
 
     def __init__(self) -> None:
         self.built_metrics: list[Any] = []
+        self.rates = tf.Variable(tf.zeros(0), shape=(None,), dtype=tf.float32, trainable=False)
         self.shared_metrics: RowMetrics | None = None
         self.shared_for: list[Any] = []
         self.trained: list[Any] = []
@@ -392,37 +396,9 @@ class _FitState:
             stream.close()
 
 
-class _Traced:
-    """A function of an epoch, traced once for all arrays of the same shapes.
-
-    Unlike a `tf.function`, it is not traced anew where the number of steps is another.
-    """
-
-    def __init__(self, epoch: Callable[..., Any]) -> None:
-        self._epoch = tf.function(epoch, autograph=False)
-        self._traces: dict[Any, Any] = {}
-
-    def __call__(
-        self, order: Any, batch: Any, rates: Any, training: Any, validation: Any = None
-    ) -> Any:
-        rows = (training, validation)
-        if tf.config.functions_run_eagerly():
-            return self._epoch(order, batch, rates, *rows)
-        specs = tf.nest.map_structure(_spec, rows)
-        key = tuple(tf.nest.flatten(specs)), len(training)
-        if key not in self._traces:
-            in_order = None if isinstance(training, Streamed) else order.shape[0]
-            self._traces[key] = self._epoch.get_concrete_function(
-                tf.TensorSpec((in_order,), order.dtype),
-                _spec(batch),
-                tf.TensorSpec((None,), rates.dtype),
-                *specs,
-            )
-        return self._traces[key](order, batch, rates, *rows)
-
-
-def _spec(array: Any) -> Any:
-    return None if array is None else tf.TensorSpec(array.shape, array.dtype)
+def _order(rows: Any, seed: Any) -> Any:
+    """Shuffled row numbers."""
+    return tf.random.experimental.stateless_shuffle(tf.range(rows), seed=seed)
 
 
 def _float32(metric: WholeMetric) -> Callable[..., np.float32]:
