@@ -3,9 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
-import keras
-
-from hypermodels.fused_optimizers import FusedAdam, FusedSGD, TunableLion
+from hypermodels.fused_optimizers import (
+    FusedAdam,
+    FusedNadam,
+    FusedSGD,
+    ShortAdagrad,
+    ShortRMSprop,
+    TunableLion,
+)
 from hypermodels.tunables import tunable
 
 # Each takes the hyperparameters, and what all share: the learning rate and weight averaging. The
@@ -16,11 +21,11 @@ OPTIMIZERS: dict[str, Callable[..., Any]] = {
     "sgd": lambda _, **shared: FusedSGD(**shared),
     "momentum": lambda hp, **shared: FusedSGD(momentum=hp.get("momentum"), **shared),
     "nesterov": lambda hp, **shared: FusedSGD(momentum=hp.get("momentum"), nesterov=True, **shared),
-    "rmsprop": lambda _, **shared: keras.optimizers.RMSprop(**shared),
-    "adagrad": lambda _, **shared: keras.optimizers.Adagrad(**shared),
+    "rmsprop": lambda _, **shared: ShortRMSprop(**shared),
+    "adagrad": lambda _, **shared: ShortAdagrad(**shared),
     "adam": lambda _, **shared: FusedAdam(**shared),
     "adamw": lambda hp, **shared: FusedAdam(weight_decay=hp.get("weight_decay"), **shared),
-    "nadam": lambda _, **shared: keras.optimizers.Nadam(**shared),
+    "nadam": lambda _, **shared: FusedNadam(**shared),
     "lion": lambda hp, **shared: TunableLion(weight_decay=hp.get("weight_decay"), **shared),
 }
 TUNABLES = frozenset({"momentum", "weight_decay", "ema_momentum"})  # beside the learning rate

@@ -6,7 +6,13 @@ import keras
 import numpy as np
 import pytest
 
-from hypermodels.fused_optimizers import FusedAdam, FusedSGD
+from hypermodels.fused_optimizers import (
+    FusedAdam,
+    FusedNadam,
+    FusedSGD,
+    ShortAdagrad,
+    ShortRMSprop,
+)
 
 STEPS = 30
 PAIRS: dict[str, tuple[Any, Any]] = {
@@ -23,6 +29,17 @@ PAIRS: dict[str, tuple[Any, Any]] = {
         FusedAdam(0.05, global_clipnorm=0.5),
         keras.optimizers.Adam(0.05, global_clipnorm=0.5),
     ),
+    "nadam": (FusedNadam(0.05), keras.optimizers.Nadam(0.05)),
+    "nadam, other settings": (
+        FusedNadam(0.01, beta_1=0.8, beta_2=0.95, epsilon=1e-3, weight_decay=0.1),
+        keras.optimizers.Nadam(0.01, beta_1=0.8, beta_2=0.95, epsilon=1e-3, weight_decay=0.1),
+    ),
+    "nadam, clipped": (
+        FusedNadam(0.05, global_clipnorm=0.5),
+        keras.optimizers.Nadam(0.05, global_clipnorm=0.5),
+    ),
+    "adagrad": (ShortAdagrad(0.05), keras.optimizers.Adagrad(0.05)),
+    "rmsprop": (ShortRMSprop(0.05), keras.optimizers.RMSprop(0.05)),
     "sgd": (FusedSGD(0.1), keras.optimizers.SGD(0.1)),
     "momentum": (FusedSGD(0.05, momentum=0.9), keras.optimizers.SGD(0.05, momentum=0.9)),
     "nesterov": (

@@ -15,11 +15,11 @@ EXPECTED: dict[str, tuple[str, dict[str, Any], int, int]] = {
     "sgd": ("FusedSGD", {"momentum": 0.0, "nesterov": False, "weight_decay": None}, 0, 0),
     "momentum": ("FusedSGD", {"momentum": 0.7, "nesterov": False, "weight_decay": None}, 1, 0),
     "nesterov": ("FusedSGD", {"momentum": 0.7, "nesterov": True, "weight_decay": None}, 1, 0),
-    "rmsprop": ("RMSprop", {"momentum": 0.0, "weight_decay": None}, 1, 0),
-    "adagrad": ("Adagrad", {"weight_decay": None}, 1, 0),
+    "rmsprop": ("ShortRMSprop", {"momentum": 0.0, "weight_decay": None}, 1, 0),
+    "adagrad": ("ShortAdagrad", {"weight_decay": None}, 1, 0),
     "adam": ("FusedAdam", {"weight_decay": None}, 2, 0),
     "adamw": ("FusedAdam", {"weight_decay": 0.03}, 2, 0),
-    "nadam": ("Nadam", {"weight_decay": None}, 2, 1),
+    "nadam": ("FusedNadam", {"weight_decay": None}, 2, 1),
     "lion": ("TunableLion", {"weight_decay": 0.03}, 1, 0),
 }
 
