@@ -183,36 +183,13 @@ class FusedSGD(FusedOptimizer):
         return own | dict(super().get_config())
 
 
-class FusedNadam(FusedOptimizer):
-    """Nadam (Dozat 2016), as `keras.optimizers.Nadam`.
-
-    Args:
-        learning_rate: a number.
-        beta_1: decay rate of the first moment, in [0, 1).
-        beta_2: decay rate of the second moment, in [0, 1).
-        epsilon: added to the root of the second moment.
-        options: those of `keras.optimizers.Optimizer`.
-    """
-
-    def __init__(
-        self,
-        learning_rate: float = 0.001,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-7,
-        **options: Any,
-    ) -> None:
-        super().__init__(learning_rate=learning_rate, **options)
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
+class FusedNadam(FusedAdam):
+    """Nadam (Dozat 2016), as `keras.optimizers.Nadam`; its arguments are those of `FusedAdam`."""
 
     def build(self, variables: Sequence[Any]) -> None:
         """Creates the two moments of each variable, and the product of the momenta so far."""
         if not self.built:
             super().build(variables)
-            moments = self.add_optimizer_variables(variables, ["momentum", "velocity"])
-            self._moments = _by_variable(variables, zip(*moments, strict=True))
             self._product = self.add_variable((), initializer="ones", name="product")
 
     def begin_step(self) -> None:
@@ -221,7 +198,7 @@ class FusedNadam(FusedOptimizer):
         now, next_one = (self.beta_1 * (1.0 - 0.5 * tf.pow(0.96, s)) for s in (step, step + 1.0))
         product = self._product.value * now
         self._product.value.assign(product)
-        self._shared = (
+        self._terms = (
             next_one / (1.0 - product * next_one),
             (1.0 - now) / (1.0 - product),
             1.0 - tf.pow(self.beta_2, step),
@@ -231,7 +208,7 @@ class FusedNadam(FusedOptimizer):
         """Updates one variable and its moments."""
         momentum, velocity = (slot.value for slot in self._moments[variable.ref()])
         gradient = tf.convert_to_tensor(gradient)
-        of_momentum, of_gradient, correction = (tf.cast(x, variable.dtype) for x in self._shared)
+        of_momentum, of_gradient, correction = (tf.cast(x, variable.dtype) for x in self._terms)
         first = momentum + (gradient - momentum) * (1.0 - self.beta_1)
         second = velocity + (tf.square(gradient) - velocity) * (1.0 - self.beta_2)
         momentum.assign(first)
@@ -239,11 +216,6 @@ class FusedNadam(FusedOptimizer):
         step = of_momentum * first + of_gradient * gradient
         rate = tf.cast(learning_rate, variable.dtype)
         variable.assign_sub(rate * step / (tf.sqrt(second / correction) + self.epsilon))
-
-    def get_config(self) -> dict[str, Any]:
-        """Everything that the constructor takes."""
-        own = {"beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon}
-        return dict(super().get_config()) | own
 
 
 class ShortAdagrad(FusedOptimizer, keras.optimizers.Adagrad):
