@@ -95,9 +95,10 @@ class TemplateHyperModel(kt.HyperModel, ABC):
 
     def build(self, hp: kt.HyperParameters) -> keras.Model:
         """Builds and compiles the model that the values in `hp` describe."""
-        # Declared on a copy: Keras Tuner would build dozens of models just to discover the scopes
-        # of conditional hyperparameters that it sees opened in `hp`, although all are declared.
-        declared = hp.copy()
+        # Declared apart: Keras Tuner would build dozens of models just to discover the scopes of
+        # conditional hyperparameters that it sees opened in `hp`, although all are declared.
+        declared = kt.HyperParameters()
+        declared.values = dict(hp.values)
         self.declare_hyperparameters(declared)
         hp.merge(declared, overwrite=False)
         inputs = keras.Input((self.problem.features,))

@@ -60,6 +60,17 @@ class FusedOptimizer(keras.optimizers.Optimizer):
                 variable.assign(variable.constraint(variable))
         self.iterations.value.assign_add(1)
 
+    def add_variable_from_reference(
+        self, reference_variable: Any, name: str | None = None, initializer: Any = "zeros"
+    ) -> Any:
+        """Keras's own, but named as the reference is.
+
+        TensorFlow prepares the creation of a variable once for each name and shape, which takes
+        longer than the creation itself.
+        """
+        reference = reference_variable
+        return self.add_variable(reference.shape, initializer, reference.dtype, name=reference.name)
+
     def begin_step(self) -> None:
         """Computes what the updates of all variables in a step share."""
 

@@ -95,6 +95,7 @@ class SearchOracle(kt.Oracle):
         # The loop counts failures; Keras Tuner's own count raises while the oracle's lock is held.
         super().__init__(**arguments, max_consecutive_failed_trials=sys.maxsize)
         self.verbose = 0
+        self._space_config: list[dict[str, Any]] = []
         self.initial: Sequence[Mapping[str, Any]] = ()
         self.learn(Knowledge())
 
@@ -205,9 +206,19 @@ class SearchOracle(kt.Oracle):
         before = self._seed_state
         with _unlocked_after_an_error(self):
             trial = super().create_trial(tuner_id)
-        if trial.status != "RUNNING":
+        if trial.status == "RUNNING":
+            trial.hyperparameters = spaces.sharing(
+                self.hyperparameters, trial.hyperparameters.values
+            )
+        else:
             self._seed_state = before
         return trial
+
+    def space_config(self) -> list[dict[str, Any]]:
+        """The space as `keras_tuner.HyperParameters.get_config` describes it, for all to share."""
+        if len(self._space_config) != len(self.hyperparameters.space):
+            self._space_config = self.hyperparameters.get_config()["space"]
+        return self._space_config
 
     def get_state(self) -> dict[str, Any]:
         """Keras Tuner's state and the knowledge of an earlier run, if there is some."""
@@ -245,10 +256,9 @@ class SearchOracle(kt.Oracle):
         for trial in trials:
             values = trial["hyperparameters"]["values"]
             self._check(values)
-            # Copies, because Keras Tuner's `from_config` puts its own conditions into these.
-            own_space = [hp | {"config": dict(hp["config"])} for hp in space]
-            whole = {"space": own_space, "values": values}
-            self.trials[trial["trial_id"]] = Trial.from_state(trial | {"hyperparameters": whole})
+            known = Trial.from_state(trial | {"hyperparameters": {"space": [], "values": {}}})
+            known.hyperparameters = spaces.sharing(self.hyperparameters, dict(values))
+            self.trials[known.trial_id] = known
         self.set_state(copy.deepcopy(state))
         for values in (*(trial.values for trial in self.knowledge.trials), *self.knowledge.first):
             self._check(values)

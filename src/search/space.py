@@ -1,5 +1,6 @@
 """The search space: what a HyperModel declares, pinned and narrowed as the user asks."""
 
+import copy
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,33 @@ def restored(config: Mapping[str, Any]) -> kt.HyperParameters:
     """
     space = [hp | {"config": dict(hp["config"])} for hp in config["space"]]
     return kt.HyperParameters.from_config({"space": space, "values": config["values"]})
+
+
+def sharing(hp: kt.HyperParameters, values: dict[str, Any]) -> kt.HyperParameters:
+    """Hyperparameters with other values and the very space of `hp`.
+
+    What is added to the space of either, both have. Keras Tuner's own copies of a space take
+    milliseconds each, and most of the memory that a long search holds.
+    """
+    shared = copy.copy(hp)
+    shared.values = values
+    shared.active_scopes, shared.inactive_scopes = [], []
+    return shared
+
+
+class SpaceReader:
+    """Does what `restored` does, faster where the space is the one that was read before."""
+
+    def __init__(self) -> None:
+        self._config: list[dict[str, Any]] = []
+        self._read = kt.HyperParameters()
+
+    def read(self, config: Mapping[str, Any]) -> kt.HyperParameters:
+        """The hyperparameters that `get_config` described."""
+        grown = len(self._read.space) != len(self._config)  # a model was built that has more
+        if grown or self._config != config["space"]:
+            self._config, self._read = config["space"], restored(config)
+        return sharing(self._read, dict(config["values"]))
 
 
 def discover(hypermodel: Any, owner: str = "the HyperModel") -> kt.HyperParameters:

@@ -36,7 +36,7 @@ from src.search.failures import (
 )
 from src.search.prediction_time import prediction_seconds
 from src.search.seeds import trial_seed
-from src.search.space import restored
+from src.search.space import SpaceReader, restored
 from src.search.stopping import TrialInterruptedError
 from src.search.trial import FitResult, TrialResult, TrialSpec
 from src.search.weights import save_weights
@@ -121,6 +121,7 @@ class TrialRunner:
         self.stopping = stopping
         self.ending = ending
         self._traced = TracedModels()
+        self._spaces = SpaceReader()
         self._hypermodel_class = registry.load(HYPERMODELS, context.hypermodel, "hypermodel.name")
 
     def run(self, spec: TrialSpec) -> TrialResult:
@@ -141,7 +142,7 @@ class TrialRunner:
         first, plan, limits = spec.first_execution, self.context.plan, self.context.limits
         cutter = Cutter(spec, plan, limits, self.ending, len(before))
         recorder = EpochRecorder(plan.monitor, limits, clock, cutter, before)
-        hp = hyperparameters_of(spec)
+        hp = self._spaces.read(spec.hyperparameters)
         declared = len(hp.space)
         reason = trace = ""
         rejected = False

@@ -26,11 +26,10 @@ def trial_spec(
         oracle: the search's.
         hypermodel: the search's.
     """
-    hyperparameters = trial.hyperparameters.get_config()
     # Bayesian optimisation proposes NumPy numbers, which YAML and others cannot write.
     values = {
         name: value.item() if isinstance(value, np.generic) else value
-        for name, value in hyperparameters["values"].items()
+        for name, value in trial.hyperparameters.values.items()
     }
     parent_id = values.get("tuner/trial_id")
     bracket = values.get("tuner/bracket")
@@ -40,7 +39,7 @@ def trial_spec(
         trial_id=trial.trial_id,
         root_id=earlier[parent_id].root_id if parent_id else trial.trial_id,
         parent_id=parent_id,
-        hyperparameters=hyperparameters | {"values": values},
+        hyperparameters={"space": oracle.space_config(), "values": values},
         initial_epoch=values.get("tuner/initial_epoch", 0),
         epochs=values.get("tuner/epochs", config.training.epochs),
         executions=config.tuner.executions_per_trial,

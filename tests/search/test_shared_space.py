@@ -1,0 +1,128 @@
+"""Trials hold their values, and the space once for all of them."""
+
+import gc
+import json
+import tracemalloc
+from collections.abc import Callable
+from typing import Any
+
+import keras_tuner as kt
+import pytest
+
+from hypermodels.mlp import MLP
+from hypermodels.problem import Problem
+from src.config import load_config
+from src.search import narrowing
+from src.search.oracles import HyperbandOracle, RandomOracle
+from src.search.space import SpaceReader, default_values, restored
+from src.search.trial_specs import trial_spec
+
+HYPERMODEL = MLP(Problem("multiclass", 4, 3, 100))
+MOST_KB = 8  # of a trial, beside what its epochs take
+
+
+def space() -> kt.HyperParameters:
+    hp = kt.HyperParameters()
+    HYPERMODEL.declare_hyperparameters(hp)
+    return narrowing.narrow(hp, {}, MLP.limits())
+
+
+def make(oracle_class: Any) -> Any:
+    config = load_config("default", ["tuner.max_trials=1000"])
+    return oracle_class.from_config(
+        config,
+        objective=kt.Objective("val_loss", "min"),
+        hyperparameters=space(),
+        seed=7,
+    )
+
+
+def spec_of(oracle: Any, trial: Any) -> Any:
+    return trial_spec(trial, {}, load_config("default"), oracle, HYPERMODEL)
+
+
+def kilobytes_per_trial(grow: Callable[[], Any], trials: int) -> float:
+    gc.collect()
+    tracemalloc.start()
+    try:
+        kept = grow()
+        gc.collect()
+        size, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept
+    return size / 1024 / trials
+
+
+def test_a_trial_is_a_few_kilobytes_also_when_it_is_restored() -> None:
+    oracle = make(RandomOracle)
+    spec_of(oracle, oracle.create_trial("slot0"))
+
+    def propose(count: int = 40) -> list[Any]:
+        return [spec_of(oracle, oracle.create_trial(f"slot{n}")) for n in range(1, count + 1)]
+
+    assert kilobytes_per_trial(propose, 40) < MOST_KB
+
+    def no_space(trial: Any) -> dict[str, Any]:
+        values = {"values": trial.hyperparameters.values}
+        state: dict[str, Any] = json.loads(json.dumps(trial.get_state()))
+        return state | {"hyperparameters": values}
+
+    state = json.loads(json.dumps(oracle.get_state()))
+    trials = [no_space(trial) for trial in oracle.trials.values()]
+    other = make(RandomOracle)
+
+    def restore() -> list[Any]:
+        other.restore(state, trials)
+        return [spec_of(other, trial) for trial in other.trials.values()]
+
+    assert kilobytes_per_trial(restore, 41) < MOST_KB + 2  # and the state itself
+    before = {name: trial.get_state() for name, trial in oracle.trials.items()}
+    assert {name: trial.get_state() for name, trial in other.trials.items()} == before
+
+
+@pytest.mark.parametrize("oracle_class", [RandomOracle, HyperbandOracle])
+def test_specs_describe_what_keras_tuner_does(oracle_class: Any) -> None:
+    oracle = make(oracle_class)
+    for slot in ("slot0", "slot1", "slot2"):
+        trial = oracle.create_trial(slot)
+        known = trial.hyperparameters.get_config()
+        assert spec_of(oracle, trial).hyperparameters == known
+        assert known["space"] == space().get_config()["space"]
+
+
+def test_values_of_one_trial_are_not_anothers() -> None:
+    oracle = make(RandomOracle)
+    first, second = oracle.create_trial("slot0"), oracle.create_trial("slot1")
+    before = dict(second.hyperparameters.values)
+    first.hyperparameters.values["units"] = 17
+    assert second.hyperparameters.values == before
+    assert oracle.hyperparameters.values.get("units") != 17
+
+
+def test_a_reader_gives_what_keras_tuner_restores() -> None:
+    reader = SpaceReader()
+    other = kt.HyperParameters()
+    other.Int("units", 1, 9)
+    for hp in (space(), space(), other, space()):
+        hp.values["units"] = 5
+        config = json.loads(json.dumps(hp.get_config()))
+        read = reader.read(config)
+        assert read.get_config() == restored(config).get_config()
+        assert read.get("units") == 5
+
+
+def test_what_a_model_adds_to_one_trial_the_next_one_has_not() -> None:
+    declared = space()
+    values = default_values(declared.space) | {"optimizer": "adam"}
+    reader, config = SpaceReader(), declared.get_config() | {"values": values}
+    first = reader.read(config)
+    with first.conditional_scope("optimizer", ["adam"]):
+        first.Float("found", 0.0, 1.0)
+    first.values["units"] = 21
+    second = reader.read(config)
+    assert "found" in first
+    assert "found" not in second
+    assert len(second.space) == len(config["space"])
+    assert second.get("units") == values["units"] != 21
+    assert not second.active_scopes
