@@ -84,10 +84,16 @@ class EpochModel(keras.Model):
                 batch; they may then be anything that `RowStream.open` takes. Otherwise they are
                 held in memory as tensors.
             fit_arguments: `epochs`, `initial_epoch`, `callbacks` and `verbose`, as for `fit`.
+
+        Raises:
+            ValueError: if the model has several outputs, or one that is not float32.
         """
         state = self._state
+        if [output.dtype for output in self.outputs] != ["float32"]:
+            found = ", ".join(f"{one.name} ({one.dtype})" for one in self.outputs)
+            raise ValueError(f"an EpochModel has one output, of float32; this one has {found}")
         if state.built_metrics != self.metrics and (stream or self._shared_metrics is None):
-            self.build_losses_and_metrics()
+            self.build_losses_and_metrics(training[1])
             state.built_metrics = self.metrics
         self.step_rates.assign(tf.zeros(0))
         element: tuple[Any, ...] = (training,) if validation is None else (training, validation)
@@ -131,10 +137,14 @@ class EpochModel(keras.Model):
         """
         return tunables_of(self)
 
-    def build_losses_and_metrics(self) -> None:
-        """Creates the variables of the compiled loss and metrics, which a trace must find."""
+    def build_losses_and_metrics(self, labels: Any) -> None:
+        """Creates the variables of the compiled loss and metrics, which a trace must find.
+
+        Args:
+            labels: an array or tensor like those to train on; its values do not matter.
+        """
         y_pred = tf.zeros((2, *self.output_shape[1:]))
-        y = tf.zeros((2, 1)) if self.output_shape[-1] == 1 else tf.zeros((2,), tf.int32)
+        y = tf.zeros((2, *labels.shape[1:]), labels.dtype)
         self.compute_loss(x=None, y=y, y_pred=y_pred)
         self.compute_metrics(None, y, y_pred)
         self.reset_metrics()
@@ -146,6 +156,11 @@ class EpochModel(keras.Model):
 
             def train_function(_: Any) -> dict[str, Any]:
                 state = self._state
+                if not state.element:
+                    raise RuntimeError(
+                        "an EpochModel trains whole epochs: call fit_epochs((x, y)) instead of fit "
+                        "or train_on_batch"
+                    )
                 rates, own = self._rates_of_steps()
                 self._show_trained()
                 state.rates.assign(rates)
@@ -155,7 +170,7 @@ class EpochModel(keras.Model):
                 order = seed if isinstance(state.element[0], Streamed) else _order(state.rows, seed)
                 batch = tf.constant(self.epoch_batch_size(), tf.int32)
                 try:
-                    logs = epoch(order, batch, *state.element)
+                    logs = epoch(self._sets_rate, order, batch, *state.element)
                 finally:
                     if own is not None:
                         self.optimizer.learning_rate.assign(own)
@@ -204,11 +219,11 @@ class EpochModel(keras.Model):
         return isinstance(self.optimizer.learning_rate, keras.Variable)
 
     def _epoch(
-        self, order: Any, batch: Any, training: Any, validation: Any = None
+        self, sets_rate: bool, order: Any, batch: Any, training: Any, validation: Any = None
     ) -> dict[str, Any]:
         if isinstance(training, Streamed):
             order = _order(training.rows, order)
-        logs = self._train_epoch(order, batch, training)
+        logs = self._train_epoch(sets_rate, order, batch, training)
         if self.optimizer.use_ema:
             trained = self._state.keep_trained(self.trainable_weights)
             for kept, weight in zip(trained, self.trainable_weights, strict=True):
@@ -226,16 +241,20 @@ class EpochModel(keras.Model):
                 weight.assign(kept)
             state.shows_averages = False
 
-    def _train_epoch(self, order: Any, batch: Any, data: Arrays | Streamed) -> dict[str, Any]:
+    def _train_epoch(
+        self, sets_rate: bool, order: Any, batch: Any, data: Arrays | Streamed
+    ) -> dict[str, Any]:
         weights, rates = self.trainable_weights, tf.identity(self._state.rates)
 
         def step(number: Any, x: Any, y: Any, sample_weight: Any) -> tuple[Any, Any]:
-            if self._sets_rate:
+            if sets_rate:
                 self.optimizer.learning_rate.assign(tf.gather(rates, number))
             with tf.GradientTape() as tape:
                 y_pred = self(x, training=True)
                 loss = self.compute_loss(x, y, y_pred, sample_weight, training=True)
-            self.optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights, strict=True))
+                scaled = self.optimizer.scale_loss(loss)
+            gradients = tape.gradient(scaled, weights)
+            self.optimizer.apply_gradients(zip(gradients, weights, strict=True))
             return y_pred, loss
 
         return self._loop(step, data, self._state.streams[0], order, batch, tf.size(rates))
@@ -361,6 +380,7 @@ class _FitState:
         shared_for: the metrics that it stands for.
         logs: of the epoch that has just been trained.
         trained: the weights as trained, while their averages are in the model.
+        trained_ids: of the weights that those belong to.
         shows_averages: whether they are.
         streams: of the training and of the validation rows.
     """
@@ -371,6 +391,7 @@ class _FitState:
         self.shared_metrics: RowMetrics | None = None
         self.shared_for: list[Any] = []
         self.trained: list[Any] = []
+        self.trained_ids: list[int] = []
         self.streams = (RowStream(), RowStream())
         self.begin(rows=0, stream=True)
 
@@ -384,7 +405,8 @@ class _FitState:
 
     def keep_trained(self, weights: Sequence[Any]) -> list[Any]:
         """Returns variables that take the weights as trained."""
-        if not self.trained:
+        if [id(weight) for weight in weights] != self.trained_ids:  # some may have been frozen
+            self.trained_ids = [id(weight) for weight in weights]
             with tf.init_scope():
                 self.trained = [tf.Variable(weight.value, trainable=False) for weight in weights]
         return self.trained

@@ -46,7 +46,9 @@ class FusedOptimizer(keras.optimizers.Optimizer):
 
     def apply(self, grads: Sequence[Any], trainable_variables: Sequence[Any] | None = None) -> None:
         """Decays and updates every variable, as Keras does with more operations."""
-        variables, simple = trainable_variables, self._simple and self.built
+        variables, simple = trainable_variables, self._simple
+        if variables is not None and not self.built:
+            self.build(list(variables))
         self.begin_step()
         if variables is None or not simple or None in grads or tf.distribute.has_strategy():
             super().apply(grads, variables)
@@ -60,19 +62,13 @@ class FusedOptimizer(keras.optimizers.Optimizer):
                 variable.assign(variable.constraint(variable))
         self.iterations.value.assign_add(1)
 
-    def add_variable_from_reference(
-        self, reference_variable: Any, name: str | None = None, initializer: Any = "zeros"
-    ) -> Any:
-        """Keras's own, but named as the reference is.
-
-        TensorFlow prepares the creation of a variable once for each name and shape, which takes
-        longer than the creation itself.
-        """
-        reference = reference_variable
-        return self.add_variable(reference.shape, initializer, reference.dtype, name=reference.name)
-
     def begin_step(self) -> None:
         """Computes what the updates of all variables in a step share."""
+
+    def next_step(self) -> Any:
+        """The number of the update that comes next, from 1; a float32 scalar."""
+        done = self.iterations  # no variable where gradients are accumulated
+        return tf.cast((done.value if isinstance(done, keras.Variable) else done) + 1, tf.float32)
 
     def get_config(self) -> dict[str, Any]:
         """Everything that the constructor takes, with the values that variables have now."""
@@ -113,7 +109,7 @@ class FusedAdam(FusedOptimizer):
 
     def begin_step(self) -> None:
         """Raises the decay rates to the power of the step's number, from 1."""
-        step = tf.cast(self.iterations.value + 1, tf.float32)
+        step = self.next_step()
         settings = {"beta1": self.beta_1, "beta2": self.beta_2, "epsilon": self.epsilon}
         self._shared = {name: tf.constant(value, tf.float32) for name, value in settings.items()}
         for name in ("beta1", "beta2"):
@@ -195,7 +191,19 @@ class FusedSGD(FusedOptimizer):
 
 
 class FusedNadam(FusedAdam):
-    """Nadam (Dozat 2016), as `keras.optimizers.Nadam`; its arguments are those of `FusedAdam`."""
+    """Nadam (Dozat 2016), as `keras.optimizers.Nadam`; its arguments are those of `FusedAdam`.
+
+    Raises:
+        ValueError: if `gradient_accumulation_steps` is given: its product is one of all steps.
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        if options.get("gradient_accumulation_steps"):
+            raise ValueError(
+                "gradient_accumulation_steps is not available with FusedNadam; valid: None, or "
+                "keras.optimizers.Nadam"
+            )
+        super().__init__(*args, **options)
 
     def build(self, variables: Sequence[Any]) -> None:
         """Creates the two moments of each variable, and the product of the momenta so far."""
@@ -205,7 +213,7 @@ class FusedNadam(FusedAdam):
 
     def begin_step(self) -> None:
         """Computes the weights of momentum and gradient, and the correction of the velocity."""
-        step = tf.cast(self.iterations.value + 1, tf.float32)
+        step = self.next_step()
         now, next_one = (self.beta_1 * (1.0 - 0.5 * tf.pow(0.96, s)) for s in (step, step + 1.0))
         product = self._product.value * now
         self._product.value.assign(product)

@@ -131,7 +131,8 @@ class _Kept:
 
     def _parts(self) -> tuple[Any, ...]:
         trainable = tuple(variable.trainable for variable in self.model.weights)
-        return id(self.model.optimizer), id(self.model.loss), trainable
+        optimizer = self.model.optimizer
+        return id(optimizer), type(optimizer.learning_rate), id(self.model.loss), trainable
 
 
 def _build(hypermodel: Any, hp: kt.HyperParameters, seed: int, *, plain: bool) -> _Kept:

@@ -32,4 +32,5 @@ def _parts(model: Any) -> Iterator[Any]:
     yield from model.layers
     for variable in model.trainable_variables:
         yield getattr(variable, "regularizer", None)
-    yield from (model.optimizer, model.loss)
+    # Under mixed precision Keras wraps the optimizer.
+    yield from (getattr(model.optimizer, "inner_optimizer", model.optimizer), model.loss)

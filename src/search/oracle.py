@@ -41,6 +41,7 @@ class SearchOracle(kt.Oracle):
         uses_knowledge: whether proposals depend on `knowledge` too, trials of an earlier run.
     """
 
+    hyperparameters: kt.HyperParameters
     _seed_state: int
     _tried_so_far: set[str]
     exhausted: ClassVar[str] = "no point was found that has not been tried"
@@ -95,7 +96,7 @@ class SearchOracle(kt.Oracle):
         # The loop counts failures; Keras Tuner's own count raises while the oracle's lock is held.
         super().__init__(**arguments, max_consecutive_failed_trials=sys.maxsize)
         self.verbose = 0
-        self._space_config: list[dict[str, Any]] = []
+        self._described: tuple[list[Any], list[dict[str, Any]]] = ([], [])
         self.initial: Sequence[Mapping[str, Any]] = ()
         self.learn(Knowledge())
 
@@ -214,11 +215,26 @@ class SearchOracle(kt.Oracle):
             self._seed_state = before
         return trial
 
-    def space_config(self) -> list[dict[str, Any]]:
-        """The space as `keras_tuner.HyperParameters.get_config` describes it, for all to share."""
-        if len(self._space_config) != len(self.hyperparameters.space):
-            self._space_config = self.hyperparameters.get_config()["space"]
-        return self._space_config
+    def describe_space(self, hp: kt.HyperParameters) -> list[dict[str, Any]]:
+        """What `hp.get_config()` gives for the space, the same list for trials of the same space.
+
+        Args:
+            hp: hyperparameters of a trial.
+        """
+        space, described = self._described
+        if space != hp.space:  # compares which objects they are
+            described = hp.get_config()["space"]
+            self._described = list(hp.space), described
+        return described
+
+    def update_space(self, hyperparameters: kt.HyperParameters) -> None:
+        """Keras Tuner's, but for the trials there are, whose space stays as it was.
+
+        In a grown one Keras Tuner would make up values for what their models never had.
+        """
+        if spaces.has_more(hyperparameters, self.hyperparameters):
+            self.hyperparameters = self.hyperparameters.copy()
+        super().update_space(hyperparameters)
 
     def get_state(self) -> dict[str, Any]:
         """Keras Tuner's state and the knowledge of an earlier run, if there is some."""
@@ -260,6 +276,11 @@ class SearchOracle(kt.Oracle):
             known.hyperparameters = spaces.sharing(self.hyperparameters, dict(values))
             self.trials[known.trial_id] = known
         self.set_state(copy.deepcopy(state))
+        running = {trial.trial_id for trial in self.ongoing_trials.values()}
+        for known in self.trials.values():
+            if known.trial_id not in running:  # those need not have what others have found
+                values = known.hyperparameters.values
+                known.hyperparameters = spaces.sharing(self.hyperparameters, values)
         for values in (*(trial.values for trial in self.knowledge.trials), *self.knowledge.first):
             self._check(values)
 

@@ -25,6 +25,7 @@ CHANGEABLE = (
     "training.save_every",
 )
 """Settings that a resumed search may change; those that end in a dot stand for a section."""
+FIXED = ("run.threads",)  # though it is in such a section: the last digits of scores depend on it
 
 
 @dataclass(frozen=True)
@@ -205,7 +206,8 @@ def _config(
         raise UserError(
             f"--resume {run.path}: these settings would make it another search:\n"
             + "\n".join(changed)
-            + f"\nA resumed search may change {allowed}; for anything else start a new run"
+            + f"\nA resumed search may change {allowed}, but not {', '.join(FIXED)}; for anything "
+            + "else start a new run"
             + (f"\n{_hint(run)}" if source is None and _changed(run, saved) else "")
         )
     return config
@@ -251,7 +253,8 @@ def _hint(run: RunDirectory) -> str:
 
 
 def _may_change(key: str) -> bool:
-    return any(key == name or (name[-1] == "." and key.startswith(name)) for name in CHANGEABLE)
+    named = any(key == name or (name[-1] == "." and key.startswith(name)) for name in CHANGEABLE)
+    return named and key not in FIXED
 
 
 def _difference(then: Any, now: Any) -> str:

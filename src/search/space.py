@@ -28,13 +28,21 @@ def restored(config: Mapping[str, Any]) -> kt.HyperParameters:
 def sharing(hp: kt.HyperParameters, values: dict[str, Any]) -> kt.HyperParameters:
     """Hyperparameters with other values and the very space of `hp`.
 
-    What is added to the space of either, both have. Keras Tuner's own copies of a space take
-    milliseconds each, and most of the memory that a long search holds.
+    Keras Tuner's own copies of a space take milliseconds each, and most of the memory that a long
+    search holds. What is added to the space of either, both have.
     """
     shared = copy.copy(hp)
     shared.values = values
     shared.active_scopes, shared.inactive_scopes = [], []
     return shared
+
+
+def has_more(hp: kt.HyperParameters, known: kt.HyperParameters) -> bool:
+    """Whether a space has hyperparameters that another one has not, under their conditions."""
+    conditions: dict[str, list[Any]] = {}
+    for one in known.space:
+        conditions.setdefault(one.name, []).append(one.conditions)
+    return any(one.conditions not in conditions.get(one.name, ()) for one in hp.space)
 
 
 class SpaceReader:

@@ -39,7 +39,10 @@ def trial_spec(
         trial_id=trial.trial_id,
         root_id=earlier[parent_id].root_id if parent_id else trial.trial_id,
         parent_id=parent_id,
-        hyperparameters={"space": oracle.space_config(), "values": values},
+        hyperparameters={
+            "space": oracle.describe_space(trial.hyperparameters),
+            "values": values,
+        },
         initial_epoch=values.get("tuner/initial_epoch", 0),
         epochs=values.get("tuner/epochs", config.training.epochs),
         executions=config.tuner.executions_per_trial,

@@ -255,7 +255,7 @@ def test_one_trace_serves_all_epochs_batch_sizes_and_fits() -> None:
 
 def test_losses_and_metrics_are_built_before_the_first_trace() -> None:
     model = network(EpochModel)
-    model.build_losses_and_metrics()
+    model.build_losses_and_metrics(data()[1])
     built = len(model.metrics_variables)
     assert built > 1
     assert all(float(keras.ops.sum(variable)) == 0 for variable in model.metrics_variables)

@@ -130,6 +130,7 @@ def test_a_larger_budget_goes_on_as_if_it_had_been_there_from_the_start(
         ("tuner.executions_per_trial=2", "tuner.executions_per_trial: 2, but was 1"),
         ("objective.name=val_log_loss", 'objective.name: "val_log_loss", but was "auto"'),
         ("training.epochs=9", "training.epochs: 9, but was 3"),
+        ("run.threads=2", "run.threads: 2, but was 1"),
     ],
 )
 def test_what_would_make_it_another_search_is_refused(

@@ -41,6 +41,12 @@ def spec_of(oracle: Any, trial: Any) -> Any:
     return trial_spec(trial, {}, load_config("default"), oracle, HYPERMODEL)
 
 
+def without_space(trial: Any) -> dict[str, Any]:
+    """The state of a trial as a snapshot holds it."""
+    state: dict[str, Any] = json.loads(json.dumps(trial.get_state()))
+    return state | {"hyperparameters": {"values": trial.hyperparameters.values}}
+
+
 def kilobytes_per_trial(grow: Callable[[], Any], trials: int) -> float:
     gc.collect()
     tracemalloc.start()
@@ -63,13 +69,8 @@ def test_a_trial_is_a_few_kilobytes_also_when_it_is_restored() -> None:
 
     assert kilobytes_per_trial(propose, 40) < MOST_KB
 
-    def no_space(trial: Any) -> dict[str, Any]:
-        values = {"values": trial.hyperparameters.values}
-        state: dict[str, Any] = json.loads(json.dumps(trial.get_state()))
-        return state | {"hyperparameters": values}
-
     state = json.loads(json.dumps(oracle.get_state()))
-    trials = [no_space(trial) for trial in oracle.trials.values()]
+    trials = [without_space(trial) for trial in oracle.trials.values()]
     other = make(RandomOracle)
 
     def restore() -> list[Any]:
@@ -98,6 +99,53 @@ def test_values_of_one_trial_are_not_anothers() -> None:
     first.hyperparameters.values["units"] = 17
     assert second.hyperparameters.values == before
     assert oracle.hyperparameters.values.get("units") != 17
+
+
+class Growing:
+    """Two trials run, and the model of the first one has a hyperparameter that none knew."""
+
+    def __init__(self, oracle: Any) -> None:
+        self.oracle = oracle
+        self.first, self.second = oracle.create_trial("slot0"), oracle.create_trial("slot1")
+        self.values = dict(self.second.hyperparameters.values)
+        self.space = len(space().space)
+        grown = restored(self.first.hyperparameters.get_config())
+        grown.Float("found", 0.0, 1.0, default=0.25)
+        self.first.hyperparameters = grown
+        self.end(self.first)
+
+    def end(self, trial: Any) -> None:
+        trial.status = "COMPLETED"
+        self.oracle.update_trial(trial.trial_id, {"val_loss": 0.5})
+        self.oracle.end_trial(trial)
+
+
+def test_a_trial_that_runs_gets_no_value_for_what_another_one_found() -> None:
+    growing = Growing(make(RandomOracle))
+    oracle, second = growing.oracle, growing.second
+    assert len(second.hyperparameters.space) == growing.space
+    growing.end(second)
+    assert oracle.trials["0001"].hyperparameters.values == growing.values
+    third = oracle.create_trial("slot2")
+    assert 0 <= third.hyperparameters.get("found") <= 1
+    assert len(spec_of(oracle, third).hyperparameters["space"]) == growing.space + 1
+    assert len(spec_of(oracle, second).hyperparameters["space"]) == growing.space
+
+
+def test_nor_does_one_that_is_restored() -> None:
+    growing = Growing(make(RandomOracle))
+    state = json.loads(json.dumps(growing.oracle.get_state()))
+    other = make(RandomOracle)
+    other.restore(state, [without_space(trial) for trial in growing.oracle.trials.values()])
+    first, second = other.trials.values()
+    assert first.get_state() == growing.first.get_state()
+    assert second.get_state() == growing.second.get_state()
+    assert len(spec_of(other, first).hyperparameters["space"]) == growing.space + 1
+    second.status = "COMPLETED"
+    other.update_trial("0001", {"val_loss": 0.5})
+    other.end_trial(second)
+    assert second.hyperparameters.values == growing.values
+    assert "found" in other.create_trial("slot2").hyperparameters
 
 
 def test_a_reader_gives_what_keras_tuner_restores() -> None:
