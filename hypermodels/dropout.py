@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from hypermodels.tunables import tunable
 
+NEXT = (0, 1)  # from the state of a seed generator to the following one
 PHILOX = 1  # TensorFlow's number of the algorithm that `tf.random.stateless_uniform` uses
 
 
@@ -44,7 +45,11 @@ class Dropout(keras.layers.Layer):
         """Returns a tensor of the shape of `inputs`."""
         if not training:
             return inputs
-        key, counter = tf.raw_ops.StatelessRandomGetKeyCounter(seed=self.seed_generator.next())
+        # What the generator's `next` does, with half as many operations.
+        state = self.seed_generator.state
+        seed = tf.convert_to_tensor(state)
+        state.assign(seed + NEXT)
+        key, counter = tf.raw_ops.StatelessRandomGetKeyCounter(seed=seed)
         noise = tf.raw_ops.StatelessRandomUniformV2(
             shape=tf.shape(inputs), key=key, counter=counter, alg=PHILOX, dtype=inputs.dtype
         )

@@ -44,6 +44,24 @@ def test_the_seed_is_drawn_as_keras_draws_it() -> None:
     assert Dropout(0.5, seed=7).seed_generator.state.numpy().tolist() == [7, 0]
 
 
+@pytest.mark.parametrize("stateless", [False, True])
+def test_the_state_goes_on_as_that_of_keras_does(stateless: bool) -> None:
+    layer, own = Dropout(0.5, seed=7), keras.layers.Dropout(0.5, seed=7)
+    states = []
+    for one in (layer, own):
+        state = [one.seed_generator.state.numpy()]
+        for _ in range(3):
+            if stateless:
+                _, state = one.stateless_call([], state, ONES, training=True)
+            else:
+                one(ONES, training=True)
+        state = state if stateless else [one.seed_generator.state]
+        states.append(keras.ops.convert_to_numpy(state[0]).tolist())
+        if stateless:
+            assert one.seed_generator.state.numpy().tolist() == [7, 0]
+    assert states == [[7, 3], [7, 3]]
+
+
 @pytest.mark.parametrize("rate", [-0.1, 1.0, float("nan")])
 def test_a_senseless_rate_is_refused(rate: float) -> None:
     with pytest.raises(ValueError, match="rate must be at least 0 and below 1, but got"):
