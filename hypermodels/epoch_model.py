@@ -86,12 +86,18 @@ class EpochModel(keras.Model):
             fit_arguments: `epochs`, `initial_epoch`, `callbacks` and `verbose`, as for `fit`.
 
         Raises:
-            ValueError: if the model has several outputs, or one that is not float32.
+            ValueError: if the model has several outputs, or one that is not float32, or was
+                compiled under the policy `mixed_float16`.
         """
         state = self._state
         if [output.dtype for output in self.outputs] != ["float32"]:
             found = ", ".join(f"{one.name} ({one.dtype})" for one in self.outputs)
             raise ValueError(f"an EpochModel has one output, of float32; this one has {found}")
+        if isinstance(self.optimizer, keras.optimizers.LossScaleOptimizer):
+            raise ValueError(
+                "an EpochModel does not train under the policy mixed_float16; valid: float32, and "
+                "mixed_bfloat16 with an output of float32"
+            )
         if state.built_metrics != self.metrics and (stream or self._shared_metrics is None):
             self.build_losses_and_metrics(training[1])
             state.built_metrics = self.metrics

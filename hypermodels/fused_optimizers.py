@@ -15,8 +15,6 @@ import tensorflow as tf
 
 from hypermodels.tunables import tunable
 
-SIMPLE_OPTIONS = {"name", "weight_decay", "beta_1", "beta_2"}
-
 
 class FusedOptimizer(keras.optimizers.Optimizer):
     """What the optimizers here share: a short `apply`, and the weight decay as a variable.
@@ -37,7 +35,9 @@ class FusedOptimizer(keras.optimizers.Optimizer):
         super().__init__(learning_rate=learning_rate, weight_decay=decay, **options)
         self.tunables = {} if decay is None else {"weight_decay": decay}
         # Clipping, moving averages and the like are Keras's business.
-        self._simple = not {name for name, value in options.items() if value} - SIMPLE_OPTIONS
+        limits = (self.clipnorm, self.clipvalue, self.global_clipnorm)
+        others = (self.use_ema, self.loss_scale_factor, self.gradient_accumulation_steps)
+        self._simple = not any((*limits, *others))
 
     def exclude_from_weight_decay(self, *args: Any, **kwargs: Any) -> None:
         """Keras's own."""

@@ -32,5 +32,4 @@ def _parts(model: Any) -> Iterator[Any]:
     yield from model.layers
     for variable in model.trainable_variables:
         yield getattr(variable, "regularizer", None)
-    # Under mixed precision Keras wraps the optimizer.
-    yield from (getattr(model.optimizer, "inner_optimizer", model.optimizer), model.loss)
+    yield from (model.optimizer, model.loss)

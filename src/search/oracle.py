@@ -96,6 +96,7 @@ class SearchOracle(kt.Oracle):
         # The loop counts failures; Keras Tuner's own count raises while the oracle's lock is held.
         super().__init__(**arguments, max_consecutive_failed_trials=sys.maxsize)
         self.verbose = 0
+        self._declared = list(self.hyperparameters.space)  # builds may find more
         self._described: tuple[list[Any], list[dict[str, Any]]] = ([], [])
         self.initial: Sequence[Mapping[str, Any]] = ()
         self.learn(Knowledge())
@@ -133,15 +134,26 @@ class SearchOracle(kt.Oracle):
         A default beside the values of its hyperparameter, such as between two steps, is moved to
         the nearest of them.
         """
-        due = (v for v in self.firsts() if self._compute_values_hash(v) not in self._tried_so_far)
-        return next(due, None)
+        return next((values for values in self.firsts() if not self._has_had(values)), None)
+
+    def _has_had(self, values: dict[str, Any]) -> bool:
+        """Whether a trial has had values of what was declared, with whatever a build found."""
+        if self._compute_values_hash(values) in self._tried_so_far:
+            return True
+        return self._has_grown and any(
+            values.items() <= trial.hyperparameters.values.items() for trial in self.trials.values()
+        )
+
+    @property
+    def _has_grown(self) -> bool:
+        return len(self.hyperparameters.space) > len(self._declared)
 
     def firsts(self) -> list[dict[str, Any]]:
         """What comes before all else: what the user wants, the best that is known, the default.
 
         Each once; the default is left out where its score is known.
         """
-        space = self.hyperparameters.space
+        space = self._declared
         wanted = [*self.initial, *self.knowledge.first]
         if self._compute_values_hash(spaces.default_values(space)) not in self._known:
             wanted.append({})
@@ -178,9 +190,15 @@ class SearchOracle(kt.Oracle):
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         """What Keras Tuner asks for: what comes first, then what `propose` gives."""
         first = self.first_due() if self.default_first else None
-        if first is not None:
-            return {"status": "RUNNING", "values": first}
-        return self.propose(trial_id)
+        if first is None:
+            response = self.propose(trial_id)
+        else:
+            response = {"status": "RUNNING", "values": first}
+        if response["status"] == "RUNNING" and self._has_grown:
+            # Keras Tuner would make up what is missing, from no seed.
+            values = response["values"]
+            response["values"] = spaces.default_values(self.hyperparameters.space, values) | values
+        return response
 
     def propose(self, trial_id: str) -> dict[str, Any]:
         """The values of a trial, as Keras Tuner documents it for `Oracle.populate_space`.

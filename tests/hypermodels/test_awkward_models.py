@@ -6,8 +6,9 @@ import keras
 import numpy as np
 import pytest
 
+from hypermodels.dropout import Dropout
 from hypermodels.epoch_model import EpochModel
-from hypermodels.fused_optimizers import FusedSGD
+from hypermodels.fused_optimizers import FusedAdam, FusedNadam, FusedSGD
 from tests.hypermodels.test_epoch_model import CLASSES, FEATURES, data, fit, linear
 
 RATE = 0.5
@@ -45,11 +46,48 @@ def test_an_optimizers_scale_of_the_loss_cancels_out() -> None:
 
 
 def test_a_schedule_that_comes_after_a_fit_is_followed() -> None:
-    model, known = linear(), linear()
-    fit(model, data(), 16, epochs=1)
-    fit(known, data(), 16, epochs=1)
-    model.optimizer.learning_rate = keras.optimizers.schedules.PolynomialDecay(RATE, 1000, RATE)
-    assert fit(model, data(), 16, epochs=2) == fit(known, data(), 16, epochs=2)
+    model = model_of("mse", keras.optimizers.SGD(RATE))
+    x, y = one_hot()
+    fit(model, (x, y), 0, epochs=1)
+    halved = keras.optimizers.schedules.ExponentialDecay
+    model.optimizer.learning_rate = halved(RATE, 1, 0.5)
+    later = keras.optimizers.SGD(halved(RATE / 2, 1, 0.5))  # a step behind
+    plain = model_of("mse", later, keras.Model)
+    plain.set_weights(model.get_weights())
+    history = fit(model, (x, y), 0, epochs=4)
+    expected = plain.fit(x, y, len(x), epochs=4, verbose=0).history
+    assert history["loss"] == pytest.approx(expected["loss"], rel=1e-6)
+
+
+@pytest.mark.parametrize("optimizer_class", [FusedAdam, FusedNadam, FusedSGD])
+def test_an_optimizer_may_be_built_while_the_epoch_is_traced(optimizer_class: Any) -> None:
+    histories = []
+    for built in (False, True):
+        model = model_of("mse", optimizer_class(0.1))
+        if built:
+            model.optimizer.build(model.trainable_variables)
+        histories.append(fit(model, one_hot(), 16, epochs=3))
+    assert histories[0] == histories[1]
+    assert histories[0]["loss"][2] < histories[0]["loss"][0]
+
+
+def test_gradients_that_are_accumulated() -> None:
+    histories = []
+    for optimizer_class in (FusedAdam, keras.optimizers.Adam):
+        model = model_of("mse", optimizer_class(0.1, gradient_accumulation_steps=2))
+        histories.append(fit(model, one_hot(), 8, epochs=3)["loss"])
+    assert histories[0] == pytest.approx(histories[1], rel=1e-5)
+    alone = fit(model_of("mse", FusedAdam(0.1)), one_hot(), 8, epochs=3)["loss"]
+    assert alone[2] != pytest.approx(histories[0][2], rel=1e-3)
+
+
+def test_dropout_draws_anew_in_every_step() -> None:
+    inputs = keras.Input((FEATURES,))
+    dropout = Dropout(0.5, seed=7)
+    model = EpochModel(inputs, keras.layers.Dense(CLASSES)(dropout(inputs)))
+    model.compile(FusedSGD(0.1), loss="mse")
+    fit(model, one_hot(), 16, epochs=2, validation=one_hot())
+    assert dropout.seed_generator.state.numpy().tolist() == [7, 2 * 3]
 
 
 def test_averages_of_fewer_weights_after_a_layer_was_frozen() -> None:
@@ -101,3 +139,9 @@ def test_half_precision_needs_an_output_of_float32() -> None:
         fit(model("mixed_bfloat16"), data(), 16, epochs=1)
     history = fit(model("float32"), data(), 16, epochs=5)
     assert history["loss"][4] < history["loss"][0]
+
+
+def test_loss_scaling_is_refused() -> None:
+    optimizer = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(RATE))
+    with pytest.raises(ValueError, match="does not train under the policy mixed_float16; valid: f"):
+        fit(model_of("mse", optimizer), one_hot(), 16, epochs=1)

@@ -81,6 +81,22 @@ def test_every_step_is_keras_own(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", PAIRS)
+def test_only_what_needs_it_takes_the_way_of_keras(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = []
+    apply = keras.optimizers.Optimizer.apply
+
+    def watched(*given: Any) -> None:
+        taken.append(given)
+        apply(*given)
+
+    monkeypatch.setattr(keras.optimizers.Optimizer, "apply", watched)
+    trace(PAIRS[name][0])
+    assert bool(taken) == (name.partition(", ")[2] in ("clipped", "gradients accumulated"))
+
+
+@pytest.mark.parametrize("name", PAIRS)
 def test_the_configuration_makes_an_equal_optimizer(name: str) -> None:
     fused, _ = PAIRS[name]
     again = type(fused).from_config(fused.get_config())

@@ -193,8 +193,12 @@ def test_what_a_callback_changed_for_good_is_not_reused() -> None:
     third, state = train(shared, 1, {})
     assert third is not other
     assert_equal(state, train(TracedModels(), 1, {})[1])
-    shared.discard(third)
-    assert train(shared, 1, {})[0] is not third
+    third.optimizer.learning_rate = keras.optimizers.schedules.CosineDecay(0.1, 10)
+    fourth, state = train(shared, 1, {})
+    assert fourth is not third
+    assert_equal(state, train(TracedModels(), 1, {})[1])
+    shared.discard(fourth)
+    assert train(shared, 1, {})[0] is not fourth
 
 
 def test_values_that_callbacks_wrote_are_those_of_the_next_trial_again() -> None:
