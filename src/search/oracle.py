@@ -290,15 +290,15 @@ class SearchOracle(kt.Oracle):
         for trial in trials:
             values = trial["hyperparameters"]["values"]
             self._check(values)
-            known = Trial.from_state(trial | {"hyperparameters": {"space": [], "values": {}}})
-            known.hyperparameters = spaces.sharing(self.hyperparameters, dict(values))
-            self.trials[known.trial_id] = known
+            alone = {"hyperparameters": {"space": [], "values": values}}
+            self.trials[trial["trial_id"]] = Trial.from_state(trial | alone)
+        declared = self.hyperparameters
         self.set_state(copy.deepcopy(state))
         running = {trial.trial_id for trial in self.ongoing_trials.values()}
         for known in self.trials.values():
-            if known.trial_id not in running:  # those need not have what others have found
-                values = known.hyperparameters.values
-                known.hyperparameters = spaces.sharing(self.hyperparameters, values)
+            # Those that run need not have what others have found.
+            hp = declared if known.trial_id in running else self.hyperparameters
+            known.hyperparameters = spaces.sharing(hp, known.hyperparameters.values)
         for values in (*(trial.values for trial in self.knowledge.trials), *self.knowledge.first):
             self._check(values)
 
