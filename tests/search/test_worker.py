@@ -5,15 +5,18 @@ import os
 import subprocess
 import sys
 import time
+from unittest.mock import Mock, call
 
+import pytest
+
+from src import startup
 from src.search import worker
-from src.startup import start_fork_server
 from tests.search.deadly import tell_what_is_loaded
 
 
 def test_workers_are_forked_with_everything_imported_and_nothing_begun() -> None:
     path = os.environ.get("PYTHONPATH")
-    start_fork_server()
+    startup.start_fork_server()
     assert os.environ.get("PYTHONPATH") == path
     receiving, sending = multiprocessing.Pipe(duplex=False)
     context = multiprocessing.get_context("forkserver")
@@ -21,6 +24,28 @@ def test_workers_are_forked_with_everything_imported_and_nothing_begun() -> None
     process.start()
     assert receiving.recv() == (True, False)
     process.join()
+
+
+@pytest.mark.parametrize(
+    ("number", "gpus", "visible", "growing"),
+    [
+        (0, ["gpu0", "gpu1"], ["gpu0"], ["gpu0"]),
+        (3, ["gpu0", "gpu1"], ["gpu1"], ["gpu1"]),
+        (None, ["gpu0", "gpu1"], None, ["gpu0", "gpu1"]),  # a search in one process
+        (1, [], None, []),
+    ],
+)
+def test_each_worker_takes_one_gpu_whose_memory_grows(
+    number: int | None, gpus: list[str], visible: list[str] | None, growing: list[str]
+) -> None:
+    """As told to TensorFlow: not tried on a machine with GPUs."""
+    tensorflow = Mock()
+    tensorflow.config.list_physical_devices.return_value = gpus
+    startup._share_gpus(tensorflow, number)
+    chosen = [] if visible is None else [call(visible, "GPU")]
+    assert tensorflow.config.set_visible_devices.mock_calls == chosen
+    grown = [call(gpu, True) for gpu in growing]
+    assert tensorflow.config.experimental.set_memory_growth.mock_calls == grown
 
 
 def test_a_failure_names_its_reason_and_has_no_score() -> None:
