@@ -3,7 +3,7 @@
 import sys
 
 from src.commands import DONE, exit_status
-from src.run_directory import RUNS, RunDirectory
+from src.store.run_directory import RUNS, RunDirectory
 
 
 def main() -> int:

@@ -7,15 +7,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from src.commands import DONE, exit_status, short_number
+from src.commands import DONE, exit_status
 from src.errors import UserError
+from src.text import short_number
 
 if TYPE_CHECKING:
     import keras
     from numpy.typing import NDArray
 
-    from src.prediction.rows import Rows
-    from src.prediction.running_metrics import RunningMetrics
+    from src.evaluation.prediction.rows import Rows
+    from src.evaluation.prediction.running_metrics import RunningMetrics
 
 ROWS_AT_ONCE = 4096  # of one forward pass
 
@@ -31,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _interruptible(options: argparse.Namespace) -> int:
-    from src.search.stopping import Interruption
+    from src.signals import Interruption
 
     with Interruption():  # TensorFlow may swallow a Ctrl-C
         return _predict(options)
@@ -39,12 +40,12 @@ def _interruptible(options: argparse.Namespace) -> int:
 
 def _predict(options: argparse.Namespace) -> int:
     # Imported step by step: what needs no TensorFlow, mistakes above all, does not wait for it.
-    from src.prediction.exported import find_model
-    from src.prediction.loading import load_network
-    from src.prediction.output import PredictionFile, prediction_table
-    from src.prediction.progress import RowCount
-    from src.prediction.rows import is_known, open_rows
-    from src.prediction.running_metrics import RunningMetrics
+    from src.evaluation.prediction.exported import find_model
+    from src.evaluation.prediction.loading import load_network
+    from src.evaluation.prediction.output import PredictionFile, prediction_table
+    from src.evaluation.prediction.progress import RowCount
+    from src.evaluation.prediction.rows import is_known, open_rows
+    from src.evaluation.prediction.running_metrics import RunningMetrics
 
     model = find_model(options.run)
     if options.proba and not model.class_names:

@@ -1,6 +1,7 @@
-"""Registries are plain dicts from a name to `"module:attribute"`, imported only when used.
+"""The name tables of `src`: a name in the configuration → `"module:attribute"`, imported when used.
 
-`--help` and the validation of names can therefore list what there is without importing TensorFlow.
+To add a data source, tuner, pruner or executor, write one file and add one line here. Models,
+callbacks and schedules have their own tables, in `hypermodels/` and `callbacks/`.
 """
 
 import importlib
@@ -8,6 +9,44 @@ from collections.abc import Mapping
 from typing import Any
 
 from src.errors import UserError, nearest
+
+SOURCES: dict[str, str] = {
+    "breast_cancer": "src.data.sources.builtin:breast_cancer",
+    "csv": "src.data.sources.csv_file:csv",
+    "diabetes": "src.data.sources.builtin:diabetes",
+    "digits": "src.data.sources.builtin:digits",
+    "fashion_mnist": "src.data.sources.images:fashion_mnist",
+    "iris": "src.data.sources.builtin:iris",
+    "mnist": "src.data.sources.images:mnist",
+    "npz": "src.data.sources.npz_file:npz",
+    "parquet": "src.data.sources.parquet_file:parquet",
+    "synthetic": "src.data.sources.synthetic:synthetic",
+    "wine": "src.data.sources.builtin:wine",
+}
+
+TUNERS: dict[str, str] = {
+    "random": "src.tuners.keras_tuner_oracles:RandomOracle",
+    "bayesian": "src.tuners.keras_tuner_oracles:BayesianOracle",
+    "hyperband": "src.tuners.keras_tuner_oracles:HyperbandOracle",
+    "gp": "src.tuners.gp.oracle:GaussianProcessOracle",
+    "bohb": "src.tuners.bohb.oracle:BOHBOracle",
+    "tpe": "src.tuners.tpe:TPEOracle",
+    "grid": "src.tuners.grid:GridOracle",
+}
+
+PRUNERS: dict[str, str] = {
+    "none": "src.tuners.pruners:NoRule",
+    "median": "src.tuners.pruners:MedianRule",
+    "halving": "src.tuners.pruners:HalvingRule",
+}
+
+EXECUTORS: dict[str, str] = {
+    "serial": "src.execution.serial:SerialExecutor",
+    "process": "src.execution.process:ProcessExecutor",
+}
+
+OPTIONAL_PACKAGES: dict[str, str] = {"tpe": "optuna"}
+"""The package that a tuner needs beside requirements.txt."""
 
 
 def check_name(registry: Mapping[str, str], name: str, key: str) -> None:

@@ -5,19 +5,14 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from src.commands import (
-    DONE,
-    FAILED,
-    exit_status,
-    predict_command,
-    short_number,
-)
+from src.commands import DONE, FAILED, exit_status
 from src.errors import UserError
+from src.text import predict_command, short_number
 
 if TYPE_CHECKING:
+    from src.evaluation.retraining import Refit, Retraining
+    from src.evaluation.threshold import Threshold
     from src.search.finished import FinishedTrial
-    from src.search.retraining import Refit, Retraining
-    from src.search.threshold import Threshold
 
 SHOWN = ("accuracy", "f1", "log_loss", "rmse", "mae", "r2")  # of each seed; of all, every metric
 INSTEAD = {
@@ -40,10 +35,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _retrain(options: argparse.Namespace) -> int:
     # Imported step by step, so that mistakes that need no TensorFlow are told at once.
     from src.config import load_config
-    from src.run_directory import RunDirectory
-    from src.search.choosing import choose_trial
-    from src.search.snapshot import read_snapshot
-    from src.search.stopping import Interruption, StopRequest, TrialInterruptedError
+    from src.evaluation.choosing import choose_trial
+    from src.signals import Interruption, StopRequest, TrialInterruptedError
+    from src.store.run_directory import RunDirectory
+    from src.store.snapshot import read_snapshot
 
     if options.ensemble and options.seeds < 2:
         raise UserError(
@@ -57,9 +52,9 @@ def _retrain(options: argparse.Namespace) -> int:
         from src.startup import start_tensorflow
 
         start_tensorflow(threads=load_config(run.config).run.threads)
-        from src.search.failures import TrialFailedError
+        from src.evaluation.retraining import retrain, threshold_of
+        from src.execution.failures import TrialFailedError
         from src.search.finished import open_trial
-        from src.search.retraining import retrain, threshold_of
 
         trial = open_trial(run, saved, trial_id)
         threshold = threshold_of(trial)
@@ -85,7 +80,7 @@ def _retrain(options: argparse.Namespace) -> int:
 
 def _show_plan(trial: "FinishedTrial", seeds: int, threshold: "Threshold | None") -> None:
     """Prints what will be trained, and what a refit cannot repeat."""
-    from src.search.retraining import left_out
+    from src.evaluation.retraining import left_out
 
     context, record = trial.context, trial.record
     data, epochs = context.data, record.result.best_epoch

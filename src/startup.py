@@ -73,7 +73,7 @@ def start_fork_server() -> None:
     It imports TensorFlow while this process prepares; from then on a worker costs a fork instead
     of an import. It ends with this process. If it runs already, nothing happens.
     """
-    multiprocessing.get_context("forkserver").set_forkserver_preload(["src.search.preload"])
+    multiprocessing.get_context("forkserver").set_forkserver_preload(["src.execution.preload"])
     # Python before 3.12.8 does not tell the server where modules are (python/cpython#126631).
     root, path = str(Path(__file__).resolve().parents[1]), os.environ.get("PYTHONPATH")
     told = {

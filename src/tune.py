@@ -12,17 +12,17 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from hypermodels import HYPERMODELS
-from src.commands import DONE, FAILED, INTERRUPTED, exit_status, python_command, resume_command
+from src.commands import DONE, FAILED, INTERRUPTED, exit_status
 from src.config.objectives import COSTS, KNOWN_DIRECTIONS
 from src.config.presets import preset_names
-from src.data import SOURCES
+from src.registry import PRUNERS, SOURCES, TUNERS
 from src.scratch import ScratchFolder
-from src.search import PRUNERS, TUNERS
-from src.search.stopping import Interruption, StopRequest
+from src.signals import Interruption, StopRequest
+from src.text import python_command, resume_command
 
 if TYPE_CHECKING:
     from src.config import Config
-    from src.search.resuming import ResumedRun
+    from src.search.resume import ResumedRun
 
 LONGEST_TMPDIR = 50  # of the 107 bytes of a socket's path, multiprocessing and the folder take 54
 LATEST = ""  # of --resume: no run is named
@@ -57,7 +57,7 @@ def _tune(options: argparse.Namespace, words: Sequence[str]) -> int:
         return _search(options, words, load_config(options.config, overrides), None)
     resumed: ResumedRun | None = None
     try:
-        from src.search import resuming
+        from src.search import resume as resuming
 
         with StopRequest() as stop:  # a lock is never half taken
             resumed = resuming.open_run(options.resume or None, options.config, tuple(overrides))
@@ -99,19 +99,19 @@ def _search(
         from rich.console import Console
 
         from src.config import differing
-        from src.console import show_outcome, show_plan
-        from src.console_text import show_notice
-        from src.search import preparing, resuming, workflow
-        from src.search.disk import estimate_disk
+        from src.console.listener import ConsoleListener
+        from src.console.summary import show_outcome, show_plan
+        from src.console.text import show_notice
+        from src.search import preparation as preparing
+        from src.search import resume as resuming
+        from src.search import workflow
         from src.search.events import SearchListener
-        from src.search_console import ConsoleListener
 
         console = Console(quiet=options.quiet)
         prepared = preparing.prepare(config, None if resumed is None else resumed.saved)
         if resumed is not None:
             resuming.check_identity(resumed, prepared.identity)
-        disk = estimate_disk(prepared) if options.dry_run else None
-        show_plan(console, prepared, differing(config), disk)
+        show_plan(console, prepared, differing(config))
         for notice in [*prepared.notices, *([] if resumed is None else resumed.notices)]:
             show_notice(console, notice)
         if options.dry_run:

@@ -12,8 +12,8 @@ import pytest
 from callbacks import CALLBACKS, LearningRateScheduler, ReduceLROnPlateau, get_schedule
 from hypermodels.mlp import MLP
 from tests.callbacks.helpers import BASE, RateTrace, ScriptedMetric, plain_model, simulate
+from tests.execution.test_trial_runner import run_rungs
 from tests.hypermodels.helpers import PROBLEMS, arrays, declared
-from tests.search.test_trial_runner import run_rungs
 
 # --- 1. A schedule and a plateau in one training ------------------------------------------------
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from src import latest
-from src.run_directory import RUNS, RunDirectory
+from src.store.run_directory import RUNS, RunDirectory
 
 PROJECT = Path(__file__).parent.parent
 ABOUT_NOW = 1_700_000_000

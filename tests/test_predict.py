@@ -13,8 +13,8 @@ import pytest
 
 from src import predict
 from src.data.tables.columns import raw_inputs, read_columns
-from src.run_directory import RunDirectory
-from tests.prediction.runs import array_run, binary_run, colour_table, headless_run
+from src.store.run_directory import RunDirectory
+from tests.evaluation.prediction.runs import array_run, binary_run, colour_table, headless_run
 
 ROOT = Path(__file__).parents[1]
 BY_HAND = """
@@ -218,7 +218,7 @@ def test_the_command_writes_to_standard_output_and_imports_what_it_needs(
     script = (
         "import sys; from src import predict\n"
         "status = predict.main(sys.argv[1:])\n"
-        "needless = {'keras_tuner', 'pydantic', 'sklearn.metrics', 'src.search.snapshot'}\n"
+        "needless = {'keras_tuner', 'pydantic', 'sklearn.metrics', 'src.store.snapshot'}\n"
         "assert not needless & set(sys.modules), needless & set(sys.modules)\n"
         "sys.exit(status)\n"
     )
@@ -256,7 +256,7 @@ def test_mistakes_are_told_before_tensorflow_is_imported(
     def refuse() -> Any:
         raise AssertionError("TensorFlow is not needed for this")
 
-    monkeypatch.setattr("src.prediction.loading.import_keras", refuse)
+    monkeypatch.setattr("src.evaluation.prediction.loading.import_keras", refuse)
     source = str(colours.path.parent / "colours.csv")
     (tmp_path / "taken.csv").write_text("mine")
     np.savez(tmp_path / "rows.npz", x=np.zeros((2, 3)))

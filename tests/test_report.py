@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 
 from src import report
-from src.run_directory import RunDirectory
-from src.run_lock import RunLock
+from src.store.lock import RunLock
+from src.store.run_directory import RunDirectory
 from tests.reporting.made_up import make_run
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=y>"

@@ -20,19 +20,19 @@ from hypermodels.mlp import MLP
 from src import predict, retrain
 from src.data.tables.columns import raw_inputs, read_columns
 from src.errors import UserError
-from src.metrics import evaluate
-from src.run_directory import Retrained, RunDirectory
-from src.run_lock import RunLock
-from src.search import retraining
-from src.search.failures import TrialFailedError
+from src.evaluation import retraining
+from src.evaluation.metrics import evaluate
+from src.evaluation.refit import refit as trained
+from src.evaluation.refit import refit_seed
+from src.evaluation.retraining import threshold_of
+from src.execution.failures import TrialFailedError
+from src.execution.trial_runner import hyperparameters_of
 from src.search.finished import FinishedTrial, open_trial
-from src.search.refit import refit as trained
-from src.search.refit import refit_seed
-from src.search.retraining import threshold_of
-from src.search.snapshot import read_snapshot
-from src.search.stopping import TrialInterruptedError
-from src.search.trial_runner import hyperparameters_of
-from tests.prediction.runs import array_run, binary_run, colour_table, headless_run
+from src.signals import TrialInterruptedError
+from src.store.lock import RunLock
+from src.store.run_directory import Retrained, RunDirectory
+from src.store.snapshot import read_snapshot
+from tests.evaluation.prediction.runs import array_run, binary_run, colour_table, headless_run
 
 ROOT = Path(__file__).parents[1]
 FILES = {"model.keras", "metrics.json", "hyperparameters.yaml", "columns.yaml"}

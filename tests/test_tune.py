@@ -153,7 +153,6 @@ def test_a_dry_run_shows_space_and_plan_and_writes_nothing(
         "70 trials, 375 epochs in all",
         "initial 1: learning_rate 0.01, batch_size 128",
         "epochs at most 27 a trial; 375 in all",
-        "disk about ",
         "val_accuracy (max)",
     ):
         assert words in shown
@@ -282,7 +281,7 @@ def test_a_search_in_which_every_trial_fails_is_status_1(
     assert "3 × loss became nan in epoch 1" in shown
 
 
-@pytest.mark.parametrize("where", ["src.tune._tune", "src.search.resuming.open_run"])
+@pytest.mark.parametrize("where", ["src.tune._tune", "src.search.resume.open_run"])
 def test_a_signal_at_the_very_start_of_a_resume_names_the_command_too(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], where: str
 ) -> None:

@@ -14,8 +14,7 @@ def check_names(config: Config) -> None:
     """
     # Imported here so that the schema can be used without the packages that it configures.
     from hypermodels import HYPERMODELS
-    from src.data import SOURCES
-    from src.search import OPTIONAL_PACKAGES, TUNERS
+    from src.registry import OPTIONAL_PACKAGES, SOURCES, TUNERS
 
     problems = []
     for key, name, registry in (

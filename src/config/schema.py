@@ -15,6 +15,7 @@ from pydantic import (
 )
 
 from src.config.objectives import KNOWN_DIRECTIONS
+from src.config.separators import SEPARATORS
 from src.config.space import (
     Scalar,
     SpaceValue,
@@ -24,8 +25,7 @@ from src.config.space import (
     space_value,
 )
 from src.errors import nearest
-from src.run_directory import RUN_NAME_RULE, is_run_name
-from src.separators import SEPARATORS
+from src.store.run_directory import RUN_NAME_RULE, is_run_name
 
 WITH_RUNGS = ("hyperband", "bohb")
 """Tuners that train many trials a little, and the better ones on, from rung to rung."""

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from src.data.loading import Data
-from src.data.seeds import Stream, derived_seed
+from src.seeds import Stream, derived_seed
 
 MOST_ROWS = 5000  # of the training rows, for `telling_columns`
 LEAST_ROWS = 30

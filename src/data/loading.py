@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from hypermodels.problem import Problem, Task
 from src.config.schema import DataSettings
-from src.data import SOURCES
 from src.data.dataset import Dataset
 from src.data.preprocessing import Scaling, ScalingKind, fit_scaling, resolve_scaling
 from src.data.scaled_rows import ScaledRows
@@ -22,7 +21,7 @@ from src.data.tables.fitting import fit_encoding
 from src.data.tables.raw_rows import RawTableRows
 from src.data.task import encode_target
 from src.errors import UserError
-from src.registry import load
+from src.registry import SOURCES, load
 
 
 @dataclass(frozen=True, eq=False)

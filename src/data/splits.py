@@ -17,8 +17,8 @@ from sklearn.model_selection import (
     train_test_split,
 )
 
-from src.data.seeds import Stream, derived_seed
 from src.errors import UserError
+from src.seeds import Stream, derived_seed
 
 Rows = NDArray[np.int64]
 Groups = NDArray[np.int64]

@@ -12,15 +12,15 @@ from tensorboard.plugins.image import metadata as images
 from tensorboard.plugins.text.summary_v2 import text_pb
 
 from callbacks.event_file import EventFile
+from src.evaluation.winner import Winner
+from src.records import TrialRecord
 from src.reporting.drawing import to_png
 from src.reporting.page.pictures import plots
 from src.reporting.run_data import read_run
 from src.reporting.story import tell
-from src.run_directory import RunDirectory
-from src.search import space as spaces
 from src.search.events import SearchEnd, SearchListener, SearchProgress
-from src.search.trial import TrialRecord
-from src.search.winner import Winner
+from src.store.run_directory import RunDirectory
+from src.tuners import space as spaces
 
 SUFFIX = ".board"  # ends the name of the event file that is written here
 PICTURES = (

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from src.errors import UserError
-from src.run_directory import RUNS, RunDirectory
+from src.store.run_directory import RUNS, RunDirectory
 
 TOO_LARGE = 1e150  # such a score or time is none: sums of squares would overflow
 LARGEST = 1e12  # a count of epochs that is larger is none

@@ -17,11 +17,11 @@ from tensorboard.plugins.text.summary_v2 import text_pb
 
 from callbacks.event_file import EventFile
 from src.config.objectives import judged_metric
-from src.run_directory import RunDirectory
-from src.search import space as spaces
+from src.evaluation.winner import Winner
+from src.records import TrialRecord, TrialResult, TrialSpec
 from src.search.events import SearchEnd, SearchListener, SearchProgress
-from src.search.trial import TrialRecord, TrialResult, TrialSpec
-from src.search.winner import Winner
+from src.store.run_directory import RunDirectory
+from src.tuners import space as spaces
 
 SUFFIX = ".hparams"  # ends the names of the event files that are written here
 BEST = "best_epoch/"  # tag prefix: a metric at the best epoch, not the last

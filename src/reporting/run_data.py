@@ -20,9 +20,9 @@ from src.reporting.frames import (
     load_history,
     load_trials,
 )
-from src.run_directory import RunDirectory
-from src.run_lock import is_held
-from src.search.snapshot import SavedSearch, read_snapshot
+from src.store.lock import is_held
+from src.store.run_directory import RunDirectory
+from src.store.snapshot import SavedSearch, read_snapshot
 
 UNKNOWN_OBJECTIVE = "score"
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import keras_tuner as kt
 
+from src.evaluation.pareto import value_of
 from src.files import write_atomically
-from src.run_directory import RunDirectory
-from src.search import space as spaces
+from src.records import TrialRecord, TrialResult
 from src.search.events import SearchListener, SearchProgress
-from src.search.pareto import value_of
-from src.search.trial import TrialRecord, TrialResult
+from src.store.run_directory import RunDirectory
+from src.tuners import space as spaces
 
 SCORE_KEYS = ("trial_id", "status", "score", "score_std")
 CONFIRMED_KEYS = ("confirmed", "confirmed_std", "confirmed_error")

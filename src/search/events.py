@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import keras_tuner as kt
 
-from src.run_directory import RunDirectory
-from src.search.pareto import front_of
-from src.search.trial import Confirmation, TrialRecord, TrialResult, TrialSpec, ranking_key
+from src.evaluation.pareto import front_of
+from src.records import Confirmation, TrialRecord, TrialResult, TrialSpec, ranking_key
+from src.store.run_directory import RunDirectory
 
 if TYPE_CHECKING:  # it needs Keras and much else
-    from src.search.winner import Winner
+    from src.evaluation.winner import Winner
 
 
 @dataclass(frozen=True)

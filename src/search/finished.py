@@ -3,17 +3,17 @@
 import shlex
 from dataclasses import dataclass
 
-from src.commands import python_command
 from src.config import load_config
 from src.errors import UserError
-from src.run_directory import RunDirectory
-from src.search.preparing import prepare
+from src.evaluation.winner import Winner, read_winner
+from src.execution.trial_runner import RunContext
+from src.records import TrialRecord
+from src.search.preparation import prepare
 from src.search.restoring import restore_oracle
-from src.search.resuming import changed_settings, identity_problems
-from src.search.snapshot import SavedSearch, restore_confirmation, restore_result
-from src.search.trial import TrialRecord
-from src.search.trial_runner import RunContext
-from src.search.winner import Winner, read_winner
+from src.search.resume import changed_settings, identity_problems
+from src.store.run_directory import RunDirectory
+from src.store.snapshot import SavedSearch, restore_confirmation, restore_result
+from src.text import python_command
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from hypermodels.problem import Task
 from src.config.objectives import COSTS, KNOWN_DIRECTIONS
 from src.config.schema import ObjectiveSettings
 from src.errors import UserError, nearest
-from src.search import space as spaces
+from src.tuners import space as spaces
 
 DEFAULTS: dict[Task, str] = {
     "binary": "val_accuracy",

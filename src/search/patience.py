@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import keras_tuner as kt
 
 from src.config.schema import WITH_RUNGS, Config
-from src.search.space import possible_values
+from src.tuners.space import possible_values
 
 # What waits for so many epochs without improvement of the objective, and what it then does.
 PLATEAUS = {

@@ -12,7 +12,7 @@ from callbacks.registry import CALLBACKS
 from src import registry
 from src.data.loading import Data, FitArrays
 from src.errors import UserError
-from src.search.blame import own_line
+from src.tuners.user_code import own_line
 
 ROWS = 32
 

@@ -5,11 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from src.errors import DiskError
+from src.execution.serial import Executor, run_all
 from src.files import checksum
-from src.run_directory import RunDirectory
+from src.records import TrialRecord, TrialResult, TrialSpec
 from src.search.events import SearchProgress
-from src.search.executors import Executor, run_all
-from src.search.trial import TrialRecord, TrialResult, TrialSpec
+from src.store.run_directory import RunDirectory
 
 
 def find_damage(

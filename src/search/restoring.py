@@ -4,11 +4,11 @@ from typing import Any
 
 from src.config import Config
 from src.errors import UserError
-from src.run_directory import RunDirectory
-from src.search.oracle import SearchOracle
-from src.search.snapshot import SavedSearch
-from src.search.trial import TrialSpec
+from src.records import TrialSpec
 from src.search.trial_specs import trial_spec
+from src.store.run_directory import RunDirectory
+from src.store.snapshot import SavedSearch
+from src.tuners.oracle import SearchOracle
 
 
 def restore_oracle(

@@ -7,12 +7,12 @@ from typing import Any
 
 from src.errors import DiskError
 from src.files import aside_name, disk_errors, remove
-from src.run_directory import RunDirectory, is_training_state
+from src.records import Rows, TrialRecord
 from src.search.events import SearchEnd, SearchProgress
-from src.search.history import HistoryFile
-from src.search.oracle import SearchOracle
-from src.search.snapshot import SavedSearch, Snapshot, history_names
-from src.search.trial import Rows, TrialRecord
+from src.store.history import HistoryFile
+from src.store.run_directory import RunDirectory, is_training_state
+from src.store.snapshot import SavedSearch, Snapshot, history_names
+from src.tuners.oracle import SearchOracle
 
 
 class RunFiles:

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from src.config import Config
-from src.search.oracle import SearchOracle
-from src.search.trial import TrialSpec, structure_key
+from src.records import TrialSpec, structure_key
+from src.tuners.oracle import SearchOracle
 
 
 def trial_spec(

@@ -9,18 +9,18 @@ from hypermodels import HYPERMODELS
 from src import registry
 from src.config import Config, dump_config, load_config
 from src.errors import DiskError, UserError
+from src.evaluation.winner import Winner, export_checksums, export_winner, read_winner
+from src.execution.trial_runner import RunContext
 from src.files import disk_errors, write_atomically
-from src.run_directory import RunDirectory
-from src.run_lock import RunLock
-from src.search import EXECUTORS
+from src.registry import EXECUTORS
 from src.search.events import SearchEnd, SearchListener, SearchProgress, TrialProgress
-from src.search.preparing import PreparedSearch, prepare
-from src.search.resuming import ResumedRun, check_identity, head, open_run, remove_remains
-from src.search.stopping import StopRequest, TrialInterruptedError
-from src.search.trial_runner import RunContext
-from src.search.tuner import SearchTuner
-from src.search.winner import Winner, export_checksums, export_winner, read_winner
+from src.search.loop import SearchTuner
+from src.search.preparation import PreparedSearch, prepare
+from src.search.resume import ResumedRun, check_identity, head, open_run, remove_remains
+from src.signals import StopRequest, TrialInterruptedError
 from src.startup import start_fork_server
+from src.store.lock import RunLock
+from src.store.run_directory import RunDirectory
 
 
 @dataclass(frozen=True)

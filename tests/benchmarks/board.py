@@ -22,7 +22,7 @@ from src.startup import start_tensorflow
 
 start_tensorflow()
 
-from src.run_directory import RunDirectory  # noqa: E402
+from src.store.run_directory import RunDirectory  # noqa: E402
 from tests.benchmarks.command import positive, surroundings, write_json  # noqa: E402
 from tests.reporting.made_up import make_run  # noqa: E402
 

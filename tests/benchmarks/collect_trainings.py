@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from src.run_directory import RunDirectory
+from src.store.run_directory import RunDirectory
 from tests.benchmarks.command import positive
 from tests.benchmarks.processes import CommandError, run_python
 from tests.benchmarks.searching import trainings

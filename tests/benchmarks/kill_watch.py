@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from src.run_directory import RunDirectory
+from src.store.run_directory import RunDirectory
 from tests.benchmarks.kill_plan import Kill
 
 WAIT_SECONDS = 600.0  # for anything that must happen; a busy machine needs some of it

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from src.run_directory import RunDirectory
+from src.store.run_directory import RunDirectory
 from tests.benchmarks.kill_plan import SEARCHES, SETTINGS, SIGNALS, WORKERS, Kill
 from tests.benchmarks.kill_watch import WAIT_SECONDS, Watcher
 from tests.benchmarks.processes import PROC, REPOSITORY, descendants, session

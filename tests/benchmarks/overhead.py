@@ -42,15 +42,16 @@ import keras  # noqa: E402
 
 import callbacks  # noqa: E402
 from hypermodels.base import TemplateHyperModel  # noqa: E402
+from src.execution import trial_runner  # noqa: E402
+from src.records import TrialRecord  # noqa: E402
 from src.reporting import report_listeners  # noqa: E402
 from src.reporting.hparams import HParamsListener  # noqa: E402
 from src.reporting.tables import TrialsTableListener  # noqa: E402
-from src.search import run, trial_runner  # noqa: E402
+from src.search import run  # noqa: E402
 from src.search.events import SearchListener, SearchProgress  # noqa: E402
-from src.search.oracle import SearchOracle  # noqa: E402
-from src.search.preparing import prepare  # noqa: E402
-from src.search.snapshot import Snapshot  # noqa: E402
-from src.search.trial import TrialRecord  # noqa: E402
+from src.search.preparation import prepare  # noqa: E402
+from src.store.snapshot import Snapshot  # noqa: E402
+from src.tuners.oracle import SearchOracle  # noqa: E402
 from tests.benchmarks.command import positive, surroundings, write_json  # noqa: E402
 from tests.benchmarks.processes import (  # noqa: E402
     MEGABYTE,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from src.config.schema import RunSettings
-from src.run_directory import RunDirectory
+from src.store.run_directory import RunDirectory
 from tests.benchmarks.job import Outcome
 from tests.benchmarks.processes import CommandError, Finished, run_python
 

@@ -27,7 +27,7 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from src.run_directory import RunDirectory
+from src.store.run_directory import RunDirectory
 from tests.benchmarks.collect_trainings import DATA
 from tests.benchmarks.collect_trainings import SETTINGS as SPLITS
 from tests.benchmarks.command import positive, surroundings, write_json

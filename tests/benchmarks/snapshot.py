@@ -26,12 +26,12 @@ start_tensorflow()
 
 import keras_tuner as kt  # noqa: E402
 
-from src.run_directory import RunDirectory  # noqa: E402
+from src.records import FitResult, TrialRecord, TrialResult, TrialSpec  # noqa: E402
 from src.search.events import SearchProgress  # noqa: E402
-from src.search.history import HistoryFile  # noqa: E402
-from src.search.oracles import RandomOracle  # noqa: E402
-from src.search.snapshot import Snapshot, read_snapshot, restore_result  # noqa: E402
-from src.search.trial import FitResult, TrialRecord, TrialResult, TrialSpec  # noqa: E402
+from src.store.history import HistoryFile  # noqa: E402
+from src.store.run_directory import RunDirectory  # noqa: E402
+from src.store.snapshot import Snapshot, read_snapshot, restore_result  # noqa: E402
+from src.tuners.keras_tuner_oracles import RandomOracle  # noqa: E402
 from tests.benchmarks.command import positive, surroundings, write_json  # noqa: E402
 
 HYPERPARAMETERS, METRICS, EPOCHS = 20, 10, 30

@@ -17,8 +17,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from src.run_directory import RunDirectory
 from src.startup import import_keras
+from src.store.run_directory import RunDirectory
 from tests.benchmarks.command import positive
 from tests.benchmarks.processes import CommandError, run_python
 

@@ -20,7 +20,7 @@ from tensorboard.plugins.hparams.metadata import parse_session_end_info_plugin_d
 from tensorboard.plugins.hparams.metadata import parse_session_start_info_plugin_data as parse_start
 from tensorboard.util import tensor_util
 
-from src.run_directory import RunDirectory
+from src.store.run_directory import RunDirectory
 
 VOLATILE = ("seconds", "started", "ended", "worker")
 _EVENT_FILE = re.compile(r"events\.out\.tfevents\.\d+\..*\.\d+(\.(?:trial\d+|hparams|board))")

@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import accuracy_score, root_mean_squared_error
 
-from src.run_directory import Retrained, RunDirectory
+from src.store.run_directory import Retrained, RunDirectory
 from tests.benchmarks.command import positive, write_json
 from tests.benchmarks.processes import run_python
 

@@ -10,8 +10,7 @@ from hypermodels import HYPERMODELS
 from src.config import Config, load_config, preset_names
 from src.config.presets import preset_path
 from src.config.yaml_text import read_yaml
-from src.data import SOURCES
-from src.search import TUNERS
+from src.registry import SOURCES, TUNERS
 
 HYPERPARAMETERS = {
     "layers", "units", "taper", "activation", "normalization", "dropout", "initializer",

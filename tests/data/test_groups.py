@@ -11,7 +11,7 @@ from src.config import dump_config, load_config
 from src.config.schema import DataSettings
 from src.data.loading import Data, load_data
 from src.errors import UserError
-from src.search.preparing import prepare
+from src.search.preparation import prepare
 
 PATIENTS = 30
 

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from hypermodels.problem import Problem
 from src.config.schema import DataSettings
-from src.data import SOURCES
 from src.data.dataset import Dataset
 from src.data.loading import Data, load_data
 from src.data.preprocessing import Scaling
 from src.errors import UserError
+from src.registry import SOURCES
 
 
 def two_moons(settings: DataSettings, seed: int) -> Dataset:

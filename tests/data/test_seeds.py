@@ -1,6 +1,6 @@
 """Derived seeds: any integer, unrelated streams."""
 
-from src.data.seeds import Stream, derived_seed
+from src.seeds import Stream, derived_seed
 
 
 def test_streams_and_seeds_differ_and_repeat() -> None:

@@ -13,15 +13,16 @@ import pandas as pd
 
 import callbacks
 from src.config import dump_config, load_config
+from src.records import FitResult, TrialRecord, TrialResult, TrialSpec
 from src.reporting import report_listeners
-from src.run_directory import RunDirectory, event_suffix
-from src.search import preparing, resuming
+from src.search import preparation as preparing
+from src.search import resume as resuming
 from src.search.events import SearchEnd, SearchProgress
-from src.search.history import HistoryFile, log_names
-from src.search.preparing import PreparedSearch
-from src.search.seeds import oracle_seed
-from src.search.snapshot import Snapshot
-from src.search.trial import FitResult, TrialRecord, TrialResult, TrialSpec
+from src.search.preparation import PreparedSearch
+from src.seeds import oracle_seed
+from src.store.history import HistoryFile, log_names
+from src.store.run_directory import RunDirectory, event_suffix
+from src.store.snapshot import Snapshot
 
 Score = Callable[[dict[str, Any]], float | None]
 STARTED = 1.7e9  # seconds since 1970

@@ -7,7 +7,7 @@ import pandas as pd
 
 from src.reporting.frames import TRIAL_COLUMNS, empty_history
 from src.reporting.run_data import RunData
-from src.run_directory import RunDirectory
+from src.store.run_directory import RunDirectory
 
 
 def trials_table(scores: Any, **columns: Any) -> pd.DataFrame:

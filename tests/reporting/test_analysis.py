@@ -9,7 +9,7 @@ from sklearn import metrics
 
 from hypermodels.problem import Task
 from src.config.objectives import KNOWN_DIRECTIONS, judged_metric
-from src.metrics import evaluate
+from src.evaluation.metrics import evaluate
 from src.reporting.analysis.importance import Importance, importances
 from src.reporting.analysis.noise import score_noise
 from src.reporting.analysis.winner import class_report, curves, errors, probabilities, shown_split

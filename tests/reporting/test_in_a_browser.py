@@ -9,7 +9,7 @@ import pytest
 from src.reporting.page.document import run_page
 from src.reporting.run_data import read_run
 from src.reporting.story import tell
-from src.run_directory import RunDirectory
+from src.store.run_directory import RunDirectory
 from tests.reporting import chromium
 from tests.reporting.made_up import make_run
 from tests.reporting.test_hparams import Board

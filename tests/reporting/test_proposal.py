@@ -15,7 +15,7 @@ from src.reporting.domains import Domain
 from src.reporting.rules.proposal import Override, next_command, proposed_space
 from src.reporting.run_data import RunData, read_run
 from src.reporting.story import Story, tell
-from src.search import preparing
+from src.search import preparation as preparing
 from tests.reporting.made_up import make_run
 from tests.reporting.tables import run_data, trials_table
 

@@ -11,8 +11,8 @@ import pytest
 from src.reporting.page.document import run_page
 from src.reporting.run_data import RunData, read_run
 from src.reporting.story import tell
-from src.run_directory import RunDirectory
-from src.run_lock import RunLock, is_held
+from src.store.lock import RunLock, is_held
+from src.store.run_directory import RunDirectory
 from tests.reporting.made_up import make_run
 
 

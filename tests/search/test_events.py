@@ -6,8 +6,8 @@ from typing import Literal
 import keras_tuner as kt
 import pytest
 
+from src.records import Cut, FitResult, Status, TrialRecord, TrialResult, TrialSpec
 from src.search.events import SearchProgress
-from src.search.trial import Cut, FitResult, Status, TrialRecord, TrialResult, TrialSpec
 
 
 def record(trial_id: str, score: float | None) -> TrialRecord:

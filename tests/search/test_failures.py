@@ -22,15 +22,16 @@ from callbacks import TrainingPlan
 from hypermodels import HYPERMODELS
 from hypermodels.mlp import MLP
 from src.config.schema import LimitSettings
+from src.execution.early_end import Cutter, nothing_ends
+from src.execution.epoch_recorder import EpochRecorder
+from src.execution.failures import TrialFailedError
+from src.records import TrialRecord, TrialSpec
+from src.registry import TUNERS
 from src.reporting import report_listeners
-from src.search import TUNERS, run
-from src.search.cutting import Cutter, nothing_ends
-from src.search.epoch_recorder import EpochRecorder
+from src.search import run
 from src.search.events import SearchListener
-from src.search.failures import TrialFailedError
-from src.search.oracle import SearchOracle
-from src.search.trial import TrialRecord, TrialSpec
 from src.search.workflow import SearchOutcome
+from src.tuners.oracle import SearchOracle
 from tests.conftest import MakeConfig
 
 
@@ -163,7 +164,7 @@ def test_a_trial_that_hangs_in_an_epoch_is_ended_by_the_parent(
     tiny: MakeConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(HYPERMODELS, "hanging", f"{__name__}:Hanging")
-    monkeypatch.setattr("src.search.process_executor.GRACE_SECONDS", 0.2)
+    monkeypatch.setattr("src.execution.process.GRACE_SECONDS", 0.2)
     overrides = ("hypermodel.name=hanging", "tuner.name=grid", "space.units=[4, 5]")
     outcome = search(
         tiny, *overrides, "tuner.max_trials=2", "run.engine=process", "limits.trial_seconds=6"

@@ -23,14 +23,14 @@ import pytest
 from rich.console import Console
 
 from src import tune
+from src.console.listener import ConsoleListener
 from src.errors import DiskError, UserError
 from src.search.events import SearchListener
-from src.search.snapshot import FORMAT
 from src.search.workflow import SearchOutcome
-from src.search_console import ConsoleListener
-from tests.search import quick_search
+from src.store.snapshot import FORMAT
+from tests import quick_search
+from tests.quick_search import ended, ran, result, resume, search
 from tests.search.faults import Disk
-from tests.search.quick_search import ended, ran, result, resume, search
 
 ALL = os.environ.get("SEARCH_FAULTS") == "all"
 SEARCHES = {

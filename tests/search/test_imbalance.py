@@ -14,11 +14,11 @@ from sklearn import metrics as judge
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from src.config import load_config
-from src.console import show_outcome, show_plan
+from src.console.summary import show_outcome, show_plan
 from src.errors import UserError
 from src.reporting import report_listeners
 from src.search import run
-from src.search.preparing import prepare
+from src.search.preparation import prepare
 from tests.conftest import MakeConfig
 
 NAMES = {"auc": "roc_auc"}  # in metrics.json

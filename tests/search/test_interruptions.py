@@ -14,18 +14,19 @@ from rich.console import Console
 
 from hypermodels.mlp import MLP
 from src import tune
-from src.console import show_outcome
+from src.console.summary import show_outcome
 from src.errors import UserError
-from src.run_lock import RunLock
-from src.search import preparing, run
+from src.evaluation.winner import export_winner
+from src.execution.trial_runner import TrialRunner
+from src.records import TrialRecord
+from src.search import preparation as preparing
+from src.search import run
 from src.search.events import SearchListener, SearchProgress
-from src.search.preparing import prepare
-from src.search.stopping import Interruption, TrialInterruptedError
-from src.search.trial import TrialRecord
-from src.search.trial_runner import TrialRunner
-from src.search.winner import export_winner
+from src.search.preparation import prepare
+from src.signals import Interruption, TrialInterruptedError
+from src.store.lock import RunLock
 from tests.conftest import MakeConfig
-from tests.search.test_winner import context_of, trained
+from tests.evaluation.test_winner import context_of, trained
 
 
 def test_an_interruption_comes_even_if_something_swallows_it() -> None:

@@ -8,9 +8,9 @@ from hypermodels.mlp import MLP
 from src import tune
 from src.config import load_config
 from src.errors import UserError
-from src.search import space as spaces
-from src.search.narrowing import check_training, narrow
 from src.search.patience import patience_notices
+from src.tuners import space as spaces
+from src.tuners.space_settings import check_training, narrow
 from tests.hypermodels.helpers import PROBLEMS
 
 _declared: list[Any] = []

@@ -10,7 +10,7 @@ from callbacks.registry import CALLBACKS
 from hypermodels import HYPERMODELS
 from hypermodels.mlp import MLP
 from src.errors import UserError
-from src.search.preparing import prepare
+from src.search.preparation import prepare
 from tests.conftest import MakeConfig
 
 

@@ -7,9 +7,9 @@ import pytest
 
 from src.errors import DiskError
 from src.files import checksum
-from src.run_directory import RunDirectory
+from src.records import FitResult, TrialRecord, TrialResult, TrialSpec
 from src.search.repair import check_repaired, damaged_files, whole_training
-from src.search.trial import FitResult, TrialRecord, TrialResult, TrialSpec
+from src.store.run_directory import RunDirectory
 
 SPEC = TrialSpec("0007", "0002", "0005", {"space": [], "values": {}}, 3, 9, keep_state=True)
 

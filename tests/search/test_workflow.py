@@ -18,15 +18,15 @@ from hypermodels import HYPERMODELS
 from hypermodels.mlp import MLP
 from src.config import load_config
 from src.errors import UserError
+from src.evaluation.fitted import fit_models
+from src.evaluation.winner import Winner
+from src.records import TrialRecord, TrialSpec
 from src.reporting import report_listeners
-from src.run_directory import RunDirectory
 from src.search import run
 from src.search.events import SearchListener, SearchProgress
-from src.search.fitted import fit_models
-from src.search.preparing import prepare
-from src.search.trial import TrialRecord, TrialSpec
-from src.search.winner import Winner
+from src.search.preparation import prepare
 from src.search.workflow import SearchOutcome
+from src.store.run_directory import RunDirectory
 from tests.conftest import MakeConfig
 from tests.selection import slow_but
 

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from src.config.schema import DataSettings
+from src.config.separators import SEPARATORS
 from src.data.dataset import Dataset
 from src.data.sources.tables import table_dataset
 from src.data.tables.open_table import OpenTable
 from src.data.tables.text_files import open_text
-from src.separators import SEPARATORS
 
 
 def csv(settings: DataSettings, seed: int) -> Dataset:  # noqa: ARG001 (one signature for all)

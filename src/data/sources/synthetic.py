@@ -7,9 +7,9 @@ from sklearn.datasets import make_classification
 
 from src.config.schema import DataSettings
 from src.data.dataset import Dataset
-from src.data.seeds import Stream, derived_seed
 from src.data.sources.checks import refuse_unused
 from src.errors import UserError
+from src.seeds import Stream, derived_seed
 
 
 def synthetic(settings: DataSettings, seed: int) -> Dataset:

@@ -11,6 +11,7 @@ from typing import Any, Literal, TextIO
 import numpy as np
 import pandas as pd
 
+from src.config.separators import SEPARATORS
 from src.data.tables.columns import TextForm
 from src.data.tables.text_encoding import find_encoding, opened
 from src.data.tables.text_form import (
@@ -22,7 +23,6 @@ from src.data.tables.text_form import (
     lines_above,
 )
 from src.errors import UserError
-from src.separators import SEPARATORS
 
 CHUNK_CELLS = 500_000  # read at a time: as Python texts some 60 bytes each
 _SAMPLE_LINES, _SAMPLE_CHARACTERS = 50, 2**22

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from src.config.separators import SEPARATORS
 from src.data.tables.formats import PLAIN, is_missing, parse
-from src.separators import SEPARATORS
 
 BLANKS = SEPARATORS["blanks"]
 _WORDS = re.compile(r'"[^"]*"|\S+')

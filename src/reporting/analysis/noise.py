@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from src.bootstrap import draws, of_confusion, weighted_areas, weighted_metrics
 from src.config.objectives import judged_metric
+from src.evaluation.bootstrap import draws, of_confusion, weighted_areas, weighted_metrics
 from src.reporting.analysis.winner import class_report, errors, is_classification, probabilities
 from src.reporting.run_data import RunData
 

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from src.commands import go_on_command, python_command, resume_command
 from src.reporting.analysis.importance import Importance
 from src.reporting.domains import Domain
 from src.reporting.rules.edges import edge_of
 from src.reporting.rules.failures import FailingEnd, failing_end
 from src.reporting.run_data import RunData
+from src.text import go_on_command, python_command, resume_command
 
 ROOM = 0.1  # of a range, left on both sides of the good values
 NARROWER = 0.7  # a range that stays larger than this part of itself is left as it is

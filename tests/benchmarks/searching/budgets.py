@@ -7,10 +7,9 @@ from typing import Any
 import keras_tuner as kt
 
 from src.config.schema import WITH_RUNGS, Config
-from src.registry import load
-from src.search import TUNERS
-from src.search.rungs import hyperband_rungs
-from src.search.seeds import oracle_seed
+from src.registry import TUNERS, load
+from src.seeds import oracle_seed
+from src.tuners.rungs import hyperband_rungs
 from tests.benchmarks.searching.curves import CurveProblem, curves
 from tests.benchmarks.searching.driving import OBJECTIVE
 

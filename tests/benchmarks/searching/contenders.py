@@ -8,9 +8,8 @@ from typing import Any
 import keras_tuner as kt
 
 from src.config.schema import Config
-from src.registry import load
-from src.search import TUNERS
-from src.search.seeds import oracle_seed
+from src.registry import TUNERS, load
+from src.seeds import oracle_seed
 from tests.benchmarks.searching.driving import OBJECTIVE, Driven, drive
 from tests.benchmarks.searching.problems import Problem, branin, hart6, mixed
 from tests.benchmarks.searching.surrogates import surrogate

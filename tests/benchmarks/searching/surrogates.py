@@ -10,7 +10,7 @@ from keras_tuner.engine.hyperparameters import Boolean, Choice
 from numpy.typing import NDArray
 from sklearn.ensemble import ExtraTreesRegressor
 
-from src.search import space as spaces
+from src.tuners import space as spaces
 from tests.benchmarks.searching import trainings
 from tests.benchmarks.searching.problems import Problem, Values
 

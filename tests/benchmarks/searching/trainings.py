@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from src.run_directory import RunDirectory
+from src.store.run_directory import RunDirectory
 
 FOLDER = Path(__file__).parent / "tables"
 DIRECTIONS = {"val_accuracy": "max"}

@@ -1,0 +1,1 @@
+"""What runs a trial: the trial runner and its executors."""

@@ -1,0 +1,174 @@
+"""A worker process: runs the trials that come through its pipe, and ends with its parent."""
+
+import gc
+import os
+import shutil
+import signal
+import threading
+import time
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+from multiprocessing import connection as connections
+from multiprocessing import parent_process
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from callbacks import SCHEDULES
+from callbacks.registry import CALLBACKS
+from hypermodels import HYPERMODELS
+from src.errors import DiskError
+from src.execution.progress import ProgressSender
+from src.execution.trial_runner import TRACEBACK_LINES, RunContext, TrialRunner
+from src.records import TrialResult, TrialSpec
+from src.startup import start_tensorflow
+
+# A trace makes some hundred thousand objects that stay, which the usual 700, 10, 10 would look
+# through again and again.
+COLLECTION_THRESHOLDS = (20_000, 20, 20)
+_REGISTRIES = {"hypermodels": HYPERMODELS, "callbacks": CALLBACKS, "schedules": SCHEDULES}
+
+
+@dataclass(frozen=True)
+class WorkerSetup:
+    """What a worker process is given when it starts.
+
+    Attributes:
+        context: what the trials share; its data is mapped.
+        registries: those of the parent, whose program may have added to them.
+        folder: of the mapped data; should the parent be killed, the workers delete it.
+    """
+
+    context: RunContext
+    registries: Mapping[str, Mapping[str, str]]
+    folder: Path
+
+
+@dataclass(frozen=True)
+class EndTrial:
+    """Asks a worker to end the trial that it runs with what that has reached.
+
+    Attributes:
+        trial_id: the trial; a request that comes too late is for none.
+        reason: why.
+    """
+
+    trial_id: str
+    reason: str
+
+
+def registries() -> dict[str, dict[str, str]]:
+    """The registries of what a trial may name, as they are now."""
+    return {name: dict(registry) for name, registry in _REGISTRIES.items()}
+
+
+def work(connection: Connection, search: Connection, setup: WorkerSetup, index: int) -> None:
+    """Runs trials until the connection ends: each `TrialSpec` that comes is answered by its
+    `TrialResult` or a `DiskError`, and by `TrialProgress` on the way. `EndTrial` ends it.
+
+    Args:
+        connection: to the parent.
+        search: ends when the search does, or the parent; nothing is ever sent.
+        setup: of the search.
+        index: the worker's number.
+    """
+    for number in (signal.SIGINT, signal.SIGHUP):  # they reach all; the parent ends us
+        signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    threading.Thread(target=_end_with_parent, args=(search, setup.folder), daemon=True).start()
+    start_tensorflow(index, setup.context.threads)
+    gc.set_threshold(*COLLECTION_THRESHOLDS)
+    for name, entries in setup.registries.items():
+        _REGISTRIES[name].update(entries)
+    runner: TrialRunner | None = None
+    sender, requests = ProgressSender(connection), _EndRequests(connection)
+    while True:
+        try:
+            spec = connection.recv()
+        except EOFError:
+            return
+        if isinstance(spec, EndTrial):  # its trial has just ended
+            continue
+        requests.begin(spec)
+        started = time.time()
+        result: TrialResult | DiskError
+        try:
+            runner = runner or TrialRunner(
+                setup.context, index, sender.report, ending=requests.reason
+            )
+            result = runner.run(spec)
+        except DiskError as error:
+            result = error
+        except BaseException as error:
+            lines = traceback.format_exc().splitlines(True)[-TRACEBACK_LINES:]
+            reason = f"{type(error).__name__}: {error}".splitlines()[0]
+            result = failure(reason, started, index, traceback="".join(lines))
+        sender.answer(result)
+
+
+def failure(
+    reason: str,
+    started: float,
+    worker: int,
+    traceback: str = "",
+    history: tuple[dict[str, float], ...] = (),
+    parameters: int = 0,
+) -> TrialResult:
+    """The result of a trial that gave none.
+
+    Args:
+        reason: why.
+        started: when it began, in seconds since 1970.
+        worker: who ran it.
+        traceback: the end of the traceback, if an exception was the reason.
+        history: its epochs, as far as they are known.
+        parameters: of its model; 0 if that is not known.
+    """
+    return TrialResult(
+        status="FAILED",
+        fits=(),
+        reason=reason,
+        traceback=traceback,
+        history=history,
+        parameters=parameters,
+        started=started,
+        seconds=time.time() - started,
+        worker=str(worker),
+        trained=len(history),
+    )
+
+
+class _EndRequests:
+    """Reads what comes while a trial runs."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._trial_id = self._reason = ""
+
+    def begin(self, spec: TrialSpec) -> None:
+        """Another trial runs."""
+        self._trial_id, self._reason = spec.trial_id, ""
+
+    def reason(self) -> str:
+        """Why the trial is to end; empty while nobody has asked for it."""
+        while self._connection.poll():
+            message = self._connection.recv()
+            if isinstance(message, EndTrial) and message.trial_id == self._trial_id:
+                self._reason = message.reason
+        return self._reason
+
+
+def _end_with_parent(search: Connection, folder: Path) -> None:
+    """Waits until the parent is gone, however it ended, and ends this process at once.
+
+    A parent that only gave this process up, as when the fork server was killed, needs its data yet.
+    """
+    parent = parent_process()
+    sentinels: list[Any] = [search]
+    if parent is not None:
+        sentinels.append(parent.sentinel)
+    connections.wait(sentinels)
+    if connections.wait([search], timeout=0.1):
+        shutil.rmtree(folder, ignore_errors=True)
+    os._exit(1)

@@ -1,0 +1,1 @@
+"""What proposes trials: oracles, the search space, pruners."""

@@ -1,0 +1,46 @@
+"""Different seeds give unrelated streams; every integer from 0 is a seed."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from src.seeds import oracle_seed, trial_seed
+
+MOST = 2**32 - 1  # of NumPy's RandomState
+
+
+def test_all_neighbouring_seeds_differ_and_suit_random_state() -> None:
+    seeds = [oracle_seed(seed) for seed in range(2001)]
+    assert len(set(seeds)) == 2001
+    assert min(seeds) >= 1
+    assert max(seeds) <= MOST
+    # Spread over the whole range, not counted up from the user's seed.
+    assert max(seeds) > 0.99 * MOST
+    assert np.median(np.abs(np.diff(np.array(seeds, dtype=np.int64)))) > 0.1 * MOST
+
+
+def test_seed_0_is_a_seed_of_its_own_and_never_becomes_keras_tuners_any_seed() -> None:
+    assert oracle_seed(0) == oracle_seed(0) != 0
+    assert trial_seed(0, 0, 0, 0) == trial_seed(0, 0, 0, 0) != 0
+
+
+@pytest.mark.parametrize("seed", [2**32, 2**64 + 1, 10**100])
+def test_huge_seeds_differ_from_those_that_share_their_low_bits(seed: int) -> None:
+    np.random.RandomState(oracle_seed(seed))
+    assert oracle_seed(seed) != oracle_seed(seed % 2**32)
+    assert trial_seed(seed, 3, 0, 0) != trial_seed(seed % 2**32, 3, 0, 0)
+    assert 1 <= trial_seed(seed, 10**9, 0, 0) <= MOST
+
+
+def test_trial_seeds_differ_by_seed_root_execution_and_fold() -> None:
+    keys = list(itertools.product(range(3), range(50), range(3), range(5)))
+    seeds = {trial_seed(*key) for key in keys}
+    assert len(seeds) == len(keys)
+    assert not seeds & {oracle_seed(seed) for seed in range(3)}
+
+
+def test_seeds_stay_the_same_from_version_to_version() -> None:
+    # A run is repeated from its configuration: these numbers may never change.
+    assert oracle_seed(42) == 3671515462
+    assert trial_seed(42, 7, 1, 2) == 1317906619
