@@ -2,16 +2,24 @@
 
 import errno
 import os
+import re
 import shutil
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import count
 from pathlib import Path
 
 from src.errors import DiskError
 
+RUN_NAME_RULE = (
+    "at most 100 of the characters A-Z a-z 0-9 . _ - that begin with a letter or digit and have "
+    "no two dots in a row"
+)
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
+
+
+def is_run_name(name: str) -> bool:
+    """Whether a folder of this name is safe everywhere and stays inside the folder of all runs."""
+    return re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name) is not None and ".." not in name
 
 
 @contextmanager
@@ -46,7 +54,7 @@ def remove(path: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def write_atomically(path: Path, content: str | bytes, previous: Path | None = None) -> None:
+def write_atomically(path: Path, content: str | bytes) -> None:
     """Replaces `path` by `content` at once: a reader, or a crash, sees the old file or the new.
 
     The content goes to a temporary file in the same folder, is synced and renamed over `path`, and
@@ -55,7 +63,6 @@ def write_atomically(path: Path, content: str | bytes, previous: Path | None = N
     Args:
         path: the file; its folder is made where it is missing.
         content: what it will hold.
-        previous: a file in the same folder that takes the old content, if there is any.
 
     Raises:
         DiskError: naming the file; the old one is as it was.
@@ -69,8 +76,6 @@ def write_atomically(path: Path, content: str | bytes, previous: Path | None = N
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
-            if previous is not None:
-                _keep(path, previous)
             temporary.replace(path)
         except BaseException:
             temporary.unlink(missing_ok=True)
@@ -87,34 +92,6 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def keep_aside(path: Path) -> Path:
-    """Renames a damaged file, so that nothing overwrites it, and returns its new name.
-
-    Raises:
-        DiskError: if it cannot be renamed.
-    """
-    aside = aside_name(path)
-    with disk_errors(path):
-        path.rename(aside)
-    return aside
-
-
-def aside_name(path: Path) -> Path:
-    """The name under which a damaged file is kept; nothing has it yet."""
-    names = (path.with_name(f"{path.name}.damaged{number or ''}") for number in count())
-    return next(name for name in names if not name.exists())
-
-
-def checksum(path: Path) -> int:
-    """CRC-32 of a file's content.
-
-    Raises:
-        DiskError: if it cannot be read.
-    """
-    with disk_errors(path):
-        return zlib.crc32(path.read_bytes())
-
-
 def remove_leftovers(folder: Path) -> None:
     """Deletes temporary files of `write_atomically` whose process was killed.
 
@@ -123,20 +100,3 @@ def remove_leftovers(folder: Path) -> None:
     """
     for leftover in folder.glob(".*.tmp"):
         remove(leftover)
-
-
-def _keep(path: Path, previous: Path) -> None:
-    """Gives the content of `path` a second name, at once, so that `path` never lacks."""
-    if not path.exists():  # nothing was written before
-        return
-    second = previous.with_name(f".{previous.name}.{os.getpid()}.tmp")
-    try:
-        second.unlink(missing_ok=True)
-        try:
-            os.link(path, second)
-        except OSError:  # a file system without hard links
-            second.write_bytes(path.read_bytes())
-        second.replace(previous)
-    except BaseException:
-        second.unlink(missing_ok=True)
-        raise

@@ -38,7 +38,7 @@ def _retrain(options: argparse.Namespace) -> int:
     from src.evaluation.choosing import choose_trial
     from src.signals import Interruption, StopRequest, TrialInterruptedError
     from src.store.run_directory import RunDirectory
-    from src.store.snapshot import read_snapshot
+    from src.store.saved_search import read_search
 
     if options.ensemble and options.seeds < 2:
         raise UserError(
@@ -46,7 +46,7 @@ def _retrain(options: argparse.Namespace) -> int:
             " makes one. Valid: --seeds 2 or more with it"
         )
     run = RunDirectory.find(load_config().run.directory, options.run)
-    saved = read_snapshot(run)
+    saved = read_search(run, history=False)
     trial_id = choose_trial(run, saved, options.trial)
     with Interruption():
         from src.startup import start_tensorflow
@@ -90,7 +90,7 @@ def _show_plan(trial: "FinishedTrial", seeds: int, threshold: "Threshold | None"
         f"  {times}, for {epochs} of {context.plan.epochs} epochs, on {len(data.development):,} "
         "training and validation rows"
     )
-    if record.result.cut is not None:
+    if record.result.stopped_by is not None:
         print(f"  it was {record.result.reason}; more epochs might have been better")
     for name in left_out(trial):
         print(f"  without {name}, which needs validation rows: {INSTEAD.get(name, ELSE_INSTEAD)}")

@@ -105,7 +105,7 @@ def _search(
         from src.search import preparation as preparing
         from src.search import resume as resuming
         from src.search import workflow
-        from src.search.events import SearchListener
+        from src.search.listener import SearchListener
 
         console = Console(quiet=options.quiet)
         prepared = preparing.prepare(config, None if resumed is None else resumed.saved)

@@ -214,7 +214,7 @@ def _state(values: dict[str, Any], epochs: int) -> str:
 
 
 def _export(context: RunContext, record: TrialRecord, run: RunDirectory, _: Any) -> winner.Winner:
-    best = max(record.judged_fits, key=lambda fit: fit.score)
+    best = max(record.ranking_fits, key=lambda fit: fit.score)
     path = context.run.weights(record.spec.trial_id, best.execution, 0)
     if checksum(path) != best.weights:
         raise UserError(f"{path}: the weights cannot be read")

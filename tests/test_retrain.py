@@ -324,7 +324,7 @@ def test_values_are_averaged_in_the_units_of_the_target(tmp_path: Path) -> None:
 def test_a_run_without_a_model_refuses_to_predict(
     colours: RunDirectory, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run = RunDirectory(tmp_path / "cut")
+    run = RunDirectory(tmp_path / "stopped_by")
     shutil.copytree(colours.path, run.path)
     shutil.rmtree(run.best)
     rows = str(colours.path.parent / "colours.csv")

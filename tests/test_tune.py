@@ -242,15 +242,15 @@ def test_sigterm_keeps_everything_and_gives_130(tmp_path: Path) -> None:
         text=True,
     ) as process:
         deadline = time.monotonic() + 120
-        while not (tmp_path / "cut" / "trials.csv").exists():
+        while not (tmp_path / "stopped_by" / "trials.csv").exists():
             assert time.monotonic() < deadline
             time.sleep(0.1)
         process.send_signal(signal.SIGTERM)
         output, _ = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "stopped by SIGTERM" in output
-    assert "COMPLETED" in (tmp_path / "cut" / "trials.csv").read_text()
-    state = json.loads((tmp_path / "cut" / "search.json").read_text())["state"]
+    assert "COMPLETED" in (tmp_path / "stopped_by" / "trials.csv").read_text()
+    state = json.loads((tmp_path / "stopped_by" / "search.json").read_text())["state"]
     assert state["end"] == {
         "kind": "interrupted",
         "reason": "stopped by SIGTERM",

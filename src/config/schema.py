@@ -25,7 +25,7 @@ from src.config.space import (
     space_value,
 )
 from src.errors import nearest
-from src.store.run_directory import RUN_NAME_RULE, is_run_name
+from src.files import RUN_NAME_RULE, is_run_name
 
 WITH_RUNGS = ("hyperband", "bohb")
 """Tuners that train many trials a little, and the better ones on, from rung to rung."""

@@ -24,15 +24,16 @@ from src.console.text import (
     best_text,
     confirmation_line,
     show_line,
-    show_notice,
     show_path,
     trial_line,
     worker_line,
 )
 from src.console.time_left import TimeLeft, in_words
 from src.evaluation.winner import Winner
+from src.messages import SearchEnd, TrialProgress
 from src.records import TrialRecord, TrialResult, TrialSpec
-from src.search.events import SearchEnd, SearchListener, SearchProgress, TrialProgress
+from src.search.listener import SearchListener
+from src.search.progress import SearchProgress
 from src.store.run_directory import RunDirectory
 
 
@@ -74,13 +75,10 @@ class ConsoleListener(SearchListener):
             resumed = f"after {trials}, best {best_text(progress)}"
             show_line(self.console, "resumed", resumed)
             self._log.write(f"resumed {resumed}")
-        if progress.knowledge:
+        if progress.warm_start:
             if self._is_alone:
-                show_line(self.console, "knowledge", progress.knowledge)
-            self._log.write(f"knowledge: {progress.knowledge}")
-        for notice in progress.notices:
-            show_notice(self.console, notice)
-            self._log.write(f"notice: {notice}")
+                show_line(self.console, "knowledge", progress.warm_start)
+            self._log.write(f"knowledge: {progress.warm_start}")
         self._display.show(progress)
         if self.console.is_interactive:
             self._display.start()
@@ -100,7 +98,7 @@ class ConsoleListener(SearchListener):
         self._display.show(progress)
         self._tell(trial_line(record, progress))
 
-    def on_confirmation_begin(self, trainings: int, progress: SearchProgress) -> None:
+    def on_reevaluation_begin(self, trainings: int, progress: SearchProgress) -> None:
         """Says that the best trials are trained again."""
         plural = "" if trainings == 1 else "s"
         text = f"the best trials from new seeds, {trainings} training{plural}"
@@ -108,7 +106,7 @@ class ConsoleListener(SearchListener):
         self._log.write(f"confirming {text}")
         self._display.show_confirmation(trainings)
 
-    def on_confirmation(
+    def on_reevaluation(
         self, record: TrialRecord, result: TrialResult, progress: SearchProgress
     ) -> None:
         """Prints what came of one of these trainings."""

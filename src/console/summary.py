@@ -26,8 +26,8 @@ from src.evaluation.pareto import value_of
 from src.evaluation.winner import Winner
 from src.records import TrialRecord
 from src.search.budgets import limits_text
-from src.search.events import SearchProgress
 from src.search.preparation import PreparedSearch
+from src.search.progress import SearchProgress
 from src.search.workflow import SearchOutcome
 from src.text import (
     go_on_command,
@@ -120,8 +120,8 @@ def show_plan(
     if prepared.workers > 1:
         show_line(console, "workers", f"{prepared.workers} processes, one trial each at a time")
     show_line(console, "objective", f"{prepared.objective.name} ({prepared.objective.direction})")
-    if prepared.also:
-        others = ", ".join(f"{other.name} ({other.direction})" for other in prepared.also)
+    if prepared.secondary:
+        others = ", ".join(f"{other.name} ({other.direction})" for other in prepared.secondary)
         show_line(console, "also counts", others)
 
 
@@ -145,7 +145,7 @@ def show_outcome(
     pruned = f" ({progress.pruned} pruned)" if progress.pruned else ""
     done = f"{len(progress.completed)} completed{pruned}{failed}"
     show_line(console, "stopped", f"{outcome.end.reason}; {done}")
-    none_was_left = len(progress.records) == outcome.resumed_trials and not progress.trained_again
+    none_was_left = len(progress.records) == outcome.resumed_trials and not progress.reevaluations
     if outcome.end.kind == "finished" and none_was_left:
         setting = outcome.end.setting or "tuner.max_trials or tuner.hyperband_iterations"
         better = "another" if setting == "limits.target" else "a larger"
@@ -155,7 +155,7 @@ def show_outcome(
         _show_failures(console, progress)
     if progress.best is not None:
         console.print(_leaderboard(progress, outcome.winner, console.width))
-        if progress.also:
+        if progress.secondary:
             console.print(_front_table(progress))
         if outcome.winner is not None and console.width < WIDE:
             for baseline in outcome.winner.baselines:
@@ -218,8 +218,8 @@ def _leaderboard(progress: SearchProgress, winner: Winner | None, width: int) ->
         *(score_text(record) for record in shown),
         *(number(baseline.validation.get(metric)) for baseline in baselines),
     )
-    if any(record.confirmation is not None for record in shown):
-        again = (r.confirmation for r in shown)
+    if any(record.reevaluation is not None for record in shown):
+        again = (r.reevaluation for r in shown)
         table.add_row("  confirmed", *("" if one is None else confirmed_text(one) for one in again))
     table.add_row("  best epoch / epochs", *(f"{r.best_epoch}/{r.epochs}" for r in results))
     table.add_row("  seconds", *(f"{result.seconds:.1f}" for result in results))
@@ -236,11 +236,11 @@ def _front_table(progress: SearchProgress) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0))
     table.add_column("  Pareto front", width=NAME_WIDTH)
     table.add_column(progress.objective.name, justify="right", overflow="fold")
-    for other in progress.also:
+    for other in progress.secondary:
         table.add_column(other.name, justify="right", overflow="fold")
     front = progress.front
     for record in front[:MOST_OF_FRONT]:
-        others = (_cost(value_of(record, other.name)) for other in progress.also)
+        others = (_cost(value_of(record, other.name)) for other in progress.secondary)
         table.add_row(f"  {record.spec.trial_id}", score_text(record), *others)
     if len(front) > MOST_OF_FRONT:
         table.add_row(f"  {len(front) - MOST_OF_FRONT} more in trials.csv")

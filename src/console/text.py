@@ -7,8 +7,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from src.records import Confirmation, TrialRecord, TrialResult
-from src.search.events import SearchProgress, TrialProgress
+from src.messages import TrialProgress
+from src.records import Reevaluation, TrialRecord, TrialResult
+from src.search.progress import SearchProgress
 from src.text import short_number as number
 
 NAME_WIDTH = 26
@@ -48,16 +49,16 @@ def trial_line(record: TrialRecord, progress: SearchProgress | None = None) -> T
         return line
     best = None if progress is None else progress.best
     line.append(score_text(record), style="bold green" if best is record else "")
-    if result.cut is None:
+    if result.stopped_by is None:
         line.append(f"  epoch {result.best_epoch} of {result.epochs}")
     line.append(f"  {result.seconds:.1f} s")
     if spec.parent_id is not None:
         line.append(f"  continues {spec.parent_id}", style="dim")
-    if result.cut is not None:
+    if result.stopped_by is not None:
         line.append(f"  {result.reason.partition(':')[0]}", style="dim")  # all is in trials.csv
     if best is record:
         line.append("  best so far", style="green")
-    elif best is not None and result.cut is None:
+    elif best is not None and result.stopped_by is None:
         line.append(f"  {_behind(record, best, progress)}", style="dim")
     return line
 
@@ -74,12 +75,12 @@ def confirmation_line(record: TrialRecord, result: TrialResult) -> Text:
         return line.append(f"failed in another training: {result.reason}", style="red")
     line.append(f"again {number(result.score)}")
     line.append(f"  epoch {result.best_epoch} of {result.epochs}  {result.seconds:.1f} s")
-    if record.confirmation is not None and record.confirmed is not None:
-        line.append(f"  mean {confirmed_text(record.confirmation)}", style="green")
+    if record.reevaluation is not None and record.reevaluated_score is not None:
+        line.append(f"  mean {confirmed_text(record.reevaluation)}", style="green")
     return line
 
 
-def confirmed_text(confirmation: Confirmation) -> str:
+def confirmed_text(confirmation: Reevaluation) -> str:
     """The mean of the trainings that confirm a trial, with ± its standard error; or `failed`."""
     if confirmation.score is None:
         return "failed" if confirmation.reason else "–"
@@ -93,7 +94,7 @@ def _behind(record: TrialRecord, best: TrialRecord, progress: SearchProgress | N
         return f"as good as {best.spec.trial_id}"
     text = number(float(f"{abs(distance):.2g}"))
     maximised = progress is None or progress.objective.direction == "max"
-    if best.confirmed is not None and (distance > 0) == maximised:
+    if best.reevaluated_score is not None and (distance > 0) == maximised:
         return f"{text} ahead of {best.spec.trial_id}, which is confirmed"
     return f"{text} behind {best.spec.trial_id}"
 

@@ -9,7 +9,7 @@ from src.config.objectives import judged_metric
 from src.console.text import confirmed_text, score_text
 from src.evaluation.baselines import Baseline
 from src.evaluation.winner import Metrics, Winner
-from src.search.events import SearchProgress
+from src.search.progress import SearchProgress
 from src.text import short_number as number
 
 
@@ -55,12 +55,12 @@ def winner_table(winner: Winner) -> Table:
 
 def _confirmation(winner: Winner) -> list[tuple[str, str]]:
     """What came of the trial's trainings after the search."""
-    known = winner.record.confirmation
+    known = winner.record.reevaluation
     if known is None or known.score is None:
         return []
     times = f"{len(known.trained)} new training{'' if len(known.trained) == 1 else 's'}"
     text = f"{confirmed_text(known)} in {times}; the search saw {score_text(winner.record)}"
-    return [("confirmed", text)]
+    return [("reevaluated", text)]
 
 
 def _selection(winner: Winner, progress: SearchProgress) -> list[tuple[str, str]]:

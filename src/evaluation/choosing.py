@@ -3,21 +3,16 @@
 from src.errors import UserError
 from src.records import ranking_key
 from src.store.run_directory import RunDirectory
-from src.store.snapshot import SavedSearch, restore_confirmation, restore_result
+from src.store.saved_search import SavedSearch
 from src.text import resume_command, retrain_command
 
 
 def completed_trials(saved: SavedSearch) -> list[str]:
     """Returns the ids of the trials that completed, best first, as the search ranks them."""
-    direction = saved.head["identity"]["objective"]["direction"]
-    config = saved.head["config"]
-    fits = config["tuner.executions_per_trial"] * config["tuner.folds"]
-    found = []
-    for state in saved.records:
-        result, again = restore_result(state, ()), restore_confirmation(state)
-        if result.status == "COMPLETED":
-            found.append(ranking_key(state["trial_id"], result, again, fits, direction))
-    return [trial_id for *_, trial_id in sorted(found)]
+    direction = saved.identity["objective"]["direction"]
+    completed = [record for record in saved.records if record.result.status == "COMPLETED"]
+    ranked = sorted(completed, key=lambda record: ranking_key(record, direction))
+    return [record.spec.trial_id for record in ranked]
 
 
 def choose_trial(run: RunDirectory, saved: SavedSearch, trial: str | None) -> str:
@@ -33,7 +28,7 @@ def choose_trial(run: RunDirectory, saved: SavedSearch, trial: str | None) -> st
     """
     completed = completed_trials(saved)
     if trial is None and saved.exported is not None and run.model.is_file():
-        return str(saved.exported["trial_id"])
+        return saved.exported.trial_id
     if not completed:
         raise UserError(
             f"{run.path}: none of its trials has completed. If the search runs, wait for one; else "
@@ -46,7 +41,7 @@ def choose_trial(run: RunDirectory, saved: SavedSearch, trial: str | None) -> st
             f"{retrain_command(run.path, completed[0])}"
         )
     number = trial.lstrip("0") or "0"
-    known = {r["trial_id"]: r["result"]["status"] for r in saved.records}
+    known = {record.spec.trial_id: record.result.status for record in saved.records}
     for trial_id in completed:
         if (trial_id.lstrip("0") or "0") == number:
             return trial_id

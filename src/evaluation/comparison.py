@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from scipy import stats
 
 from src.records import TrialRecord
-from src.search.events import SearchProgress
+from src.search.progress import SearchProgress
 
 CONFIDENCE = 0.95
 
@@ -41,8 +41,8 @@ def lead_of_the_first(progress: SearchProgress) -> Lead | None:
         return None
     first, second = progress.completed[:2]
     sign = 1.0 if progress.objective.direction == "max" else -1.0
-    confirmed = first.confirmed is not None and second.confirmed is not None
-    fits = [r.judged_fits if confirmed else r.result.fits for r in (first, second)]
+    confirmed = first.reevaluated_score is not None and second.reevaluated_score is not None
+    fits = [r.ranking_fits if confirmed else r.result.fits for r in (first, second)]
     others = {(fit.execution, fit.fold): fit.score for fit in fits[1]}
     pairs = [
         sign * (fit.score - others[fit.execution, fit.fold])

@@ -11,16 +11,16 @@ from src.errors import DiskError, UserError
 from src.evaluation.export import Array, first_line, predict, raw_model
 from src.evaluation.refit import build
 from src.execution.trial_runner import RunContext
-from src.files import checksum
 from src.records import TrialRecord
 from src.seeds import trial_seed
 from src.store.weights import load_weights
+from src.text import retrain_command
 
 
 def best_execution(context: RunContext, record: TrialRecord) -> int:
     """The execution with the best score, of those by which the trial ranks."""
     sign = -1.0 if context.plan.direction == "max" else 1.0
-    return min(record.judged_fits, key=lambda fit: sign * fit.score).execution
+    return min(record.ranking_fits, key=lambda fit: sign * fit.score).execution
 
 
 def trained_network(
@@ -33,17 +33,14 @@ def trained_network(
     """
     seed = trial_seed(context.seed, int(record.spec.root_id), execution, fold)
     _, network = build(context, record, arrays, seed)
-    path = context.run.weights(record.spec.trial_id, execution, fold)
-    written = next(f.weights for f in record.fits if (f.execution, f.fold) == (execution, fold))
+    trial_id = record.spec.trial_id
+    path = context.run.weights(trial_id, execution, fold)
     try:
-        if written not in (None, checksum(path)):
-            raise ValueError("they are not those that the trial left")
         network.set_weights(load_weights(path))
     except (DiskError, OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
         raise UserError(
             f"{path}: the weights of trial {record.spec.trial_id} cannot be read: "
-            f"{first_line(error)}. Resume the run: it trains a trial again whose weights are "
-            "damaged"
+            f"{first_line(error)}. Train it anew: {retrain_command(context.run.path, trial_id)}"
         ) from error
     return network
 
@@ -58,7 +55,7 @@ def fit_models(context: RunContext, record: TrialRecord) -> list[keras.Model]:
     inputs = () if data.table is None else data.table.inputs
     for fold, (train, validation) in enumerate(data.folds(record.spec.folds)):
         arrays = context.arrays(train, validation)
-        for execution in sorted({fit.execution for fit in record.judged_fits}):
+        for execution in sorted({fit.execution for fit in record.ranking_fits}):
             if (execution, fold) not in trained:
                 continue
             network = trained_network(context, record, execution, fold, arrays)
@@ -79,7 +76,7 @@ def held_out_predictions(context: RunContext, record: TrialRecord) -> tuple[Rows
     data = context.data
     inputs = () if data.table is None else data.table.inputs
     folds = data.folds(record.spec.folds)
-    first = min(fit.execution for fit in record.judged_fits)
+    first = min(fit.execution for fit in record.ranking_fits)
     execution = best_execution(context, record) if len(folds) == 1 else first
     pieces = []
     for fold, (train, validation) in enumerate(folds):
@@ -95,4 +92,4 @@ def held_out_predictions(context: RunContext, record: TrialRecord) -> tuple[Rows
 
 def _trained(record: TrialRecord) -> set[tuple[int, int]]:
     """Execution and fold of each fit by which the trial ranks."""
-    return {(fit.execution, fit.fold) for fit in record.judged_fits}
+    return {(fit.execution, fit.fold) for fit in record.ranking_fits}

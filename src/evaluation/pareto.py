@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-import keras_tuner as kt
 import numpy as np
 from numpy.typing import NDArray
 
-from src.records import TrialRecord
+from src.records import Objective, TrialRecord
 
 
 def pareto_front(points: NDArray[np.float64], directions: Sequence[str]) -> NDArray[np.bool_]:
@@ -32,7 +31,7 @@ def pareto_front(points: NDArray[np.float64], directions: Sequence[str]) -> NDAr
 
 
 def front_of(
-    records: Sequence[TrialRecord], objective: kt.Objective, also: Sequence[kt.Objective]
+    records: Sequence[TrialRecord], objective: Objective, also: Sequence[Objective]
 ) -> list[TrialRecord]:
     """The trials on the front, best in the objective first.
 
@@ -46,15 +45,15 @@ def front_of(
     """
     found: dict[str, TrialRecord] = {}
     for record in records:
-        failed = record.confirmation is not None and record.confirmation.reason
-        if not record.ranks_behind and not failed:
+        failed = record.reevaluation is not None and record.reevaluation.reason
+        if record.comparable and not failed:
             found.setdefault(record.spec.root_id, record)
     if not found:
         return []
     records = list(found.values())
     points = [
         [
-            record.result.score if record.confirmed is None else record.confirmed,
+            record.result.score if record.reevaluated_score is None else record.reevaluated_score,
             *(value_of(record, other.name) for other in also),
         ]
         for record in records

@@ -31,7 +31,7 @@ from src.evaluation.refit import development_arrays, refit, refit_seed
 from src.evaluation.threshold import Threshold, tune_threshold, with_threshold
 from src.execution.failures import TrialFailedError
 from src.execution.trial_runner import RunContext
-from src.files import checksum, disk_errors, remove, sync, write_atomically
+from src.files import disk_errors, remove, sync, write_atomically
 from src.records import TrialRecord
 from src.signals import TrialInterruptedError
 from src.store.run_directory import RunDirectory
@@ -106,29 +106,16 @@ def export_winner(
     return winner
 
 
-def export_checksums(run: RunDirectory) -> dict[str, int]:
-    """The checksum of each file that `export_winner` left in `best/`, by name.
-
-    Raises:
-        DiskError: if one cannot be read.
-    """
-    files = [run.model, run.metrics, run.predictions, run.hyperparameters]
-    files += [run.columns] if run.columns.exists() else []
-    return {path.name: checksum(path) for path in files}
-
-
-def read_winner(
-    run: RunDirectory, record: TrialRecord, checksums: Mapping[str, int]
-) -> Winner | None:
+def read_winner(run: RunDirectory, record: TrialRecord) -> Winner | None:
     """Returns what `export_winner` left in `best/` for this trial; None if that is not whole.
 
     Args:
         run: the run's folder.
         record: the trial.
-        checksums: those of `export_checksums` when it was exported.
     """
     try:
-        if export_checksums(run) != checksums:
+        files = (run.model, run.predictions, run.hyperparameters)
+        if not all(path.is_file() for path in files):
             return None
         scores = json.loads(run.metrics.read_text())
         validation, test = dict(scores["validation"]), dict(scores["test"])

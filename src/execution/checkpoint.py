@@ -11,7 +11,6 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -19,7 +18,6 @@ import keras
 from callbacks import BestEpoch
 from src.errors import DiskError
 from src.execution.epoch_recorder import EpochRecorder
-from src.files import checksum
 from src.records import FitResult, TrialSpec
 from src.store import training_state
 from src.store.run_directory import RunDirectory
@@ -61,7 +59,7 @@ def read_checkpoint(run: RunDirectory, spec: TrialSpec, seed: int) -> Checkpoint
             return None
         fits = tuple(FitResult(**fit) for fit in trial["fits"])
         found = Checkpoint(training, fits, tuple(trial["rows"]), float(trial["seconds"]))
-        whole = all(checksum(path) == written for path, written in _files(run, spec, fits))
+        whole = all(run.weights(spec.trial_id, f.execution, f.fold).exists() for f in fits)
     except (DiskError, LookupError, TypeError, ValueError):
         return None
     return found if whole else None
@@ -137,15 +135,6 @@ def _key(spec: TrialSpec, seed: int) -> str:
 
     With several workers more trials may have ended than when the trial began, and raise its bars.
     """
-    same = dataclasses.replace(spec, structure=None, bars=(), allowance=None)
+    same = dataclasses.replace(spec, structure=None, thresholds=(), epoch_budget=None)
     what = dataclasses.asdict(same)
     return sha256(json.dumps([seed, what], sort_keys=True).encode()).hexdigest()
-
-
-def _files(
-    run: RunDirectory, spec: TrialSpec, fits: Sequence[FitResult]
-) -> list[tuple[Path, int | None]]:
-    """The files of fits that are done, and the checksums that they must have."""
-    files = [(run.weights(spec.trial_id, f.execution, f.fold), f.weights) for f in fits]
-    states = [(run.training_state(spec.trial_id, f.execution), f.state) for f in fits]
-    return [*files, *(pair for pair in states if spec.keep_state)]

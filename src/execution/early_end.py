@@ -8,7 +8,7 @@ import numpy as np
 
 from callbacks import StopBehind, TrainingPlan
 from src.config.schema import LimitSettings
-from src.records import Bar, Cut, TrialSpec
+from src.records import PruningThreshold, StoppedBy, TrialSpec
 from src.text import short_number
 
 
@@ -32,7 +32,7 @@ class Cutter(keras.callbacks.Callback):
         trained: epochs of all fits that the trial had trained before its process was killed.
 
     Attributes:
-        cut: what cut the trial short; None as long as nothing has.
+        stopped_by: what cut the trial short; None as long as nothing has.
         reason: why, as a sentence; empty likewise.
         pruner: holds the fit against its bars; None without any.
     """
@@ -49,10 +49,10 @@ class Cutter(keras.callbacks.Callback):
         self.spec, self.plan, self.limits = spec, plan, limits
         self.ending = ending
         self.trained = trained
-        self.cut: Cut | None = None
+        self.stopped_by: StoppedBy | None = None
         self.reason = ""
         self.pruner: StopBehind | None = None
-        self._bars: dict[int, Bar] = {}
+        self._bars: dict[int, PruningThreshold] = {}
         self._fit = 0
 
     @property
@@ -70,7 +70,7 @@ class Cutter(keras.callbacks.Callback):
                 nothing that kept the best of them.
         """
         self._fit = (execution - self.spec.first_execution) * self.spec.folds + fold
-        bars = self.spec.bars[self._fit] if self.spec.bars else ()
+        bars = self.spec.thresholds[self._fit] if self.spec.thresholds else ()
         self._bars = {bar.epoch: bar for bar in bars}
         self.pruner = None
         if bars:
@@ -84,31 +84,31 @@ class Cutter(keras.callbacks.Callback):
     def ends_trial(self) -> bool:
         """Whether no further fit is to follow the one that has just ended."""
         left = self.spec.planned_fits - self._fit - 1
-        if self.cut is None and left and (reason := self._ending()):
+        if self.stopped_by is None and left and (reason := self._ending()):
             done = f"fit {self._fit + 1} of {self.spec.planned_fits}"
-            self.cut, self.reason = "ended", f"ended after {done}: {reason}"
-        return self.cut is not None
+            self.stopped_by, self.reason = "limit", f"ended after {done}: {reason}"
+        return self.stopped_by is not None
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Counts the epoch, and ends the training where there is a reason."""
         self.trained += 1
         if self.pruner is not None and self.pruner.stopped_epoch is not None:
-            self.cut = "pruned"
+            self.stopped_by = "pruner"
             self.reason = f"pruned {self._place(epoch)}: {self._behind(self._bars[epoch + 1])}"
         elif (
             not self.model.stop_training
             and epoch + 1 < self.spec.epochs
             and (reason := self._ending())
         ):
-            self.cut, self.reason = "ended", f"ended {self._place(epoch)}: {reason}"
+            self.stopped_by, self.reason = "limit", f"ended {self._place(epoch)}: {reason}"
             self.model.stop_training = True
 
     def _ending(self) -> str:
-        if self.spec.allowance is not None and self.trained >= self.spec.allowance:
+        if self.spec.epoch_budget is not None and self.trained >= self.spec.epoch_budget:
             return f"all {self.limits.epochs} epochs are used (limits.epochs)"
         return self.ending()
 
-    def _behind(self, bar: Bar) -> str:
+    def _behind(self, bar: PruningThreshold) -> str:
         assert self.pruner is not None
         below = "below" if self.plan.direction == "max" else "above"
         reached = short_number(self.pruner.best)

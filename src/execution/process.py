@@ -20,9 +20,9 @@ from src.execution.early_end import nothing_ends
 from src.execution.failures import out_of_memory, too_slow
 from src.execution.trial_runner import RunContext
 from src.execution.worker import EndTrial, WorkerSetup, failure, registries, work
+from src.messages import TrialProgress
 from src.records import TrialResult, TrialSpec
 from src.scratch import ScratchFolder
-from src.search.events import TrialProgress
 from src.startup import start_fork_server
 
 GRACE, GRACE_SECONDS = 1.1, 2.0  # for the epoch in which a trial's time runs out

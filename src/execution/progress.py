@@ -8,7 +8,7 @@ from dataclasses import replace
 from multiprocessing.connection import Connection
 from typing import Any
 
-from src.search.events import TrialProgress
+from src.messages import TrialProgress
 
 INTERVAL_SECONDS = 0.2
 

@@ -31,9 +31,9 @@ from src.execution.failures import (
     out_of_memory,
 )
 from src.execution.prediction_time import prediction_seconds
-from src.files import checksum, raise_disk_error, remove
+from src.files import raise_disk_error, remove
+from src.messages import TrialProgress
 from src.records import FitResult, TrialResult, TrialSpec
-from src.search.events import TrialProgress
 from src.seeds import trial_seed
 from src.signals import TrialInterruptedError
 from src.store import training_state
@@ -191,7 +191,7 @@ class TrialRunner:
             hyperparameters=hp.get_config() if len(hp.space) > declared else None,
             rejected=rejected,
             attempt=spec.attempt,
-            cut=None if reason else cutter.cut,
+            stopped_by=None if reason else cutter.stopped_by,
             trained=len(recorder.rows),
         )
 
@@ -325,23 +325,18 @@ class TrialRunner:
                     self._traced.discard(model)
                     raise
             reached = recorder.epochs
-            stopped = bool(model.stop_training) and recorder.cutter.cut is None
+            stopped = bool(model.stop_training) and recorder.cutter.stopped_by is None
         recorder.check()
         if best.value is None:
             raise TrialFailedError(f"{context.plan.monitor} was never finite")
-        state = context.run.training_state(spec.trial_id, execution)
         if spec.keep_state:
+            state = context.run.training_state(spec.trial_id, execution)
             training_state.save(state, model, states, best, epochs=reached, stopped=stopped)
-        weights = context.run.weights(spec.trial_id, execution, fold)
-        save_weights(weights, best.weights)
+        save_weights(context.run.weights(spec.trial_id, execution, fold), best.weights)
         logs = {n: value for n, value in best.logs.items() if n not in callbacks.CONTROLS}
         if context.time_predictions:
             logs["prediction_seconds"] = prediction_seconds(model, arrays.x_validation)
-        return FitResult(
-            *(execution, fold, best.value, best.epoch, reached, logs),
-            weights=checksum(weights),
-            state=checksum(state) if spec.keep_state else None,
-        )
+        return FitResult(execution, fold, best.value, best.epoch, reached, logs)
 
     def _reporter(
         self, spec: TrialSpec, recorder: EpochRecorder, initial_epoch: int

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from src.reporting.frames import load_history, load_trials
 
 if TYPE_CHECKING:
-    from src.search.events import SearchListener
+    from src.search.listener import SearchListener
 
 __all__ = ["load_history", "load_trials", "report_listeners"]
 
@@ -21,6 +21,6 @@ def report_listeners() -> "list[SearchListener]":
     # They need Keras Tuner, which reading a run does not.
     from src.reporting.board import BoardListener
     from src.reporting.hparams import HParamsListener
-    from src.reporting.tables import TrialsTableListener
+    from src.reporting.tables import TablesListener
 
-    return [TrialsTableListener(), HParamsListener(), BoardListener()]
+    return [TablesListener(), HParamsListener(), BoardListener()]

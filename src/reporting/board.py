@@ -13,12 +13,14 @@ from tensorboard.plugins.text.summary_v2 import text_pb
 
 from callbacks.event_file import EventFile
 from src.evaluation.winner import Winner
+from src.messages import SearchEnd
 from src.records import TrialRecord
 from src.reporting.drawing import to_png
 from src.reporting.page.pictures import plots
 from src.reporting.run_data import read_run
 from src.reporting.story import tell
-from src.search.events import SearchEnd, SearchListener, SearchProgress
+from src.search.listener import SearchListener
+from src.search.progress import SearchProgress
 from src.store.run_directory import RunDirectory
 from src.tuners import space as spaces
 
@@ -58,7 +60,7 @@ class BoardListener(SearchListener):
         """Adds the best score so far, by trials and by epochs trained."""
         self._ended += 1
         self._epochs += len(record.result.history)
-        score = None if record.ranks_behind else record.result.score
+        score = None if not record.comparable else record.result.score
         sign = 1.0 if progress.objective.direction == "max" else -1.0
         if score is not None and (self._best is None or sign * score > sign * self._best):
             self._best = score

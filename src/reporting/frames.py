@@ -1,28 +1,32 @@
 """A run's tables as DataFrames: a row a trial, a row an epoch."""
 
-import io
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from src.errors import UserError
+from src.config.objectives import COSTS, KNOWN_DIRECTIONS
+from src.records import Objective
+from src.reporting.domains import read_space
+from src.reporting.tables import Tables
+from src.search.progress import SearchProgress
 from src.store.run_directory import RUNS, RunDirectory
+from src.store.saved_search import SavedSearch, read_search
 
 TOO_LARGE = 1e150  # such a score or time is none: sums of squares would overflow
 LARGEST = 1e12  # a count of epochs that is larger is none
-TEXTS = ("trial_id", "status", "cut", "reason", "parent", "worker", "started", "ended")
+TEXTS = ("trial_id", "status", "stopped_by", "reason", "parent", "worker", "started", "ended")
 WHOLE = ("epochs", "best_epoch", "bracket", "rung")
-NUMBERS = ("score", "score_std", "score_error", "confirmed", "confirmed_error", "seconds")
+NUMBERS = ("score", "score_std", "score_error", "reevaluated", "reevaluated_error", "seconds")
 TRIAL_COLUMNS = (
     *("trial_id", "status", "epochs", "best_epoch", *NUMBERS),
-    *("started", "ended", "worker", "cut", "reason", "parent", "bracket", "rung"),
+    *("started", "ended", "worker", "stopped_by", "reason", "parent", "bracket", "rung"),
 )
 HISTORY_COLUMNS = ("trial_id", "execution", "fold", "epoch", "learning_rate", "batch_size")
 
 
 def load_trials(run: str | Path | RunDirectory | None = None) -> pd.DataFrame:
-    """Returns trials.csv: a row a trial.
+    """Returns a row a trial.
 
     Ids are texts, `started` and `ended` are times, `score` and the metrics are floats. An inactive
     hyperparameter is missing. `batch_size` holds `full` for the whole training set, and is a column
@@ -32,68 +36,71 @@ def load_trials(run: str | Path | RunDirectory | None = None) -> pd.DataFrame:
         run: a run's folder, its name below `logs/`, or None for the latest.
 
     Raises:
-        UserError: if there is no such run, or the file cannot be read.
+        UserError: if there is no such run, or its state cannot be read.
     """
-    found = find_run(run)
-    table = _read(found.trials_table, TEXTS)
-    missing = {"trial_id", "status", "score"} - set(table.columns)
-    if missing:
-        raise UserError(f"{found.trials_table}: has no column {', '.join(sorted(missing))}")
+    return trials_frame(tables_of(read_search(find_run(run))))
+
+
+def load_history(run: str | Path | RunDirectory | None = None) -> pd.DataFrame:
+    """Returns a row an epoch of each fit, numbers but for `trial_id`.
+
+    Args:
+        run: as for `load_trials`.
+
+    Raises:
+        UserError: if there is no such run, or its state cannot be read.
+    """
+    return history_frame(tables_of(read_search(find_run(run))))
+
+
+def tables_of(saved: SavedSearch) -> Tables:
+    """The tables of a search whose state was read."""
+    objective = Objective(**saved.identity["objective"])
+    names = saved.config.get("objective.also") or ()
+    directions: dict[str, Any] = dict.fromkeys(COSTS, "min") | KNOWN_DIRECTIONS
+    secondary = tuple(Objective(name, directions[name]) for name in names)
+    progress = SearchProgress(objective, None, secondary)
+    for record in saved.records:
+        progress.add(record)
+    domains = read_space(saved.identity["space"])
+    return Tables(progress, [domain.name for domain in domains], saved.identity["metrics"])
+
+
+def trials_frame(tables: Tables) -> pd.DataFrame:
+    """The table of trials; see `load_trials`. It also has the models' `parameters`."""
+    table = pd.DataFrame(tables.trials())
+    if table.empty:
+        return empty_trials()
+    columns = [*tables.trial_columns(), "parameters"]
+    table = table.reindex(columns=list(dict.fromkeys(columns)))
     for name in TRIAL_COLUMNS:
         if name not in table.columns:
             table[name] = pd.NA
     for name in NUMBERS:
         numbers = pd.to_numeric(table[name], errors="coerce").astype(float)
         table[name] = numbers.where(numbers.abs() < TOO_LARGE)
-    for name in WHOLE:
-        numbers = pd.to_numeric(table[name], errors="coerce").astype(float).round()
-        table[name] = numbers.where(numbers.abs() < LARGEST).astype("Int64")
+    for name in (*WHOLE, "parameters"):
+        table[name] = pd.to_numeric(table[name], errors="coerce").astype("Int64")
     for name in ("started", "ended"):
-        table[name] = pd.to_datetime(table[name], errors="coerce", utc=True, format="ISO8601")
-    table = table.dropna(subset=["trial_id"]).drop_duplicates("trial_id", keep="last")
-    table = table.reset_index(drop=True)
+        table[name] = pd.to_datetime(table[name], utc=True, format="ISO8601")
+    if "batch_size" in table.columns and any(isinstance(size, str) for size in table["batch_size"]):
+        table["batch_size"] = table["batch_size"].map(lambda v: v if pd.isna(v) else _text(v))
     table["root"] = _roots(table)
     return table
 
 
-def load_history(run: str | Path | RunDirectory | None = None) -> pd.DataFrame:
-    """Returns history.csv: a row an epoch of each fit, numbers but for `trial_id`.
-
-    Args:
-        run: as for `load_trials`.
-
-    Raises:
-        UserError: if there is no such run, or the file cannot be read.
-    """
-    found = find_run(run)
-    table = _read(found.history_table, ("trial_id",))
-    missing = {"trial_id", "epoch"} - set(table.columns)
-    if missing:
-        raise UserError(f"{found.history_table}: has no column {', '.join(sorted(missing))}")
-    for name in HISTORY_COLUMNS:
-        if name not in table.columns:
-            table[name] = 0 if name in ("execution", "fold") else pd.NA
-    for name in table.columns.drop("trial_id"):
-        table[name] = pd.to_numeric(table[name], errors="coerce")
-    return table.dropna(subset=["trial_id", "epoch"]).reset_index(drop=True)
+def history_frame(tables: Tables) -> pd.DataFrame:
+    """The table of epochs; see `load_history`."""
+    table = pd.DataFrame(tables.history())
+    if table.empty:
+        return empty_history()
+    return table.reindex(columns=tables.history_columns())
 
 
-def load_fits(run: str | Path | RunDirectory | None = None) -> pd.DataFrame:
-    """Returns fits.csv: a row a fit, where trials have several; else an empty table.
-
-    Args:
-        run: as for `load_trials`.
-
-    Raises:
-        UserError: if there is no such run, or the file cannot be read.
-    """
-    found = find_run(run)
-    if not found.fits_table.exists():
-        return pd.DataFrame()
-    table = _read(found.fits_table, ("trial_id",))
-    for name in table.columns.drop("trial_id", errors="ignore"):
-        table[name] = pd.to_numeric(table[name], errors="coerce")
-    return table
+def fits_frame(tables: Tables) -> pd.DataFrame:
+    """A row a fit if trials have several; else an empty table."""
+    fits = tables.fits()
+    return pd.DataFrame(fits).reindex(columns=tables.fit_columns()) if fits else pd.DataFrame()
 
 
 def find_run(run: str | Path | RunDirectory | None) -> RunDirectory:
@@ -121,29 +128,6 @@ def empty_history() -> pd.DataFrame:
     )
 
 
-def _read(path: Path, texts: tuple[str, ...]) -> pd.DataFrame:
-    """The table as far as its lines are whole: the last may be being written."""
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}") from error
-    text = content.decode(errors="replace").replace("\0", "")
-    if text and not text.endswith("\n"):
-        text = text[: text.rfind("\n") + 1]
-    types: dict[str, Any] = dict.fromkeys(texts, object)
-    try:
-        return pd.read_csv(
-            io.StringIO(text),
-            dtype=types,
-            keep_default_na=False,
-            na_values=[""],
-            on_bad_lines="skip",
-            low_memory=False,
-        )
-    except (ValueError, pd.errors.ParserError) as error:
-        raise UserError(f"{path}: is no table: {error}") from error
-
-
 def _roots(table: pd.DataFrame) -> list[str]:
     """The first trial of each chain of promotions."""
     parents = {
@@ -159,3 +143,7 @@ def _roots(table: pd.DataFrame) -> list[str]:
             root = parents[root]
         roots.append(root)
     return roots
+
+
+def _text(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -18,14 +18,16 @@ from tensorboard.plugins.text.summary_v2 import text_pb
 from callbacks.event_file import EventFile
 from src.config.objectives import judged_metric
 from src.evaluation.winner import Winner
+from src.messages import SearchEnd
 from src.records import TrialRecord, TrialResult, TrialSpec
-from src.search.events import SearchEnd, SearchListener, SearchProgress
+from src.search.listener import SearchListener
+from src.search.progress import SearchProgress
 from src.store.run_directory import RunDirectory
 from src.tuners import space as spaces
 
 SUFFIX = ".hparams"  # ends the names of the event files that are written here
 BEST = "best_epoch/"  # tag prefix: a metric at the best epoch, not the last
-CONFIRMED = "confirmed"  # tag: the mean of a trial's trainings after the search
+REEVALUATED = "reevaluated"  # tag: the mean of a trial's trainings after the search
 TEST = "test/"  # tag prefix: a metric of the winner on the test rows
 
 
@@ -48,7 +50,7 @@ class HParamsListener(SearchListener):
         """
         self._run, self._space, self._metrics = run, space, metrics
         self._objective = progress.objective.name
-        self._also = [other.name for other in progress.also]
+        self._also = [other.name for other in progress.secondary]
         self._files: dict[str, Path] = {}  # by root trial
         self._seconds: dict[str, float] = {}
         self._open_roots: set[str] = set()
@@ -58,12 +60,12 @@ class HParamsListener(SearchListener):
         for record in sorted(progress.records, key=lambda record: record.spec.trial_id):
             self.on_trial_begin(record.spec, progress)
             self.on_trial_end(record, progress)
-            self.on_confirmation(record, record.result, progress)
+            self.on_reevaluation(record, record.result, progress)
 
     def on_trial_begin(self, spec: TrialSpec, progress: SearchProgress) -> None:
         """Opens the session of a root trial."""
         if not self._is_described:
-            self._describe(has_rungs=spec.bracket is not None, confirms=progress.confirms)
+            self._describe(has_rungs=spec.bracket is not None, reevaluates=progress.reevaluates)
         if spec.parent_id is not None:
             return
         self._open_roots.add(spec.root_id)
@@ -89,20 +91,22 @@ class HParamsListener(SearchListener):
         if spec.bracket is None:  # else a promotion may follow
             self._close(root_id, api_pb2.STATUS_SUCCESS)
 
-    def on_confirmation(
+    def on_reevaluation(
         self, record: TrialRecord, result: TrialResult, progress: SearchProgress
     ) -> None:
         """Writes the mean of the trainings that confirm a trial."""
-        if record.confirmed is not None:
+        if record.reevaluated_score is not None:
             step = record.result.epochs
-            self._write(record.spec.root_id, [_scalars({CONFIRMED: record.confirmed})], step)
+            self._write(
+                record.spec.root_id, [_scalars({REEVALUATED: record.reevaluated_score})], step
+            )
 
     def on_search_end(self, end: SearchEnd, progress: SearchProgress) -> None:
         """Tells which rows are on the Pareto front; ends the sessions that waited for promotions.
 
         A root trial is on it if the last of its rungs is.
         """
-        if progress.also:
+        if progress.secondary:
             front = {record.spec.trial_id for record in progress.front}
             completed = sorted(progress.completed, key=lambda record: record.spec.trial_id)
             last = {record.spec.root_id: record for record in completed}
@@ -122,14 +126,14 @@ class HParamsListener(SearchListener):
             epochs = winner.record.result.epochs
             self._write(winner.record.spec.root_id, [_scalars({TEST + name: value})], step=epochs)
 
-    def _describe(self, *, has_rungs: bool, confirms: bool) -> None:
+    def _describe(self, *, has_rungs: bool, reevaluates: bool) -> None:
         """Writes the experiment: every hyperparameter with its domain, and the metrics."""
         self._is_described = True
         infos = {hp.name: _info(hp) for hp in spaces.reachable(self._space.space)}
         objective = self._objective
         shown = {"score": "score"}
-        if confirms:
-            shown |= {CONFIRMED: "confirmed"}
+        if reevaluates:
+            shown |= {REEVALUATED: "reevaluated"}
         names = [f"val_{name}" for name in self._metrics]
         shown |= {BEST + name: name for name in names if name != objective}
         shown |= {"epochs": "epochs", "seconds": "seconds", "parameters": "parameters"}

@@ -16,13 +16,14 @@ from src.reporting.domains import Domain, read_space
 from src.reporting.frames import (
     empty_history,
     empty_trials,
-    load_fits,
-    load_history,
-    load_trials,
+    fits_frame,
+    history_frame,
+    tables_of,
+    trials_frame,
 )
 from src.store.lock import is_held
 from src.store.run_directory import RunDirectory
-from src.store.snapshot import SavedSearch, read_snapshot
+from src.store.saved_search import SavedSearch, read_search
 
 UNKNOWN_OBJECTIVE = "score"
 
@@ -104,9 +105,9 @@ class RunData:
         rows = self.searched_history.sort_values(["execution", "fold", "epoch"], kind="stable")
         reached = done["trial_id"].map(rows.groupby("trial_id")["epoch"].last())
         done["reached"] = reached.astype(float).fillna(done["epochs"].astype(float))
-        confirmed, cut = done["confirmed"].notna(), done["cut"].notna()
+        confirmed, cut = done["reevaluated"].notna(), done["stopped_by"].notna()
         refuted = (done["reason"].fillna("") != "") & ~confirmed & ~cut
-        for name, mean in (("score", "confirmed"), ("score_error", "confirmed_error")):
+        for name, mean in (("score", "reevaluated"), ("score_error", "reevaluated_error")):
             done[name] = done[mean].where(confirmed, done[name])
         behind = done["trial_id"].isin(self.behind)
         place = np.select([confirmed, behind, refuted], [0, 2, 3], 1)
@@ -116,8 +117,8 @@ class RunData:
     @cached_property
     def behind(self) -> frozenset[str]:
         """The trials whose scores do not compare; see `TrialResult.ranks_behind`."""
-        cut = self.trials["cut"]
-        behind = cut == "pruned"
+        cut = self.trials["stopped_by"]
+        behind = cut == "pruner"
         if self.planned_fits > 1 and {"trial_id", "execution"} <= set(self.fits.columns):
             own = self.fits.loc[self._of_search(self.fits), "trial_id"]
             trained = self.trials["trial_id"].map(own.value_counts()).fillna(0)
@@ -144,14 +145,14 @@ class RunData:
     def uncut(self) -> pd.DataFrame:
         """Those of `completed` that trained to their end."""
         done = self.completed
-        return done[done["cut"].isna()].reset_index(drop=True)
+        return done[done["stopped_by"].isna()].reset_index(drop=True)
 
     @property
     def expected(self) -> pd.DataFrame:
         """`completed`, but as `score` of those that were cut short what they would have come to."""
         done = self.completed
         told = done["trial_id"].map(dict(self.told)).astype(float)
-        return done.assign(score=done["score"].where(done["cut"].isna() | told.isna(), told))
+        return done.assign(score=done["score"].where(done["stopped_by"].isna() | told.isna(), told))
 
     @property
     def best(self) -> "pd.Series[Any] | None":
@@ -239,52 +240,44 @@ class RunData:
 def read_run(run: RunDirectory) -> RunData:
     """Reads a run, however unfinished or damaged."""
     notices: list[str] = []
-    saved = _snapshot(run, notices)
+    saved = _saved(run, notices)
     written = _config(run, notices)
-    head: Mapping[str, Any] = {} if saved is None else saved.head
-    identity = _mapping(head.get("identity"))
+    identity: Mapping[str, Any] = {} if saved is None else saved.identity
     recorded = _mapping(written.get("recorded"))
-    settings = _mapping(head.get("config")) or _flat(written)
     objective = _mapping(identity.get("objective")) or _mapping(recorded.get("objective"))
-    trials = _trials(run, saved, notices)
-    history = _table(run, "history", notices)
+    tables = None if saved is None else tables_of(saved)
     state, reason = _state(run, saved)
-    direction = objective.get("direction")
-    if not objective and len(trials):
-        notices.append("the objective is not known; a larger score is taken to be better")
+    exported = None if saved is None or saved.exported is None else saved.exported.trial_id
     return RunData(
         run=run,
-        trials=trials,
-        history=history,
-        space=read_space(_mapping(identity.get("space"))) or _guessed_space(trials),
+        trials=empty_trials() if tables is None else trials_frame(tables),
+        history=empty_history() if tables is None else history_frame(tables),
+        space=read_space(_mapping(identity.get("space"))),
         objective=str(objective.get("name", UNKNOWN_OBJECTIVE)),
-        direction="min" if direction == "min" else "max",
-        settings=settings,
+        direction="min" if objective.get("direction") == "min" else "max",
+        settings=_flat(written) if saved is None else saved.config,
         recorded=recorded,
         state=state,
         reason=reason,
-        ended_by=saved.end.get("setting", "") if saved is not None and state == "finished" else "",
-        winner=None if saved is None or saved.exported is None else saved.exported["trial_id"],
+        ended_by=saved.end.setting if saved and saved.end and state == "finished" else "",
+        winner=exported,
         **_judgement(run, notices),
         predictions=_predictions(run, notices),
-        fits=_fits(run, notices),
+        fits=pd.DataFrame() if tables is None else fits_frame(tables),
         fingerprint=str(_mapping(identity.get("data")).get("content", "")),
-        told={} if saved is None else {t["trial_id"]: t["score"] for t in saved.trials},
+        told={} if saved is None else {name: told.score for name, told in saved.told.items()},
         notices=tuple(notices),
     )
 
 
-def _snapshot(run: RunDirectory, notices: list[str]) -> SavedSearch | None:
+def _saved(run: RunDirectory, notices: list[str]) -> SavedSearch | None:
     if not run.has_begun:
         return None
     try:
-        saved = read_snapshot(run)
+        return read_search(run)
     except UserError as error:
-        notices.append(str(error).partition(", so the search")[0].partition(": its search")[0])
+        notices.append(str(error))
         return None
-    if saved.notice:
-        notices.append(saved.notice)
-    return saved
 
 
 def _config(run: RunDirectory, notices: list[str]) -> Mapping[str, Any]:
@@ -296,45 +289,11 @@ def _config(run: RunDirectory, notices: list[str]) -> Mapping[str, Any]:
         return {}
 
 
-def _trials(run: RunDirectory, saved: SavedSearch | None, notices: list[str]) -> pd.DataFrame:
-    if run.trials_table.exists():
-        trials = _table(run, "trials", notices)
-    else:
-        trials = empty_trials()
-        if saved is not None and saved.records:
-            notices.append("trials.csv is missing, and with it all trials")
-    parameters = {}
-    for record in [] if saved is None else saved.records:
-        parameters[record["trial_id"]] = record["result"]["parameters"]
-    trials["parameters"] = [parameters.get(trial_id) for trial_id in trials["trial_id"]]
-    trials["parameters"] = trials["parameters"].astype("Int64")
-    return trials
-
-
-def _table(run: RunDirectory, which: str, notices: list[str]) -> pd.DataFrame:
-    path = run.trials_table if which == "trials" else run.history_table
-    if not path.exists():
-        return empty_trials() if which == "trials" else empty_history()
-    try:
-        return load_trials(run) if which == "trials" else load_history(run)
-    except UserError as error:
-        notices.append(str(error).removeprefix(f"{run.path}/"))
-        return empty_trials() if which == "trials" else empty_history()
-
-
-def _fits(run: RunDirectory, notices: list[str]) -> pd.DataFrame:
-    try:
-        return load_fits(run)
-    except UserError as error:
-        notices.append(str(error).removeprefix(f"{run.path}/"))
-        return pd.DataFrame()
-
-
 def _state(run: RunDirectory, saved: SavedSearch | None) -> tuple[str, str]:
     if is_held(run.lock):
         return "running", "the search is running"
-    if saved is not None and saved.end.get("kind"):
-        return saved.end["kind"], saved.end.get("reason", "")
+    if saved is not None and saved.end is not None:
+        return saved.end.kind, saved.end.reason
     return "killed", "the search ended without saying why, as when it is killed"
 
 
@@ -383,26 +342,6 @@ def _predictions(run: RunDirectory, notices: list[str]) -> pd.DataFrame:
         notices.append("best/predictions.csv lacks columns")
         return pd.DataFrame()
     return table
-
-
-def _guessed_space(trials: pd.DataFrame) -> tuple[Domain, ...]:
-    """Without a snapshot, the columns after `rung` are the hyperparameters, as far as is seen."""
-    names = list(trials.columns)
-    if "rung" not in names or not len(trials):
-        return ()
-    domains = []
-    for name in names[names.index("rung") + 1 :]:
-        if name in ("root", "parameters"):
-            continue
-        column = trials[name].dropna()
-        values = pd.to_numeric(column, errors="coerce")
-        if len(values) and values.notna().all() and column.nunique() > 6:
-            low, high = float(values.min()), float(values.max())
-            if np.isfinite([low, high]).all():
-                domains.append(Domain(name, "float", low=low, high=high, log=low > 0 < high / 50))
-                continue
-        domains.append(Domain(name, "choice", tuple(dict.fromkeys(column.tolist()))))
-    return tuple(domain for domain in domains if domain.is_range or domain.values)
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -8,11 +8,10 @@ from src.errors import UserError
 from src.evaluation.winner import Winner, read_winner
 from src.execution.trial_runner import RunContext
 from src.records import TrialRecord
+from src.search.identity import changed_settings, identity_problems
 from src.search.preparation import prepare
-from src.search.restoring import restore_oracle
-from src.search.resume import changed_settings, identity_problems
 from src.store.run_directory import RunDirectory
-from src.store.snapshot import SavedSearch, restore_confirmation, restore_result
+from src.store.saved_search import SavedSearch
 from src.text import python_command
 
 
@@ -45,7 +44,7 @@ def open_trial(run: RunDirectory, saved: SavedSearch, trial_id: str) -> Finished
     config = load_config(run.config)
     changed = changed_settings(saved, config)
     if changed:
-        edited = run.config.read_text() != saved.head["config_text"]
+        edited = run.config.read_text() != saved.config_text
         raise UserError(
             (
                 f"{run.config}: is not as the search left it:\n"
@@ -67,17 +66,10 @@ def open_trial(run: RunDirectory, saved: SavedSearch, trial_id: str) -> Finished
             + "\n".join(problems)
             + f"\nBring that back, or search anew: {_anew(run)}"
         )
-    specs, _ = restore_oracle(prepared.oracle, saved, run, prepared.config, prepared.hypermodel)
-    records = {
-        state["trial_id"]: TrialRecord(
-            specs[state["trial_id"]], restore_result(state, ()), restore_confirmation(state)
-        )
-        for state in saved.records
-    }
+    records = {record.spec.trial_id: record for record in saved.records}
     winner = None
     if saved.exported is not None:
-        exported = records[saved.exported["trial_id"]]
-        winner = read_winner(run, exported, saved.exported["files"])
+        winner = read_winner(run, records[saved.exported.trial_id])
     return FinishedTrial(prepared.context(run), records[trial_id], winner)
 
 

@@ -1,12 +1,12 @@
 """Settings for classes of unequal size, checked before the search."""
 
-import keras_tuner as kt
 import numpy as np
 
 from hypermodels.problem import Task
 from src.config import Config
 from src.data.loading import Data
 from src.errors import UserError
+from src.records import Objective
 
 RANKED = ("val_auc", "val_pr_auc")
 """Objectives that are not defined where a class has no validation row."""
@@ -32,7 +32,7 @@ def check_task(config: Config, task: Task) -> None:
         )
 
 
-def check_validation_classes(config: Config, data: Data, objective: kt.Objective) -> None:
+def check_validation_classes(config: Config, data: Data, objective: Objective) -> None:
     """Raises `UserError` if validation rows lack a class that judging them needs.
 
     Args:

@@ -7,6 +7,7 @@ from hypermodels.problem import Task
 from src.config.objectives import COSTS, KNOWN_DIRECTIONS
 from src.config.schema import ObjectiveSettings
 from src.errors import UserError, nearest
+from src.records import Objective
 from src.tuners import space as spaces
 
 DEFAULTS: dict[Task, str] = {
@@ -21,7 +22,7 @@ def resolve_objective(
     task: Task,
     metric_names: tuple[str, ...],
     space: kt.HyperParameters,
-) -> kt.Objective:
+) -> Objective:
     """Returns the objective with its direction.
 
     Args:
@@ -45,16 +46,16 @@ def resolve_objective(
     if name == "val_loss":
         _check_loss("objective.name", space, valid)
     direction = settings.resolved_direction or KNOWN_DIRECTIONS[name]
-    return kt.Objective(name, direction)
+    return Objective(name, direction)
 
 
 def resolve_also(
     settings: ObjectiveSettings,
-    objective: kt.Objective,
+    objective: Objective,
     task: Task,
     metric_names: tuple[str, ...],
     space: kt.HyperParameters,
-) -> tuple[kt.Objective, ...]:
+) -> tuple[Objective, ...]:
     """Returns what counts beside the objective, each with its direction.
 
     Args:
@@ -70,7 +71,7 @@ def resolve_also(
     reported = [f"val_{metric}" for metric in metric_names] + ["val_loss"]
     known = [name for name in reported if name in KNOWN_DIRECTIONS]
     valid = [*COSTS, *(name for name in known if name != objective.name)]
-    found: dict[str, kt.Objective] = {}
+    found: dict[str, Objective] = {}
     for name in settings.also:
         if name == objective.name or name in found:
             why = "is there twice" if name in found else "is what the search optimises already"
@@ -83,7 +84,7 @@ def resolve_also(
         if name == "val_loss":
             _check_loss("objective.also", space, reported)
         direction = "min" if name in COSTS else KNOWN_DIRECTIONS[name]
-        found[name] = kt.Objective(name, direction)
+        found[name] = Objective(name, direction)
     return tuple(found.values())
 
 

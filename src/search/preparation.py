@@ -15,12 +15,13 @@ from src.config import Config
 from src.config.objectives import COSTS
 from src.data.leaks import leak_notices
 from src.data.loading import Data, load_data
-from src.data.tables.columns import Table
 from src.data.tables.encoding import TableEncoding
 from src.errors import UserError
 from src.evaluation.export import check_export
 from src.execution.trial_runner import RunContext
+from src.records import Objective
 from src.registry import TUNERS
+from src.search.identity import versions
 from src.search.imbalance import check_task, check_validation_classes
 from src.search.objective import resolve_also, resolve_objective
 from src.search.patience import patience_notices
@@ -28,7 +29,7 @@ from src.search.rehearsal import rehearse
 from src.seeds import oracle_seed
 from src.startup import start_tensorflow
 from src.store.run_directory import RunDirectory
-from src.store.snapshot import SavedSearch, versions
+from src.store.saved_search import SavedSearch
 from src.tuners import space as spaces
 from src.tuners.oracle import SearchOracle
 from src.tuners.points_to_evaluate import check_initial
@@ -51,7 +52,7 @@ class PreparedSearch:
         objective: name and direction.
         oracle: proposes the trials.
         widest: how far each range of the HyperModel may be set, by hyperparameter.
-        also: what counts beside the objective.
+        secondary: objectives that are reported beside it.
     """
 
     config: Config
@@ -60,10 +61,10 @@ class PreparedSearch:
     space: kt.HyperParameters
     passed_over: tuple[str, ...]
     notices: tuple[str, ...]
-    objective: kt.Objective
+    objective: Objective
     oracle: SearchOracle
     widest: dict[str, tuple[float, float]]
-    also: tuple[kt.Objective, ...] = ()
+    secondary: tuple[Objective, ...] = ()
 
     @property
     def trials(self) -> int | None:
@@ -119,6 +120,20 @@ class PreparedSearch:
         )
 
     @property
+    def repeatable_config(self) -> Config:
+        """The configuration as the run's config.yaml keeps it: with the inferred column kinds."""
+        table, data = self.data.table, self.config.data
+        if table is None:
+            return self.config
+        columns = {
+            column.name: column.kind if column.is_input else "drop"
+            for column in table.columns
+            if column.kind != "target" and column.name not in (*data.drop, data.group)
+        }
+        update = {"data": data.model_copy(update={"columns": columns})}
+        return self.config.model_copy(update=update)
+
+    @property
     def identity(self) -> dict[str, Any]:
         """What makes it this search, beside its configuration; plain data."""
         data = self.data
@@ -170,8 +185,6 @@ def prepare(config: Config, saved: SavedSearch | None = None) -> PreparedSearch:
     """
     start_tensorflow(threads=config.run.threads)
     data = load_data(config.data, config.seed)
-    if data.table is not None:
-        config = _with_columns(config, data.table)
     check_task(config, data.task)
     data.folds(config.tuner.folds)  # refuses folds that the rows cannot give
     name = config.hypermodel.name
@@ -201,7 +214,7 @@ def prepare(config: Config, saved: SavedSearch | None = None) -> PreparedSearch:
     check_pruner(config, oracle_class)
     oracle = oracle_class.from_config(
         config,
-        objective=objective,
+        objective=kt.Objective(objective.name, objective.direction),
         hyperparameters=space.copy(),
         seed=oracle_seed(config.seed),
     )
@@ -225,7 +238,7 @@ def prepare(config: Config, saved: SavedSearch | None = None) -> PreparedSearch:
     widest = spaces.widest(declared, hypermodel_class.limits())
     prepared = PreparedSearch(
         *(config, data, hypermodel, space, passed_over, notices, objective, oracle, widest),
-        also=also,
+        secondary=also,
     )
     if config.tuner.knowledge is None:
         return prepared
@@ -259,17 +272,7 @@ def _table_facts(data: Data) -> dict[str, Any]:
     return {"columns": columns, "notices": list(data.table.notices)}
 
 
-def _with_columns(config: Config, table: Table) -> Config:
-    """The configuration with what was inferred of the columns, so that its run can be repeated."""
-    columns = {
-        column.name: column.kind if column.is_input else "drop"
-        for column in table.columns
-        if column.kind != "target" and column.name not in (*config.data.drop, config.data.group)
-    }
-    return config.model_copy(update={"data": config.data.model_copy(update={"columns": columns})})
-
-
-def _plan(config: Config, objective: kt.Objective) -> TrainingPlan:
+def _plan(config: Config, objective: Objective) -> TrainingPlan:
     return TrainingPlan(
         epochs=config.training.epochs,
         monitor=objective.name,

@@ -1,122 +1,107 @@
-"""Trains the best trials of a search again, from new seeds, so that the winner is not the luckiest.
+"""Re-evaluation of the top k: trains the best trials again with new seeds.
 
 The best score of many is partly luck: the more trials, and the noisier their scores, the more. The
-mean of trainings by which a trial was not chosen has no such bias.
+mean of trainings that did not select the trial has no such selection bias.
 """
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from src.config.schema import ConfirmSettings
-from src.execution.serial import Executor, run_all
-from src.records import Confirmation, TrialRecord, TrialResult, TrialSpec
-from src.search.events import SearchProgress
-from src.search.repair import is_as_written, whole_training
-from src.store.run_directory import RunDirectory
+from src.execution.executor import Executor, run_all
+from src.records import Reevaluation, TrialRecord, TrialResult, TrialSpec
+from src.search.progress import SearchProgress
 
 
-def trainings(progress: SearchProgress, settings: ConfirmSettings) -> list[TrialSpec]:
-    """What is to be trained yet: one spec for each execution, the best trial's first.
+def plan(progress: SearchProgress, settings: ConfirmSettings) -> list[TrialSpec]:
+    """Returns what is still to be trained: a spec for each execution, the best trial's first.
 
-    Of a trial and those that continue it, only the best one counts, and of equally good ones that
-    which was trained furthest: their values are the same.
+    Of a trial and its promotions only the best counts; of equally good ones, the one that trained
+    furthest.
 
     Args:
-        progress: of the search, with the confirmations that there are.
+        progress: of the search, with the re-evaluations so far.
         settings: how many trials, and how often each.
     """
     chosen: dict[str, TrialRecord] = {}
     for record in progress.by_search_score:
-        if record.ranks_behind:
+        if not record.comparable:
             continue
         other = chosen.setdefault(record.spec.root_id, record)
         if record.result.score == other.result.score and record.spec.epochs > other.spec.epochs:
             chosen[record.spec.root_id] = record
     specs = []
     for record in list(chosen.values())[: settings.trials or 0]:
-        known = record.confirmation or Confirmation(settings.executions)
-        if not known.reason:
-            first = record.spec.executions
-            whole = replace(whole_training(record), allowance=None, keep_state=False)
-            specs += [
-                replace(whole, first_execution=number, executions=number + 1)
-                for number in range(first, first + settings.executions)
-                if number not in known.trained
-            ]
+        known = record.reevaluation or Reevaluation(settings.executions)
+        if known.reason:
+            continue
+        # From the first epoch, without the parents that the trial continued.
+        whole = replace(
+            record.spec,
+            parent_id=None,
+            initial_epoch=0,
+            thresholds=(),
+            epoch_budget=None,
+            keep_state=False,
+        )
+        first = record.spec.executions
+        specs += [
+            replace(whole, first_execution=number, executions=number + 1)
+            for number in range(first, first + settings.executions)
+            if number not in known.trained
+        ]
     return specs
 
 
-def confirm(
+def run(
     progress: SearchProgress,
     specs: Iterable[TrialSpec],
     executions: int,
     executor: Executor,
     stopping: Callable[[], bool],
 ) -> Iterator[tuple[TrialRecord, TrialResult]]:
-    """Trains them, but of a trial of which one training failed no more.
+    """Runs the trainings in parallel, and yields each as it ends.
+
+    The remaining executions of a trial are skipped after its first failure.
 
     Args:
-        progress: of the search; whoever iterates puts each record into it.
-        specs: those of `trainings`.
-        executions: how often each trial is to be trained, before and now.
-        executor: trains them.
+        progress: of the search; the caller replaces each record there.
+        specs: from `plan`.
+        executions: how often each trial is to be trained in all.
+        executor: runs the trainings.
         stopping: asked whether to give up.
 
     Yields:
-        The record of the trial, with the training, and its result.
+        The record of the trial with the training, and the result of the training.
 
     Raises:
         TrialInterruptedError: if it was given up.
     """
 
     def is_open(spec: TrialSpec) -> bool:
-        known = progress.record(spec.trial_id).confirmation
+        known = progress.record(spec.trial_id).reevaluation
         return known is None or not known.reason
 
     for spec, result in run_all(executor, filter(is_open, specs), stopping):
         record = progress.record(spec.trial_id)
-        yield confirmed(record, result, executions), result
+        yield with_training(record, result, executions), result
 
 
-def confirmed(record: TrialRecord, result: TrialResult, executions: int) -> TrialRecord:
-    """The record of a trial with another training that confirms it, or fails to.
+def with_training(record: TrialRecord, result: TrialResult, executions: int) -> TrialRecord:
+    """Returns the record of a trial with one more training.
 
     Args:
         record: of the trial.
         result: of the training, which is one execution.
-        executions: how many there are to be.
+        executions: how many trainings are planned.
     """
-    known = record.confirmation or Confirmation(executions)
+    known = record.reevaluation or Reevaluation(executions)
     seconds = known.seconds + result.seconds
     if result.status == "FAILED":
         reason = f"another training of it failed: {result.reason}"
-        return replace(record, confirmation=replace(known, seconds=seconds, reason=reason))
+        return replace(record, reevaluation=replace(known, seconds=seconds, reason=reason))
     fits = sorted((*known.fits, *result.fits), key=lambda fit: (fit.execution, fit.fold))
     history = sorted((*known.history, *result.history), key=lambda row: row["execution"])
     # Another training beside this one may have failed.
-    confirmation = Confirmation(executions, tuple(fits), tuple(history), seconds, known.reason)
-    return replace(record, confirmation=confirmation)
-
-
-def take_back_damaged(run: RunDirectory, progress: SearchProgress) -> None:
-    """Takes back what confirms the best trial as far as its weights are damaged.
-
-    It is trained again like whatever has not been trained yet. A notice is added.
-    """
-    record = progress.best
-    if record is None or record.confirmation is None:
-        return
-    known, lost = record.confirmation, {}
-    for fit in known.fits:
-        path = run.weights(record.spec.trial_id, fit.execution, fit.fold)
-        if fit.weights is not None and not is_as_written(path, fit.weights):
-            lost[fit.execution] = path
-    if lost:
-        fits = tuple(fit for fit in known.fits if fit.execution not in lost)
-        history = tuple(row for row in known.history if row["execution"] not in lost)
-        left = replace(record, confirmation=replace(known, fits=fits, history=history))
-        progress.records[progress.records.index(record)] = left
-        progress.notices.append(
-            f"{', '.join(map(str, lost.values()))}: missing or damaged; trial "
-            f"{record.spec.trial_id} is confirmed again for it"
-        )
+    again = Reevaluation(executions, tuple(fits), tuple(history), seconds, known.reason)
+    return replace(record, reevaluation=again)

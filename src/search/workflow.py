@@ -9,18 +9,23 @@ from hypermodels import HYPERMODELS
 from src import registry
 from src.config import Config, dump_config, load_config
 from src.errors import DiskError, UserError
-from src.evaluation.winner import Winner, export_checksums, export_winner, read_winner
+from src.evaluation.winner import Winner, export_winner, read_winner
 from src.execution.trial_runner import RunContext
 from src.files import disk_errors, write_atomically
+from src.messages import SearchEnd, TrialProgress
 from src.registry import EXECUTORS
-from src.search.events import SearchEnd, SearchListener, SearchProgress, TrialProgress
-from src.search.loop import SearchTuner
+from src.search.identity import head
+from src.search.listener import SearchListener
+from src.search.loop import SearchLoop
 from src.search.preparation import PreparedSearch, prepare
-from src.search.resume import ResumedRun, check_identity, head, open_run, remove_remains
+from src.search.progress import SearchProgress
+from src.search.resume import ResumedRun, check_identity, delete_remains, open_run
 from src.signals import StopRequest, TrialInterruptedError
 from src.startup import start_fork_server
+from src.store.database import Exported, Store
 from src.store.lock import RunLock
 from src.store.run_directory import RunDirectory
+from src.store.saved_search import SavedSearch
 
 
 @dataclass(frozen=True)
@@ -81,58 +86,94 @@ def search(
             if resumed is not None:
                 check_identity(resumed, prepared.identity)
                 saves = config.training.save_every is not None
-                remove_remains(run, saved, keep_running=saves)
-            text = dump_config(config, prepared.recorded, run.config)
+                delete_remains(run, saved, keep_running=saves)
+            text = dump_config(prepared.repeatable_config, prepared.recorded, run.config)
             write_atomically(run.config, text)
             context = prepared.context(run)
-            executor_class = registry.load(EXECUTORS, engine, "run.engine")
-            tuner: SearchTuner
-            executor = executor_class(
+            progress = SearchProgress(
+                prepared.objective,
+                prepared.trials,
+                secondary=prepared.secondary,
+                warm_start=prepared.oracle.knowledge.text,
+                reevaluates=config.tuner.confirm.trials is not None,
+            )
+            loop: SearchLoop
+            executor = registry.load(EXECUTORS, engine, "run.engine")(
                 *(context, prepared.workers, on_progress, lambda: stop.requested),
-                ending=lambda: tuner.limits.ending(),  # asked while trials run
+                ending=lambda: loop.budgets.trial_end_reason(),  # asked while trials run
             )
             try:
-                tuner = SearchTuner(
-                    prepared.oracle,
-                    prepared.hypermodel,
-                    config=config,
-                    run=run,
-                    executor=executor,
-                    stop=stop,
-                    head=head(config, text, prepared.identity),
-                    also=prepared.also,
-                    saved=saved,
-                    listeners=listeners,
-                )
-                before = None if resumed is None else len(tuner.progress.records)
-                end = tuner.search()
+                with _store(prepared, run, saved, text) as store:
+                    loop = SearchLoop(
+                        prepared.oracle,
+                        prepared.hypermodel,
+                        config=config,
+                        progress=progress,
+                        run=run,
+                        store=store,
+                        executor=executor,
+                        stop=stop,
+                        listeners=listeners,
+                    )
+                    if saved is not None:
+                        _restore(loop, saved)
+                    before = None if resumed is None else len(progress.records)
+                    end = loop.run()
+                    with suppress(KeyboardInterrupt):  # asked again; workers end with this process
+                        executor.shutdown()
+                    exported = None if saved is None else saved.exported
+                    winner, end = _winner(context, loop, exported, end)
             finally:
-                with suppress(KeyboardInterrupt):  # asked again; workers end with this process
+                with suppress(KeyboardInterrupt):
                     executor.shutdown()
-            winner, end = _winner(context, tuner, end)
             if winner is not None:
                 end = _tell_export(listeners, run, winner, end)
-            return SearchOutcome(run, end, tuner.progress, winner, before)
+            return SearchOutcome(run, end, progress, winner, before)
+
+
+def _store(
+    prepared: PreparedSearch, run: RunDirectory, saved: SavedSearch | None, config_text: str
+) -> Store:
+    state = head(prepared.config, config_text, prepared.identity)
+    if saved is None:
+        return Store.create(run.database, state, prepared.oracle.get_state())
+    store = Store(run.database)
+    with store.transaction():
+        store.set(state)
+    return store
+
+
+def _restore(loop: SearchLoop, saved: SavedSearch) -> None:
+    try:
+        loop.restore(saved)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        # Keras Tuner meets a state that is not its own with any of these.
+        raise UserError(
+            f"{loop.run_directory.database}: its state is not one of "
+            f"tuner.name={loop.config.tuner.name} ({type(error).__name__}: {error}); put back a "
+            "copy of the file, or start a new run without --resume"
+        ) from error
 
 
 def _winner(
-    context: RunContext, tuner: SearchTuner, end: SearchEnd
+    context: RunContext, loop: SearchLoop, exported: Exported | None, end: SearchEnd
 ) -> tuple[Winner | None, SearchEnd]:
     """Exports the best trial's model, unless `best/` has it; and why the search stopped."""
-    best, stop = tuner.progress.best, tuner.stop
-    if best is None or end.kind == "interrupted" or tuner.disk_failed:
+    best, stop = loop.progress.best, loop.stop
+    if best is None or end.kind == "interrupted" or loop.abandoned:
         return None, end
     stopped = SearchEnd("interrupted", f"{end.reason}; the export was stopped")
-    winner = None
+    fits = 0 if best.reevaluated_score is None else len(best.ranking_fits)
+    wanted, winner = Exported(best.spec.trial_id, fits), None
     try:
         if stop.requested:  # after the last trial
             return None, stopped
-        files = tuner.exported_files(best)
-        if files is not None:
-            winner = read_winner(context.run, best, files)
+        if exported == wanted:
+            winner = read_winner(context.run, best)
         if winner is None:
             winner = export_winner(context, best, lambda: stop.requested)
-            tuner.note_export(best, export_checksums(context.run))
+            with loop.store.transaction():
+                loop.store.set({"exported": wanted})
     except (KeyboardInterrupt, TrialInterruptedError):
         return None, stopped
     except Exception as error:

@@ -1,22 +1,19 @@
-"""Where every file of a run lies. Nothing else in the project puts a run's paths together."""
+"""Where every file of a run lies. No other module puts a run's paths together."""
 
 import errno
 import itertools
-import re
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from src.errors import DiskError, UserError, nearest
-from src.files import disk_errors
+from src.files import RUN_NAME_RULE, disk_errors, is_run_name
 
-RUNS = "logs"  # the folder of all runs where none is named
+RUNS = "logs"  # the folder of all runs if none is named
+OLD_STATE = "search.json"  # of runs that an earlier version of the project made
 _STATE_SUFFIX = ".state.npz"
-_STATE_FILES = ("config.yaml", "search.json", "search.previous.json")
-RUN_NAME_RULE = (
-    "at most 100 of the characters A-Z a-z 0-9 . _ - that begin with a letter or digit and have "
-    "no two dots in a row"
-)
+_STATE_FILES = ("config.yaml", "search.sqlite3", OLD_STATE)
 
 
 def event_suffix(trial_id: str) -> str:
@@ -29,45 +26,31 @@ def is_training_state(path: Path) -> bool:
     return path.name.endswith(_STATE_SUFFIX)
 
 
-def is_run_name(name: str) -> bool:
-    """Whether a folder of this name is safe everywhere and stays inside the folder of all runs."""
-    return re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name) is not None and ".." not in name
+class _Below:
+    """An attribute: the path of a file or folder below the owner's `path`."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, owner: Any, kind: type | None = None) -> Path:
+        path: Path = owner.path
+        return path / self._name
 
 
 @dataclass(frozen=True)
 class ExportDirectory:
-    """A folder with an exported model, and what is to be known of it.
+    """A folder with an exported model.
 
     Attributes:
         path: the folder.
     """
 
     path: Path
-
-    @property
-    def model(self) -> Path:
-        """The model."""
-        return self.path / "model.keras"
-
-    @property
-    def columns(self) -> Path:
-        """What the columns are that it takes; only of a table."""
-        return self.path / "columns.yaml"
-
-    @property
-    def hyperparameters(self) -> Path:
-        """Those that it was trained with."""
-        return self.path / "hyperparameters.yaml"
-
-    @property
-    def metrics(self) -> Path:
-        """Its validation and test metrics."""
-        return self.path / "metrics.json"
-
-    @property
-    def predictions(self) -> Path:
-        """Its predictions on the validation and test rows; only of a search's winner."""
-        return self.path / "predictions.csv"
+    model = _Below("model.keras")
+    columns = _Below("columns.yaml")  # the columns that the model takes; only of a table
+    hyperparameters = _Below("hyperparameters.yaml")
+    metrics = _Below("metrics.json")  # on validation and test rows
+    predictions = _Below("predictions.csv")  # for validation and test rows; only of a search
 
 
 @dataclass(frozen=True)
@@ -79,11 +62,7 @@ class Retrained:
     """
 
     path: Path
-
-    @property
-    def summary(self) -> Path:
-        """The test metrics of all models, their mean and standard deviation."""
-        return self.path / "summary.json"
+    summary = _Below("summary.json")  # the test metrics of all models, their mean and deviation
 
     @property
     def ensemble(self) -> ExportDirectory:
@@ -96,7 +75,7 @@ class Retrained:
 
     @property
     def seeds(self) -> list[ExportDirectory]:
-        """The models of all seeds that are there, in order."""
+        """The models of all seeds that exist, in order."""
         numbers = sorted(int(path.name[4:]) for path in self.path.glob("seed[1-9]*"))
         return [self.seed(number) for number in numbers]
 
@@ -110,10 +89,29 @@ class RunDirectory:
     """
 
     path: Path
+    config = _Below("config.yaml")  # everything that repeats the run
+    database = _Below("search.sqlite3")  # the state of the search
+    lock = _Below("search.lock")  # locked, and there, while a search writes into the run
+    log = _Below("search.log")
+    trials_table = _Below("trials.csv")
+    fits_table = _Below("fits.csv")  # only if trials have several fits
+    history_table = _Below("history.csv")
+    trials = _Below("trials")  # weights and training states
+    tensorboard = _Below("tensorboard")
+    best = _Below("best")  # the exported winner
+    export = _Below(".export")  # where the winner's folder is made before it takes its place
+    model = _Below("best/model.keras")
+    columns = _Below("best/columns.yaml")
+    hyperparameters = _Below("best/hyperparameters.yaml")
+    metrics = _Below("best/metrics.json")
+    predictions = _Below("best/predictions.csv")
+    retrained = _Below("retrained")  # models that were trained after the search
+    report = _Below("report.html")
+    comparison = _Below("comparison.html")  # of several runs, of which this is the first
 
     @classmethod
     def create(cls, directory: str, name: str, tuner: str) -> "RunDirectory":
-        """Makes the folder of a new run; never uses one that is there already.
+        """Makes the folder of a new run; never uses a folder that exists.
 
         Args:
             directory: the folder of all runs; made if missing.
@@ -141,11 +139,11 @@ class RunDirectory:
 
     @classmethod
     def find(cls, directory: str, run: str | None) -> "RunDirectory":
-        """Returns a run that is there.
+        """Returns a run that exists.
 
         Args:
             directory: the folder of all runs.
-            run: a run's folder, or its name below `directory`; None for the latest, the one whose
+            run: a run's folder, or its name below `directory`; None for the latest: the run whose
                 search was last active.
 
         Raises:
@@ -175,132 +173,47 @@ class RunDirectory:
         return _is_run(self.path)
 
     @property
+    def has_begun(self) -> bool:
+        """Whether a search has left more here than its configuration."""
+        left = (self.database, self.path / OLD_STATE, self.trials_table, self.trials)
+        return any(path.exists() for path in (*left, self.tensorboard, self.best))
+
+    @property
     def name(self) -> str:
         """The run's name: the folder's."""
         return self.path.name
 
     @property
-    def config(self) -> Path:
-        """Everything needed to repeat the run."""
-        return self.path / "config.yaml"
-
-    @property
-    def snapshot(self) -> Path:
-        """The state of the search."""
-        return self.path / "search.json"
-
-    @property
-    def previous_snapshot(self) -> Path:
-        """The state before its last change."""
-        return self.path / "search.previous.json"
-
-    @property
-    def has_begun(self) -> bool:
-        """Whether a search has left more here than its configuration."""
-        files = (self.snapshot, self.previous_snapshot, self.trials_table, self.history_table)
-        return any(path.exists() for path in (*files, self.trials, self.tensorboard, self.best))
-
-    @property
-    def lock(self) -> Path:
-        """Locked, and there, while a search writes into the run."""
-        return self.path / "search.lock"
-
-    @property
-    def trials_table(self) -> Path:
-        """One row per trial."""
-        return self.path / "trials.csv"
-
-    @property
-    def fits_table(self) -> Path:
-        """One row per fit, where trials have several."""
-        return self.path / "fits.csv"
-
-    @property
-    def history_table(self) -> Path:
-        """One row per epoch of each fit."""
-        return self.path / "history.csv"
-
-    @property
-    def trials(self) -> Path:
-        """The folder of all trials' weights."""
-        return self.path / "trials"
+    def exported(self) -> ExportDirectory:
+        """The folder `best`."""
+        return ExportDirectory(self.best)
 
     def trial(self, trial_id: str) -> Path:
         """The folder of one trial's weights and training state."""
         return self.trials / trial_id
 
     def weights(self, trial_id: str, execution: int, fold: int) -> Path:
-        """The weights of the best epoch of one fit, as src/store/weights.py writes them."""
+        """The weights of the best epoch of one fit; see src/store/weights.py."""
         return self.trial(trial_id) / f"execution{execution}-fold{fold}.weights.npz"
-
-    def events(self, trial_id: str, root_id: str) -> list[Path]:
-        """The event files that running a trial has written so far."""
-        return list((self.tensorboard / root_id).rglob(f"*{event_suffix(trial_id)}"))
 
     def training_state(self, trial_id: str, execution: int) -> Path:
         """What a promotion continues from."""
         return self.trial(trial_id) / f"execution{execution}{_STATE_SUFFIX}"
 
     def running_state(self, trial_id: str) -> Path:
-        """What a trial goes on from whose process is killed; there only while it runs."""
+        """What a killed trial goes on from; there only while the trial runs."""
         return self.trial(trial_id) / f"running{_STATE_SUFFIX}"
 
-    @property
-    def tensorboard(self) -> Path:
-        """TensorBoard's log folder."""
-        return self.path / "tensorboard"
-
-    @property
-    def best(self) -> Path:
-        """The folder of the winner."""
-        return self.path / "best"
-
-    @property
-    def exported(self) -> ExportDirectory:
-        """The same folder, which has what any exported model has."""
-        return ExportDirectory(self.best)
-
-    @property
-    def export(self) -> Path:
-        """Where the winner's folder is made before it takes its place."""
-        return self.path / ".export"
-
-    @property
-    def model(self) -> Path:
-        """The exported model."""
-        return self.exported.model
-
-    @property
-    def columns(self) -> Path:
-        """What the columns are that the exported model takes; only of a table."""
-        return self.exported.columns
-
-    @property
-    def hyperparameters(self) -> Path:
-        """The winner's hyperparameters."""
-        return self.exported.hyperparameters
-
-    @property
-    def metrics(self) -> Path:
-        """The winner's validation and test metrics."""
-        return self.exported.metrics
-
-    @property
-    def predictions(self) -> Path:
-        """The winner's predictions on the validation and test rows."""
-        return self.exported.predictions
-
-    @property
-    def retrained(self) -> Path:
-        """The folder of all models that were trained after the search."""
-        return self.path / "retrained"
+    def events(self, trial_id: str, root_id: str) -> list[Path]:
+        """The event files that running a trial has written so far."""
+        return list((self.tensorboard / root_id).rglob(f"*{event_suffix(trial_id)}"))
 
     def new_retrained(self, trial_id: str, staged: Path) -> Retrained:
-        """Gives what a call of `src.retrain` has made its place, which nothing has had before.
+        """Renames a staged folder to a new one below `retrained`.
 
         Args:
             trial_id: the trial.
-            staged: a folder below `retrained`, which is renamed.
+            staged: a folder below `retrained`.
 
         Raises:
             DiskError: if it cannot be renamed.
@@ -310,24 +223,9 @@ class RunDirectory:
             staged.rename(path)  # over an empty folder
             return Retrained(path)
 
-    @property
-    def log(self) -> Path:
-        """What the search told, a line an event."""
-        return self.path / "search.log"
-
-    @property
-    def report(self) -> Path:
-        """The report, one HTML file."""
-        return self.path / "report.html"
-
-    @property
-    def comparison(self) -> Path:
-        """The report on several runs of which this is the first."""
-        return self.path / "comparison.html"
-
 
 def _new_folder(directory: Path, stem: str, *, numbered: bool) -> Path:
-    """Makes and returns `directory/stem`, or, if `numbered`, the first of `stem-2`, … not taken."""
+    """Makes and returns `directory/stem`, or, if `numbered`, the first free of `stem-2`, …"""
     for number in itertools.count(1):
         path = directory / (stem if number == 1 else f"{stem}-{number}")
         try:

@@ -125,7 +125,7 @@ class HyperbandOracle(SearchOracle, kt.oracles.HyperbandOracle):
     """Hyperband (Li et al. 2018): many short trainings, the better ones continued."""
 
     exhausted = "every bracket is complete"
-    continues_trials = True
+    has_rungs = True
     default_first = False  # it is a member of the first rung
 
     @classmethod

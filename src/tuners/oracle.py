@@ -32,7 +32,7 @@ class SearchOracle(kt.Oracle):
         initial: values of configurations that come first, each as far as it is not the default.
         knowledge: what an earlier run tells; after a restart, what it told then.
         exhausted: why the search ends when the oracle has nothing more to propose.
-        continues_trials: whether a trial may continue an earlier one, whose id it then has in its
+        has_rungs: whether a trial may continue an earlier one, whose id it then has in its
             values as `tuner/trial_id`, so that trials leave their training state.
         learns: whether proposals depend on the results of earlier trials; if not, a few are asked
             for in advance, so that the executor can choose which trial to run where.
@@ -45,7 +45,7 @@ class SearchOracle(kt.Oracle):
     _seed_state: int
     _tried_so_far: set[str]
     exhausted: ClassVar[str] = "no point was found that has not been tried"
-    continues_trials: ClassVar[bool] = False
+    has_rungs: ClassVar[bool] = False
     learns: ClassVar[bool] = True
     default_first: ClassVar[bool] = True
     takes_initial: ClassVar[bool] = True
@@ -262,7 +262,7 @@ class SearchOracle(kt.Oracle):
 
         All of them, unless a subclass knows better.
         """
-        return set(self.trials) if self.continues_trials else set()
+        return set(self.trials) if self.has_rungs else set()
 
     def restore(self, state: dict[str, Any], trials: Sequence[dict[str, Any]]) -> None:
         """Continues from a snapshot.
@@ -280,10 +280,12 @@ class SearchOracle(kt.Oracle):
         if space[: len(own)] != own:  # others that a build found follow
             raise ValueError("the search space is another one")
         for trial in trials:
-            values = trial["hyperparameters"]["values"]
+            values = trial["values"]
             self._check(values)
-            alone = {"hyperparameters": {"space": [], "values": values}}
-            self.trials[trial["trial_id"]] = Trial.from_state(trial | alone)
+            known = Trial(kt.HyperParameters(), trial["trial_id"], trial["status"])
+            known.hyperparameters.values = values
+            known.score, known.best_step = trial["score"], trial["best_step"]
+            self.trials[trial["trial_id"]] = known
         declared = self.hyperparameters
         self.set_state(copy.deepcopy(state))
         running = {trial.trial_id for trial in self.ongoing_trials.values()}

@@ -10,7 +10,7 @@ import numpy as np
 from src import registry
 from src.config.schema import Config, PrunerSettings
 from src.errors import UserError
-from src.records import Bar, TrialRecord
+from src.records import PruningThreshold, TrialRecord
 from src.registry import PRUNERS
 from src.tuners.oracle import SearchOracle
 
@@ -125,20 +125,20 @@ class Curves:
         if score is None:
             return
         curves = self._curves(record)
-        if record.result.cut is None and len(curves) == self._fits and all(curves):
+        if record.result.stopped_by is None and len(curves) == self._fits and all(curves):
             self._whole.append((self._sign * score, curves))
         for number, curve in enumerate(curves):
             for epoch in self._judged:
                 if epoch <= len(curve):
                     insort(self._reached[number, epoch], curve[epoch - 1])
 
-    def bars(self) -> tuple[tuple[Bar, ...], ...]:
+    def thresholds(self) -> tuple[tuple[PruningThreshold, ...], ...]:
         """What each fit of a trial that starts now is held against; empty without a pruner."""
         if not self.prunes:
             return ()
-        return tuple(tuple(self._bars(number)) for number in range(self._fits))
+        return tuple(tuple(self._thresholds(number)) for number in range(self._fits))
 
-    def expected_score(self, record: TrialRecord) -> float | None:
+    def expected_score(self, record: TrialRecord) -> float:
         """What an oracle is told of a trial; of one that was cut, what it would have come to.
 
         Its own score is that of too short a training: to an oracle, a region whose trials are cut
@@ -148,7 +148,8 @@ class Curves:
         single fit, no less than it has reached.
         """
         score = record.result.score
-        if score is None or record.result.cut is None or not self._whole:
+        assert score is not None  # it has completed
+        if record.result.stopped_by is None or not self._whole:
             return score
         curves = self._curves(record)
         if not curves or not curves[-1]:  # its epochs are lost
@@ -163,13 +164,13 @@ class Curves:
             matched = max(matched, self._sign * score)
         return self._sign * matched
 
-    def _bars(self, number: int) -> Iterator[Bar]:
+    def _thresholds(self, number: int) -> Iterator[PruningThreshold]:
         for epoch in self._judged:
             reached = self._reached.get((number, epoch), [])
             if len(reached) >= self._startup:
                 value, meaning = self._rule.bar(reached)
                 if np.isfinite(value):
-                    yield Bar(epoch, self._sign * value, meaning)
+                    yield PruningThreshold(epoch, self._sign * value, meaning)
 
     def _curves(self, record: TrialRecord) -> list[Curve]:
         """Of each fit; empty where its epochs are lost."""
@@ -183,7 +184,7 @@ class Curves:
             known = np.array([value if np.isfinite(value) else -np.inf for value in values])
             curve = np.maximum.accumulate(known).tolist() if len(known) else []
             last = number == len(record.result.fits) - 1
-            if curve and not (last and record.result.cut is not None):
+            if curve and not (last and record.result.stopped_by is not None):
                 curve += [curve[-1]] * (self._epochs - len(curve))
             curves.append(curve)
         return curves
@@ -197,7 +198,7 @@ def check_pruner(config: Config, oracle_class: type[SearchOracle]) -> None:
     """
     name = config.pruner.name
     registry.check_name(PRUNERS, name, "pruner.name")
-    if name != "none" and oracle_class.continues_trials:
+    if name != "none" and oracle_class.has_rungs:
         raise UserError(
             f"pruner.name: '{name}' does not go with tuner.name: '{config.tuner.name}', which "
             "stops trials by itself, at its rungs; set pruner.name=none or another tuner.name"

@@ -19,8 +19,9 @@ import numpy as np
 
 from src.config.schema import Config
 from src.errors import UserError
+from src.records import TrialRecord
 from src.store.run_directory import RunDirectory
-from src.store.snapshot import SavedSearch, read_snapshot, restore_confirmation
+from src.store.saved_search import SavedSearch, read_search
 from src.tuners import space as spaces
 
 MOST = 300  # trials; a model of more takes seconds a proposal
@@ -87,10 +88,10 @@ def read_knowledge(
         run = RunDirectory.find(config.run.directory, name)
         if not run.has_begun:
             raise UserError(f"{run.path}: its search ended before the first trial")
-        saved = read_snapshot(run)
+        saved = read_search(run, history=False)
     except UserError as error:
         raise UserError(f"tuner.knowledge: {error}") from error
-    then, now = saved.head["identity"].get("objective"), identity["objective"]
+    then, now = saved.identity.get("objective"), identity["objective"]
     if then != now:
         raise UserError(
             f"tuner.knowledge: {run.name} searched for {_objective(then)}, this search is for "
@@ -120,17 +121,15 @@ def known_of(
     """
     maximise = identity["objective"]["direction"] == "max"
     furthest, short = _furthest(saved)
-    old_defaults = _defaults(saved.head["identity"].get("space"))
+    old_defaults = _defaults(saved.identity.get("space"))
     new_defaults = {hp.name: hp.default for hp in declared.space}
     found: dict[str, KnownTrial] = {}  # by the values: of equal ones the better
     inside = 0
-    for trial in sorted(furthest, key=lambda t: -t["score"] if maximise else t["score"]):
-        values = values_here(
-            trial["hyperparameters"]["values"], space.space, old_defaults, new_defaults
-        )
+    for own, score in sorted(furthest, key=lambda pair: -pair[1] if maximise else pair[1]):
+        values = values_here(own, space.space, old_defaults, new_defaults)
         if values is not None:
             inside += 1
-            found.setdefault(repr(sorted(values.items())), KnownTrial(values, trial["score"]))
+            found.setdefault(repr(sorted(values.items())), KnownTrial(values, score))
     trials = list(found.values())
     outside = len(furthest) - inside
     left_out = []
@@ -191,36 +190,28 @@ def values_here(
     return here
 
 
-def _furthest(saved: SavedSearch) -> tuple[list[dict[str, Any]], int]:
-    """The configurations that trained to the end, each by its last trial; how many others did not.
+def _furthest(saved: SavedSearch) -> tuple[list[tuple[dict[str, Any], float]], int]:
+    """Values and scores of the configurations that trained to the end, and how many did not.
 
-    One that was confirmed did, and has the mean of those trainings.
+    A configuration counts with the last of its promotions, and with the mean of a re-evaluation.
     """
-    most = saved.head["config"].get("training.epochs")
-    cut = {record["trial_id"] for record in saved.records if record["result"]["reason"]}
-    confirmed = {
-        record["trial_id"]: known.score
-        for record in saved.records
-        if (known := restore_confirmation(record)) is not None and known.score is not None
-    }
-    continued = {
-        trial["hyperparameters"]["values"].get("tuner/trial_id")
-        for trial in saved.trials
-        if trial["status"] == "COMPLETED"
-    }
-    completed = [
-        trial | {"score": confirmed.get(trial["trial_id"], trial["score"])}
-        for trial in saved.trials
-        if trial["status"] == "COMPLETED" and trial["trial_id"] not in continued
-    ]
+    longest = saved.config.get("training.epochs")
+    completed = [record for record in saved.records if record.result.status == "COMPLETED"]
+    continued = {record.spec.parent_id for record in completed}
+    last = [record for record in completed if record.spec.trial_id not in continued]
 
-    def is_whole(trial: dict[str, Any]) -> bool:
-        epochs = trial["hyperparameters"]["values"].get("tuner/epochs", most)
-        left = trial["trial_id"] in cut and trial["trial_id"] not in confirmed
-        return bool(epochs == most) and not left
+    def is_whole(record: TrialRecord) -> bool:
+        if record.reevaluated_score is not None:
+            return True
+        return record.spec.epochs == longest and not record.result.reason
 
-    whole = [trial for trial in completed if is_whole(trial)]
-    return whole, len(completed) - len(whole)
+    whole = []
+    for record in sorted(filter(is_whole, last), key=lambda record: record.spec.trial_id):
+        again, told = record.reevaluated_score, saved.told[record.spec.trial_id].score
+        score = told if again is None else again
+        assert score is not None
+        whole.append((record.spec.hyperparameters["values"], score))
+    return whole, len(last) - len(whole)
 
 
 def _defaults(space: Any) -> dict[str, Any]:
@@ -235,13 +226,13 @@ def _defaults(space: Any) -> dict[str, Any]:
 
 def _incomparable(saved: SavedSearch, config: Config, identity: Mapping[str, Any]) -> str:
     """Why scores of an earlier run mean something else than those here; empty if they do not."""
-    model = saved.head["config"].get("hypermodel.name")
+    model = saved.config.get("hypermodel.name")
     if model != config.hypermodel.name:
         return f"its HyperModel was {model}"
-    data = saved.head["identity"].get("data")
+    data = saved.identity.get("data")
     if not isinstance(data, dict) or data.get("content") != identity["data"]["content"]:
         return "its rows, or their split or scaling, were other ones"
-    epochs = saved.head["config"].get("training.epochs")
+    epochs = saved.config.get("training.epochs")
     if not isinstance(epochs, int) or not (
         LEAST_SHARE <= epochs / config.training.epochs <= 1 / LEAST_SHARE
     ):

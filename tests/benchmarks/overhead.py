@@ -43,12 +43,13 @@ import keras  # noqa: E402
 import callbacks  # noqa: E402
 from hypermodels.base import TemplateHyperModel  # noqa: E402
 from src.execution import trial_runner  # noqa: E402
-from src.records import TrialRecord  # noqa: E402
+from src.records import TrialRecord  #noqa: E402
 from src.reporting import report_listeners  # noqa: E402
 from src.reporting.hparams import HParamsListener  # noqa: E402
 from src.reporting.tables import TrialsTableListener  # noqa: E402
 from src.search import run  # noqa: E402
-from src.search.events import SearchListener, SearchProgress  # noqa: E402
+from src.search.listener import SearchListener  #noqa: E402
+from src.search.progress import SearchProgress  #noqa: E402
 from src.search.preparation import prepare  # noqa: E402
 from src.store.snapshot import Snapshot  # noqa: E402
 from src.tuners.oracle import SearchOracle  # noqa: E402

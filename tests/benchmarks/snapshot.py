@@ -26,8 +26,8 @@ start_tensorflow()
 
 import keras_tuner as kt  # noqa: E402
 
-from src.records import FitResult, TrialRecord, TrialResult, TrialSpec  # noqa: E402
-from src.search.events import SearchProgress  # noqa: E402
+from src.records import FitResult, TrialRecord, TrialResult, TrialSpec  #noqa: E402
+from src.search.progress import SearchProgress  #noqa: E402
 from src.store.history import HistoryFile  # noqa: E402
 from src.store.run_directory import RunDirectory  # noqa: E402
 from src.store.snapshot import Snapshot, read_snapshot, restore_result  # noqa: E402

@@ -11,7 +11,8 @@ from rich.console import Console, Group
 from src.console.listener import ConsoleListener
 from src.console.time_left import TimeLeft, in_words
 from src.records import FitResult, Status, TrialRecord, TrialResult, TrialSpec
-from src.search.events import SearchEnd, SearchProgress, TrialProgress
+from src.messages import SearchEnd, TrialProgress
+from src.search.progress import SearchProgress
 from src.store.run_directory import RunDirectory
 
 
@@ -82,7 +83,7 @@ def test_each_trial_has_a_line_with_its_distance_to_the_best(tmp_path: Path) -> 
     told.end(ended("0004", 0.95))
     reason = "pruned at epoch 9 of 50: val_accuracy 0.2 is below 0.9, the median of 5 trials there"
     pruned = ended("0006", 0.2, reason=reason)
-    told.end(replace(pruned, result=replace(pruned.result, cut="pruned")))
+    told.end(replace(pruned, result=replace(pruned.result, cut="pruner")))
     told.listener.on_trial_retry(ended("0005", reason="nan"))
     assert told.lines[-7:] == [
         "0000 0.9 epoch 4 of 9 2.0 s best so far",

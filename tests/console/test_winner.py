@@ -11,7 +11,7 @@ from src.evaluation.baselines import Baseline
 from src.evaluation.threshold import Threshold
 from src.evaluation.winner import Winner
 from src.records import FitResult, TrialRecord, TrialResult, TrialSpec
-from src.search.events import SearchProgress
+from src.search.progress import SearchProgress
 
 
 def record(number: int, score: float) -> TrialRecord:

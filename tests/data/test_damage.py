@@ -36,7 +36,7 @@ CSV, NPZ, NPZ_COMPRESSED = table().encode(), archive(), archive(compressed=True)
 
 edits = st.lists(
     st.tuples(
-        st.sampled_from(["flip", "insert", "delete", "cut", "double"]),
+        st.sampled_from(["flip", "insert", "delete", "stopped_by", "double"]),
         st.floats(0, 1, exclude_max=True),
         st.sampled_from([b"\0", b"\xff", b'"', b",", b"\n", b"\r", b"1e999", b"-", b"\xef\xbb\xbf"])
         | st.binary(min_size=1, max_size=4),
@@ -53,7 +53,7 @@ def damaged(content: bytes, changes: list[tuple[str, float, bytes]]) -> bytes:
             "flip": content[:at] + new + content[at + len(new) :],
             "insert": content[:at] + new + content[at:],
             "delete": content[:at] + content[at + 1 + len(new) :],
-            "cut": content[:at],
+            "stopped_by": content[:at],
             "double": content[:at] + content[at // 2 :],
         }[kind]
     return content
@@ -80,7 +80,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @SETTINGS
 @given(edits)
-@example([("cut", 0.0, b" ")])
+@example([("stopped_by", 0.0, b" ")])
 def test_csv(folder: Path, changes: list[tuple[str, float, bytes]]) -> None:
     data = load(folder / "table.csv", damaged(CSV, changes))
     if data is not None:

@@ -7,7 +7,7 @@ from scipy import stats
 
 from src.evaluation.comparison import Lead, lead_of_the_first
 from src.records import FitResult, TrialRecord, TrialResult, TrialSpec
-from src.search.events import SearchProgress
+from src.search.progress import SearchProgress
 
 
 def record(number: int, scores: list[float], folds: int = 1) -> TrialRecord:

@@ -60,7 +60,7 @@ def test_the_time_ends_both_processes_trials_with_their_epoch(tmp_path: Path) ->
     assert 1 <= len(first) <= 2  # a slow machine may not come to the second
     for record in first:
         result = record.result
-        assert (result.status, result.cut) == ("COMPLETED", "ended")
+        assert (result.status, result.stopped_by) == ("COMPLETED", "ended")
         place = f"ended at epoch {result.epochs} of 1000000"
         assert result.reason == f"{place}: 0.05 minutes are over (limits.minutes)"
         assert result.score == max(row["val_accuracy"] for row in result.history)
@@ -71,7 +71,7 @@ def test_the_time_ends_both_processes_trials_with_their_epoch(tmp_path: Path) ->
     assert records_of(again)[: len(first)] == first
     more = records_of(again)[len(first) :]
     assert len(more) <= 2
-    assert {record.result.cut for record in more} <= {"ended"}
+    assert {record.result.stopped_by for record in more} <= {"ended"}
 
 
 @pytest.mark.parametrize("limit", ["target", "trials_without_improvement"])
@@ -93,7 +93,7 @@ def test_what_scores_have_reached_ends_the_search(tmp_path: Path, limit: str) ->
     assert last < len(found) < 40  # others may have run beside the last one
     assert found[last].result.score == whole[last]
     for record, score in zip(found[:last], whole, strict=False):  # one may run yet, and is ended
-        assert record.result.cut == "ended" or record.result.score == score
+        assert record.result.stopped_by == "ended" or record.result.score == score
 
 
 def test_pruned_trials_are_behind_others_that_had_ended(tmp_path: Path) -> None:
@@ -103,16 +103,16 @@ def test_pruned_trials_are_behind_others_that_had_ended(tmp_path: Path) -> None:
     records = records_of(outcome)
     assert len(records) == 12
     later = [record for record in records if record.spec.trial_id not in stopped]
-    cut = [record for record in later if record.result.cut is not None]
+    cut = [record for record in later if record.result.stopped_by is not None]
     assert cut
     for record in cut:  # the bars with which those before the stop were judged are not kept
         values = [row["val_accuracy"] for row in record.result.history]
-        bars = {bar.epoch: bar.value for bar in record.spec.bars[0]}
+        bars = {bar.epoch: bar.value for bar in record.spec.thresholds[0]}
         assert len(values) == record.result.epochs < 6
         assert max(values) < bars[len(values)]
         assert all(max(values[:n]) >= bars[n] for n in range(1, len(values)))
     assert outcome.progress.best is not None
-    assert outcome.progress.best.result.cut is None
+    assert outcome.progress.best.result.stopped_by is None
 
 
 def _stopped(folder: Path, *overrides: str) -> SearchOutcome:

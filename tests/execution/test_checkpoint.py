@@ -14,7 +14,7 @@ from src.config import load_config
 from src.errors import UserError
 from src.execution import checkpoint
 from src.execution.trial_runner import RunContext, TrialRunner
-from src.records import Bar, TrialRecord, TrialResult, TrialSpec
+from src.records import PruningThreshold, TrialRecord, TrialResult, TrialSpec
 from src.search import run
 from src.search.preparation import prepare
 from src.search.repair import whole_training
@@ -295,11 +295,11 @@ def test_a_trial_that_is_cut_short_is_cut_there_after_a_kill_and_after_a_repair_
     values = [row["val_accuracy"] for row in whole.history]
     best = [max(values[: epoch + 1]) for epoch in range(EPOCHS)]
     # Up to epoch 6 the best so far just does, be it from before the kill; then it does not.
-    bars = [Bar(epoch, best[epoch - 1], "as much") for epoch in range(1, 7)]
-    bars.append(Bar(7, best[6] + 0.001, "a little more"))
+    bars = [PruningThreshold(epoch, best[epoch - 1], "as much") for epoch in range(1, 7)]
+    bars.append(PruningThreshold(7, best[6] + 0.001, "a little more"))
     cut = {
-        "pruned": replace(free.spec, bars=(tuple(bars),)),
-        "ended": replace(free.spec, allowance=7),
+        "pruner": replace(free.spec, thresholds=(tuple(bars),)),
+        "ended": replace(free.spec, epoch_budget=7),
     }
     for kind, spec in cut.items():
         attempts = Attempts(tmp_path / kind, *SIMPLE)
@@ -312,7 +312,7 @@ def test_a_trial_that_is_cut_short_is_cut_there_after_a_kill_and_after_a_repair_
         with pytest.raises(TrialInterruptedError):
             killed(spec, kill=5)
         # Goes on although other trials have ended in the meantime, which moved an early bar.
-        moved = replace(spec, bars=((replace(bars[0], value=1.0), *bars[1:]),) if spec.bars else ())
+        moved = replace(spec, thresholds=((replace(bars[0], value=1.0), *bars[1:]),) if spec.thresholds else ())
         result = killed(moved)
         assert killed.trained == 3
         assert (outcome(result), result.reason) == (outcome(expected), expected.reason)
@@ -331,11 +331,11 @@ def test_bars_that_come_with_a_resume_are_held_against_all_epochs_of_the_fit(
     with pytest.raises(TrialInterruptedError):
         attempts(kill=5)
     assert attempts.saved.exists()
-    bars = (Bar(6, 0.9, "less"), Bar(7, 0.95, "more"))
-    result = attempts(replace(attempts.spec, bars=(bars,)))
+    bars = (PruningThreshold(6, 0.9, "less"), PruningThreshold(7, 0.95, "more"))
+    result = attempts(replace(attempts.spec, thresholds=(bars,)))
     assert attempts.trained == 3
     values = [row["val_loss"] for row in result.history]
     assert max(values) == values[0] == pytest.approx(0.941, abs=1e-3)
     assert max(values[4:]) < 0.6
-    assert (result.cut, result.epochs) == ("pruned", 7)
+    assert (result.stopped_by, result.epochs) == ("pruner", 7)
     assert result.reason == f"pruned at epoch 7 of 9: val_loss {values[0]:.5g} is below 0.95, more"

@@ -33,7 +33,8 @@ from src.records import TrialResult, TrialSpec
 from src.registry import EXECUTORS
 from src.reporting import report_listeners
 from src.search import run
-from src.search.events import SearchListener, TrialProgress
+from src.search.listener import SearchListener
+from src.messages import TrialProgress
 from src.search.preparation import prepare
 from src.search.workflow import SearchOutcome
 from src.store.run_directory import RunDirectory
@@ -245,7 +246,7 @@ def test_a_running_trial_ends_with_what_it_has_reached_when_the_search_asks(
         after = executor.submit(replace(spec, trial_id="0008", epochs=2)).result(timeout=60)
     finally:
         executor.shutdown()
-    assert (result.status, result.cut) == ("COMPLETED", "ended")
+    assert (result.status, result.stopped_by) == ("COMPLETED", "ended")
     assert result.trained == result.epochs == result.fits[0].epochs == len(result.history)
     place = f"at epoch {result.epochs} of 1000000"
     assert result.reason == f"ended {place}: 30 minutes are over (limits.minutes)"
@@ -504,7 +505,7 @@ needs_proc = pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs /
 @needs_proc
 def test_nothing_outlives_a_search_that_is_killed(tmp_path: Path) -> None:
     with begin(tmp_path, "--workers", "2") as process:
-        wait_for(tmp_path / "cut" / "trials.csv")
+        wait_for(tmp_path / "stopped_by" / "trials.csv")
         assert sum("forkserver" in command for command in session(process.pid).values()) >= 3
         assert list(tmp_path.rglob("x.npy"))
         process.kill()
@@ -528,7 +529,7 @@ def test_nothing_outlives_a_search_that_is_killed_as_it_starts(tmp_path: Path) -
 @needs_proc
 def test_ctrl_c_ends_all_processes_and_keeps_everything(tmp_path: Path) -> None:
     with begin(tmp_path, "--workers", "2") as process:
-        wait_for(tmp_path / "cut" / "trials.csv")
+        wait_for(tmp_path / "stopped_by" / "trials.csv")
         start = time.monotonic()
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does
         output, errors = process.communicate(timeout=60)
@@ -538,7 +539,7 @@ def test_ctrl_c_ends_all_processes_and_keeps_everything(tmp_path: Path) -> None:
     assert errors == ""
     assert seconds < 4  # two, and some for a busy machine
     assert "stopped by Ctrl-C" in output
-    trials = pd.read_csv(tmp_path / "cut" / "trials.csv", dtype=str)
+    trials = pd.read_csv(tmp_path / "stopped_by" / "trials.csv", dtype=str)
     assert len(trials) > 0
     assert set(trials["status"]) == {"COMPLETED"}  # those that were cut off are not rows
     assert not list(tmp_path.glob("search-data-*"))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from src.execution.progress import ProgressSender, at_intervals
-from src.search.events import TrialProgress
+from src.messages import TrialProgress
 
 BEGIN = TrialProgress(worker=0, trial_id="0000", fit=1, fits=1, epoch=0, epochs=9)
 

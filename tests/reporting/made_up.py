@@ -17,7 +17,8 @@ from src.records import FitResult, TrialRecord, TrialResult, TrialSpec
 from src.reporting import report_listeners
 from src.search import preparation as preparing
 from src.search import resume as resuming
-from src.search.events import SearchEnd, SearchProgress
+from src.messages import SearchEnd
+from src.search.progress import SearchProgress
 from src.search.preparation import PreparedSearch
 from src.seeds import oracle_seed
 from src.store.history import HistoryFile, log_names
@@ -102,7 +103,7 @@ def make_run(
         _write_winner(run, prepared)
     best: dict[str, Any] | None = None
     if progress.best is not None:
-        best = {"trial_id": progress.best.spec.trial_id, "confirmed": 0, "files": {}}
+        best = {"trial_id": progress.best.spec.trial_id, "reevaluated": 0, "files": {}}
     how = {"kind": end, "reason": "all trials are done"} if end else {}
     snapshot = Snapshot(run, resuming.head(config, text, prepared.identity), history.checksum)
     snapshot.write(oracle, progress, how, best)

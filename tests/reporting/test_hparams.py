@@ -269,7 +269,7 @@ def test_what_confirms_the_best_trials_has_a_column(tmp_path: Path) -> None:
     run(None, listeners=report_listeners(), resume=str(outcome.run.path))  # writes all anew
     board = Board(outcome.run.tensorboard)
     names = [metric["displayName"] for metric in board.experiment()["metricInfos"]]
-    assert names[:2] == ["score", "confirmed"]
+    assert names[:2] == ["score", "reevaluated"]
     rows = {name: metric_values(row) for name, row in board.rows().items()}
-    assert rows[record.spec.trial_id]["confirmed"] == pytest.approx(record.confirmed)
-    assert sum("confirmed" in row for row in rows.values()) == 1
+    assert rows[record.spec.trial_id]["reevaluated"] == pytest.approx(record.reevaluated_score)
+    assert sum("reevaluated" in row for row in rows.values()) == 1

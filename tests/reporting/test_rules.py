@@ -364,8 +364,8 @@ def test_what_confirms_the_winner_is_told() -> None:
     table = pd.DataFrame(
         {
             "trial_id": ["0003", "0001", "0002"],
-            "confirmed": [0.91, 0.89, NAN],
-            "confirmed_error": [0.004, 0.01, NAN],
+            "reevaluated": [0.91, 0.89, NAN],
+            "reevaluated_error": [0.004, 0.01, NAN],
             "search_score": [0.92, 0.94, 0.88],
         }
     )
@@ -378,7 +378,7 @@ def test_what_confirms_the_winner_is_told() -> None:
 
 
 def test_trials_that_were_cut_short_are_said_and_mislead_nobody() -> None:
-    cut = [None, None, None, None, "pruned", "pruned", "ended"]
+    cut = [None, None, None, None, "pruner", "pruner", "ended"]
     table = trials_table(
         [0.9, 0.8, 0.7, 0.6, 0.95, 0.4, 0.5],
         cut=cut,
@@ -402,7 +402,7 @@ def test_trials_that_were_cut_short_are_said_and_mislead_nobody() -> None:
     # Those that were cut neither stopped early nor keep the others from asking for more epochs.
     assert training.early_stopping_always(data.uncut, 50) == []
     assert any("`training.epochs=100`" in finding.text for finding in tell(data).trained)
-    many = trials_table([0.5] * 10 + [0.9], cut=[None] * 10 + ["pruned"])
+    many = trials_table([0.5] * 10 + [0.9], cut=[None] * 10 + ["pruner"])
     assert budget.idle_trials(many, "max", behind=run_data(many).behind) == 10
 
 

@@ -19,7 +19,9 @@ from src.records import TrialRecord, TrialSpec
 from src.reporting.rules.proposal import next_command
 from src.reporting.run_data import read_run
 from src.search.budgets import SearchLimits, limits_text
-from src.search.events import SearchEnd, SearchListener, SearchProgress
+from src.messages import SearchEnd
+from src.search.listener import SearchListener
+from src.search.progress import SearchProgress
 from src.search.workflow import SearchOutcome
 from tests import quick_search
 from tests.quick_search import ran, result, resume, search, two_at_once
@@ -75,7 +77,7 @@ def test_epochs_are_used_exactly_and_the_last_trial_is_cut_short(tmp_path: Path)
     assert last.score == last.history[-1]["val_accuracy"]
     header, *rows = (tmp_path / "run" / "trials.csv").read_text().splitlines()
     names, cells = header.split(","), rows[-1].split(",")
-    assert cells[names.index("cut")] == "ended"
+    assert cells[names.index("stopped_by")] == "ended"
     assert cells[names.index("reason")] == last.reason
     assert outcome.winner is not None
 
@@ -83,7 +85,7 @@ def test_epochs_are_used_exactly_and_the_last_trial_is_cut_short(tmp_path: Path)
 def test_a_budget_that_fits_exactly_cuts_nothing(tmp_path: Path) -> None:
     outcome = search(tmp_path, *RANDOM, "limits.epochs=12")
     assert epochs_of(outcome) == [4, 0, 4, 4]
-    assert all(r.result.cut is None for r in outcome.progress.records)
+    assert all(r.result.stopped_by is None for r in outcome.progress.records)
     assert outcome.end.setting == "limits.epochs"
 
 
@@ -104,7 +106,7 @@ def test_a_promotion_uses_the_epochs_that_it_adds(tmp_path: Path) -> None:
     outcome = search(tmp_path, *HYPERBAND, "limits.epochs=10")
     specs = {r.spec.trial_id: r.spec for r in outcome.progress.records}
     assert any(spec.parent_id is not None for spec in specs.values())
-    whole = [r for r in outcome.progress.records if r.result.cut is None]
+    whole = [r for r in outcome.progress.records if r.result.stopped_by is None]
     for one in (r for r in whole if r.result.status == "COMPLETED"):
         assert len(one.result.history) == one.spec.epochs - one.spec.initial_epoch
 
@@ -135,13 +137,13 @@ def test_with_the_same_budget_nothing_is_left_and_with_a_larger_one_it_goes_on(
 
 def test_a_promotion_of_a_trial_that_was_cut_trains_anew(tmp_path: Path) -> None:
     search(tmp_path / "whole", *HYPERBAND)
-    search(tmp_path / "cut", *HYPERBAND, "limits.epochs=7")
-    outcome = resume(tmp_path / "cut", "limits.epochs=null")
+    search(tmp_path / "stopped_by", *HYPERBAND, "limits.epochs=7")
+    outcome = resume(tmp_path / "stopped_by", "limits.epochs=null")
     assert outcome.end.reason == "every bracket is complete"
-    cut = {r.spec.trial_id for r in outcome.progress.records if r.result.cut is not None}
+    cut = {r.spec.trial_id for r in outcome.progress.records if r.result.stopped_by is not None}
     assert len(cut) == 1
     records = outcome.progress.records
-    for one in (r for r in records if r.result.status == "COMPLETED" and r.result.cut is None):
+    for one in (r for r in records if r.result.status == "COMPLETED" and r.result.stopped_by is None):
         own = 0 if one.spec.parent_id in cut else one.spec.initial_epoch
         assert len(one.result.history) == one.spec.epochs - own
 
@@ -197,19 +199,19 @@ def test_two_workers_end_with_the_trials_with_which_one_does(
     if limit.startswith("limits.epochs"):
         assert result(tmp_path / "two") == result(tmp_path / "one")
         search(
-            tmp_path / "cut",
+            tmp_path / "stopped_by",
             *RANDOM,
             "tuner.max_trials=12",
             limit,
             *workers,
             listeners=[StopAfter(2)],
         )
-        assert resume(tmp_path / "cut").end == one.end
-        assert result(tmp_path / "cut") == result(tmp_path / "one")
+        assert resume(tmp_path / "stopped_by").end == one.end
+        assert result(tmp_path / "stopped_by") == result(tmp_path / "one")
     else:  # one more may have begun, which is ended
         more = two.progress.records[len(one.progress.records) :]
         assert len(more) <= 1
-        assert all(r.result.cut in (None, "ended") for r in more)
+        assert all(r.result.stopped_by in (None, "ended") for r in more)
 
 
 def test_the_time_of_all_resumes_is_added_up(
@@ -302,8 +304,8 @@ def test_killed_and_resumed_the_target_ends_the_search_with_the_same_trial(
         found = sorted_records(two)
         # 0004 may run yet when 0005 has reached the target, or 0006 and 0007 have begun.
         assert [found[n].result.score for n in (0, 1, 2, 3, 5)] == scores[:4] + scores[5:]
-        assert all(r.result.cut in (None, "ended") for r in found)
-        cut = [r for r in found if r.result.cut is not None]
+        assert all(r.result.stopped_by in (None, "ended") for r in found)
+        cut = [r for r in found if r.result.stopped_by is not None]
         assert {r.spec.trial_id for r in cut} <= {"0004", "0006", "0007"}
         assert {r.result.reason.partition(": ")[2] for r in cut} <= {one.end.reason}
 
@@ -322,7 +324,7 @@ def test_a_target_goes_by_the_direction_and_by_trials_that_count() -> None:
     assert limited(target, "max", record(0, [0.4])) is not None
     assert limited(target, "min", record(0, [0.5], best=min)) is None
     assert limited(target, "min", record(0, [0.4], best=min)) is not None
-    assert limited(target, "max", record(0, [0.9], cut="pruned")) is None
+    assert limited(target, "max", record(0, [0.9], cut="pruner")) is None
     assert limited(target, "max", record(0, [0.9], cut="ended")) is not None
     assert limited(target, "max", record(0, [0.9], cut="ended", folds=2)) is None
 
@@ -343,7 +345,7 @@ def test_a_target_is_reached_as_metrics_are_rounded() -> None:
 def test_trials_without_improvement_are_counted_in_the_order_of_the_trials() -> None:
     patience = LimitSettings(trials_without_improvement=2)
     good, same, failed = record(0, [0.5]), record(1, [0.5]), record(2)
-    pruned = record(2, [0.9], cut="pruned")
+    pruned = record(2, [0.9], cut="pruner")
     assert limited(patience, "max", good, same) is None
     assert limited(patience, "max", failed, good) is None  # trial 1 may still be better
     for last in (failed, pruned):
@@ -399,11 +401,11 @@ class StopWhenLast(SearchListener):
 def test_a_signal_wins_and_the_trial_that_it_broke_runs_again(tmp_path: Path) -> None:
     overrides = (*RANDOM, "limits.epochs=10")
     search(tmp_path / "whole", *overrides)
-    outcome = search(tmp_path / "cut", *overrides, listeners=[StopWhenLast()])
+    outcome = search(tmp_path / "stopped_by", *overrides, listeners=[StopWhenLast()])
     assert outcome.end.kind == "interrupted"
     assert len(outcome.progress.records) == 3
-    assert resume(tmp_path / "cut").end.setting == "limits.epochs"
-    assert result(tmp_path / "cut") == result(tmp_path / "whole")
+    assert resume(tmp_path / "stopped_by").end.setting == "limits.epochs"
+    assert result(tmp_path / "stopped_by") == result(tmp_path / "whole")
 
 
 def test_the_plan_says_what_is_set() -> None:

@@ -7,7 +7,7 @@ import keras_tuner as kt
 import pytest
 
 from src.records import Cut, FitResult, Status, TrialRecord, TrialResult, TrialSpec
-from src.search.events import SearchProgress
+from src.search.progress import SearchProgress
 
 
 def record(trial_id: str, score: float | None) -> TrialRecord:
@@ -30,7 +30,7 @@ def ids(found: SearchProgress) -> list[str]:
 
 def test_scores_that_do_not_compare_come_last() -> None:
     found = progress("max", 0.5, 0.9, 0.8, None, 0.7)
-    cuts: dict[int, Cut] = {1: "pruned", 2: "ended"}
+    cuts: dict[int, Cut] = {1: "pruner", 2: "ended"}
     for index, cut in cuts.items():
         entry = found.records[index]
         found.records[index] = replace(entry, result=replace(entry.result, cut=cut))

@@ -29,7 +29,7 @@ from src.records import TrialRecord, TrialSpec
 from src.registry import TUNERS
 from src.reporting import report_listeners
 from src.search import run
-from src.search.events import SearchListener
+from src.search.listener import SearchListener
 from src.search.workflow import SearchOutcome
 from src.tuners.oracle import SearchOracle
 from tests.conftest import MakeConfig

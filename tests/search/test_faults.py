@@ -25,7 +25,7 @@ from rich.console import Console
 from src import tune
 from src.console.listener import ConsoleListener
 from src.errors import DiskError, UserError
-from src.search.events import SearchListener
+from src.search.listener import SearchListener
 from src.search.workflow import SearchOutcome
 from src.store.snapshot import FORMAT
 from tests import quick_search

@@ -21,7 +21,8 @@ from src.execution.trial_runner import TrialRunner
 from src.records import TrialRecord
 from src.search import preparation as preparing
 from src.search import run
-from src.search.events import SearchListener, SearchProgress
+from src.search.listener import SearchListener
+from src.search.progress import SearchProgress
 from src.search.preparation import prepare
 from src.signals import Interruption, TrialInterruptedError
 from src.store.lock import RunLock
@@ -149,7 +150,7 @@ def test_a_run_that_was_killed_before_its_first_snapshot_can_be_resumed(
 def test_a_signal_while_a_run_is_opened_leaves_no_lock(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder = tmp_path / "cut"
+    folder = tmp_path / "stopped_by"
     folder.mkdir()
     (folder / "config.yaml").write_text("seed: 7\n")
 

@@ -19,11 +19,12 @@ from src.console.listener import ConsoleListener
 from src.console.text import trial_line
 from src.errors import UserError
 from src.evaluation.comparison import lead_of_the_first
-from src.records import Confirmation, FitResult, TrialRecord, TrialResult, TrialSpec
+from src.records import Reevaluation, FitResult, TrialRecord, TrialResult, TrialSpec
 from src.reporting import report_listeners
 from src.reporting.run_data import read_run
 from src.search import run as run_search
-from src.search.events import SearchListener, SearchProgress
+from src.search.listener import SearchListener
+from src.search.progress import SearchProgress
 from src.search.reevaluation import confirmed, trainings
 from src.search.workflow import SearchOutcome
 from src.store.run_directory import RunDirectory
@@ -65,11 +66,11 @@ def test_the_best_are_trained_again_from_new_seeds_and_ranked_by_the_mean(
         means[trial_id] = statistics.mean(float(own[number]["score"]) for number in (1, 2, 3))
         assert len({fit["loss"] for fit in own.values()}) == 4  # every time from another seed
     table = {row["trial_id"]: row for row in rows(run.trials_table)}
-    assert [bool(row["confirmed"]) for row in table.values()] == [
+    assert [bool(row["reevaluated"]) for row in table.values()] == [
         trial_id in means for trial_id in table
     ]
     for trial_id, mean in means.items():
-        assert float(table[trial_id]["confirmed"]) == pytest.approx(mean)
+        assert float(table[trial_id]["reevaluated"]) == pytest.approx(mean)
         assert table[trial_id]["score_std"] == ""  # of the search's single training
     assert outcome.winner is not None
     winner = outcome.winner.record.spec.trial_id
@@ -128,7 +129,7 @@ class Stopping(SearchListener):
     def __init__(self, after: int) -> None:
         self.left = after
 
-    def on_confirmation(
+    def on_reevaluation(
         self, record: TrialRecord, result: TrialResult, progress: SearchProgress
     ) -> None:
         self.left -= 1
@@ -164,7 +165,7 @@ def test_weights_that_the_search_has_deleted_are_not_needed(tmp_path: Path) -> N
         assert outcome.end.kind == "finished", outcome.end.reason
         assert outcome.progress.notices == []
         assert outcome.winner is not None
-        assert outcome.winner.record.confirmed is not None
+        assert outcome.winner.record.reevaluated_score is not None
     ran.clear()
     assert resume(tmp_path, *again).progress.notices == []
     assert ran == []
@@ -187,7 +188,7 @@ class Reading(SearchListener):
     def __init__(self, run: Path) -> None:
         self.run, self.states = RunDirectory(run), set[str]()
 
-    def on_confirmation(
+    def on_reevaluation(
         self, record: TrialRecord, result: TrialResult, progress: SearchProgress
     ) -> None:
         self.states.add(json.loads(self.run.snapshot.read_bytes())["state"]["end"].get("kind", ""))
@@ -281,8 +282,8 @@ def test_a_promotion_and_its_parent_are_confirmed_once_and_from_the_first_epoch(
     roots = [r.spec.root_id for r in outcome.progress.records if r.confirmed is not None]
     assert len(set(roots)) == len(roots) == 2
     for record in outcome.progress.records:
-        if record.confirmation is not None:
-            epochs = [row["epoch"] for row in record.confirmation.history]
+        if record.reevaluation is not None:
+            epochs = [row["epoch"] for row in record.reevaluation.history]
             assert epochs == [*range(1, record.spec.epochs + 1)] * 2
 
 
@@ -290,7 +291,7 @@ def _fit(execution: int, score: float) -> FitResult:
     return FitResult(execution, 0, score, 1, 1, {"val_accuracy": score})
 
 
-def _record(trial_id: str, score: float, confirmation: Confirmation | None = None) -> TrialRecord:
+def _record(trial_id: str, score: float, confirmation: Reevaluation | None = None) -> TrialRecord:
     spec = TrialSpec(trial_id, trial_id, None, {"values": {}}, 0, 1)
     result = TrialResult("COMPLETED", (_fit(0, score),), "", "", (), 1, 0.0, 1.0, "0")
     return TrialRecord(spec, result, confirmation)
@@ -301,10 +302,10 @@ def test_confirmed_trials_rank_first_and_those_that_failed_last(direction: Any) 
     sign = 1.0 if direction == "max" else -1.0
     progress = SearchProgress(kt.Objective("val_accuracy", direction), None)
     worse, better = (
-        Confirmation(2, (_fit(1, sign * low), _fit(2, sign * high)))
+        Reevaluation(2, (_fit(1, sign * low), _fit(2, sign * high)))
         for low, high in ((0.5, 0.6), (0.6, 0.7))
     )
-    half = Confirmation(2, (_fit(1, sign * 0.99),))
+    half = Reevaluation(2, (_fit(1, sign * 0.99),))
     progress.records = [
         _record("0000", sign * 0.99, worse),
         _record("0001", sign * 0.90, better),
@@ -338,13 +339,13 @@ def test_of_equally_good_rungs_the_longest_is_confirmed() -> None:
 def test_the_mean_is_of_the_new_trainings_alone() -> None:
     record = _record("0000", 0.9)
     for execution, score in ((2, 0.6), (1, 0.5)):
-        assert record.confirmed is None
+        assert record.reevaluated_score is None
         result = replace(record.result, fits=(_fit(execution, score),), seconds=2.0)
         record = confirmed(record, result, executions=2)
-    assert record.confirmed == pytest.approx(0.55)
-    assert record.confirmation is not None
-    assert record.confirmation.score_error == pytest.approx(0.05)
-    assert record.confirmation.seconds == 4.0
+    assert record.reevaluated_score == pytest.approx(0.55)
+    assert record.reevaluation is not None
+    assert record.reevaluation.score_error == pytest.approx(0.05)
+    assert record.reevaluation.seconds == 4.0
     assert [fit.execution for fit in record.fits] == [0, 1, 2]
 
 
@@ -353,9 +354,9 @@ def test_a_training_that_failed_counts_though_another_one_beside_it_completes() 
     failed = confirmed(record, replace(record.result, status="FAILED", reason="NaN"), executions=3)
     beside = replace(record.result, fits=(_fit(2, 0.8),))
     after = confirmed(failed, beside, executions=3)
-    assert after.confirmation is not None
-    assert after.confirmation.reason == "another training of it failed: NaN"
-    assert after.confirmation.trained == {2}
+    assert after.reevaluation is not None
+    assert after.reevaluation.reason == "another training of it failed: NaN"
+    assert after.reevaluation.trained == {2}
     progress = SearchProgress(kt.Objective("val_accuracy", "max"), None)
     progress.records = [after, _record("0001", 0.5)]
     assert [one.spec.trial_id for one in progress.completed] == ["0001", "0000"]

@@ -16,7 +16,8 @@ from src.errors import UserError
 from src.records import TrialSpec
 from src.reporting import report_listeners
 from src.search import run
-from src.search.events import SearchListener, SearchProgress
+from src.search.listener import SearchListener
+from src.search.progress import SearchProgress
 from src.search.resume import CHANGEABLE, open_run
 from src.search.workflow import SearchOutcome
 from src.store.lock import RunLock
@@ -73,7 +74,7 @@ def test_a_killed_search_goes_on_exactly(tuner: str, tmp_path: Path) -> None:
     whole = begin(tmp_path, *TUNERS[tuner], name="whole")
     last = whole.progress.records[-1].spec.trial_id
     assert len(whole.progress.records) >= 4
-    cut = begin(tmp_path, *TUNERS[tuner], name="cut", kill_at="0001")
+    cut = begin(tmp_path, *TUNERS[tuner], name="stopped_by", kill_at="0001")
     assert cut.end.kind == "interrupted"
     cut = resume(cut.run, kill_at=last)
     assert (cut.resumed_trials, cut.end.kind) == (1, "interrupted")
@@ -211,7 +212,7 @@ def test_trap_an_edited_hypermodel_is_noticed(
 
 def test_a_run_can_be_moved(tmp_path: Path) -> None:
     whole = begin(tmp_path, name="whole")
-    cut = begin(tmp_path, name="cut", kill_at="0002").run
+    cut = begin(tmp_path, name="stopped_by", kill_at="0002").run
     elsewhere = tmp_path / "another" / "folder"
     elsewhere.parent.mkdir()
     shutil.move(cut.path, elsewhere)

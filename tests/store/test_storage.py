@@ -14,7 +14,8 @@ from src.errors import UserError
 from src.records import TrialRecord
 from src.reporting import report_listeners
 from src.search import run
-from src.search.events import SearchListener, SearchProgress
+from src.search.listener import SearchListener
+from src.search.progress import SearchProgress
 from src.search.resume import open_run
 from src.search.workflow import SearchOutcome
 from src.store.run_directory import RunDirectory

@@ -25,7 +25,7 @@ from keras_tuner.engine.hyperparameters import Float
 from src.config.schema import WITH_RUNGS, Config
 from src.records import FitResult, TrialRecord, TrialResult, TrialSpec
 from src.registry import TUNERS, load
-from src.search.events import SearchProgress
+from src.search.progress import SearchProgress
 from src.store.run_directory import RunDirectory
 from src.store.snapshot import Snapshot, read_snapshot
 from src.tuners import space as search_spaces

@@ -12,7 +12,7 @@ from src.config import load_config
 from src.config.schema import LimitSettings
 from src.errors import UserError
 from src.execution.early_end import Cutter, nothing_ends
-from src.records import Bar, FitResult, TrialRecord, TrialResult, TrialSpec
+from src.records import PruningThreshold, FitResult, TrialRecord, TrialResult, TrialSpec
 from src.search import preparation as preparing
 from src.tuners.grid import GridOracle
 from src.tuners.keras_tuner_oracles import HyperbandOracle, RandomOracle
@@ -46,12 +46,12 @@ def record(
     )
     spec = TrialSpec(f"{number:04}", f"{number:04}", None, {"values": {}}, 0, 10, folds=folds)
     status: Any = "COMPLETED" if fits else "FAILED"
-    reason = "pruned" if cut else ""
+    reason = "pruner" if cut else ""
     done = TrialResult(status, results, reason, "", tuple(rows), 1, 0.0, 1.0, "0", cut=cut)
     return TrialRecord(spec, done)
 
 
-def values(bars: Sequence[Bar]) -> dict[int, float]:
+def values(bars: Sequence[PruningThreshold]) -> dict[int, float]:
     return {bar.epoch: bar.value for bar in bars}
 
 
@@ -62,7 +62,7 @@ def test_the_bar_is_the_median_of_the_best_so_far_of_those_that_got_there() -> N
     assert curves.bars() == ((),)  # too few yet
     curves.add(record(2))  # failed
     assert curves.bars() == ((),)
-    curves.add(record(3, [0.4, 0.1, 0.6], cut="pruned"))
+    curves.add(record(3, [0.4, 0.1, 0.6], cut="pruner"))
     bars = curves.bars()[0]
     assert values(bars) == {2: 0.4, 3: 0.6}  # from epoch 4 on there are two
     assert bars[1].meaning == "the median of 3 trials there"
@@ -89,7 +89,7 @@ def test_halving_keeps_the_best_of_each_rung() -> None:
     assert values(bars) == dict.fromkeys((1, 2, 4, 8), 0.2)  # one of three
     assert bars[0].meaning == "the best of 2 trials there"
     for number in (2, 3, 4):
-        curves.add(record(number, [number / 10 + 0.1, 0.5], cut="pruned"))
+        curves.add(record(number, [number / 10 + 0.1, 0.5], cut="pruner"))
     # 0.1, 0.2, 0.3, 0.4, 0.5 at the first rung: with the next trial three of six go on
     assert values(curves.bars()[0]) == pytest.approx({1: 0.3, 2: 0.5, 4: 0.2, 8: 0.2})
     assert curves.bars()[0][0].meaning == "place 3 among 5 trials there"
@@ -103,14 +103,14 @@ def test_each_fold_is_compared_with_the_same_fold() -> None:
 
 def test_a_pruned_trial_is_told_the_score_of_its_rank() -> None:
     curves = curves_of("pruner.name=median")
-    cut = record(9, [0.3, 0.35], cut="pruned")
+    cut = record(9, [0.3, 0.35], cut="pruner")
     assert curves.expected_score(cut) == 0.35  # nothing to compare with
     for number, (early, final) in enumerate([(0.2, 0.6), (0.3, 0.7), (0.4, 0.9), (0.5, 0.8)]):
         curves.add(record(number, [0.1, early, final]))
     # By epoch 2 midway between the second and the third of four, whose scores were 0.7 and 0.8.
     assert curves.expected_score(cut) == pytest.approx(0.75)
-    assert curves.expected_score(record(9, [0.3, 0.2], cut="pruned")) == pytest.approx(0.7)
-    assert curves.expected_score(record(9, [0.1, 0.15], cut="pruned")) == pytest.approx(0.55)
+    assert curves.expected_score(record(9, [0.3, 0.2], cut="pruner")) == pytest.approx(0.7)
+    assert curves.expected_score(record(9, [0.1, 0.15], cut="pruner")) == pytest.approx(0.55)
     assert curves.expected_score(record(9, [0.1, 0.95], cut="ended")) == pytest.approx(0.95)
     assert curves.expected_score(record(9, [0.1, 0.15])) == 0.15  # it trained to its end
     curves.add(cut)  # it has not, and is nobody's measure
@@ -121,10 +121,10 @@ def test_of_errors_the_score_of_the_rank_is_never_above_its_own() -> None:
     curves = curves_of("pruner.name=median", direction="min")
     for number, (early, final) in enumerate([(4.0, 2.0), (3.0, 1.0)]):
         curves.add(record(number, [early, final], best=min))
-    assert curves.expected_score(record(9, [3.0], cut="pruned", best=min)) == pytest.approx(1.0)
-    assert curves.expected_score(record(9, [5.0], cut="pruned", best=min)) == pytest.approx(3.0)
+    assert curves.expected_score(record(9, [3.0], cut="pruner", best=min)) == pytest.approx(1.0)
+    assert curves.expected_score(record(9, [5.0], cut="pruner", best=min)) == pytest.approx(3.0)
     curves.add(record(2, [3.0, 0.6], best=min))  # of 0.6, 1 and 2, those of rank 1 and 2 were equal
-    assert curves.expected_score(record(9, [3.0], cut="pruned", best=min)) == pytest.approx(0.8)
+    assert curves.expected_score(record(9, [3.0], cut="pruner", best=min)) == pytest.approx(0.8)
     assert curves.expected_score(record(9, [0.5], cut="ended", best=min)) == pytest.approx(0.5)
 
 
@@ -192,14 +192,14 @@ def train(cutter: Cutter, fold: int, curve: Sequence[float]) -> int:
 
 
 def test_a_trial_that_is_cut_in_one_fit_trains_no_further_ones_and_says_where() -> None:
-    bars = ((Bar(2, 0.5, "the median of 9 trials there"),), (Bar(1, 0.7, "the least"),), ())
-    spec = TrialSpec("0001", "0001", None, {"values": {}}, 0, 4, folds=3, bars=bars)
+    bars = ((PruningThreshold(2, 0.5, "the median of 9 trials there"),), (PruningThreshold(1, 0.7, "the least"),), ())
+    spec = TrialSpec("0001", "0001", None, {"values": {}}, 0, 4, folds=3, thresholds=bars)
     cutter = cutter_of(spec)
     assert train(cutter, 0, [0.4, 0.5, 0.6, 0.6]) == 4
     assert not cutter.ends_trial()
     assert train(cutter, 1, [0.6, 0.8, 0.8, 0.8]) == 1
     assert cutter.ends_trial()
-    assert cutter.cut == "pruned"
+    assert cutter.cut == "pruner"
     assert (
         cutter.reason
         == "pruned at epoch 1 of 4 in fit 2 of 3: val_score 0.6 is below 0.7, the least"
@@ -207,7 +207,7 @@ def test_a_trial_that_is_cut_in_one_fit_trains_no_further_ones_and_says_where() 
 
 
 def test_an_allowance_ends_a_trial_but_not_where_it_ends_by_itself() -> None:
-    spec = TrialSpec("0001", "0001", None, {"values": {}}, 0, 4, folds=2, allowance=6)
+    spec = TrialSpec("0001", "0001", None, {"values": {}}, 0, 4, folds=2, epoch_budget=6)
     cutter = cutter_of(spec)
     assert (train(cutter, 0, [0.1] * 4), cutter.ends_trial()) == (4, False)
     assert (train(cutter, 1, [0.1] * 4), cutter.ends_trial()) == (2, True)
@@ -215,9 +215,9 @@ def test_an_allowance_ends_a_trial_but_not_where_it_ends_by_itself() -> None:
         cutter.reason
         == "ended at epoch 2 of 4 in fit 2 of 2: all 40 epochs are used (limits.epochs)"
     )
-    exact = cutter_of(TrialSpec("0001", "0001", None, {"values": {}}, 0, 4, allowance=4))
+    exact = cutter_of(TrialSpec("0001", "0001", None, {"values": {}}, 0, 4, epoch_budget=4))
     assert (train(exact, 0, [0.1] * 4), exact.ends_trial()) == (4, False)
-    between = cutter_of(TrialSpec("0001", "0001", None, {"values": {}}, 0, 4, folds=2, allowance=4))
+    between = cutter_of(TrialSpec("0001", "0001", None, {"values": {}}, 0, 4, folds=2, epoch_budget=4))
     assert (train(between, 0, [0.1] * 4), between.ends_trial()) == (4, True)
     assert between.reason.startswith("ended after fit 1 of 2: all 40 epochs")
 
@@ -236,7 +236,7 @@ def test_a_search_that_was_killed_prunes_the_same_trials(tmp_path: Path, rule: s
     overrides = (*MEDIAN, f"pruner.name={rule}")
     outcome = search(tmp_path / "whole", *overrides)
     expected = result(tmp_path / "whole")
-    cut = [r for r in outcome.progress.records if r.result.cut == "pruned"]
+    cut = [r for r in outcome.progress.records if r.result.stopped_by == "pruner"]
     assert 2 <= len(cut) <= 6
     assert all(2 <= r.result.epochs < 8 for r in cut)
     assert outcome.progress.best is not None
@@ -269,15 +269,15 @@ def test_killed_with_two_workers_the_pruner_goes_on_from_the_trials_that_had_end
     late = [one for one in records if int(one.spec.trial_id) > 5]  # begun after the kill
     assert len(late) == 3
     for one in late:  # when it began, one of those before it may have been running
-        assert one.spec.bars in bars[int(one.spec.trial_id) - 1 :]
-        assert one.spec.bars[0]
+        assert one.spec.thresholds in bars[int(one.spec.trial_id) - 1 :]
+        assert one.spec.thresholds[0]
     for one in records:
-        judged = {bar.epoch: bar.value for bar in (one.spec.bars or ((),))[0]}
+        judged = {bar.epoch: bar.value for bar in (one.spec.thresholds or ((),))[0]}
         reached = [row["val_accuracy"] for row in one.result.history]
         behind = [epoch for epoch in judged if epoch <= len(reached)]
         behind = [epoch for epoch in behind if max(reached[:epoch]) < judged[epoch]]
-        assert behind == ([len(reached)] if one.result.cut == "pruned" else [])
-    assert sum(one.result.cut == "pruned" for one in records) >= 1
+        assert behind == ([len(reached)] if one.result.stopped_by == "pruner" else [])
+    assert sum(one.result.stopped_by == "pruner" for one in records) >= 1
 
 
 @pytest.mark.usefixtures("fake")
@@ -287,7 +287,7 @@ def test_a_pruned_trial_is_trained_again_to_the_same_epoch_and_no_further(tmp_pa
     outcome = resume(tmp_path)
     best = outcome.progress.best
     assert best is not None
-    assert (best.result.cut, best.result.epochs) == ("ended", 3)
+    assert (best.result.stopped_by, best.result.epochs) == ("ended", 3)
     outcome.run.weights("0000", 0, 0).write_text("damaged")
     ran.clear()
     again = resume(tmp_path)

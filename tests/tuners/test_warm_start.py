@@ -247,7 +247,7 @@ def test_a_search_from_a_run_resumes_without_it(tmp_path: Path) -> None:
     console = ConsoleListener(Console(quiet=True))
     outcome = search(tmp_path / "whole", *settings, listeners=[console])
     assert (
-        outcome.progress.knowledge == "5 of 5 completed configurations of run"
+        outcome.progress.warm_start == "5 of 5 completed configurations of run"
     )  # one of 6 had failed
     assert "knowledge: 5 of 5 completed configurations of run" in outcome.run.log.read_text()
     known_best = (old / "run" / "best" / "hyperparameters.yaml").read_text()

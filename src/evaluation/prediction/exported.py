@@ -114,9 +114,9 @@ def _not_exported(run: RunDirectory) -> str:
     """Why a run has no model, and what to do."""
     # For a model that is there, nothing that these import is needed.
     from src.evaluation.choosing import completed_trials
-    from src.store.snapshot import read_snapshot
+    from src.store.saved_search import read_search
 
-    saved = read_snapshot(run)  # raises if there was no trial yet
+    saved = read_search(run, history=False)  # raises if there was no trial yet
     completed = completed_trials(saved)
     if completed:
         why = "the best trial's model is exported when the search ends"

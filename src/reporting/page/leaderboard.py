@@ -38,13 +38,13 @@ def leaderboard(data: RunData, domains: tuple[Domain, ...], most: int = MOST) ->
     sized = bool(trials["parameters"].notna().any())
     varying = [d for d in domains if len({shown(d.name, v) for v in trials[d.name]}) > 1]
     header = ["trial", data.objective, "to best", "epoch", "seconds"]
-    confirmed = bool(trials["confirmed"].notna().any())
+    confirmed = bool(trials["reevaluated"].notna().any())
     header += ["in the search"] if confirmed else []
     header += (["parameters"] if sized else []) + [domain.name for domain in varying]
     rows = []
     for _, trial in trials.iterrows():
         cells = [str(trial["trial_id"]), _score(trial, spread=spread), distance(data, trial)]
-        cut = "" if pd.isna(trial["cut"]) else f" {trial['cut']}"
+        cut = "" if pd.isna(trial["stopped_by"]) else f" {trial['cut']}"
         cells += [f"{_whole(trial['best_epoch'])}/{_whole(trial['epochs'])}{cut}"]
         cells += [number(float(trial["seconds"]), 3)]
         cells += [number(float(trial["search_score"]), 5)] if confirmed else []

@@ -26,7 +26,7 @@ def in_order(data: RunData) -> pd.DataFrame:
     cost = (trials["epochs"].astype("Float64").fillna(0) - before).clip(lower=0) * data.planned_fits
     of_all_fits = data.searched_history["trial_id"].value_counts().astype(float)
     trained = trials["trial_id"].map(of_all_fits).astype("Float64")
-    cost = cost.where(trials["cut"].isna() | trained.isna(), trained)
+    cost = cost.where(trials["stopped_by"].isna() | trained.isna(), trained)
     trials["cost"] = cost.to_numpy(float)
     return trials.reset_index(drop=True)
 
@@ -71,7 +71,7 @@ def _progress(data: RunData, trials: pd.DataFrame, x: Array, label: str) -> Draw
     for row, trial_id in enumerate(trials["trial_id"]):
         if done[row]:
             score = float(trials["score"].iloc[row])
-            cut = trials["cut"].iloc[row]
+            cut = trials["stopped_by"].iloc[row]
             title = f"trial {trial_id}: {number(score)}" + ("" if pd.isna(cut) else f", {cut}")
             drawing.dot(*frame.point(x[row], score), radius, "faded_dot", title)
         else:

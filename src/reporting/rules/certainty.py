@@ -80,13 +80,13 @@ def is_confirmed(completed: pd.DataFrame) -> list[Finding]:
     Args:
         completed: the trials, best first.
     """
-    if not len(completed) or pd.isna(completed["confirmed"].iloc[0]):
+    if not len(completed) or pd.isna(completed["reevaluated"].iloc[0]):
         return []
     best = completed.iloc[0]
-    mean, seen = float(best["confirmed"]), float(best["search_score"])
-    error = best["confirmed_error"]
+    mean, seen = float(best["reevaluated"]), float(best["search_score"])
+    error = best["reevaluated_error"]
     plus = "" if pd.isna(error) else f" ± {number(float(error), 2)}"
-    confirmed = int(completed["confirmed"].notna().sum())
+    confirmed = int(completed["reevaluated"].notna().sum())
     were = "trials were" if confirmed > 1 else "trial was"
     text = (
         f"The best {confirmed} {were} trained again from new seeds: `{best['trial_id']}` has the "

@@ -43,8 +43,8 @@ def cut_short(completed: pd.DataFrame, epochs: int | None, fits: int = 1) -> lis
         fits: of a trial.
     """
     found = []
-    for cut, what in (("pruned", "The pruner ended"), ("ended", "A limit of the search ended")):
-        reached = completed.loc[(completed["cut"] == cut).to_numpy(), "reached"].dropna()
+    for cut, what in (("pruner", "The pruner ended"), ("ended", "A limit of the search ended")):
+        reached = completed.loc[(completed["stopped_by"] == cut).to_numpy(), "reached"].dropna()
         if len(reached):
             of = f" of {epochs}" if epochs is not None else ""
             of += " in their last fit" if fits > 1 else ""

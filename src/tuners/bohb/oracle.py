@@ -32,7 +32,7 @@ class BOHBOracle(GaussianProcessOracle):
     """
 
     exhausted = "every bracket is complete"
-    continues_trials = True
+    has_rungs = True
     default_first = False  # it is a member of the first rung
     doubts_lengths = False  # there are many proposals, far apart, and what is learned is vague
 

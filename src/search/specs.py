@@ -1,4 +1,4 @@
-"""From a Keras Tuner trial to the plain data that a worker is given."""
+"""From a Keras Tuner trial to the specification that a worker is given."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -20,25 +20,22 @@ def trial_spec(
     """Returns what is to be trained for a trial.
 
     Args:
-        trial: as the oracle proposed it.
-        earlier: the specs of earlier trials, by id; one of them may be the trial's parent.
+        trial: Keras Tuner's trial, as the oracle proposed it.
+        earlier: earlier trials by id, the trial's parent among them.
         config: the search's.
         oracle: the search's.
         hypermodel: the search's.
     """
-    # Bayesian optimisation proposes NumPy numbers, which YAML and others cannot write.
+    # Bayesian optimisation proposes NumPy numbers, which YAML and JSON cannot write.
     values = {
         name: value.item() if isinstance(value, np.generic) else value
         for name, value in trial.hyperparameters.values.items()
     }
-    parent_id = values.get("tuner/trial_id")
-    bracket = values.get("tuner/bracket")
-    if parent_id:  # Keras Tuner notes the newest bracket, though an older one may be running
-        bracket = earlier[parent_id].bracket
+    parent = earlier[values["tuner/trial_id"]] if values.get("tuner/trial_id") else None
     return TrialSpec(
         trial_id=trial.trial_id,
-        root_id=earlier[parent_id].root_id if parent_id else trial.trial_id,
-        parent_id=parent_id,
+        root_id=parent.root_id if parent else trial.trial_id,
+        parent_id=parent.trial_id if parent else None,
         hyperparameters={
             "space": oracle.describe_space(trial.hyperparameters),
             "values": values,
@@ -47,9 +44,10 @@ def trial_spec(
         epochs=values.get("tuner/epochs", config.training.epochs),
         executions=config.tuner.executions_per_trial,
         folds=config.tuner.folds,
-        keep_state=oracle.continues_trials,
-        attempt=earlier[parent_id].attempt if parent_id else 0,
-        bracket=bracket,
+        keep_state=oracle.has_rungs,
+        attempt=parent.attempt if parent else 0,
+        # Keras Tuner notes the newest bracket, though an older one may be running.
+        bracket=parent.bracket if parent else values.get("tuner/bracket"),
         rung=values.get("tuner/round"),
         structure=structure_key(hypermodel.structure(trial.hyperparameters)),
     )

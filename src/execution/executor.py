@@ -1,0 +1,76 @@
+"""Executors run trials: `submit` takes a `TrialSpec` and gives the future of its result."""
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from typing import Protocol
+
+from src.execution.early_end import nothing_ends
+from src.execution.trial_runner import RunContext
+from src.messages import TrialProgress
+from src.records import TrialResult, TrialSpec
+from src.signals import TrialInterruptedError
+
+POLL_SECONDS = 0.2  # how long a signal may wait to be seen
+
+
+class Executor(Protocol):
+    """What the loop needs of an executor.
+
+    Args:
+        context: what the trials share.
+        workers: how many trials to run at once.
+        on_progress: told how far running trials are, perhaps from another thread.
+        stopping: whether the search is to stop; an executor whose `submit` blocks gives its trial
+            up then, and raises `TrialInterruptedError`.
+        ending: why running trials are to end with what they have reached; empty while they are
+            not. It may be asked from another thread.
+
+    Attributes:
+        slots: how many trials it can run at once.
+        look_ahead: how many more it likes to be given, to choose from.
+    """
+
+    slots: int
+    look_ahead: int
+
+    def __init__(
+        self,
+        context: RunContext,
+        workers: int,
+        on_progress: Callable[[TrialProgress], None],
+        stopping: Callable[[], bool],
+        ending: Callable[[], str] = nothing_ends,
+    ) -> None: ...
+
+    def submit(self, spec: TrialSpec) -> "Future[TrialResult]":
+        """Starts a trial."""
+
+    def shutdown(self) -> None:
+        """Ends the workers, and with them the trials that run; may be called again."""
+
+
+def run_all(
+    executor: Executor, specs: Iterable[TrialSpec], stopping: Callable[[], bool]
+) -> Iterator[tuple[TrialSpec, TrialResult]]:
+    """Trains what is no new trial, as many at once as the executor can, and yields each as it ends.
+
+    Args:
+        executor: trains them.
+        specs: asked for the next one when there is room for it.
+        stopping: asked whether to give up.
+
+    Raises:
+        TrialInterruptedError: if it was given up.
+    """
+    waiting = iter(specs)
+    running: dict[Future[TrialResult], TrialSpec] = {}
+    while True:
+        while len(running) < executor.slots and (spec := next(waiting, None)) is not None:
+            running[executor.submit(spec)] = spec
+        if not running:
+            return
+        done, _ = wait(running, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
+        for future in done:
+            yield running.pop(future), future.result()
+        if stopping():
+            raise TrialInterruptedError
