@@ -20,7 +20,8 @@ from src.config import load_config
 from src.errors import DiskError, UserError
 from src.evaluation import winner
 from src.execution.serial import SerialExecutor
-from src.execution.trial_runner import RunContext, TrialRunner
+from src.execution.context import RunContext
+from src.execution.trial_runner import TrialRunner
 from src.files import checksum, disk_errors, write_atomically
 from src.records import FitResult, TrialRecord, TrialResult, TrialSpec, history_part
 from src.registry import EXECUTORS

@@ -10,7 +10,7 @@ from src.data.splits import Rows
 from src.errors import DiskError, UserError
 from src.evaluation.export import Array, first_line, predict, raw_model
 from src.evaluation.refit import build
-from src.execution.trial_runner import RunContext
+from src.execution.context import RunContext
 from src.records import TrialRecord
 from src.seeds import trial_seed
 from src.store.weights import load_weights

@@ -11,8 +11,10 @@ from hypermodels import HYPERMODELS
 from src import registry
 from src.data.loading import FitArrays
 from src.evaluation.export import first_line
+from src.execution.context import RunContext
 from src.execution.failures import TrialFailedError
-from src.execution.trial_runner import RunContext, Stopper, hyperparameters_of
+from src.execution.progress import StopOnRequest as Stopper
+from src.execution.trial_runner import hyperparameters_of
 from src.records import TrialRecord
 from src.seeds import trial_seed
 from src.signals import TrialInterruptedError

@@ -29,8 +29,8 @@ from src.evaluation.fitted import (
 )
 from src.evaluation.refit import development_arrays, refit, refit_seed
 from src.evaluation.threshold import Threshold, tune_threshold, with_threshold
+from src.execution.context import RunContext
 from src.execution.failures import TrialFailedError
-from src.execution.trial_runner import RunContext
 from src.files import disk_errors, remove, sync, write_atomically
 from src.records import TrialRecord
 from src.signals import TrialInterruptedError

@@ -1,4 +1,4 @@
-"""Cuts a trial short: at a pruner's bar, where its epochs are used up, or when the search ends."""
+"""Ends a trial early: the pruner's threshold, the epoch budget, or a limit of the search."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -12,29 +12,23 @@ from src.records import PruningThreshold, StoppedBy, TrialSpec
 from src.text import short_number
 
 
-def nothing_ends() -> str:
-    """Why running trials are to end, where nothing ends them."""
-    return ""
+class EarlyEnd(keras.callbacks.Callback):
+    """Ends a trial before its last epoch, and knows why. The trial has completed all the same.
 
-
-class Cutter(keras.callbacks.Callback):
-    """Ends the training of a trial before its time, and knows why.
-
-    A trial that is cut has completed with what it reached. It is never cut before its first epoch,
-    nor where it ends by itself: after its last epoch, or when early stopping has ended its last
-    fit. It comes after all callbacks that may end the training.
+    A trial is never ended before its first epoch, nor where it ends by itself. The callback comes
+    after all callbacks that may end the training.
 
     Args:
-        spec: the trial, with the pruner's bars and the epochs that it may train.
+        spec: the trial, with its pruning thresholds and epoch budget.
         plan: has the objective.
-        limits: those of the search.
-        ending: asked after every epoch why running trials are to end; empty while they are not.
-        trained: epochs of all fits that the trial had trained before its process was killed.
+        limits: of the search.
+        ending: asked after every epoch why running trials are to end; empty if they are not.
+        trained: epochs that the trial had trained before its process was killed.
 
     Attributes:
-        stopped_by: what cut the trial short; None as long as nothing has.
-        reason: why, as a sentence; empty likewise.
-        pruner: holds the fit against its bars; None without any.
+        stopped_by: what ended the trial; None if nothing has.
+        reason: why, as a sentence; empty if nothing has.
+        pruner: compares the fit with its thresholds; None without any.
     """
 
     def __init__(
@@ -52,29 +46,28 @@ class Cutter(keras.callbacks.Callback):
         self.stopped_by: StoppedBy | None = None
         self.reason = ""
         self.pruner: StopBehind | None = None
-        self._bars: dict[int, PruningThreshold] = {}
+        self._thresholds: dict[int, PruningThreshold] = {}  # of the fit, by epoch
         self._fit = 0
 
     @property
     def callbacks(self) -> list[keras.callbacks.Callback]:
-        """What a fit is given, in this order."""
+        """The callbacks of a fit, in this order."""
         return [*([] if self.pruner is None else [self.pruner]), self]
 
     def begin(self, execution: int, fold: int, rows: Iterable[Mapping[str, float]] = ()) -> None:
-        """Takes the bars of another fit.
+        """Takes the thresholds of another fit.
 
         Args:
-            execution: the fit's.
-            fold: the fit's.
-            rows: its epochs before its process was killed. Then there may have been no bars, and
-                nothing that kept the best of them.
+            execution: of the fit.
+            fold: of the fit.
+            rows: epochs of the fit before its process was killed.
         """
         self._fit = (execution - self.spec.first_execution) * self.spec.folds + fold
-        bars = self.spec.thresholds[self._fit] if self.spec.thresholds else ()
-        self._bars = {bar.epoch: bar for bar in bars}
+        thresholds = self.spec.thresholds[self._fit] if self.spec.thresholds else ()
+        self._thresholds = {threshold.epoch: threshold for threshold in thresholds}
         self.pruner = None
-        if bars:
-            values = {bar.epoch: bar.value for bar in bars}
+        if thresholds:
+            values = {threshold.epoch: threshold.value for threshold in thresholds}
             self.pruner = StopBehind(self.plan.monitor, self.plan.direction, values)
             reached = [row.get(self.plan.monitor, np.nan) for row in rows]
             if known := [value for value in reached if np.isfinite(value)]:
@@ -82,37 +75,38 @@ class Cutter(keras.callbacks.Callback):
                 self.pruner.set_state({"best": best})
 
     def ends_trial(self) -> bool:
-        """Whether no further fit is to follow the one that has just ended."""
+        """Whether no further fit follows the fit that has just ended."""
         left = self.spec.planned_fits - self._fit - 1
-        if self.stopped_by is None and left and (reason := self._ending()):
+        if self.stopped_by is None and left and (reason := self._limit()):
             done = f"fit {self._fit + 1} of {self.spec.planned_fits}"
             self.stopped_by, self.reason = "limit", f"ended after {done}: {reason}"
         return self.stopped_by is not None
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Counts the epoch, and ends the training where there is a reason."""
+        """Counts the epoch, and ends the training if there is a reason."""
         self.trained += 1
         if self.pruner is not None and self.pruner.stopped_epoch is not None:
             self.stopped_by = "pruner"
-            self.reason = f"pruned {self._place(epoch)}: {self._behind(self._bars[epoch + 1])}"
+            self.reason = f"pruned {self._place(epoch)}: {self._comparison(epoch + 1)}"
         elif (
             not self.model.stop_training
             and epoch + 1 < self.spec.epochs
-            and (reason := self._ending())
+            and (reason := self._limit())
         ):
             self.stopped_by, self.reason = "limit", f"ended {self._place(epoch)}: {reason}"
             self.model.stop_training = True
 
-    def _ending(self) -> str:
+    def _limit(self) -> str:
         if self.spec.epoch_budget is not None and self.trained >= self.spec.epoch_budget:
             return f"all {self.limits.epochs} epochs are used (limits.epochs)"
         return self.ending()
 
-    def _behind(self, bar: PruningThreshold) -> str:
+    def _comparison(self, epoch: int) -> str:
         assert self.pruner is not None
+        threshold = self._thresholds[epoch]
         below = "below" if self.plan.direction == "max" else "above"
-        reached = short_number(self.pruner.best)
-        return f"{self.plan.monitor} {reached} is {below} {short_number(bar.value)}, {bar.meaning}"
+        reached, value = short_number(self.pruner.best), short_number(threshold.value)
+        return f"{self.plan.monitor} {reached} is {below} {value}, {threshold.meaning}"
 
     def _place(self, epoch: int) -> str:
         fits = self.spec.planned_fits

@@ -1,4 +1,4 @@
-"""Keeps the logs of a trial's epochs, and tells why a training that led nowhere has failed."""
+"""Records the epochs of a trial, and holds the callbacks that end a training."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,27 +8,28 @@ import numpy as np
 
 from callbacks import StopOnDivergence, TimeBudget
 from src.config.schema import LimitSettings
-from src.execution.early_end import Cutter
+from src.execution.early_end import EarlyEnd
 from src.execution.failures import TrialFailedError, too_slow
+
+_KEYS = ("execution", "fold", "epoch")  # of a row; the rest are logs
 
 
 class EpochRecorder(keras.callbacks.Callback):
-    """Collects one row an epoch, and has the callbacks that end the training when it should fail,
-    or be cut short.
+    """Collects one row an epoch.
 
     Args:
         monitor: the objective.
         limits: of the trial.
         started: when the trial began, by `time.perf_counter()`.
-        cutter: cuts the trial short.
-        rows: the epochs that it had trained before its process was killed.
+        early_end: ends the trial early.
+        rows: epochs that the trial had trained before its process was killed.
 
     Attributes:
-        rows: execution, fold, epoch (from 1) and every log, the batch size and the rate included.
-        divergence: of the fit: ends it when a loss or the objective is no longer finite, or the
-            loss has grown to `limits.divergence` times its first value.
-        budget: of the trial: ends it after `limits.trial_seconds`; None where there is no limit.
-        parameters: of the model; for whoever reports them.
+        rows: execution, fold, epoch (from 1) and every log, batch size and learning rate included.
+        divergence: fails the fit if a loss or the objective is not finite, or the loss has grown to
+            `limits.divergence` times its first value.
+        budget: fails the trial after `limits.trial_seconds`; None without this limit.
+        parameters: of the model.
         batch_size: rows of a step, in the last epoch.
         epochs: the epoch reached.
     """
@@ -38,13 +39,13 @@ class EpochRecorder(keras.callbacks.Callback):
         monitor: str,
         limits: LimitSettings,
         started: float,
-        cutter: Cutter,
+        early_end: EarlyEnd,
         rows: Sequence[dict[str, float]] = (),
     ) -> None:
         super().__init__()
         self.limits = limits
         self.started = started
-        self.cutter = cutter
+        self.early_end = early_end
         self.rows: list[dict[str, float]] = list(rows)
         self.divergence = StopOnDivergence(limits.divergence, ("loss", "val_loss", monitor))
         self.budget = (
@@ -54,25 +55,32 @@ class EpochRecorder(keras.callbacks.Callback):
         self.execution = self.fold = self.epochs = 0
 
     @property
-    def guards(self) -> list[keras.callbacks.Callback]:
-        """The callbacks that end the training."""
+    def callbacks(self) -> list[keras.callbacks.Callback]:
+        """The recorder, then the callbacks that end the training."""
         budget = [] if self.budget is None else [self.budget]
-        return [self.divergence, *budget, *self.cutter.callbacks]
+        return [self, self.divergence, *budget, *self.early_end.callbacks]
 
     def begin(self, execution: int, fold: int) -> None:
-        """Starts the rows of another fit, or goes on with them."""
+        """Starts the rows of another fit, or continues them."""
         self.execution, self.fold = execution, fold
         rows = self.rows_of(execution, fold)
         first = next((row["loss"] for row in rows), None)
         self.divergence.set_state({"first_loss": first})
-        self.cutter.begin(execution, fold, rows)
+        self.early_end.begin(execution, fold, rows)
 
     def rows_of(self, execution: int, fold: int) -> list[dict[str, float]]:
         """The rows of one fit."""
         return [row for row in self.rows if (row["execution"], row["fold"]) == (execution, fold)]
 
+    def logs_of(self, execution: int, fold: int) -> list[tuple[int, dict[str, float]]]:
+        """Epoch (from 0) and logs of each epoch of one fit."""
+        return [
+            (int(row["epoch"]) - 1, {name: row[name] for name in row if name not in _KEYS})
+            for row in self.rows_of(execution, fold)
+        ]
+
     def check(self) -> None:
-        """Raises `TrialFailedError` if the last fit should fail."""
+        """Raises `TrialFailedError` if the last fit has failed."""
         if self.divergence.reason:
             grown = self.divergence.has_grown
             setting = f" (limits.divergence={self.limits.divergence:g})" if grown else ""

@@ -4,13 +4,17 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import Protocol
 
-from src.execution.early_end import nothing_ends
-from src.execution.trial_runner import RunContext
+from src.execution.context import RunContext
 from src.messages import TrialProgress
 from src.records import TrialResult, TrialSpec
 from src.signals import TrialInterruptedError
 
 POLL_SECONDS = 0.2  # how long a signal may wait to be seen
+
+
+def nothing_ends() -> str:
+    """Why running trials are to end: nothing ends them."""
+    return ""
 
 
 class Executor(Protocol):

@@ -1,6 +1,9 @@
-"""Why a trial fails that did not raise, in words that tell a user what to do."""
+"""Why a trial fails without an exception of its own, in words that tell a user what to do."""
+
+import time
 
 from src.config.schema import LimitSettings
+from src.records import Epochs, TrialResult
 
 
 class TrialFailedError(Exception):
@@ -8,7 +11,7 @@ class TrialFailedError(Exception):
 
 
 class RejectedError(TrialFailedError):
-    """A trial is not run because a limit of the user's forbids it."""
+    """A trial is not run because its model is larger than `limits.parameters`."""
 
 
 def check_parameters(parameters: int, limits: LimitSettings) -> None:
@@ -29,7 +32,39 @@ def out_of_memory(batch_size: int, parameters: int) -> str:
 
     Args:
         batch_size: rows of a step.
-        parameters: of its model; 0 if that could not be built.
+        parameters: of its model; 0 if the model could not be built.
     """
     size = f"{parameters:,} parameters" if parameters else "a model that could not be built"
     return f"out of memory, with batch size {batch_size:,} and {size}"
+
+
+def failed_result(
+    reason: str,
+    started: float,
+    worker: int,
+    traceback: str = "",
+    history: Epochs = (),
+    parameters: int = 0,
+) -> TrialResult:
+    """The result of a trial whose worker returned none.
+
+    Args:
+        reason: why.
+        started: when it began, in seconds since 1970.
+        worker: index of the worker.
+        traceback: the end of the traceback, if an exception was the reason.
+        history: its epochs, as far as they are known.
+        parameters: of its model; 0 if unknown.
+    """
+    return TrialResult(
+        status="FAILED",
+        fits=(),
+        reason=reason,
+        traceback=traceback,
+        history=history,
+        parameters=parameters,
+        started=started,
+        seconds=time.time() - started,
+        worker=str(worker),
+        trained=len(history),
+    )

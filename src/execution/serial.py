@@ -1,20 +1,42 @@
-"""Runs trials one after the other in this process."""
+"""The executor `serial`: trials run in this process, one after the other."""
 
 from collections.abc import Callable
-from concurrent.futures import Future
 
-from src.execution.early_end import nothing_ends
+from src.execution.context import RunContext
+from src.execution.executor import nothing_ends
 from src.execution.progress import at_intervals
-from src.execution.trial_runner import RunContext, TrialRunner
-from src.messages import TrialProgress
-from src.records import TrialResult, TrialSpec
+from src.execution.supervisor import Message, Supervisor
+from src.execution.trial_runner import TrialRunner
+from src.messages import EndTrial, TrialProgress
+from src.records import TrialSpec
 
 
-class SerialExecutor:
-    """Runs each trial in this process, before `submit` returns."""
+class InProcessWorker:
+    """Runs a trial in `receive`. Requests to stop or to end reach the trial runner directly."""
 
-    slots = 1
-    look_ahead = 0
+    def __init__(self, runner: TrialRunner) -> None:
+        self._runner = runner
+        self._spec: TrialSpec | None = None
+
+    def start(self) -> None:
+        """This process runs."""
+
+    def send(self, message: TrialSpec | EndTrial) -> None:
+        """Keeps the trial for `receive`."""
+        if isinstance(message, TrialSpec):
+            self._spec = message
+
+    def receive(self, seconds: float) -> Message | None:
+        """Runs the trial and returns its result."""
+        assert self._spec is not None
+        return self._runner.run(self._spec)
+
+    def stop(self) -> None:
+        """This process goes on."""
+
+
+class SerialExecutor(Supervisor):
+    """Runs each trial in this process, before `submit` returns; arguments as for `Executor`."""
 
     def __init__(
         self,
@@ -24,15 +46,8 @@ class SerialExecutor:
         stopping: Callable[[], bool],
         ending: Callable[[], str] = nothing_ends,
     ) -> None:
-        self._runner = TrialRunner(
+        runner = TrialRunner(
             context, on_progress=at_intervals(on_progress), stopping=stopping, ending=ending
         )
-
-    def submit(self, spec: TrialSpec) -> "Future[TrialResult]":
-        """Runs the trial; the future is done."""
-        future: Future[TrialResult] = Future()
-        future.set_result(self._runner.run(spec))
-        return future
-
-    def shutdown(self) -> None:
-        """There is nothing to end."""
+        worker = InProcessWorker(runner)
+        super().__init__([worker], context.limits, on_progress, ending, graphs=0, in_thread=False)

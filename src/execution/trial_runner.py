@@ -1,15 +1,17 @@
-"""Runs one trial where a worker is: builds, fits, keeps the best epoch, returns plain data."""
+"""Runs one trial where a worker is: builds, fits, keeps the best epoch, returns plain data.
+
+`run` trains every execution and fold; `_fit` trains one: it builds the model, puts the callbacks
+together, calls the HyperModel's `fit`, and writes weights and training state.
+"""
 
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import keras
 import keras_tuner as kt
 import tensorflow as tf
 
@@ -17,13 +19,13 @@ import callbacks
 from hypermodels import HYPERMODELS
 from hypermodels.reuse import TracedModels
 from src import registry
-from src.config.schema import LimitSettings
-from src.data.loading import Data, FitArrays
-from src.data.splits import Rows
+from src.data.loading import FitArrays
 from src.errors import DiskError
 from src.execution.checkpoint import Checkpoint, Saver, read_checkpoint
-from src.execution.early_end import Cutter, nothing_ends
+from src.execution.context import RunContext
+from src.execution.early_end import EarlyEnd
 from src.execution.epoch_recorder import EpochRecorder
+from src.execution.executor import nothing_ends
 from src.execution.failures import (
     RejectedError,
     TrialFailedError,
@@ -31,80 +33,30 @@ from src.execution.failures import (
     out_of_memory,
 )
 from src.execution.prediction_time import prediction_seconds
+from src.execution.progress import ProgressReporter, StopOnRequest
 from src.files import raise_disk_error, remove
 from src.messages import TrialProgress
 from src.records import FitResult, TrialResult, TrialSpec
 from src.seeds import trial_seed
 from src.signals import TrialInterruptedError
 from src.store import training_state
-from src.store.run_directory import RunDirectory, event_suffix
+from src.store.run_directory import event_suffix
 from src.store.weights import save_weights
 from src.tuners.space import SpaceReader, restored
 
 TRACEBACK_LINES = 12
-NOT_LOGGED = ("execution", "fold", "epoch")  # of a row of the history
-
-
-@dataclass(frozen=True)
-class RunContext:
-    """What all trials of a search share; plain data that a worker process can be given.
-
-    Attributes:
-        seed: the user's seed.
-        hypermodel: registry name of the HyperModel.
-        data: the rows and how they are split.
-        plan: most epochs of a trial, and what its callbacks monitor.
-        run: the run's folder.
-        stream: whether trials read their rows batch by batch, instead of holding them in memory.
-        limits: when a trial is given up.
-        class_weight: the HyperModels' weights of classes in the loss; None for equal ones.
-        tune_threshold: whether the winner gets a decision threshold of its own.
-        average: whether, after cross-validation, the models of the folds are exported together
-            instead of one that is trained anew on all of their rows.
-        baselines: whether a dumb guess and a linear model are scored beside the winner.
-        save_interval: epochs or else seconds after which a running trial is saved, to go on from
-            there if it is killed; neither for never.
-        full_board: whether TensorBoard gets graphs and histograms too.
-        time_predictions: whether it is measured how long a trial's model takes to predict.
-        threads: of an operation, in each worker.
-    """
-
-    seed: int
-    hypermodel: str
-    data: Data
-    plan: callbacks.TrainingPlan
-    run: RunDirectory
-    stream: bool = False
-    limits: LimitSettings = field(default_factory=LimitSettings)
-    class_weight: Literal["balanced"] | None = None
-    tune_threshold: bool = False
-    average: bool = False
-    baselines: bool = True
-    save_interval: tuple[int | None, float | None] = (None, None)
-    full_board: bool = False
-    time_predictions: bool = False
-    threads: int = 1
-
-    @property
-    def saves(self) -> bool:
-        """Whether running trials are saved."""
-        return self.save_interval != (None, None)
-
-    def arrays(self, train: Rows, validation: Rows) -> FitArrays:
-        """What a fit on these rows takes, read when it is needed where trials stream."""
-        return self.data.arrays(train, validation, stream=self.stream)
 
 
 class TrialRunner:
-    """Runs trials, one after the other, of one search.
+    """Runs trials of one search, one after the other.
 
     Args:
         context: what the trials share.
-        worker: number of the worker that this is.
+        worker: index of the worker.
         on_progress: told of every fit as it begins, and of every epoch; it must be quick.
         stopping: asked after every epoch whether to give the trial up.
-        ending: asked after every epoch why the trial is to end with what it has reached; empty
-            while it is not.
+        ending: asked after every epoch why the trial is to end with the epochs it has trained;
+            empty if it is not.
     """
 
     def __init__(
@@ -112,50 +64,47 @@ class TrialRunner:
         context: RunContext,
         worker: int = 0,
         on_progress: Callable[[TrialProgress], None] | None = None,
-        stopping: Callable[[], bool] | None = None,
+        stopping: Callable[[], bool] = lambda: False,
         ending: Callable[[], str] = nothing_ends,
     ) -> None:
-        self.context = context
-        self.worker = worker
-        self.on_progress = on_progress
-        self.stopping = stopping
-        self.ending = ending
+        self.context, self.worker = context, worker
+        self.on_progress, self.stopping, self.ending = on_progress, stopping, ending
         self._traced = TracedModels()
         self._spaces = SpaceReader()
         self._hypermodel_class = registry.load(HYPERMODELS, context.hypermodel, "hypermodel.name")
 
     def run(self, spec: TrialSpec) -> TrialResult:
-        """Runs every execution and fold of a trial, unless it is cut short.
+        """Runs every execution and fold of a trial, unless it is ended early.
 
-        An exception in it fails the trial.
+        An exception in the trial fails the trial.
 
         Raises:
             TrialInterruptedError: if the trial was given up.
             DiskError: if the run's folder cannot be written; that is not the trial's fault.
         """
         started, clock = time.time(), time.perf_counter()
-        saved = self._clear(spec)
+        saved = self._delete_remains(spec)
+        plan, limits = self.context.plan, self.context.limits
         fits: list[FitResult] = []
-        before: tuple[dict[str, float], ...] = ()
+        rows: tuple[dict[str, float], ...] = ()
         if saved is not None:
-            fits, before, clock = list(saved.fits), saved.rows, clock - saved.seconds
-        first, plan, limits = spec.first_execution, self.context.plan, self.context.limits
-        cutter = Cutter(spec, plan, limits, self.ending, len(before))
-        recorder = EpochRecorder(plan.monitor, limits, clock, cutter, before)
+            fits, rows, clock = list(saved.fits), saved.rows, clock - saved.seconds
+        early_end = EarlyEnd(spec, plan, limits, self.ending, len(rows))
+        recorder = EpochRecorder(plan.monitor, limits, clock, early_end, rows)
         hp = self._spaces.read(spec.hyperparameters)
         declared = len(hp.space)
         reason = trace = ""
         rejected = False
         try:
-            done = len(fits)  # before it was killed
-            for execution, fold, arrays in self._trainings(spec):
+            trained = len(fits)  # before the process was killed
+            for number, (execution, fold, arrays) in enumerate(self._fits(spec)):
                 recorder.begin(execution, fold)
-                if (execution - first) * spec.folds + fold < done:
+                if number < trained:
                     self._write_events(spec, recorder)
                     continue
                 fits.append(self._fit(spec, hp, arrays, recorder, fits, saved))
                 saved = None
-                if cutter.ends_trial():
+                if early_end.ends_trial():
                     break
         except TrialFailedError as error:
             reason, rejected = str(error), isinstance(error, RejectedError)
@@ -165,23 +114,17 @@ class TrialRunner:
             remove(self.context.run.running_state(spec.trial_id))
             return self.run(spec)
         except Exception as error:
-            if self.stopping is not None and self.stopping():
-                # Out of an extension module, a signal's KeyboardInterrupt may come as any other.
+            if self.stopping():  # a signal's KeyboardInterrupt may leave a C extension as any error
                 raise TrialInterruptedError from error
             raise_disk_error(error, self.context.run.path)
-            memory = isinstance(error, (MemoryError, tf.errors.ResourceExhaustedError))
-            reason = (
-                out_of_memory(recorder.batch_size, recorder.parameters)
-                if memory
-                else f"{type(error).__name__}: {_first_line(error)}"
-            )
+            reason = _reason(error, recorder)
             trace = "".join(traceback.format_exc().splitlines(True)[-TRACEBACK_LINES:])
-        if self.context.saves and not first:
+        if self.context.saves and not spec.first_execution:
             remove(self.context.run.running_state(spec.trial_id))
         return TrialResult(
             status="FAILED" if reason else "COMPLETED",
             fits=tuple(fits),
-            reason=reason or cutter.reason,
+            reason=reason or early_end.reason,
             traceback=trace,
             history=tuple(recorder.rows),
             parameters=recorder.parameters,
@@ -191,60 +134,12 @@ class TrialRunner:
             hyperparameters=hp.get_config() if len(hp.space) > declared else None,
             rejected=rejected,
             attempt=spec.attempt,
-            stopped_by=None if reason else cutter.stopped_by,
+            stopped_by=None if reason else early_end.stopped_by,
             trained=len(recorder.rows),
         )
 
-    def _clear(self, spec: TrialSpec) -> Checkpoint | None:
-        """Deletes what an attempt left whose process was killed, but for what goes on from there.
-
-        Returns:
-            That, or None for a trial that begins.
-        """
-        run, saved = self.context.run, None
-        events = run.events(spec.trial_id, spec.root_id)
-        if spec.first_execution:  # what the executions before left stays
-            own = [
-                self._board_folder(spec, execution, fold)
-                for execution in range(spec.first_execution, spec.executions)
-                for fold in range(spec.folds)
-            ]
-            for path in events:
-                if path.parent in own:
-                    remove(path)
-            return None
-        if self.context.saves:
-            saved = read_checkpoint(run, spec, self.context.seed)
-        for path in events:  # epochs go into new ones
-            remove(path)
-        if saved is None and run.trial(spec.trial_id).exists():
-            remove(run.trial(spec.trial_id))
-        return saved
-
-    def _board(
-        self, spec: TrialSpec, recorder: EpochRecorder, *, full: bool
-    ) -> callbacks.TensorBoard:
-        """Writes the events of a fit, and of those of its epochs that a killed attempt trained."""
-        execution, fold = recorder.execution, recorder.fold
-        folder = self._board_folder(spec, execution, fold)
-        earlier = [
-            (int(row["epoch"]) - 1, {name: row[name] for name in row if name not in NOT_LOGGED})
-            for row in recorder.rows_of(execution, fold)
-        ]
-        return callbacks.TensorBoard(folder, event_suffix(spec.trial_id), earlier, full=full)
-
-    def _board_folder(self, spec: TrialSpec, execution: int, fold: int) -> Path:
-        folder = self.context.run.tensorboard / spec.root_id
-        if spec.executions * spec.folds == 1:
-            return folder
-        return folder / f"execution{execution}-fold{fold}"
-
-    def _write_events(self, spec: TrialSpec, recorder: EpochRecorder) -> None:
-        with closing(self._board(spec, recorder, full=False)) as board:
-            board.on_train_begin()
-
-    def _trainings(self, spec: TrialSpec) -> Iterator[tuple[int, int, FitArrays]]:
-        """Execution, fold and rows of each fit; folds are preprocessed as they are asked for."""
+    def _fits(self, spec: TrialSpec) -> Iterator[tuple[int, int, FitArrays]]:
+        """Execution, fold and rows of each fit; folds are preprocessed when they are needed."""
         for execution in range(spec.first_execution, spec.executions):
             for fold, (train, validation) in enumerate(self.context.data.folds(spec.folds)):
                 plain = spec.folds == 1
@@ -268,44 +163,39 @@ class TrialRunner:
         context, execution, fold = self.context, recorder.execution, recorder.fold
         seed = trial_seed(context.seed, int(spec.root_id), execution, fold, spec.attempt)
         rows = len(arrays.x)
-        # What is said if there is not even memory for the model, which `auto` would look at.
+        # For the message, if there is not even memory for the model.
         recorder.batch_size = min(max(hp.values.get("batch_size", 0), 0) or rows, rows)
         hypermodel = self._hypermodel_class(arrays.problem, seed=seed, plan=context.plan)
         model = self._traced.model(hypermodel, hp, seed)
         recorder.parameters = model.count_params()
         recorder.batch_size = min(hypermodel.batch_size(hp, model, rows) or rows, rows)
         check_parameters(recorder.parameters, context.limits)
+
         controls = callbacks.build_callbacks(hp, context.plan)
-        states = {**controls, "divergence": recorder.divergence}
-        if recorder.cutter.pruner is not None:
-            states["pruner"] = recorder.cutter.pruner
+        stateful = {**controls, "divergence": recorder.divergence}
+        if recorder.early_end.pruner is not None:
+            stateful["pruner"] = recorder.early_end.pruner
         best = callbacks.BestEpoch(callbacks.Monitor(context.plan.monitor, context.plan.direction))
         reached, stopped, initial_epoch = 0, False, spec.initial_epoch
         if saved is not None:
             try:
-                initial_epoch, _ = training_state.put(saved.training, model, states, best)
+                initial_epoch, _ = training_state.put(saved.training, model, stateful, best)
             except (LookupError, TypeError, ValueError) as error:
                 raise _UnfitCheckpointError from error
         elif spec.parent_id is not None and initial_epoch:
             state = context.run.training_state(spec.parent_id, execution)
-            reached, stopped = training_state.restore(state, model, states, best)
-        if not stopped:  # else the parent stopped early: nothing more to train
+            reached, stopped = training_state.restore(state, model, stateful, best)
+        if not stopped:  # else early stopping ended the parent: nothing is left to train
             with closing(self._board(spec, recorder, full=context.full_board)) as board:
-                records = [callbacks.RecordLearningRate(), callbacks.RecordControls()]
-                watchers = [*records, best, board, recorder, *recorder.guards]
+                recorded = [callbacks.RecordLearningRate(), callbacks.RecordControls(), best, board]
+                watchers = [*recorded, *recorder.callbacks]
                 if context.saves and not spec.first_execution:
-                    saver = Saver(
-                        *(context.run, spec, context.seed, context.save_interval),
-                        controls=states,
-                        best=best,
-                        recorder=recorder,
-                        fits=done,
-                    )
-                    watchers.append(saver)
+                    watchers.append(self._saver(spec, recorder, stateful, best, done))
                 if self.on_progress is not None:
-                    watchers.append(self._reporter(spec, recorder, initial_epoch))
-                if self.stopping is not None:
-                    watchers.append(Stopper(self.stopping))
+                    begin = self._progress(spec, recorder, initial_epoch)
+                    monitor, report = context.plan.monitor, self.on_progress
+                    watchers.append(ProgressReporter(begin, recorder, monitor, report))
+                watchers.append(StopOnRequest(self.stopping))
                 try:
                     hypermodel.fit(
                         hp,
@@ -325,38 +215,96 @@ class TrialRunner:
                     self._traced.discard(model)
                     raise
             reached = recorder.epochs
-            stopped = bool(model.stop_training) and recorder.cutter.stopped_by is None
+            stopped = bool(model.stop_training) and recorder.early_end.stopped_by is None
         recorder.check()
         if best.value is None:
             raise TrialFailedError(f"{context.plan.monitor} was never finite")
         if spec.keep_state:
             state = context.run.training_state(spec.trial_id, execution)
-            training_state.save(state, model, states, best, epochs=reached, stopped=stopped)
+            training_state.save(state, model, stateful, best, epochs=reached, stopped=stopped)
         save_weights(context.run.weights(spec.trial_id, execution, fold), best.weights)
         logs = {n: value for n, value in best.logs.items() if n not in callbacks.CONTROLS}
         if context.time_predictions:
             logs["prediction_seconds"] = prediction_seconds(model, arrays.x_validation)
         return FitResult(execution, fold, best.value, best.epoch, reached, logs)
 
-    def _reporter(
-        self, spec: TrialSpec, recorder: EpochRecorder, initial_epoch: int
-    ) -> "_ProgressReporter":
-        begin = TrialProgress(
+    def _delete_remains(self, spec: TrialSpec) -> Checkpoint | None:
+        """Deletes the files of an attempt whose process was killed.
+
+        Returns:
+            The state from which the trial goes on; None if it begins.
+        """
+        run, saved = self.context.run, None
+        events = run.events(spec.trial_id, spec.root_id)
+        if spec.first_execution:  # files of the earlier executions stay
+            own = [
+                self._board_folder(spec, execution, fold)
+                for execution in range(spec.first_execution, spec.executions)
+                for fold in range(spec.folds)
+            ]
+            for path in events:
+                if path.parent in own:
+                    remove(path)
+            return None
+        if self.context.saves:
+            saved = read_checkpoint(run, spec, self.context.seed)
+        for path in events:  # epochs go into new ones
+            remove(path)
+        if saved is None and run.trial(spec.trial_id).exists():
+            remove(run.trial(spec.trial_id))
+        return saved
+
+    def _board(
+        self, spec: TrialSpec, recorder: EpochRecorder, *, full: bool
+    ) -> callbacks.TensorBoard:
+        """Writes the events of a fit, and of its epochs before the process was killed."""
+        execution, fold = recorder.execution, recorder.fold
+        earlier = recorder.logs_of(execution, fold)
+        folder = self._board_folder(spec, execution, fold)
+        return callbacks.TensorBoard(folder, event_suffix(spec.trial_id), earlier, full=full)
+
+    def _board_folder(self, spec: TrialSpec, execution: int, fold: int) -> Path:
+        folder = self.context.run.tensorboard / spec.root_id
+        if spec.executions * spec.folds == 1:
+            return folder
+        return folder / f"execution{execution}-fold{fold}"
+
+    def _write_events(self, spec: TrialSpec, recorder: EpochRecorder) -> None:
+        with closing(self._board(spec, recorder, full=False)) as board:
+            board.on_train_begin()
+
+    def _saver(
+        self,
+        spec: TrialSpec,
+        recorder: EpochRecorder,
+        stateful: dict[str, Any],
+        best: callbacks.BestEpoch,
+        done: Sequence[FitResult],
+    ) -> Saver:
+        context = self.context
+        return Saver(
+            *(context.run, spec, context.seed, context.save_interval),
+            controls=stateful,
+            best=best,
+            recorder=recorder,
+            fits=done,
+        )
+
+    def _progress(self, spec: TrialSpec, recorder: EpochRecorder, epoch: int) -> TrialProgress:
+        return TrialProgress(
             worker=self.worker,
             trial_id=spec.trial_id,
             fit=(recorder.execution - spec.first_execution) * spec.folds + recorder.fold + 1,
             fits=spec.planned_fits,
-            epoch=initial_epoch,
+            epoch=epoch,
             epochs=spec.epochs,
             batch_size=recorder.batch_size,
             parameters=recorder.parameters,
         )
-        assert self.on_progress is not None
-        return _ProgressReporter(begin, recorder, self.context.plan.monitor, self.on_progress)
 
 
 class _UnfitCheckpointError(Exception):
-    """What a killed trial saved is not of such a model, as after a change of the HyperModel."""
+    """The state that a killed trial saved is not of such a model, as after a change of its code."""
 
 
 def hyperparameters_of(spec: TrialSpec) -> kt.HyperParameters:
@@ -364,50 +312,8 @@ def hyperparameters_of(spec: TrialSpec) -> kt.HyperParameters:
     return restored(spec.hyperparameters)
 
 
-class Stopper(keras.callbacks.Callback):
-    """Gives the training up at the end of an epoch.
-
-    Args:
-        stopping: asked whether to.
-    """
-
-    def __init__(self, stopping: Callable[[], bool]) -> None:
-        super().__init__()
-        self.stopping = stopping
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Raises `TrialInterruptedError` then."""
-        if self.stopping():
-            raise TrialInterruptedError
-
-
-class _ProgressReporter(keras.callbacks.Callback):
-    """Reports when the fit begins and after every epoch, once that is recorded."""
-
-    def __init__(
-        self,
-        begin: TrialProgress,
-        recorder: EpochRecorder,
-        monitor: str,
-        report: Callable[[TrialProgress], None],
-    ) -> None:
-        super().__init__()
-        self.begin = begin
-        self.recorder = recorder
-        self.monitor = monitor
-        self.report = report
-
-    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        self.report(self.begin)
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        row = self.recorder.rows[-1]
-        rate, value = row.get("learning_rate"), row.get(self.monitor)
-        self.report(
-            replace(self.begin, epoch=epoch + 1, learning_rate=rate, value=value, rows=(row,))
-        )
-
-
-def _first_line(error: Exception) -> str:
+def _reason(error: Exception, recorder: EpochRecorder) -> str:
+    if isinstance(error, (MemoryError, tf.errors.ResourceExhaustedError)):
+        return out_of_memory(recorder.batch_size, recorder.parameters)
     lines = str(error).strip().splitlines()
-    return lines[0] if lines else ""
+    return f"{type(error).__name__}: {lines[0] if lines else ''}"

@@ -19,8 +19,11 @@ from callbacks import SCHEDULES
 from callbacks.registry import CALLBACKS
 from hypermodels import HYPERMODELS
 from src.errors import DiskError
+from src.execution.context import RunContext
+from src.execution.failures import failed_result
 from src.execution.progress import ProgressSender
-from src.execution.trial_runner import TRACEBACK_LINES, RunContext, TrialRunner
+from src.execution.trial_runner import TRACEBACK_LINES, TrialRunner
+from src.messages import EndTrial
 from src.records import TrialResult, TrialSpec
 from src.startup import start_tensorflow
 
@@ -43,19 +46,6 @@ class WorkerSetup:
     context: RunContext
     registries: Mapping[str, Mapping[str, str]]
     folder: Path
-
-
-@dataclass(frozen=True)
-class EndTrial:
-    """Asks a worker to end the trial that it runs with what that has reached.
-
-    Attributes:
-        trial_id: the trial; a request that comes too late is for none.
-        reason: why.
-    """
-
-    trial_id: str
-    reason: str
 
 
 def registries() -> dict[str, dict[str, str]]:
@@ -103,40 +93,8 @@ def work(connection: Connection, search: Connection, setup: WorkerSetup, index: 
         except BaseException as error:
             lines = traceback.format_exc().splitlines(True)[-TRACEBACK_LINES:]
             reason = f"{type(error).__name__}: {error}".splitlines()[0]
-            result = failure(reason, started, index, traceback="".join(lines))
+            result = failed_result(reason, started, index, "".join(lines))
         sender.answer(result)
-
-
-def failure(
-    reason: str,
-    started: float,
-    worker: int,
-    traceback: str = "",
-    history: tuple[dict[str, float], ...] = (),
-    parameters: int = 0,
-) -> TrialResult:
-    """The result of a trial that gave none.
-
-    Args:
-        reason: why.
-        started: when it began, in seconds since 1970.
-        worker: who ran it.
-        traceback: the end of the traceback, if an exception was the reason.
-        history: its epochs, as far as they are known.
-        parameters: of its model; 0 if that is not known.
-    """
-    return TrialResult(
-        status="FAILED",
-        fits=(),
-        reason=reason,
-        traceback=traceback,
-        history=history,
-        parameters=parameters,
-        started=started,
-        seconds=time.time() - started,
-        worker=str(worker),
-        trained=len(history),
-    )
 
 
 class _EndRequests:

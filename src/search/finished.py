@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from src.config import load_config
 from src.errors import UserError
 from src.evaluation.winner import Winner, read_winner
-from src.execution.trial_runner import RunContext
+from src.execution.context import RunContext
 from src.records import TrialRecord
 from src.search.identity import changed_settings, identity_problems
 from src.search.preparation import prepare

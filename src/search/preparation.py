@@ -18,7 +18,7 @@ from src.data.loading import Data, load_data
 from src.data.tables.encoding import TableEncoding
 from src.errors import UserError
 from src.evaluation.export import check_export
-from src.execution.trial_runner import RunContext
+from src.execution.context import RunContext
 from src.records import Objective
 from src.registry import TUNERS
 from src.search.identity import versions

@@ -10,7 +10,7 @@ from src import registry
 from src.config import Config, dump_config, load_config
 from src.errors import DiskError, UserError
 from src.evaluation.winner import Winner, export_winner, read_winner
-from src.execution.trial_runner import RunContext
+from src.execution.context import RunContext
 from src.files import disk_errors, write_atomically
 from src.messages import SearchEnd, TrialProgress
 from src.registry import EXECUTORS

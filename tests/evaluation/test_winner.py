@@ -22,7 +22,8 @@ from src.errors import UserError
 from src.evaluation import export, metrics
 from src.evaluation.export import check_export, raw_model
 from src.evaluation.winner import export_winner
-from src.execution.trial_runner import RunContext, TrialRunner, hyperparameters_of
+from src.execution.context import RunContext
+from src.execution.trial_runner import TrialRunner, hyperparameters_of
 from src.records import TrialRecord, TrialSpec
 from src.search import run
 from src.search.preparation import prepare

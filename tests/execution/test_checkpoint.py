@@ -4,6 +4,7 @@ import signal
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import keras
@@ -13,15 +14,14 @@ from callbacks import CALLBACKS, TrainingPlan
 from src.config import load_config
 from src.errors import UserError
 from src.execution import checkpoint
-from src.execution.trial_runner import RunContext, TrialRunner
-from src.records import PruningThreshold, TrialRecord, TrialResult, TrialSpec
+from src.execution.context import RunContext
+from src.execution.trial_runner import TrialRunner
+from src.records import PruningThreshold, TrialResult, TrialSpec
 from src.search import run
 from src.search.preparation import prepare
-from src.search.repair import whole_training
-from src.search.resume import remove_remains
+from src.search.resume import delete_remains
 from src.signals import TrialInterruptedError
 from src.store.run_directory import RunDirectory
-from src.store.snapshot import SavedSearch
 from tests.callbacks.test_tensorboard import scalars
 from tests.conftest import TINY, MakeConfig
 from tests.execution.test_trial_runner import EVERYTHING, VALUES
@@ -100,16 +100,6 @@ def test_what_is_left_is_trained_and_the_result_is_that_of_no_kill(
 
 
 @pytest.mark.slow
-def test_killed_again_and_again(tmp_path: Path) -> None:
-    whole = Attempts(tmp_path / "whole", *SIMPLE)()
-    attempts = Attempts(tmp_path / "killed", *SIMPLE, every=(None, 0.0))  # every epoch
-    for _ in range(3):
-        with pytest.raises(TrialInterruptedError):
-            attempts(kill=2)
-    assert outcome(attempts()) == outcome(whole)
-
-
-@pytest.mark.slow
 def test_executions_that_were_done_are_not_trained_again(tmp_path: Path) -> None:
     repeats = replace(Attempts(tmp_path / "x", *SIMPLE).spec, executions=2, keep_state=False)
     whole = Attempts(tmp_path / "whole", *SIMPLE)(repeats)
@@ -126,12 +116,6 @@ def test_executions_that_were_done_are_not_trained_again(tmp_path: Path) -> None
         )
         assert found == expected
         assert len(found["loss/train"]) == EPOCHS
-    # Without the weights of what was done, that is trained again too.
-    with pytest.raises(TrialInterruptedError):
-        attempts(repeats, kill=EPOCHS + 5)
-    attempts.run.weights("0000", 0, 0).unlink()
-    assert outcome(attempts(repeats)) == outcome(whole)
-    assert attempts.trained == 2 * EPOCHS
 
 
 def test_a_promotion_goes_on_too(tmp_path: Path) -> None:
@@ -230,7 +214,7 @@ def test_a_stopped_search_goes_on_within_its_trial(
     pins = ("training.epochs=9", "tuner.max_trials=2", "space.early_stopping_patience=0")
     whole = run(tiny(*pins, "run.name=whole"))
     monkeypatch.setitem(CALLBACKS, "signal", f"{__name__}:Signal")
-    stopped = run(tiny(*pins, "run.name=cut", "training.save_every=2"))
+    stopped = run(tiny(*pins, "run.name=stopped", "training.save_every=2"))
     assert stopped.end.kind == "interrupted"
     assert stopped.run.running_state("0000").exists()
     Signal.epochs.clear()
@@ -246,29 +230,20 @@ def test_a_stopped_search_goes_on_within_its_trial(
 
 
 @pytest.mark.parametrize("kept", [True, False])
-def test_what_a_killed_trial_saved_stays_only_where_it_is_used(tmp_path: Path, kept: bool) -> None:
+def test_the_state_of_a_killed_trial_stays_only_if_it_is_used(tmp_path: Path, kept: bool) -> None:
     directory = RunDirectory(tmp_path)
     for trial_id in ("0000", "0001", "0002"):
         directory.trial(trial_id).mkdir(parents=True)
         directory.running_state(trial_id).touch()
     leftover = directory.trial("0001") / ".running.state.npz.1.tmp"
     leftover.touch()
-    trials = [{"trial_id": trial_id} for trial_id in ("0000", "0001")]
-    records = [{"trial_id": "0000"}]
-    directory.snapshot.write_text("{}")
-    saved = SavedSearch({}, {}, None, {}, trials, records)
-    remove_remains(directory, saved, keep_running=kept)
-    # The first had ended, the second ran, the third is not in the state that is gone on from.
+    ended = SimpleNamespace(spec=SimpleNamespace(trial_id="0000"))
+    saved: Any = SimpleNamespace(records=[ended], specs={"0000": None, "0001": None})
+    delete_remains(directory, saved, keep_running=kept)
+    # The first had ended, the second ran, the third is not in the state.
     assert directory.running_state("0001").exists() == kept
     assert not directory.trial("0002").exists()
     assert not leftover.exists()
-
-
-@pytest.mark.slow
-def test_a_resumed_search_may_change_how_often_is_saved(tiny: MakeConfig) -> None:
-    done = run(tiny("tuner.max_trials=1", "run.name=one"))
-    again = run(None, ["training.save_every=30s"], resume=str(done.run.path))
-    assert again.end.kind == "finished"
 
 
 @pytest.mark.parametrize("value", ["0", "-2", "1.5", "s", "30", "3 s", "[1]"])
@@ -287,52 +262,47 @@ def test_intervals() -> None:
     ]  # fmt: skip
 
 
-def test_a_trial_that_is_cut_short_is_cut_there_after_a_kill_and_after_a_repair_too(
-    tmp_path: Path,
-) -> None:
+def test_a_trial_that_is_ended_early_ends_there_after_a_kill_too(tmp_path: Path) -> None:
     free = Attempts(tmp_path / "free", *SIMPLE)
     whole = free()
     values = [row["val_accuracy"] for row in whole.history]
     best = [max(values[: epoch + 1]) for epoch in range(EPOCHS)]
-    # Up to epoch 6 the best so far just does, be it from before the kill; then it does not.
-    bars = [PruningThreshold(epoch, best[epoch - 1], "as much") for epoch in range(1, 7)]
-    bars.append(PruningThreshold(7, best[6] + 0.001, "a little more"))
-    cut = {
-        "pruner": replace(free.spec, thresholds=(tuple(bars),)),
-        "ended": replace(free.spec, epoch_budget=7),
+    # Up to epoch 6 the best so far just reaches the threshold, also before the kill; then not.
+    marks = [PruningThreshold(epoch, best[epoch - 1], "as much") for epoch in range(1, 7)]
+    marks.append(PruningThreshold(7, best[6] + 0.001, "a little more"))
+    early = {
+        "pruner": replace(free.spec, thresholds=(tuple(marks),)),
+        "limit": replace(free.spec, epoch_budget=7),
     }
-    for kind, spec in cut.items():
+    for kind, spec in early.items():
         attempts = Attempts(tmp_path / kind, *SIMPLE)
         expected = attempts(spec)
-        assert (expected.status, expected.cut, expected.epochs) == ("COMPLETED", kind, 7)
+        assert (expected.status, expected.stopped_by, expected.epochs) == ("COMPLETED", kind, 7)
         assert expected.history == whole.history[:7]
         assert (expected.score, expected.trained) == (best[6], 7)
         assert not attempts.saved.exists()
         killed = Attempts(tmp_path / f"{kind}-killed", *SIMPLE)
         with pytest.raises(TrialInterruptedError):
             killed(spec, kill=5)
-        # Goes on although other trials have ended in the meantime, which moved an early bar.
-        moved = replace(spec, thresholds=((replace(bars[0], value=1.0), *bars[1:]),) if spec.thresholds else ())
-        result = killed(moved)
+        # Goes on although other trials have ended since, which moved an early threshold.
+        moved = replace(marks[0], value=1.0), *marks[1:]
+        result = killed(replace(spec, thresholds=(moved,)) if spec.thresholds else spec)
         assert killed.trained == 3
         assert (outcome(result), result.reason) == (outcome(expected), expected.reason)
-        again = attempts(whole_training(TrialRecord(spec, expected)))
-        assert (again.cut, again.history) == ("ended", expected.history)
-        assert again.fits[0].weights == expected.fits[0].weights
 
 
-def test_bars_that_come_with_a_resume_are_held_against_all_epochs_of_the_fit(
+def test_thresholds_that_come_with_a_resume_count_for_all_epochs_of_the_fit(
     tmp_path: Path,
 ) -> None:
-    """When the trial began, too few others had ended for any bar."""
+    """When the trial began, too few others had ended for a threshold."""
     attempts = Attempts(tmp_path, *SIMPLE)
     # The loss falls: were more of it better, the best would be that of the first epoch.
     attempts.context = replace(attempts.context, plan=TrainingPlan(EPOCHS, "val_loss", "max"))
     with pytest.raises(TrialInterruptedError):
         attempts(kill=5)
     assert attempts.saved.exists()
-    bars = (PruningThreshold(6, 0.9, "less"), PruningThreshold(7, 0.95, "more"))
-    result = attempts(replace(attempts.spec, thresholds=(bars,)))
+    marks = (PruningThreshold(6, 0.9, "less"), PruningThreshold(7, 0.95, "more"))
+    result = attempts(replace(attempts.spec, thresholds=(marks,)))
     assert attempts.trained == 3
     values = [row["val_loss"] for row in result.history]
     assert max(values) == values[0] == pytest.approx(0.941, abs=1e-3)

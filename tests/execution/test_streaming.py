@@ -35,7 +35,8 @@ MEASURE = """
     from src.data.loading import Data
     from src.store.run_directory import RunDirectory
     from src.records import TrialSpec
-    from src.execution.trial_runner import RunContext, TrialRunner
+    from src.execution.context import RunContext
+    from src.execution.trial_runner import TrialRunner
 
     TRAINING, VALIDATION, FEATURES = 75_000, 2000, 1000
     folder = Path(sys.argv[1])

@@ -1,10 +1,9 @@
-"""The worker process: what it is forked from, and what it sends back."""
+"""The worker process: what it is forked from, and what it knows."""
 
 import multiprocessing
 import os
 import subprocess
 import sys
-import time
 from unittest.mock import Mock, call
 
 import pytest
@@ -46,16 +45,6 @@ def test_each_worker_takes_one_gpu_whose_memory_grows(
     assert tensorflow.config.set_visible_devices.mock_calls == chosen
     grown = [call(gpu, True) for gpu in growing]
     assert tensorflow.config.experimental.set_memory_growth.mock_calls == grown
-
-
-def test_a_failure_names_its_reason_and_has_no_score() -> None:
-    result = worker.failure("why", time.time() - 3, worker=1, traceback="where")
-    assert (result.status, result.reason, result.traceback, result.worker) == (
-        *("FAILED", "why", "where", "1"),
-    )
-    assert result.score is None
-    assert result.epochs == 0
-    assert 3 <= result.seconds < 60
 
 
 def test_workers_know_what_the_parent_has_registered() -> None:
