@@ -1,21 +1,19 @@
-"""The state of a running trial on the disk, so that one whose process is killed goes on from there.
+"""The state of a running trial on the disk, so that a trial whose process is killed goes on.
 
-The file is a training state that also holds what the trial did before: the fits that are done and
-the epochs so far. One that is damaged, or that belongs to another trial, counts for nothing: the
-trial then starts anew, and comes to the same result.
+The file is a training state that also holds the fits that are done and the epochs so far. A file
+that is damaged or belongs to another trial is ignored: the trial starts anew, with the same result.
 """
 
 import dataclasses
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
 import keras
 
-from callbacks import BestEpoch
 from src.errors import DiskError
 from src.execution.epoch_recorder import EpochRecorder
 from src.records import FitResult, TrialSpec
@@ -30,8 +28,8 @@ class Checkpoint:
 
     Attributes:
         training: the fit that ran.
-        fits: those that were done, in order.
-        rows: the epochs of all of them.
+        fits: the fits that were done, in order.
+        rows: the epochs of all fits.
         seconds: how long the trial had taken.
     """
 
@@ -42,11 +40,11 @@ class Checkpoint:
 
 
 def read_checkpoint(run: RunDirectory, spec: TrialSpec, seed: int) -> Checkpoint | None:
-    """Returns the last saved state of a trial; None without one that can be relied on.
+    """Returns the last saved state of a trial; None without a usable state.
 
     Args:
         run: the run's folder.
-        spec: the trial as it is to run now.
+        spec: the trial as it will run now.
         seed: the user's.
     """
     path = run.running_state(spec.trial_id)
@@ -66,74 +64,63 @@ def read_checkpoint(run: RunDirectory, spec: TrialSpec, seed: int) -> Checkpoint
 
 
 class Saver(keras.callbacks.Callback):
-    """Saves the state of a trial after every so many epochs or seconds.
-
-    It comes after the callbacks whose state it saves. Where the training ends with the epoch
-    nothing is saved: what follows takes no time worth it.
+    """Calls a function after every so many epochs or seconds, but not after the last epoch.
 
     Args:
-        run: the run's folder.
-        spec: the trial.
-        seed: the user's.
-        interval: epochs or else seconds between two saves.
-        controls: the fit's callbacks, by name.
-        best: the best epoch of the fit.
-        recorder: has the epochs of the trial.
-        fits: those that are done.
+        interval: epochs, or else seconds, between two calls.
+        epochs: the last epoch.
+        save: called with the number of epochs trained.
     """
 
     def __init__(
         self,
-        run: RunDirectory,
-        spec: TrialSpec,
-        seed: int,
         interval: tuple[int | None, float | None],
-        *,
-        controls: Mapping[str, Any],
-        best: BestEpoch,
-        recorder: EpochRecorder,
-        fits: Sequence[FitResult],
+        epochs: int,
+        save: Callable[[keras.Model, int], None],
     ) -> None:
         super().__init__()
-        self.path = run.running_state(spec.trial_id)
-        self.spec = spec
-        self.epochs, self.seconds = interval
-        self.controls = controls
-        self.best = best
-        self.recorder = recorder
-        self._trial = {"key": _key(spec, seed), "fits": [dataclasses.asdict(fit) for fit in fits]}
+        self.every_epochs, self.every_seconds = interval
+        self.epochs, self.save = epochs, save
         self._saved = time.monotonic()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Saves, where it is time.
-
-        Raises:
-            DiskError: if the file cannot be written; the one before is as it was.
-        """
-        if self.model.stop_training or epoch + 1 >= self.spec.epochs or not self._is_time(epoch):
+        """Saves if it is time."""
+        trained = epoch + 1
+        if self.model.stop_training or trained >= self.epochs or not self._is_time(trained):
             return
-        seconds = time.perf_counter() - self.recorder.started
-        training_state.save(
-            self.path,
-            self.model,
-            self.controls,
-            self.best,
-            epochs=epoch + 1,
-            stopped=False,
-            trial=self._trial | {"rows": self.recorder.rows, "seconds": seconds},
-        )
+        self.save(self.model, trained)
         self._saved = time.monotonic()
 
-    def _is_time(self, epoch: int) -> bool:
-        if self.epochs is not None:
-            return (epoch + 1) % self.epochs == 0
-        return self.seconds is not None and time.monotonic() - self._saved >= self.seconds
+    def _is_time(self, trained: int) -> bool:
+        if self.every_epochs is not None:
+            return trained % self.every_epochs == 0
+        seconds = self.every_seconds
+        return seconds is not None and time.monotonic() - self._saved >= seconds
+
+
+def trial_state(
+    spec: TrialSpec, seed: int, fits: Sequence[FitResult], recorder: EpochRecorder
+) -> dict[str, Any]:
+    """What a training state says of the trial: plain data, for `training_state.save`.
+
+    Args:
+        spec: the trial.
+        seed: the user's.
+        fits: the fits that are done.
+        recorder: has the epochs of the trial.
+    """
+    return {
+        "key": _key(spec, seed),
+        "fits": [dataclasses.asdict(fit) for fit in fits],
+        "rows": recorder.rows,
+        "seconds": time.perf_counter() - recorder.started,
+    }
 
 
 def _key(spec: TrialSpec, seed: int) -> str:
-    """Equal for what trains exactly the same, however soon it may be cut short.
+    """Equal for trials that train exactly the same, however early they may be ended.
 
-    With several workers more trials may have ended than when the trial began, and raise its bars.
+    When the trial goes on, more trials may have ended and raised its pruning thresholds.
     """
     same = dataclasses.replace(spec, structure=None, thresholds=(), epoch_budget=None)
     what = dataclasses.asdict(same)

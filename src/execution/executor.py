@@ -1,4 +1,4 @@
-"""Executors run trials: `submit` takes a `TrialSpec` and gives the future of its result."""
+"""What an executor is: `submit` takes a `TrialSpec` and returns the future of its result."""
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
@@ -24,14 +24,14 @@ class Executor(Protocol):
         context: what the trials share.
         workers: how many trials to run at once.
         on_progress: told how far running trials are, perhaps from another thread.
-        stopping: whether the search is to stop; an executor whose `submit` blocks gives its trial
-            up then, and raises `TrialInterruptedError`.
-        ending: why running trials are to end with what they have reached; empty while they are
-            not. It may be asked from another thread.
+        stopping: whether the search is to stop; an executor whose `submit` blocks then raises
+            `TrialInterruptedError`.
+        ending: why running trials are to end with the epochs they have trained; empty if they are
+            not. May be called from another thread.
 
     Attributes:
-        slots: how many trials it can run at once.
-        look_ahead: how many more it likes to be given, to choose from.
+        slots: how many trials run at once.
+        look_ahead: how many more trials should wait, to choose from.
     """
 
     slots: int
@@ -56,15 +56,15 @@ class Executor(Protocol):
 def run_all(
     executor: Executor, specs: Iterable[TrialSpec], stopping: Callable[[], bool]
 ) -> Iterator[tuple[TrialSpec, TrialResult]]:
-    """Trains what is no new trial, as many at once as the executor can, and yields each as it ends.
+    """Runs trials in parallel and yields each result as the trial ends.
 
     Args:
-        executor: trains them.
-        specs: asked for the next one when there is room for it.
+        executor: runs the trials.
+        specs: the next one is taken when a worker is free.
         stopping: asked whether to give up.
 
     Raises:
-        TrialInterruptedError: if it was given up.
+        TrialInterruptedError: if the search is to stop.
     """
     waiting = iter(specs)
     running: dict[Future[TrialResult], TrialSpec] = {}

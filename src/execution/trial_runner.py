@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
+import keras
 import keras_tuner as kt
 import tensorflow as tf
 
@@ -21,7 +21,7 @@ from hypermodels.reuse import TracedModels
 from src import registry
 from src.data.loading import FitArrays
 from src.errors import DiskError
-from src.execution.checkpoint import Checkpoint, Saver, read_checkpoint
+from src.execution.checkpoint import Checkpoint, Saver, read_checkpoint, trial_state
 from src.execution.context import RunContext
 from src.execution.early_end import EarlyEnd
 from src.execution.epoch_recorder import EpochRecorder
@@ -176,6 +176,13 @@ class TrialRunner:
         if recorder.early_end.pruner is not None:
             stateful["pruner"] = recorder.early_end.pruner
         best = callbacks.BestEpoch(callbacks.Monitor(context.plan.monitor, context.plan.direction))
+
+        def save(trained_model: keras.Model, epochs: int) -> None:
+            path = context.run.running_state(spec.trial_id)
+            trial = trial_state(spec, context.seed, done, recorder)
+            own = (path, trained_model, stateful, best)
+            training_state.save(*own, epochs=epochs, stopped=False, trial=trial)
+
         reached, stopped, initial_epoch = 0, False, spec.initial_epoch
         if saved is not None:
             try:
@@ -190,7 +197,7 @@ class TrialRunner:
                 recorded = [callbacks.RecordLearningRate(), callbacks.RecordControls(), best, board]
                 watchers = [*recorded, *recorder.callbacks]
                 if context.saves and not spec.first_execution:
-                    watchers.append(self._saver(spec, recorder, stateful, best, done))
+                    watchers.append(Saver(context.save_interval, spec.epochs, save))
                 if self.on_progress is not None:
                     begin = self._progress(spec, recorder, initial_epoch)
                     monitor, report = context.plan.monitor, self.on_progress
@@ -272,23 +279,6 @@ class TrialRunner:
     def _write_events(self, spec: TrialSpec, recorder: EpochRecorder) -> None:
         with closing(self._board(spec, recorder, full=False)) as board:
             board.on_train_begin()
-
-    def _saver(
-        self,
-        spec: TrialSpec,
-        recorder: EpochRecorder,
-        stateful: dict[str, Any],
-        best: callbacks.BestEpoch,
-        done: Sequence[FitResult],
-    ) -> Saver:
-        context = self.context
-        return Saver(
-            *(context.run, spec, context.seed, context.save_interval),
-            controls=stateful,
-            best=best,
-            recorder=recorder,
-            fits=done,
-        )
 
     def _progress(self, spec: TrialSpec, recorder: EpochRecorder, epoch: int) -> TrialProgress:
         return TrialProgress(

@@ -27,8 +27,8 @@ from src.messages import EndTrial
 from src.records import TrialResult, TrialSpec
 from src.startup import start_tensorflow
 
-# A trace makes some hundred thousand objects that stay, which the usual 700, 10, 10 would look
-# through again and again.
+# A traced graph is some hundred thousand objects that stay; Python's 700, 10, 10 would visit them
+# again and again.
 COLLECTION_THRESHOLDS = (20_000, 20, 20)
 _REGISTRIES = {"hypermodels": HYPERMODELS, "callbacks": CALLBACKS, "schedules": SCHEDULES}
 
@@ -39,8 +39,8 @@ class WorkerSetup:
 
     Attributes:
         context: what the trials share; its data is mapped.
-        registries: those of the parent, whose program may have added to them.
-        folder: of the mapped data; should the parent be killed, the workers delete it.
+        registries: the parent's name tables, to which its program may have added.
+        folder: of the mapped rows; the workers delete it if the parent is killed.
     """
 
     context: RunContext
@@ -49,21 +49,23 @@ class WorkerSetup:
 
 
 def registries() -> dict[str, dict[str, str]]:
-    """The registries of what a trial may name, as they are now."""
+    """The name tables of HyperModels, callbacks and schedules, as they are now."""
     return {name: dict(registry) for name, registry in _REGISTRIES.items()}
 
 
 def work(connection: Connection, search: Connection, setup: WorkerSetup, index: int) -> None:
-    """Runs trials until the connection ends: each `TrialSpec` that comes is answered by its
-    `TrialResult` or a `DiskError`, and by `TrialProgress` on the way. `EndTrial` ends it.
+    """Runs trials until the connection ends.
+
+    Each `TrialSpec` is answered with `TrialProgress` and then its `TrialResult`, or a `DiskError`.
+    `EndTrial` ends the running trial.
 
     Args:
         connection: to the parent.
-        search: ends when the search does, or the parent; nothing is ever sent.
+        search: ends when the search or the parent does; nothing is ever sent.
         setup: of the search.
-        index: the worker's number.
+        index: of the worker.
     """
-    for number in (signal.SIGINT, signal.SIGHUP):  # they reach all; the parent ends us
+    for number in (signal.SIGINT, signal.SIGHUP):  # they reach all processes; the parent ends this
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_end_with_parent, args=(search, setup.folder), daemon=True).start()
@@ -78,7 +80,7 @@ def work(connection: Connection, search: Connection, setup: WorkerSetup, index: 
             spec = connection.recv()
         except EOFError:
             return
-        if isinstance(spec, EndTrial):  # its trial has just ended
+        if isinstance(spec, EndTrial):  # for a trial that has just ended
             continue
         requests.begin(spec)
         started = time.time()
@@ -98,18 +100,18 @@ def work(connection: Connection, search: Connection, setup: WorkerSetup, index: 
 
 
 class _EndRequests:
-    """Reads what comes while a trial runs."""
+    """Reads the messages that come while a trial runs."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._trial_id = self._reason = ""
 
     def begin(self, spec: TrialSpec) -> None:
-        """Another trial runs."""
+        """Begins another trial."""
         self._trial_id, self._reason = spec.trial_id, ""
 
     def reason(self) -> str:
-        """Why the trial is to end; empty while nobody has asked for it."""
+        """Why the trial is to end; empty if it is not."""
         while self._connection.poll():
             message = self._connection.recv()
             if isinstance(message, EndTrial) and message.trial_id == self._trial_id:
@@ -118,9 +120,9 @@ class _EndRequests:
 
 
 def _end_with_parent(search: Connection, folder: Path) -> None:
-    """Waits until the parent is gone, however it ended, and ends this process at once.
+    """Waits until the search or the parent has ended, and ends this process at once.
 
-    A parent that only gave this process up, as when the fork server was killed, needs its data yet.
+    If only the fork server was killed, the parent goes on and still needs the mapped rows.
     """
     parent = parent_process()
     sentinels: list[Any] = [search]
