@@ -13,7 +13,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from hypermodels.reuse import MOST_MODELS
+from hypermodels.parts import training
 from src.data.mapped import map_data
 from src.errors import DiskError
 from src.scratch import ScratchFolder
@@ -259,7 +259,7 @@ class _Worker:
             return self.stop()
         if spec.structure is not None:
             others = (structure for structure in self.traced if structure != spec.structure)
-            self.traced = (*others, spec.structure)[-MOST_MODELS:]
+            self.traced = (*others, spec.structure)[-training.MOST_MODELS :]
         return message
 
     def _receive(self, deadline: float | None) -> TrialProgress | TrialResult | DiskError | None:

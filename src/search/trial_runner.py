@@ -15,7 +15,8 @@ import tensorflow as tf
 
 import callbacks
 from hypermodels import HYPERMODELS
-from hypermodels.reuse import TracedModels
+from hypermodels.base import build_controls
+from hypermodels.parts import training
 from src import registry
 from src.config.schema import LimitSettings
 from src.data.loading import Data, FitArrays
@@ -120,7 +121,7 @@ class TrialRunner:
         self.on_progress = on_progress
         self.stopping = stopping
         self.ending = ending
-        self._traced = TracedModels()
+        self._traced = training.TracedModels()
         self._spaces = SpaceReader()
         self._hypermodel_class = registry.load(HYPERMODELS, context.hypermodel, "hypermodel.name")
 
@@ -275,7 +276,7 @@ class TrialRunner:
         recorder.parameters = model.count_params()
         recorder.batch_size = min(hypermodel.batch_size(hp, model, rows) or rows, rows)
         check_parameters(recorder.parameters, context.limits)
-        controls = callbacks.build_callbacks(hp, context.plan)
+        controls = build_controls(hp, context.plan)
         states = {**controls, "divergence": recorder.divergence}
         if recorder.cutter.pruner is not None:
             states["pruner"] = recorder.cutter.pruner

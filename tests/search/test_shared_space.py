@@ -18,7 +18,7 @@ from src.search.oracles import HyperbandOracle, RandomOracle
 from src.search.space import SpaceReader, default_values, restored
 from src.search.trial_specs import trial_spec
 
-HYPERMODEL = MLP(Problem("multiclass", 4, 3, 100))
+HYPERMODEL = MLP(Problem("multiclass", 4, 3))
 MOST_KB = 8  # of a trial, beside what its epochs take
 
 
