@@ -1,4 +1,4 @@
-"""Makes of a trained network one that loads without this project."""
+"""Makes a trained network load without this project."""
 
 from typing import Any
 
@@ -8,8 +8,8 @@ import keras
 def plain_network(network: keras.Model) -> keras.Model:
     """Returns the same function with the same weights, made of Keras's layers and regularizers.
 
-    Parts of a `plain()` form of their own, such as `hypermodels.dropout.Dropout`, are replaced by
-    it with the values that their variables have now. All other layers are shared.
+    Parts with a method `plain`, such as `hypermodels.training.dropout.Dropout`, are replaced by its
+    result, with the values that their variables have now. All other layers are shared.
 
     Args:
         network: a functional model.
@@ -20,15 +20,13 @@ def plain_network(network: keras.Model) -> keras.Model:
         if hasattr(layer, "plain"):
             return layer.plain()
         regularizers = {
-            name: value.plain()
+            name: keras.regularizers.serialize(value.plain())
             for name, value in vars(layer).items()
             if name.endswith("_regularizer") and hasattr(value, "plain")
         }
         if not regularizers:
             return layer
-        config = layer.get_config()
-        config |= {n: keras.regularizers.serialize(value) for n, value in regularizers.items()}
-        replaced.append((layer, type(layer).from_config(config)))
+        replaced.append((layer, type(layer).from_config(layer.get_config() | regularizers)))
         return replaced[-1][1]
 
     functional = keras.Model(network.inputs, network.outputs)

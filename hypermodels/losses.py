@@ -3,16 +3,20 @@
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from hypermodels.problem import Problem
 from hypermodels.tunables import tunable
 
-LOSSES = ("mse", "mae", "huber")
+LOSSES = {
+    "mse": keras.losses.MeanSquaredError,
+    "mae": keras.losses.MeanAbsoluteError,
+    "huber": keras.losses.Huber,
+}
 LIMITS = {"label_smoothing": (0.0, 0.9)}
 TUNABLES = frozenset({"label_smoothing"})
-# Hyperparameters that change what the loss means: where one of them is searched, the losses of two
-# trials cannot be compared.
+# They change what the loss means: the losses of trials that differ in one cannot be compared.
 LOSS_HYPERPARAMETERS = frozenset(
     {"loss_function", "label_smoothing", "regularizer", "l1", "l2", "regularizer_scale"}
     | {"regularization_schedule"}
@@ -30,44 +34,41 @@ def declare_loss(hp: Any, problem: Problem) -> None:
 def build_loss(hp: Any, problem: Problem) -> Any:
     """Returns the Keras loss that the values in `hp` describe."""
     if problem.task == "regression":
-        return {
-            "mse": keras.losses.MeanSquaredError,
-            "mae": keras.losses.MeanAbsoluteError,
-            "huber": keras.losses.Huber,
-        }[hp.get("loss_function")]()
-    smoothing = hp.get("label_smoothing")
-    if problem.task == "binary":
-        return BinaryCrossentropy(smoothing)
-    return SparseCrossentropy(problem.classes, smoothing)
+        return LOSSES[hp.get("loss_function")]()
+    loss = BinaryCrossentropy if problem.task == "binary" else SparseCrossentropy
+    return loss(problem.classes, hp.get("label_smoothing"))
 
 
-class RowLoss(keras.losses.Loss):
-    """A loss of each row, and its mean over the rows of a batch in half of Keras's operations.
+def balanced_weights(labels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """A weight for each row, float32, by which each class has the same total."""
+    _, codes, counts = np.unique(labels.reshape(-1), return_inverse=True, return_counts=True)
+    weights: np.ndarray[Any, Any] = len(codes) / (len(counts) * counts)
+    return weights.astype(np.float32)[codes]
 
-    Weights, masks, other reductions and other types than the loss's own are left to Keras.
+
+class Crossentropy(keras.losses.Loss):
+    """The mean cross-entropy of a batch in half of Keras's operations.
+
+    The label smoothing (Szegedy et al. 2016) is a variable, shown in `tunables`, unless it is 0.
     """
 
+    def __init__(self, classes: int, label_smoothing: float = 0.0) -> None:
+        super().__init__(name="cross_entropy")
+        self.classes = classes
+        self.tunables = {}
+        if label_smoothing:
+            self.tunables["label_smoothing"] = tunable("label_smoothing", label_smoothing)
+
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
-        """Labels, predictions and weights, or None, of the rows, at least one; returns a scalar."""
-        y_pred = keras.ops.convert_to_tensor(y_pred)
-        # A tensor's mask has no public name.
-        usual = sample_weight is None and getattr(y_pred, "_keras_mask", None) is None
-        if not usual or self.reduction != "sum_over_batch_size" or y_pred.dtype != self.dtype:
+        """Returns a scalar; Keras treats sample weights."""
+        if sample_weight is not None:
             return super().__call__(y_true, y_pred, sample_weight)
-        losses = self.call(y_true, y_pred)
+        losses = self.call(y_true, tf.convert_to_tensor(y_pred))
         return tf.reduce_sum(losses) * tf.math.reciprocal(tf.cast(tf.size(losses), losses.dtype))
 
 
-class BinaryCrossentropy(RowLoss):
-    """Cross-entropy of labels 0 and 1, as Keras's, with the label smoothing as a variable.
-
-    Attributes:
-        tunables: the variable `label_smoothing`, unless that is 0.
-    """
-
-    def __init__(self, label_smoothing: float = 0.0) -> None:
-        super().__init__(name="cross_entropy")
-        self.tunables = _smoothing(label_smoothing)
+class BinaryCrossentropy(Crossentropy):
+    """The cross-entropy of labels 0 and 1."""
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Labels and probabilities of shape `(rows, 1)`."""
@@ -78,41 +79,25 @@ class BinaryCrossentropy(RowLoss):
         return keras.losses.binary_crossentropy(y_true, y_pred)
 
 
-class SparseCrossentropy(RowLoss):
-    """Cross-entropy of integer labels with label smoothing, which Keras has for one-hot ones only.
-
-    Label smoothing follows Szegedy et al., "Rethinking the Inception architecture" (2016).
-
-    Attributes:
-        tunables: the variable `label_smoothing`, unless that is 0.
-    """
-
-    def __init__(self, classes: int, label_smoothing: float = 0.0) -> None:
-        super().__init__(name="cross_entropy")
-        self.classes = classes
-        self.tunables = _smoothing(label_smoothing)
+class SparseCrossentropy(Crossentropy):
+    """The cross-entropy of integer labels; Keras smooths one-hot labels only."""
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Labels of shape `(rows,)` or `(rows, 1)` and probabilities `(rows, classes)`."""
         labels = tf.cast(tf.reshape(y_true, (-1,)), tf.int32)
-        logits = _logits(y_pred)
+        operations, logits = tf.raw_ops, _logits(y_pred)
         if not self.tunables:
-            return tf.raw_ops.SparseSoftmaxCrossEntropyWithLogits(
+            return operations.SparseSoftmaxCrossEntropyWithLogits(
                 features=logits, labels=labels
             ).loss
         smoothing = tf.cast(self.tunables["label_smoothing"], y_pred.dtype)
         share = smoothing / self.classes
         targets = tf.one_hot(labels, self.classes, 1.0 - smoothing + share, share)
-        return tf.raw_ops.SoftmaxCrossEntropyWithLogits(features=logits, labels=targets).loss
-
-
-def _smoothing(value: float) -> dict[str, Any]:
-    """Its variable by its name; nothing for 0, which costs no operations then."""
-    return {"label_smoothing": tunable("label_smoothing", value)} if value else {}
+        return operations.SoftmaxCrossEntropyWithLogits(features=logits, labels=targets).loss
 
 
 def _logits(probabilities: Any) -> Any:
-    """What softmax made the probabilities of, as Keras's own losses find it, or their logarithms.
+    """The inputs of the softmax, as Keras's losses find them, or else logarithms.
 
     Gradients through a saturated softmax would vanish.
     """

@@ -9,7 +9,7 @@ from hypermodels.base import TemplateHyperModel
 
 
 class MLP(TemplateHyperModel):
-    """Dense blocks one after the other, each `taper` times as wide as the one before."""
+    """Dense blocks in a row, each `taper` times as wide as the block before."""
 
     LIMITS = {
         "layers": (1, 64),
@@ -20,7 +20,7 @@ class MLP(TemplateHyperModel):
     TUNABLES = dense_block.TUNABLES
 
     def declare_network(self, hp: kt.HyperParameters) -> None:
-        """Declares `layers`, `units` (log scale), `taper` and what a dense block has."""
+        """Declares `layers`, `units` (log scale), `taper` and those of a dense block."""
         hp.Int("layers", 1, 4, default=2)
         hp.Int("units", 16, 512, sampling="log", default=64)
         hp.Float("taper", 0.5, 1.0, default=1.0)

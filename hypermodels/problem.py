@@ -1,4 +1,4 @@
-"""What a HyperModel must know about the data: the task, the shapes, the target's units."""
+"""The learning problem, as far as it shapes a model: the task, the shapes, the target's units."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,13 +8,12 @@ Task = Literal["binary", "multiclass", "regression"]
 
 @dataclass(frozen=True)
 class Problem:
-    """The learning problem, as far as it shapes a model.
+    """The learning problem of a HyperModel.
 
     Attributes:
         task: `binary` (labels 0 and 1), `multiclass` (labels 0 … classes − 1) or `regression`.
         features: number of input columns; inputs are float32 arrays of shape `(rows, features)`.
         classes: number of classes; 2 for binary, 0 for regression.
-        training_rows: rows that one fit trains on.
         target_mean: mean of the training target in its own units; 0 for classes.
         target_scale: standard deviation of the training target in its own units; 1 for classes.
             Regression trains on `(target − target_mean) / target_scale`.
@@ -25,7 +24,6 @@ class Problem:
     task: Task
     features: int
     classes: int
-    training_rows: int
     target_mean: float = 0.0
     target_scale: float = 1.0
     embedded: int = 0

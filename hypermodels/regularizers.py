@@ -5,9 +5,10 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from hypermodels.tunables import tunable
+from hypermodels.tunables import tunable, tunables_of
 
-REGULARIZERS = ("none", "l1", "l2", "elastic_net")
+STRENGTHS = {"none": (), "l1": ("l1",), "l2": ("l2",), "elastic_net": ("l1", "l2")}
+REGULARIZERS = tuple(STRENGTHS)
 LIMITS = {"l1": (0.0, 10.0), "l2": (0.0, 10.0), "regularizer_scale": (-4.0, 4.0)}
 USUAL_PARAMETERS = 10_000  # of a model whose strengths `regularizer_scale` leaves as they are
 
@@ -25,27 +26,23 @@ def declare_regularizer(hp: Any) -> None:
 
 def build_regularizer(hp: Any) -> Any:
     """Returns the regularizer that the values in `hp` describe, or None."""
-    kind = hp.get("regularizer")
-    if kind == "none":
-        return None
-    return Penalty(
-        l1=hp.get("l1") if kind in ("l1", "elastic_net") else None,
-        l2=hp.get("l2") if kind in ("l2", "elastic_net") else None,
-    )
+    strengths = STRENGTHS[hp.get("regularizer")]
+    return Penalty(**{name: hp.get(name) for name in strengths}) if strengths else None
 
 
-def size_factor(hp: Any, parameters: int) -> float:
-    """What the size of a model multiplies the strengths by: `(parameters / 10,000) ** scale`.
+def scale_strengths(hp: Any, model: keras.Model) -> None:
+    """Multiplies the strengths in a model by `(parameters / 10,000) ** regularizer_scale`.
 
-    A `regularizer_scale` above 0 penalises larger models more, one below 0 less; −1 makes of the
-    sum over the weights a kind of mean, and 0 leaves the strengths as they are.
-
-    Args:
-        hp: the trial's values.
-        parameters: of the model.
+    A scale above 0 penalises larger models more, a scale below 0 less. −1 makes a kind of mean of
+    the sum over the weights, and 0 leaves the strengths as they are.
     """
     scale = hp.values.get("regularizer_scale", 0.0) if hp.is_active("regularizer_scale") else 0.0
-    return float((parameters / USUAL_PARAMETERS) ** scale)
+    if scale:
+        factor = float((model.count_params() / USUAL_PARAMETERS) ** scale)
+        found = tunables_of(model)
+        for name in STRENGTHS["elastic_net"]:
+            for variable in found.get(name, ()):
+                variable.assign(hp.get(name) * factor)
 
 
 class Penalty(keras.regularizers.Regularizer):
@@ -53,17 +50,15 @@ class Penalty(keras.regularizers.Regularizer):
 
     Args:
         l1: strength of the first term, at least 0; None leaves it out for good.
-        l2: the same of the second.
+        l2: strength of the second term, likewise.
 
     Attributes:
         tunables: variables of the strengths that there are, by name; they may change at any time.
     """
 
     def __init__(self, l1: float | None = None, l2: float | None = None) -> None:
-        strengths = {"l1": l1, "l2": l2}
-        self.tunables = {
-            n: tunable(n, value) for n, value in strengths.items() if value is not None
-        }
+        given = {"l1": l1, "l2": l2}
+        self.tunables = {n: tunable(n, value) for n, value in given.items() if value is not None}
 
     def __call__(self, x: Any) -> Any:
         """The penalty of a weight, a scalar."""
@@ -71,7 +66,7 @@ class Penalty(keras.regularizers.Regularizer):
         return tf.add_n([strength * sums[name]() for name, strength in self.tunables.items()])
 
     def get_config(self) -> dict[str, Any]:
-        """Everything that the constructor takes."""
+        """The arguments of the constructor."""
         return {name: float(strength) for name, strength in self.tunables.items()}
 
     def plain(self) -> keras.regularizers.Regularizer:

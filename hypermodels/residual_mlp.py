@@ -1,4 +1,4 @@
-"""An MLP with skip connections (He et al. 2016): an example of a HyperModel of one's own."""
+"""An MLP with skip connections (He et al. 2016): an example of a HyperModel of your own."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ class ResidualMLP(TemplateHyperModel):
     TUNABLES = dense_block.TUNABLES
 
     def declare_network(self, hp: kt.HyperParameters) -> None:
-        """Declares `blocks`, `units` and what a dense block has."""
+        """Declares `blocks`, `units` and those of a dense block."""
         hp.Int("blocks", 1, 6, default=2)
         hp.Int("units", 16, 512, sampling="log", default=64)
         dense_block.declare_dense_block(hp)

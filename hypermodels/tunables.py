@@ -1,12 +1,10 @@
 """Hyperparameters that live in variables, so that trainings which differ in them share a trace.
 
-Layers, regularizers, optimizers and losses keep such a value in a variable of their own and show it
-in an attribute `tunables`: the variables by the hyperparameter's name. `EpochModel.tunables` has
-those of all its parts. The variables belong to no Keras weights: they are neither counted nor
-saved, and a trial's hyperparameters set them.
+Layers, regularizers, optimizers and losses keep such a value in a variable and show it in an
+attribute `tunables`, by the hyperparameter's name. The variables belong to no Keras weights: they
+are neither counted nor saved, and a trial's hyperparameters set them.
 """
 
-from collections.abc import Iterator
 from typing import Any
 
 import tensorflow as tf
@@ -19,17 +17,11 @@ def tunable(name: str, value: float) -> Any:
 
 def tunables_of(model: Any) -> dict[str, tuple[Any, ...]]:
     """The variables of all parts of a compiled model, by the hyperparameter's name."""
+    penalties = [getattr(weight, "regularizer", None) for weight in model.trainable_variables]
     found: dict[str, list[Any]] = {}
-    for part in _parts(model):
+    for part in (*model.layers, *penalties, model.optimizer, model.loss):
         for name, variable in getattr(part, "tunables", {}).items():
             if all(variable is not other for other in found.setdefault(name, [])):
                 found[name].append(variable)
     found["learning_rate"] = [model.optimizer.learning_rate]
     return {name: tuple(variables) for name, variables in found.items()}
-
-
-def _parts(model: Any) -> Iterator[Any]:
-    yield from model.layers
-    for variable in model.trainable_variables:
-        yield getattr(variable, "regularizer", None)
-    yield from (model.optimizer, model.loss)

@@ -169,7 +169,6 @@ class Data:
             task=self.task,
             features=scaling.features,
             classes=len(self.class_names),
-            training_rows=len(train_rows),
             target_mean=target_mean,
             target_scale=target_scale,
             embedded=len(scaling.embedded) if isinstance(scaling, TableEncoding) else 0,

@@ -10,7 +10,7 @@ from typing import Any
 
 import keras
 
-from callbacks import build_callbacks
+from hypermodels.base import build_controls
 from hypermodels.export import plain_network
 from src.data.loading import FitArrays
 from src.errors import DiskError, UserError
@@ -94,7 +94,7 @@ def threshold_of(trial: FinishedTrial) -> Threshold | None:
 def left_out(trial: FinishedTrial) -> list[str]:
     """Names of the callbacks that took part in the trial and need validation rows."""
     hp = hyperparameters_of(trial.record.spec)
-    controls = build_callbacks(hp, trial.context.plan).items()
+    controls = build_controls(hp, trial.context.plan).items()
     return [name for name, control in controls if getattr(control, "needs_validation", False)]
 
 

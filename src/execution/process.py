@@ -12,7 +12,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from hypermodels.reuse import MOST_MODELS
+from hypermodels.parts import training
 from src.data.mapped import map_data
 from src.execution.context import RunContext
 from src.execution.executor import nothing_ends
@@ -54,7 +54,7 @@ class ProcessExecutor(Supervisor):
             context.limits,
             on_progress,
             ending,
-            graphs=MOST_MODELS,
+            graphs=training.MOST_MODELS,
         )
 
     def shutdown(self) -> None:

@@ -17,7 +17,8 @@ import tensorflow as tf
 
 import callbacks
 from hypermodels import HYPERMODELS
-from hypermodels.reuse import TracedModels
+from hypermodels.base import build_controls
+from hypermodels.parts import training
 from src import registry
 from src.data.loading import FitArrays
 from src.errors import DiskError
@@ -69,7 +70,7 @@ class TrialRunner:
     ) -> None:
         self.context, self.worker = context, worker
         self.on_progress, self.stopping, self.ending = on_progress, stopping, ending
-        self._traced = TracedModels()
+        self._traced = training.TracedModels()
         self._spaces = SpaceReader()
         self._hypermodel_class = registry.load(HYPERMODELS, context.hypermodel, "hypermodel.name")
 
@@ -171,7 +172,7 @@ class TrialRunner:
         recorder.batch_size = min(hypermodel.batch_size(hp, model, rows) or rows, rows)
         check_parameters(recorder.parameters, context.limits)
 
-        controls = callbacks.build_callbacks(hp, context.plan)
+        controls = build_controls(hp, context.plan)
         stateful = {**controls, "divergence": recorder.divergence}
         if recorder.early_end.pruner is not None:
             stateful["pruner"] = recorder.early_end.pruner

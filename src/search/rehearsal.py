@@ -7,8 +7,8 @@ from typing import Any
 import keras_tuner as kt
 import numpy as np
 
-import callbacks
 from callbacks.registry import CALLBACKS
+from hypermodels.base import build_controls
 from src import registry
 from src.data.loading import Data, FitArrays
 from src.errors import UserError
@@ -86,7 +86,7 @@ def _train(
         arrays.x,
         arrays.y,
         validation_data=(arrays.x_validation, arrays.y_validation),
-        controls=callbacks.build_callbacks(hp, plan).values(),
+        controls=build_controls(hp, plan).values(),
         **fit_arguments,
     )
     return model, list(history.history)

@@ -101,7 +101,7 @@ def test_trap_normalization_clamps_small_spreads_and_overflows_for_large_ones(
     x = rows_of_all_units()
     scaling = fit_scaling(x, "standard")
     identity = keras.Sequential([keras.Input((4,)), keras.layers.Identity()])
-    model = raw_model(identity, scaling, Problem("multiclass", 4, 4, 200))
+    model = raw_model(identity, scaling, Problem("multiclass", 4, 4))
     predicted = reloaded(model, tmp_path).predict(x, verbose=0)
     np.testing.assert_array_equal(predicted, scaling.apply(x))
     np.testing.assert_allclose(predicted.std(axis=0), 1, rtol=1e-4)
@@ -118,7 +118,7 @@ def test_scales_of_any_size_are_exact(scale: float, tmp_path: Path) -> None:
     scaling = Scaling(mean, np.array([scale, scale], np.float32))
     x = (np.array([[1, -1], [0.3, 0.7], [0, 0]]) * scale).astype(np.float32)
     identity = keras.Sequential([keras.Input((2,)), keras.layers.Identity()])
-    model = reloaded(raw_model(identity, scaling, Problem("multiclass", 2, 2, 3)), tmp_path)
+    model = reloaded(raw_model(identity, scaling, Problem("multiclass", 2, 2)), tmp_path)
     np.testing.assert_array_equal(model.predict(x, verbose=0), scaling.apply(x))
 
 
@@ -129,7 +129,7 @@ def test_a_loaded_model_is_scaling_and_network_in_the_units_of_the_target(
     x = rows_of_all_units()
     scaling = fit_scaling(x, "standard")
     units: Any = {"target_mean": 70.0, "target_scale": 8.0} if task == "regression" else {}
-    problem = Problem(task, 4, {"binary": 2, "multiclass": 3, "regression": 0}[task], 200, **units)
+    problem = Problem(task, 4, {"binary": 2, "multiclass": 3, "regression": 0}[task], **units)
     hypermodel = MLP(problem)
     network = hypermodel.build(hyperparameters_of_defaults(hypermodel))
     expected = network.predict(scaling.apply(x), verbose=0)
@@ -317,7 +317,7 @@ def hypermodel_with(layer: Any) -> Any:
     return Custom
 
 
-PROBLEM = Problem("multiclass", 4, 3, 100)
+PROBLEM = Problem("multiclass", 4, 3)
 
 
 @pytest.mark.parametrize(

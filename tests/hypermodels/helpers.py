@@ -12,9 +12,9 @@ from hypermodels.problem import Problem
 ROWS = 40
 FEATURES = 4
 PROBLEMS = {
-    "binary": Problem("binary", FEATURES, 2, ROWS),
-    "multiclass": Problem("multiclass", FEATURES, 3, ROWS),
-    "regression": Problem("regression", FEATURES, 0, ROWS, target_mean=100.0, target_scale=25.0),
+    "binary": Problem("binary", FEATURES, 2),
+    "multiclass": Problem("multiclass", FEATURES, 3),
+    "regression": Problem("regression", FEATURES, 0, target_mean=100.0, target_scale=25.0),
 }
 TASKS = list(PROBLEMS)
 

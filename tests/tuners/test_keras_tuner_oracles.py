@@ -39,7 +39,7 @@ def small_space() -> kt.HyperParameters:
 @pytest.fixture(scope="module")
 def mlp_space() -> kt.HyperParameters:
     hp = kt.HyperParameters()
-    MLP(Problem("multiclass", 4, 3, 100)).declare_hyperparameters(hp)
+    MLP(Problem("multiclass", 4, 3)).declare_hyperparameters(hp)
     return narrowing.narrow(hp, {}, MLP.limits())
 
 

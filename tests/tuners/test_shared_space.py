@@ -18,7 +18,7 @@ from src.tuners import space_settings as narrowing
 from src.tuners.keras_tuner_oracles import HyperbandOracle, RandomOracle
 from src.tuners.space import SpaceReader, default_values, restored
 
-HYPERMODEL = MLP(Problem("multiclass", 4, 3, 100))
+HYPERMODEL = MLP(Problem("multiclass", 4, 3))
 MOST_KB = 8  # of a trial, beside what its epochs take
 
 

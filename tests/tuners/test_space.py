@@ -14,7 +14,7 @@ from src.tuners import space as spaces
 from src.tuners import space_settings as narrowing
 from src.tuners.keras_tuner_oracles import RandomOracle
 
-PROBLEM = Problem("multiclass", 4, 3, 100)
+PROBLEM = Problem("multiclass", 4, 3)
 LIMITS = {"units": (1.0, 4096.0), "batch_size": (0.0, 1e7), "rate": (1e-9, 10.0), "l2": (0.0, 1.0)}
 
 

@@ -21,7 +21,7 @@ from callbacks import (
     parameters_of,
 )
 from tests.callbacks.helpers import BASE, ScriptedMetric
-from tests.hypermodels.test_step_rates import ROWS, Mode, one_weight, train
+from tests.hypermodels.training.test_step_rates import ROWS, Mode, one_weight, train
 
 BATCH = 4
 MOMENTUM = 0.8

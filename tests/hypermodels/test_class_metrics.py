@@ -1,4 +1,4 @@
-"""Areas under curves against scikit-learn's."""
+"""Metrics of classes against scikit-learn's."""
 
 import math
 from typing import Any
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from hypermodels.ranking import average_precision, roc_auc
+from hypermodels.class_metrics import average_precision, balanced_accuracy, macro_f1, roc_auc
 
 
 def draw(seed: int) -> tuple[Any, Any]:
@@ -27,32 +27,44 @@ def draw(seed: int) -> tuple[Any, Any]:
 
 
 def test_they_are_scikit_learns() -> None:
-    for seed in range(60):
+    for seed in range(30):
         labels, probabilities = draw(seed)
-        columns = enumerate(probabilities.T, start=int(probabilities.shape[1] == 1))
-        areas, precisions = [], []
-        for label, column in columns:
-            areas.append(metrics.roc_auc_score(labels == label, column))
-            precisions.append(metrics.average_precision_score(labels == label, column))
-        assert roc_auc(labels, probabilities) == pytest.approx(np.mean(areas), abs=1e-12)
-        found = average_precision(labels, probabilities)
-        assert found == pytest.approx(np.mean(precisions), abs=1e-12)
+        binary = probabilities.shape[1] == 1
+        found = probabilities[:, 0] > 0.5 if binary else probabilities.argmax(axis=1)
+        assert balanced_accuracy(labels, probabilities) == pytest.approx(
+            metrics.balanced_accuracy_score(labels, found), abs=1e-12
+        )
+        assert macro_f1(labels, probabilities) == pytest.approx(
+            metrics.f1_score(labels, found, average="macro"), abs=1e-12
+        )
+        columns = [(labels == c, p) for c, p in enumerate(probabilities.T, start=int(binary))]
+        for area, judge in (
+            (roc_auc, metrics.roc_auc_score),
+            (average_precision, metrics.average_precision_score),
+        ):
+            expected = np.mean([judge(*column) for column in columns])
+            assert area(labels, probabilities) == pytest.approx(expected, abs=1e-12)
 
 
 def test_by_hand() -> None:
     labels = np.array([0, 1, 0, 1, 1])
     probabilities = np.array([[0.1], [0.4], [0.4], [0.4], [0.9]], np.float32)
+    before = probabilities.copy()
     assert roc_auc(labels, probabilities) == (3 + 2 * 0.5 + 1) / 6
     assert average_precision(labels, probabilities) == pytest.approx((1 + 3 / 4 + 3 / 4) / 3)
+    assert balanced_accuracy(labels, probabilities) == pytest.approx((1 + 1 / 3) / 2)
+    np.testing.assert_array_equal(probabilities, before)
 
 
-def test_the_probabilities_stay_as_they_are() -> None:
-    labels, probabilities = np.array([1, 0]), np.array([[0.9], [0.1]], np.float32)
-    assert roc_auc(labels, probabilities) == average_precision(labels, probabilities) == 1.0
-    np.testing.assert_array_equal(probabilities, np.array([[0.9], [0.1]], np.float32))
+def test_classes_without_rows_count_as_in_scikit_learn() -> None:
+    labels = np.array([0, 0, 1, 1])
+    predicted = np.eye(4, dtype="float32")[[0, 2, 1, 1]]  # class 2 is predicted, class 3 never
+    assert balanced_accuracy(labels, predicted) == 0.75
+    expected = metrics.f1_score(labels, [0, 2, 1, 1], average="macro")
+    assert macro_f1(labels, predicted) == pytest.approx(expected, rel=1e-12)
 
 
-def test_without_a_row_of_a_class_they_are_not_defined() -> None:
+def test_without_a_row_of_a_class_areas_are_not_defined() -> None:
     for label in (0, 1):
         labels, probabilities = np.full(3, label), np.array([[0.2], [0.4], [0.2]], np.float32)
         assert math.isnan(roc_auc(labels, probabilities))

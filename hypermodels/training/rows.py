@@ -1,0 +1,133 @@
+"""Where a graph takes its batches from: rows in memory, or rows that are read while it trains."""
+
+import math
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+BLOCK_BYTES = 2**22  # read at a time, but at least a batch: many small reads take much longer
+LARGE_BYTES = 2**26  # of arrays that are too large to be copied
+Arrays = tuple[Any, ...]  # (x, y) or (x, y, sample_weight), all rows of each
+
+
+class MemoryRows(NamedTuple):
+    """Rows in tensors, and the row numbers, int32, in the order of the batches."""
+
+    arrays: Arrays
+    order: Any = None
+
+    @property
+    def count(self) -> Any:
+        """How many rows there are."""
+        return tf.size(self.order)
+
+    def begin(self, order: Any, batch: int) -> "MemoryRows":
+        """Returns the rows of an epoch in this order."""
+        return self._replace(order=order)
+
+    def batch(self, start: Any, end: Any) -> tuple[Arrays, Any]:
+        """The tensors of the rows from `start` to `end` in the order, and how many they are."""
+        chosen = self.order[start:end]
+        return take(self.arrays, chosen), tf.size(chosen)
+
+
+class StreamedRows(NamedTuple):
+    """What a graph knows of streamed rows: other arrays of the same form need no new trace.
+
+    `like` has arrays without rows, of the shapes and dtypes of those that are read.
+    """
+
+    stream: "RowStream"
+    count: Any
+    like: Arrays
+
+    def begin(self, order: Any, batch: int) -> "StreamedRows":
+        """Begins to read an epoch; the last batch holds what is left."""
+        order = np.arange(self.count.numpy()) if order is None else order.numpy()
+        self.stream.begin(order, batch)
+        return self
+
+    def batch(self, start: Any, end: Any) -> tuple[Arrays, Any]:
+        """The tensors of the next batch, which begins with the row `start`, and its rows.
+
+        Whatever reading raises ends the graph's call with a `tf.errors.UnknownError`.
+        """
+        dtypes = [array.dtype for array in self.like]
+        parts = tf.numpy_function(self.stream.next_batch, [start], dtypes)
+        for part, array in zip(parts, self.like, strict=True):
+            part.set_shape((None, *array.shape[1:]))
+        return tuple(parts), tf.shape(parts[0])[0]
+
+
+class RowStream:
+    """Reads batches from arrays that a traced graph does not know.
+
+    Memory holds a block of batches, the next block, which is read meanwhile, and the order of the
+    rows. A `tf.data` pipeline in the graph would take eight milliseconds to start in every epoch.
+    """
+
+    def __init__(self) -> None:
+        self._arrays: Sequence[Any] = ()
+        self._reader: ThreadPoolExecutor | None = None
+        self._batches: Iterator[list[Any]] = iter(())
+
+    def open(self, arrays: Sequence[Any]) -> StreamedRows:
+        """Takes the arrays to read from, until `close`.
+
+        They are NumPy arrays, mapped ones too, or anything else with their `shape`, `dtype` and
+        indexing by an array of row numbers.
+        """
+        self._arrays = arrays
+        self._reader = ThreadPoolExecutor(1)
+        like = tuple(tf.zeros((0, *array.shape[1:]), array.dtype) for array in arrays)
+        return StreamedRows(self, tf.constant(arrays[0].shape[0], tf.int32), like)
+
+    def close(self) -> None:
+        """Forgets the arrays."""
+        self._arrays, self._batches = (), iter(())
+        if self._reader is not None:
+            self._reader.shutdown()
+            self._reader = None
+
+    def begin(self, order: np.ndarray[Any, Any], batch: int) -> None:
+        """Begins with the first batch of an epoch."""
+        self._batches = self._read_ahead(order, batch)
+
+    def next_batch(self, _: Any) -> list[Any]:
+        """The arrays of the next batch; the argument makes the steps of a graph wait in turn."""
+        return next(self._batches)
+
+    def _read_ahead(self, order: np.ndarray[Any, Any], batch: int) -> Iterator[list[Any]]:
+        assert self._reader is not None
+        row_bytes = sum(math.prod(a.shape[1:]) * a.dtype.itemsize for a in self._arrays)
+        rows = batch * max(1, BLOCK_BYTES // (batch * row_bytes))
+        ahead = self._reader.submit(self._read, order[:rows])
+        for start in range(rows, len(order) + rows, rows):
+            block = ahead.result()
+            if start < len(order):
+                ahead = self._reader.submit(self._read, order[start : start + rows])
+            for first in range(0, len(block[0]), batch):
+                yield [array[first : first + batch] for array in block]
+
+    def _read(self, chosen: np.ndarray[Any, Any]) -> list[Any]:
+        return [array[chosen] for array in self._arrays]
+
+
+def take(arrays: Arrays, numbers: Any) -> Arrays:
+    """The rows with these numbers, as `tf.gather` gives them with one operation more."""
+    return tuple(tf.raw_ops.Gather(params=array, indices=numbers) for array in arrays)
+
+
+def tensors(arrays: Arrays) -> Arrays:
+    """The arrays as tensors: copies of small ones, which is quick.
+
+    Large NumPy arrays are taken as they are where they lie at a multiple of 64 bytes, which only
+    datasets can do.
+    """
+    if sum(getattr(array, "nbytes", 0) for array in arrays) < LARGE_BYTES:
+        return tuple(tf.convert_to_tensor(array) for array in arrays)
+    signature = tuple(tf.TensorSpec(array.shape, array.dtype) for array in arrays)
+    return next(iter(tf.data.Dataset.from_generator(lambda: [arrays], output_signature=signature)))

@@ -1,0 +1,203 @@
+"""Models of the same structure share one traced graph, trial after trial in a process."""
+
+import math
+import pickle
+import random
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Hashable
+from typing import Any
+
+import keras
+import keras_tuner as kt
+import numpy as np
+import tensorflow as tf
+
+from hypermodels.regularizers import scale_strengths
+from hypermodels.training.dropout import Dropout
+from hypermodels.tunables import tunables_of
+
+MOST_MODELS = 16  # traced models kept; the least recently used one is dropped
+MOST_NUMBERS = 50_000_000  # in the variables of those models; with their initial values 400 MB
+FREE_LAYERS = (keras.layers.Lambda, keras.layers.Wrapper)  # Keras's, but of anything
+MOST_SEED = 10**9  # of the seeds that Keras draws where it is given none
+
+
+class TracedModels:
+    """Models that have been trained in this process, by structure.
+
+    Tracing an epoch's graph takes longer than many a small training. Trainings that differ only in
+    seed, rows and values that live in variables need one trace: its model is brought into the state
+    of a freshly built model. Results are bit for bit those of the fresh model, unless a layer draws
+    from TensorFlow's generator, as `tf.random.normal` without a seed does: let `structure` return
+    None then. `keras.random` with a `SeedGenerator` always repeats.
+    """
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[Hashable, _TracedModel] = OrderedDict()
+        self._built = 0
+
+    def model(self, hypermodel: Any, hp: kt.HyperParameters, seed: int) -> keras.Model:
+        """Returns a model as `hypermodel.build(hp)` gives it, with a trace if there is one.
+
+        The seed is Python's and NumPy's, which Keras draws from. It is TensorFlow's too where
+        others may draw: where the structure is None, drawing the weights anew does not give them
+        again, or a layer is neither Keras's nor our `Dropout`.
+        """
+        structure = hypermodel.structure(hp)
+        kept = self._kept.pop(structure, None)
+        if kept is None or kept.is_changed():
+            self._built += 1
+            if self._built % MOST_MODELS == 0:
+                # This is the public way to empty TensorFlow's cache of prepared operations, which
+                # each structure makes a megabyte larger: variables of new names or shapes are new
+                # operations. `_build` sets all that results depend on.
+                tf.random.set_seed(seed)
+            kept = _build(hypermodel, hp, seed, shared=structure is not None)
+        elif not kept.renew(seed):
+            kept.copy(_build(hypermodel, hp, seed, shared=False).model)
+        _set_values(kept.model, hp, hypermodel.tunables)
+        if structure is not None:
+            self._kept[structure] = kept
+        numbers = sum(kept.numbers for kept in self._kept.values())
+        while len(self._kept) > 1 and (len(self._kept) > MOST_MODELS or numbers > MOST_NUMBERS):
+            numbers -= self._kept.popitem(last=False)[1].numbers
+        return kept.model
+
+    def discard(self, model: keras.Model) -> None:
+        """Forgets a model whose training raised: callbacks have left it in no known state."""
+        for structure in [key for key, kept in self._kept.items() if kept.model is model]:
+            del self._kept[structure]
+
+
+class _TracedModel:
+    """A model, and how its variables get the values that they have when it is built."""
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+        self.numbers = sum(math.prod(variable.shape) for variable in _variables(model))
+        self._initial: list[tuple[Any, Callable[[], Any]]] = []
+        self._compiled = self._parts()
+
+    def is_changed(self) -> bool:
+        """Whether a callback has recompiled it, or frozen or thawed layers: the trace is void."""
+        return self._parts() != self._compiled
+
+    def learn_to_renew(self, seed: int) -> bool:
+        """Finds out, just after building with this seed, whether `renew` can replace building.
+
+        Initializers and random generators draw their seeds from Python's `random` in the order in
+        which layers are made. Drawing anew in the order of the layers must give the same weights,
+        as it does not for weights of unknown origin.
+        """
+        after = _random_state()
+        initial = _initial_values(self.model)
+        _seed(seed)
+        same = all(np.array_equal(variable.numpy(), value()) for variable, value in initial)
+        if same and initial and _random_state() == after:
+            slots = self.model.optimizer.variables  # they begin without randomness
+            self._initial = [*initial, *((slot, _constant(slot.numpy())) for slot in slots)]
+        python, numpy = pickle.loads(after)
+        random.setstate(python)
+        np.random.set_state(numpy)
+        return bool(self._initial)
+
+    def renew(self, seed: int) -> bool:
+        """Makes the model as if just built with this seed; returns whether it could."""
+        if self._initial:
+            _seed(seed)
+        for variable, value in self._initial:
+            variable.assign(value())
+        return bool(self._initial)
+
+    def copy(self, fresh: Any) -> None:
+        """Takes the state of a model that has just been built."""
+        for variable, other in zip(_variables(self.model), _variables(fresh), strict=True):
+            variable.assign(other)
+
+    def _parts(self) -> tuple[Any, ...]:
+        trainable = tuple(variable.trainable for variable in self.model.weights)
+        optimizer = self.model.optimizer
+        return id(optimizer), type(optimizer.learning_rate), id(self.model.loss), trainable
+
+
+def _build(hypermodel: Any, hp: kt.HyperParameters, seed: int, *, shared: bool) -> _TracedModel:
+    """Builds a model; one to be shared, without TensorFlow's seed if that does not matter.
+
+    Setting that seed empties TensorFlow's caches: every operation of the next training would be
+    prepared for execution again, which takes as long as some epochs.
+    """
+    if shared:
+        _seed(seed)
+        declared = len(hp.space)
+        built = _TracedModel(hypermodel.build(hp))
+        settled = len(hp.space) == declared  # else building matters to `hp`
+        if settled and built.learn_to_renew(seed) and _draws_from_keras(built.model):
+            return built
+    keras.utils.set_random_seed(seed)
+    return _TracedModel(hypermodel.build(hp))
+
+
+def _set_values(model: keras.Model, hp: kt.HyperParameters, names: Collection[str]) -> None:
+    """Writes the values that live in variables into a model of their structure."""
+    found = tunables_of(model)
+    found["learning_rate"][0].assign(hp.get("learning_rate"))
+    for name in names:
+        if name in hp.values and hp.is_active(name):
+            if hp.get(name) and name not in found:
+                raise ValueError(f"'{name}' is in TUNABLES, but the model has no variable of it")
+            for variable in found.get(name, ()):
+                variable.assign(hp.get(name))
+    scale_strengths(hp, model)
+
+
+def _draws_from_keras(layer: Any) -> bool:
+    """Whether neither layer nor model can draw from elsewhere than Keras's random generators."""
+    if hasattr(layer, "layers"):
+        return all(_draws_from_keras(part) for part in layer.layers)
+    own = type(layer).__module__.startswith("keras.") and not isinstance(layer, FREE_LAYERS)
+    return own or isinstance(layer, Dropout)
+
+
+def _variables(model: Any) -> list[Any]:
+    return [*model.variables, *model.optimizer.variables]
+
+
+def _seed(seed: int) -> None:
+    """The part of `keras.utils.set_random_seed` that weights depend on."""
+    random.seed(seed)
+    np.random.seed(seed)
+
+
+def _random_state() -> bytes:
+    return pickle.dumps((random.getstate(), np.random.get_state()))
+
+
+def _initial_values(model: Any) -> list[tuple[Any, Callable[[], Any]]]:
+    """Each variable with a function of its initial value; empty if one of them is unknown."""
+    found: list[tuple[Any, Callable[[], Any]]] = []
+    for layer in model.layers:
+        for weight in layer.weights:
+            initializer = getattr(layer, f"{weight.name}_initializer", None)
+            if isinstance(initializer, keras.Initializer):
+                found.append((weight, _initial_value(weight, initializer)))
+        generator = getattr(layer, "seed_generator", None)
+        if isinstance(generator, keras.random.SeedGenerator):
+            found.append((generator.state, _initial_seed(generator.get_config()["seed"])))
+    known = {id(variable) for variable, _ in found}
+    return found if all(id(variable) in known for variable in model.variables) else []
+
+
+def _initial_value(weight: Any, initializer: Any) -> Callable[[], Any]:
+    config, shape, dtype = initializer.get_config(), tuple(weight.shape), weight.dtype
+    if "seed" not in config:
+        return _constant(keras.ops.convert_to_numpy(initializer(shape, dtype)))
+    # Made anew, it draws a new seed, unless its configuration has one.
+    return lambda: type(initializer).from_config(config)(shape, dtype)
+
+
+def _initial_seed(seed: int | None) -> Callable[[], Any]:
+    return lambda: np.array([random.randint(1, MOST_SEED) if seed is None else seed, 0])
+
+
+def _constant(value: Any) -> Callable[[], Any]:
+    return lambda: value

@@ -1,0 +1,140 @@
+"""The learning rate of every step: whole epochs in memory, whole epochs streamed, plain Keras."""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from callbacks import LearningRateScheduler, RecordLearningRate, get_schedule
+from hypermodels.mlp import MLP
+from hypermodels.optimizers import OPTIMIZERS
+from hypermodels.training.epoch_model import EpochModel
+from tests.callbacks.helpers import BASE
+from tests.hypermodels.helpers import PROBLEMS, arrays, declared
+from tests.selection import slow_but
+
+Mode = Literal["memory", "stream", "plain"]
+ROWS = 10
+COSINE = get_schedule("cosine", {"final": 0.1})
+Callback: Any = keras.callbacks.Callback
+
+
+class RecordingSGD(keras.optimizers.SGD):
+    """Writes the rate of every step into `rates` as it applies it."""
+
+    def __init__(self, momentum: float = 0.0) -> None:
+        super().__init__(BASE, momentum=momentum)
+        self.rates = tf.Variable(tf.fill([200], -1.0), trainable=False)
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        super().update_step(gradient, variable, learning_rate)
+        rate = tf.reshape(tf.cast(learning_rate, tf.float32), (1,))
+        step = tf.reshape(tf.cast(self.iterations.value, tf.int32), (1, 1))
+        self.rates.scatter_nd_update(step, rate)
+
+
+class OneWeight(keras.losses.Loss):  # type: ignore[misc, unused-ignore]
+    """The mean prediction: gradient 1 for the only weight where all inputs are 1."""
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        return y_pred[:, 0]
+
+
+def one_weight(mode: Mode, momentum: float = 0.0) -> Any:
+    inputs = keras.Input((1,))
+    outputs = keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros")(inputs)
+    model = (keras.Model if mode == "plain" else EpochModel)(inputs, outputs)
+    model.compile(RecordingSGD(momentum), loss=OneWeight(), jit_compile=False)
+    model.optimizer.build(model.trainable_variables)
+    return model
+
+
+def train(
+    model: Any, mode: Mode, callbacks: Sequence[Any], batch_size: int, epochs: int, start: int = 0
+) -> Any:
+    x, y = np.ones((ROWS, 1), "float32"), np.zeros((ROWS, 1), "float32")
+    options = {"callbacks": [*callbacks], "epochs": epochs, "initial_epoch": start}
+    if mode == "plain":
+        return model.fit(x, y, batch_size=batch_size or ROWS, verbose=0, **options)
+    return model.fit_epochs((x, y), batch_size=batch_size, stream=mode == "stream", **options)
+
+
+def trace(model: Any) -> list[float]:
+    """The rates of all steps so far; checked against the weight."""
+    rates = model.optimizer.rates.numpy()[: int(model.optimizer.iterations)]
+    assert model.get_weights()[0].item() == pytest.approx(-np.sum(rates, dtype=float), rel=1e-5)
+    return list(rates)
+
+
+def test_streamed_steps_have_the_schedules_rates_whatever_their_number() -> None:
+    class Halve(Callback):
+        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+            self.model.batch_size.assign([8, 4, 0, 4][epoch])
+
+    model = one_weight("stream")
+    callbacks = [Halve(), LearningRateScheduler(COSINE, 3, "step"), RecordLearningRate()]
+    history = train(model, "stream", callbacks, 8, 4).history
+    progress = [0, 1 / 2, 1, 4 / 3, 5 / 3, 2, 3, 3, 3]  # the fourth epoch is not planned
+    rates = [np.float32(BASE * COSINE(epochs / 3)) for epochs in progress]
+    np.testing.assert_allclose(trace(model), rates, rtol=2e-7)
+    np.testing.assert_allclose(history["learning_rate"], [rates[i] for i in (0, 2, 5, 6)], 2e-7)
+    assert float(model.optimizer.learning_rate) == np.float32(BASE)  # given back
+
+
+def test_rates_left_by_an_interrupted_fit_are_forgotten() -> None:
+    class Interrupt(Callback):
+        def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+            assert len(self.model.step_rates.numpy()) == 3
+            raise KeyboardInterrupt
+
+    model = one_weight("memory")
+    with pytest.raises(KeyboardInterrupt):
+        train(model, "memory", [LearningRateScheduler(COSINE, 2, "step"), Interrupt()], 4, 2)
+    model.optimizer.learning_rate = BASE
+    train(model, "memory", [], 5, 1)
+    assert trace(model) == [np.float32(BASE)] * 2
+
+
+def test_a_schedule_in_the_optimizer_is_followed_also_from_the_second_fit_on() -> None:
+    model = one_weight("memory")
+    train(model, "memory", [], 5, 1)
+    model.optimizer.learning_rate = keras.optimizers.schedules.PiecewiseConstantDecay(
+        [3], [0.5, 0.25]
+    )
+    train(model, "memory", [], 4, 1)
+    assert trace(model) == [np.float32(BASE)] * 2 + [0.5, 0.5, 0.25]
+
+
+class Rates(Callback):
+    """Sets the rate of each epoch's only step."""
+
+    values = (0.01, 0.002, 0.03)
+
+    def __init__(self, by_step: bool) -> None:
+        super().__init__()
+        self.by_step = by_step
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        if self.by_step:
+            self.model.step_rates.assign(self.values[epoch : epoch + 1])
+        else:
+            self.model.optimizer.learning_rate = self.values[epoch]
+
+
+@pytest.mark.parametrize("name", slow_but(OPTIMIZERS, ["rmsprop", "adamw"]))
+def test_every_optimizer_takes_a_steps_rate_as_its_own(name: str) -> None:
+    hypermodel = MLP(PROBLEMS["binary"])
+    values = {"units": 4, "layers": 1, "optimizer": name, "batch_size": 0}
+    hp = declared(hypermodel, learning_rate=0.01, **values)
+    weights = []
+    for by_step in (True, False):
+        keras.utils.set_random_seed(0)
+        model = hypermodel.build(hp)
+        hypermodel.fit(hp, model, *arrays("binary"), epochs=3, callbacks=[Rates(by_step)])
+        weights.append(model.get_weights())
+        assert float(model.optimizer.learning_rate) == np.float32(0.01 if by_step else 0.03)
+    for one, other in zip(*weights, strict=True):
+        np.testing.assert_array_equal(one, other)
