@@ -39,19 +39,19 @@ from src.startup import start_tensorflow
 start_tensorflow()
 
 import keras  # noqa: E402
+from src.store.snapshot import Snapshot  # noqa: E402
 
 import callbacks  # noqa: E402
 from hypermodels.base import TemplateHyperModel  # noqa: E402
 from src.execution import trial_runner  # noqa: E402
-from src.records import TrialRecord  #noqa: E402
+from src.records import TrialRecord  # noqa: E402
 from src.reporting import report_listeners  # noqa: E402
 from src.reporting.hparams import HParamsListener  # noqa: E402
-from src.reporting.tables import TrialsTableListener  # noqa: E402
+from src.reporting.tables import TablesListener  # noqa: E402
 from src.search import run  # noqa: E402
-from src.search.listener import SearchListener  #noqa: E402
-from src.search.progress import SearchProgress  #noqa: E402
+from src.search.listener import SearchListener  # noqa: E402
 from src.search.preparation import prepare  # noqa: E402
-from src.store.snapshot import Snapshot  # noqa: E402
+from src.search.progress import SearchProgress  # noqa: E402
 from src.tuners.oracle import SearchOracle  # noqa: E402
 from tests.benchmarks.command import positive, surroundings, write_json  # noqa: E402
 from tests.benchmarks.processes import (  # noqa: E402
@@ -203,7 +203,7 @@ def _time_everything(stopwatch: Stopwatch) -> None:
         stopwatch.time(callbacks.TensorBoard, method, "TensorBoard: epochs")
     for method in ("on_trial_begin", "on_trial_end"):
         stopwatch.time(HParamsListener, method, "TensorBoard: HParams")
-    stopwatch.time(TrialsTableListener, "on_trial_end", "files: tables")
+    stopwatch.time(TablesListener, "on_trial_end", "files: tables")
     stopwatch.time(Snapshot, "write", "files: snapshot")
     for method in ("create_trial", "update_trial", "end_trial"):
         stopwatch.time(SearchOracle, method, "oracle")

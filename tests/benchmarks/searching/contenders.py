@@ -3,14 +3,11 @@
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import keras_tuner as kt
 
-from src.config.schema import Config
-from src.registry import TUNERS, load
-from src.seeds import oracle_seed
-from tests.benchmarks.searching.driving import OBJECTIVE, Driven, drive
+from tests.benchmarks.searching.driving import Driven, drive
+from tests.benchmarks.searching.oracles import OBJECTIVE, make_oracle, oracle_seed
 from tests.benchmarks.searching.problems import Problem, branin, hart6, mixed
 from tests.benchmarks.searching.surrogates import surrogate
 
@@ -57,17 +54,18 @@ def search(contender: str, problem: str, seed: int, trials: int) -> Driven:
         trials: how many.
     """
     chosen, function = CONTENDERS[contender], PROBLEMS[problem]()
-    settings: dict[str, Any] = {
-        "objective": kt.Objective(OBJECTIVE, function.direction),
-        "hyperparameters": function.space.copy(),
-        "seed": oracle_seed(seed),
-    }
+    space, direction = function.space, function.direction
     if chosen.tuner:
-        config = Config.model_validate({"tuner": {"name": chosen.tuner, "max_trials": trials}})
-        oracle = load(TUNERS, chosen.tuner, "tuner.name").from_config(config, **settings)
+        settings = {"name": chosen.tuner, "max_trials": trials}
+        oracle = make_oracle(settings, space=space, direction=direction, seed=seed)
         return drive(oracle, function, trials, chosen.pending)
     with tempfile.TemporaryDirectory() as folder:
-        stock = kt.oracles.BayesianOptimizationOracle(max_trials=trials, **settings)
+        stock = kt.oracles.BayesianOptimizationOracle(
+            objective=kt.Objective(OBJECTIVE, direction),
+            max_trials=trials,
+            hyperparameters=space.copy(),
+            seed=oracle_seed(seed),
+        )
         stock.verbose = 0
         stock._set_project_dir(folder, "stock")  # as its tuner does; it writes a file a trial
         return drive(stock, function, trials, chosen.pending)

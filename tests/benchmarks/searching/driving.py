@@ -5,9 +5,8 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
+from tests.benchmarks.searching.oracles import OBJECTIVE
 from tests.benchmarks.searching.problems import Problem
-
-OBJECTIVE = "score"
 
 
 @dataclass(frozen=True)
