@@ -1,14 +1,12 @@
 """Sees from the files of a run what its search is doing, and waits for the moment of a kill."""
 
-import json
 import re
 import time
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 from src.store.run_directory import RunDirectory
 from tests.benchmarks.kill_plan import Kill
+from tests.benchmarks.state import end_kind, ended, stamp
 
 WAIT_SECONDS = 600.0  # for anything that must happen; a busy machine needs some of it
 POLL_SECONDS = 0.002
@@ -24,13 +22,12 @@ class Watcher:
 
     def __init__(self, run: RunDirectory) -> None:
         self._run = run
-        self._seen = _stamp(run.snapshot)
-        self._files = self._trial_files()
+        self._seen = stamp(run)
 
     @property
     def searching(self) -> bool:
-        """Whether this attempt has got as far as its first snapshot."""
-        return _stamp(self._run.snapshot) != self._seen
+        """Whether this attempt has got as far as its first state."""
+        return stamp(self._run) != self._seen
 
     def wait_for(self, kill: Kill, alive: Callable[[], bool]) -> bool:
         """Waits for the moment of a kill; whether it came while the command ran."""
@@ -52,12 +49,10 @@ class Watcher:
         """What the search was doing when it was killed."""
         if not self.searching:
             return "start-up"
-        state = self._state()
-        if state.get("end", {}).get("kind") == "finished":
+        if end_kind(self._run) == "finished":
             return "export"
-        ended = {record["trial_id"] for record in state.get("records", [])}
         running = {match[1] for path in self._trial_files() if (match := _TRIAL_FILE.search(path))}
-        return "in a trial" if running - ended else "between trials"
+        return "in a trial" if running - ended(self._run) else "between trials"
 
     def _moment(self, kill: Kill) -> Callable[[], bool]:
         if kill.phase == "export":
@@ -65,31 +60,15 @@ class Watcher:
         if kill.phase == "in a trial":
             before = self._trial_files()
             return lambda: self.searching and len(self._trial_files() - before) >= kill.events
-        ended: list[int] = []  # how many had, when this attempt had begun
+        counts: list[int] = []  # of trials that had ended; the first when this attempt had begun
 
         def reached() -> bool:
             if not self.searching:
                 return False
-            count = len(self._state().get("records", []))
-            ended.append(count)
-            return count >= ended[0] + kill.events
+            counts.append(len(ended(self._run)))
+            return counts[-1] >= counts[0] + kill.events
 
         return reached
 
     def _trial_files(self) -> set[str]:
         return {str(path) for path in self._run.tensorboard.rglob("*.trial*")}
-
-    def _state(self) -> dict[str, Any]:
-        try:
-            state: dict[str, Any] = json.loads(self._run.snapshot.read_bytes())["state"]
-        except (OSError, ValueError):
-            return {}
-        return state
-
-
-def _stamp(path: Path) -> tuple[int, int] | None:
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_ino, status.st_mtime_ns

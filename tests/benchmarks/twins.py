@@ -1,7 +1,6 @@
 """Compares two runs of one search, file by file, with nothing left out but times and workers."""
 
 import io
-import json
 import re
 import zipfile
 from collections import Counter
@@ -21,8 +20,8 @@ from tensorboard.plugins.hparams.metadata import parse_session_start_info_plugin
 from tensorboard.util import tensor_util
 
 from src.store.run_directory import RunDirectory
+from tests.benchmarks.state import STATE_FILES, VOLATILE, comparable
 
-VOLATILE = ("seconds", "started", "ended", "worker")
 _EVENT_FILE = re.compile(r"events\.out\.tfevents\.\d+\..*\.\d+(\.(?:trial\d+|hparams|board))")
 # Keras numbers layers by the models built before, and objects by their address in memory.
 _NUMBERED = re.compile(r'_\d+(?=")|(?<="shared_object_id": )\d+')
@@ -35,11 +34,14 @@ def differences(run: RunDirectory, twin: RunDirectory) -> list[str]:
     found += [f"{name}: {number} too many" for name, number in (names - expected).items()]
     found += [f"{name}: {number} missing" for name, number in (expected - names).items()]
     for name in sorted(names.keys() & expected.keys()):
-        if not (run.path / name).is_file():
+        if name in STATE_FILES or not (run.path / name).is_file():
             continue
         contents = _content(run.path / name), _content(twin.path / name)
         if contents[0] != contents[1]:
             found.append(f"{name}: {_first_difference(*contents)}")
+    states = comparable(run), comparable(twin)
+    if not states[0] or states[0] != states[1]:
+        found.append(f"state: {_first_difference(*states)}")
     events, expected_events = Counter(_events(run)), Counter(_events(twin))
     found += [f"{event}: {n} too many" for event, n in (events - expected_events).items()]
     found += [f"{event}: {n} missing" for event, n in (expected_events - events).items()]
@@ -68,10 +70,6 @@ def _content(path: Path) -> Any:
         config = yaml.safe_load(path.read_text())
         config["run"].pop("directory")
         return config
-    if path.name == "search.json":
-        return _search(json.loads(path.read_text())["state"])
-    if path.name == "search.previous.json":  # how it went
-        return None
     if path.name == "model.keras":
         with zipfile.ZipFile(path) as archive:
             text = archive.read("config.json").decode()
@@ -83,23 +81,6 @@ def _content(path: Path) -> Any:
         with np.load(path) as arrays:
             return {name: (str(a.dtype), a.shape, a.tobytes()) for name, a in arrays.items()}
     return path.read_text()
-
-
-def _search(state: dict[str, Any]) -> dict[str, Any]:
-    """A snapshot's state without times, workers and the folder of all runs."""
-    del state["head"]["config"]["run.directory"], state["head"]["config_text"], state["seconds"]
-    for record in state["records"]:
-        for name in VOLATILE:
-            record["result"].pop(name, None)
-        if record["confirmation"] is not None:
-            del record["confirmation"]["seconds"]
-    if state["exported"] is not None:
-        state["exported"]["files"].pop("model.keras")  # an archive, with times in it
-    state["records"].sort(key=lambda record: str(record["trial_id"]))  # by their end before
-    state["oracle"]["tried_so_far"].sort()  # a set, in the order of that process's hashes
-    # Which trial ended first is chance with several workers, and Keras Tuner keeps that order.
-    state["oracle"].pop("end_order", None)
-    return state
 
 
 def _arrays(file: h5py.File) -> dict[str, Any]:

@@ -11,10 +11,10 @@ from typing import Any
 
 import keras_tuner as kt
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from src.store.run_directory import RunDirectory
+from tests.benchmarks import state
 
 FOLDER = Path(__file__).parent / "tables"
 DIRECTIONS = {"val_accuracy": "max"}
@@ -56,25 +56,19 @@ class Trainings:
 
 def from_run(run: RunDirectory) -> Trainings:
     """Takes the completed trainings out of a run's folder, those that trained to the end."""
-    state = json.loads(run.snapshot.read_bytes())["state"]
-    oracle = state["oracle"]["hyperparameters"]
-    space = kt.HyperParameters.from_config({"space": oracle["space"], "values": {}})
-    trials = {trial["trial_id"]: trial for trial in state["trials"]}
-    objective = state["head"]["identity"]["objective"]["name"]
-    history = pd.read_csv(run.history_table, dtype={"trial_id": str})
-    table = pd.read_csv(run.trials_table, dtype={"trial_id": str})
-    completed = table[table["status"] == "COMPLETED"]
-    seconds_of = dict(zip(completed["trial_id"], completed["seconds"], strict=True))
-    longest = int(history["epoch"].max())
-    values, scores, losses, seconds = [], [], [], []
-    for trial_id, epochs in history.groupby("trial_id", sort=True):
-        if trial_id not in seconds_of or len(epochs) != longest:
-            continue
-        values.append(trials[str(trial_id)]["hyperparameters"]["values"])
-        scores.append(epochs[objective].to_numpy())
-        losses.append(epochs["val_loss"].to_numpy())
-        seconds.append(float(seconds_of[str(trial_id)]) / longest)
-    return Trainings(objective, space, values, _floats(scores), _floats(losses), _floats(seconds))
+    objective = state.objective(run)
+    space = kt.HyperParameters.from_config({"space": state.space(run), "values": {}})
+    trained = state.trainings(run).values()
+    longest = max(len(one.epochs) for one in trained)
+    full = [one for one in trained if len(one.epochs) == longest]
+    return Trainings(
+        objective,
+        space,
+        [one.values for one in full],
+        _floats([one.epochs[objective] for one in full]),
+        _floats([one.epochs["val_loss"] for one in full]),
+        _floats([one.seconds / longest for one in full]),
+    )
 
 
 def save(trainings: Trainings, path: Path) -> None:
