@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, SkipValidation
 
 Status = Literal["COMPLETED", "FAILED"]
 StoppedBy = Literal["pruner", "limit"]
@@ -175,7 +175,7 @@ class TrialResult(_Scored):
     fits: tuple[FitResult, ...]
     reason: str
     traceback: str
-    history: Epochs = field(repr=False)
+    history: SkipValidation[Epochs] = field(repr=False)  # large, and integers stay integers
     parameters: Count
     started: float
     seconds: float
@@ -235,7 +235,7 @@ class Reevaluation(_Scored):
 
     executions: Annotated[int, Field(ge=1)]
     fits: tuple[FitResult, ...] = ()
-    history: Epochs = field(default=(), repr=False)
+    history: SkipValidation[Epochs] = field(default=(), repr=False)
     seconds: float = 0.0
     reason: str = ""
 

@@ -102,15 +102,11 @@ def _search(
         from src.console.listener import ConsoleListener
         from src.console.summary import show_outcome, show_plan
         from src.console.text import show_notice
-        from src.search import preparation as preparing
-        from src.search import resume as resuming
-        from src.search import workflow
+        from src.search import preparation, workflow
         from src.search.listener import SearchListener
 
         console = Console(quiet=options.quiet)
-        prepared = preparing.prepare(config, None if resumed is None else resumed.saved)
-        if resumed is not None:
-            resuming.check_identity(resumed, prepared.identity)
+        prepared = preparation.prepare(config, None if resumed is None else resumed.saved)
         show_plan(console, prepared, differing(config))
         for notice in [*prepared.notices, *([] if resumed is None else resumed.notices)]:
             show_notice(console, notice)

@@ -1,4 +1,4 @@
-"""The budgets of a search: when it ends, and how many epochs each trial may train."""
+"""The limits of a search: when it ends, and how many epochs each trial may train."""
 
 import time
 
@@ -11,7 +11,7 @@ ROUNDING = 2.0**-22  # metrics are float32: 27 of 30 right is a little less than
 
 
 class SearchBudgets:
-    """Checks `limits.minutes`, `.epochs`, `.target` and `.trials_without_improvement`.
+    """Checks the limits of the whole search.
 
     The epochs that a trial gets do not depend on how many trials run at once: a trial that might
     need more epochs than are left waits until running trials return what they did not use. The
@@ -27,13 +27,10 @@ class SearchBudgets:
     def __init__(
         self, settings: LimitSettings, progress: SearchProgress, *, has_rungs: bool = False
     ) -> None:
-        self._settings = settings
-        self._progress = progress
-        self._has_rungs = has_rungs
+        self._settings, self._progress, self._has_rungs = settings, progress, has_rungs
         self._sign = 1.0 if progress.objective.direction == "max" else -1.0
-        self._began: float | None = None
+        self._began: float | None = None  # None while the clock stands
         self._reached: SearchEnd | None = None  # the target, or too many trials without improvement
-        self._ends_trials = False
         self._reserved: dict[str, int] = {}  # epochs, by running trial
         self._failed: dict[str, int] = {}  # epochs of failed attempts, by running trial
         self._waiting: dict[int, TrialRecord] = {}  # by number; see `_count_idle`
@@ -49,7 +46,6 @@ class SearchBudgets:
     def start(self) -> None:
         """Starts the clock; from now on `trial_end_reason` answers."""
         self._began = time.monotonic() - self._progress.seconds
-        self._ends_trials = True
 
     def update_seconds(self) -> None:
         """Updates `progress.seconds`."""
@@ -59,16 +55,23 @@ class SearchBudgets:
     def stop(self) -> None:
         """Stops the clock: what follows, such as the export, is not limited."""
         self.update_seconds()
-        self._began, self._ends_trials = None, False
+        self._began = None
 
     def trial_end_reason(self) -> str:
         """Why running trials are to end; empty if they are not. May be called from any thread."""
-        end = self._time_is_over() or self._reached if self._ends_trials else None
+        end = self._time_is_over() or self._reached if self._began is not None else None
         return "" if end is None else end.reason
 
     def end(self) -> SearchEnd | None:
         """Why no further trial may start, if so."""
-        return self._reached or self._time_is_over() or self._epochs_are_used()
+        return self.failing() or self._reached or self._time_is_over() or self._epochs_are_used()
+
+    def failing(self) -> SearchEnd | None:
+        """The end of a search in which too many trials in a row failed, if they did."""
+        most = self._settings.consecutive_failures
+        if self._progress.consecutive_failures < most:
+            return None
+        return SearchEnd("failing", f"{most} trials in a row failed (limits.consecutive_failures)")
 
     def add(self, record: TrialRecord) -> None:
         """Takes a trial that has ended into account."""
@@ -76,11 +79,7 @@ class SearchBudgets:
         self._reached = self._reached or self._target_is_reached(record) or self._count_idle()
 
     def must_wait(self, planned: int) -> bool:
-        """Whether a trial has to wait for epochs that running trials may return.
-
-        Args:
-            planned: the most epochs that the trial may need.
-        """
+        """Whether a trial that may need so many epochs waits for what running trials may return."""
         if not self._reserved or (left := self._epochs_left()) is None:
             return False
         return left < (1 if self._has_rungs else planned)
@@ -99,12 +98,7 @@ class SearchBudgets:
         return left is None or left + self._reserved[spec.trial_id] > trained
 
     def reserve_again(self, spec: TrialSpec, trained: int) -> int | None:
-        """Returns the epoch budget of a trial's next attempt; None without a limit.
-
-        Args:
-            spec: the trial.
-            trained: epochs of the attempt that failed.
-        """
+        """Returns the epoch budget of the attempt after one that failed; None without a limit."""
         self._failed[spec.trial_id] = self._failed.get(spec.trial_id, 0) + trained
         self._reserved.pop(spec.trial_id, None)
         return self.reserve(spec)
@@ -126,16 +120,13 @@ class SearchBudgets:
         most = self._settings.epochs
         if most is None or self._epochs_used() < most:
             return None
-        return SearchEnd("finished", f"all {most} epochs are used (limits.epochs)", "limits.epochs")
+        return _finished(f"all {most} epochs are used", "limits.epochs")
 
     def _time_is_over(self) -> SearchEnd | None:
-        minutes = self._settings.minutes
-        if minutes is None or self._began is None:
+        minutes, began = self._settings.minutes, self._began
+        if minutes is None or began is None or time.monotonic() - began < 60 * minutes:
             return None
-        if time.monotonic() - self._began < 60 * minutes:
-            return None
-        reason = f"{minutes:g} minutes are over (limits.minutes)"
-        return SearchEnd("finished", reason, "limits.minutes")
+        return _finished(f"{minutes:g} minutes are over", "limits.minutes")
 
     def _target_is_reached(self, record: TrialRecord) -> SearchEnd | None:
         target, score = self._settings.target, record.result.score
@@ -143,12 +134,11 @@ class SearchBudgets:
             return None
         if self._sign * (score - target) < -ROUNDING * abs(target):
             return None
-        return SearchEnd(
-            "finished",
+        reason = (
             f"trial {record.spec.trial_id} has reached the target: "
-            f"{self._progress.objective.name} {score:.5g} (limits.target={target:g})",
-            "limits.target",
+            f"{self._progress.objective.name} {score:.5g}"
         )
+        return _finished(reason, "limits.target", f"={target:g}")
 
     def _count_idle(self) -> SearchEnd | None:
         """Counts trials without improvement in the order of their ids, up to the first that runs.
@@ -167,14 +157,14 @@ class SearchBudgets:
             else:
                 self._idle += 1
             if most is not None and self._idle >= most:
-                return SearchEnd(
-                    "finished",
-                    f"{self._idle} trial{'s' if self._idle > 1 else ''} in a row, up to "
-                    f"{record.spec.trial_id}, brought no improvement "
-                    "(limits.trials_without_improvement)",
-                    "limits.trials_without_improvement",
-                )
+                trials = f"{self._idle} trial{'s' if self._idle > 1 else ''} in a row"
+                reason = f"{trials}, up to {record.spec.trial_id}, brought no improvement"
+                return _finished(reason, "limits.trials_without_improvement")
         return None
+
+
+def _finished(reason: str, setting: str, value: str = "") -> SearchEnd:
+    return SearchEnd("finished", f"{reason} ({setting}{value})", setting)
 
 
 def limits_text(settings: LimitSettings, objective: str) -> str:

@@ -3,11 +3,13 @@
 import json
 import platform
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
 from importlib.metadata import version
 from typing import Any
 
 from src.config import Config, flat
+from src.errors import UserError
 from src.store.saved_search import SavedSearch
 
 CHANGEABLE = (
@@ -29,40 +31,14 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
 
 
-def head(config: Config, config_text: str, identity: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns what the store says of the search as a whole.
-
-    Args:
-        config: its configuration.
-        config_text: the text of the run's config.yaml.
-        identity: rows, space, objective; plain data.
-    """
+def search_state(config: Config, config_text: str, identity: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what the store says of the search as a whole; see `SavedSearch`."""
     return {
-        "config": _plain(flat(config)),
+        "config": flat(config),
         "config_text": config_text,
-        "identity": _plain(identity),
+        "identity": identity,
         "versions": versions(),
     }
-
-
-def identity_problems(saved: SavedSearch, identity: Mapping[str, Any]) -> list[str]:
-    """Returns a line for each of rows, space and objective that has changed."""
-    then = saved.identity
-    return [
-        f"  {name}: {_difference(then.get(name), now)}"
-        for name, now in _plain(identity).items()
-        if then.get(name) != now
-    ]
-
-
-def changed_settings(saved: SavedSearch, config: Config) -> list[str]:
-    """Returns a line for each changed setting that would make it another search."""
-    then, now = saved.config, _plain(flat(config))
-    return [
-        f"  {key}: {_difference(then.get(key), now.get(key))}"
-        for key in dict.fromkeys([*now, *then])
-        if then.get(key) != now.get(key) and not _may_change(key)
-    ]
 
 
 def changed_versions(saved: SavedSearch) -> str:
@@ -72,23 +48,61 @@ def changed_versions(saved: SavedSearch) -> str:
     return ", ".join(f"{name} {saved.versions.get(name)} → {new}" for name, new in changed)
 
 
+def check_settings(saved: SavedSearch, config: Config) -> None:
+    """Raises `UserError` if a changed setting would make it another search."""
+    changed = [c for c in _changes(saved.config, flat(config)) if not _may_change(c[0])]
+    if changed:
+        allowed = ", ".join(f"{key}*" if key.endswith(".") else key for key in CHANGEABLE)
+        raise UserError(
+            f"{saved.run.path}: these settings would make it another search:\n{_lines(changed)}\n"
+            f"Only {allowed} may change, but not {', '.join(FIXED)}; for anything else start a new "
+            f"run{edited_hint(saved)}"
+        )
+
+
+def check_identity(saved: SavedSearch, identity: Mapping[str, Any]) -> None:
+    """Raises `UserError` if rows, space or objective are not what they were."""
+    if changed := _changes(saved.identity, identity):
+        raise UserError(
+            f"{saved.run.path}: this is not the search that it was:\n{_lines(changed)}\n"
+            "Bring that back, or start a new run"
+        )
+
+
+def edited_hint(saved: SavedSearch) -> str:
+    """What to do about a config.yaml that is not as the search wrote it; empty if it is."""
+    with suppress(OSError, UnicodeDecodeError):
+        if saved.run.config.read_text() == saved.config_text:
+            return ""
+    return (
+        f"\n{saved.run.config} was edited, or damaged. If that was not meant, delete the file: "
+        "resuming the run writes it again"
+    )
+
+
 def _may_change(key: str) -> bool:
     named = any(key == name or (name[-1] == "." and key.startswith(name)) for name in CHANGEABLE)
     return named and key not in FIXED
 
 
+def _changes(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
+    """Key, old and new value of each entry that differs."""
+    now = json.loads(json.dumps(now))  # as the old values came back from the store
+    names = dict.fromkeys([*now, *then])
+    pairs = [(name, then.get(name), now.get(name)) for name in names]
+    return [(name, old, new) for name, old, new in pairs if old != new]
+
+
+def _lines(changes: list[tuple[str, Any, Any]]) -> str:
+    return "\n".join(f"  {name}: {_difference(old, new)}" for name, old, new in changes)
+
+
 def _difference(then: Any, now: Any) -> str:
     """Both values; of mappings the entries that differ."""
     if isinstance(then, dict) and isinstance(now, dict):
-        names = [name for name in dict.fromkeys([*now, *then]) if then.get(name) != now.get(name)]
-        return "; ".join(f"{name} {_difference(then.get(name), now.get(name))}" for name in names)
+        return "; ".join(f"{name} {_difference(*pair)}" for name, *pair in _changes(then, now))
     return f"{_shown(now)}, but was {_shown(then)}"
 
 
 def _shown(value: Any) -> str:
     return "not there" if value is None else json.dumps(value)
-
-
-def _plain(value: Any) -> Any:
-    """The value as it comes back from JSON."""
-    return json.loads(json.dumps(value))

@@ -1,8 +1,9 @@
 """`SearchListener`: what may watch a search. Listeners show; the search reads nothing back."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
+from src.files import disk_errors
 from src.messages import SearchEnd, TrialProgress
 from src.records import TrialRecord, TrialResult, TrialSpec
 from src.search.progress import SearchProgress
@@ -71,3 +72,37 @@ class SearchListener:
 
         What a listener raises here is added to the reason of the end; nothing is taken back.
         """
+
+
+class Listeners:
+    """Passes events on. A listener that failed at the beginning hears no more.
+
+    Args:
+        listeners: all of them.
+        run: the run's folder; an `OSError` of a listener counts as one of the folder.
+    """
+
+    def __init__(self, listeners: Sequence[SearchListener], run: RunDirectory) -> None:
+        self._listeners, self._run = listeners, run
+        self._watching: list[SearchListener] = []
+
+    def begin(self, *arguments: Any) -> None:
+        """Tells of `on_search_begin`; the arguments follow the run.
+
+        Raises:
+            DiskError: if a listener cannot write a file, as `tell`.
+        """
+        for listener in self._listeners:
+            with disk_errors(self._run.path):
+                listener.on_search_begin(self._run, *arguments)
+            self._watching.append(listener)
+
+    def tell(self, event: str, *arguments: Any) -> None:
+        """Calls the method `event` of every listener."""
+        for call in self.calls(event):
+            call(*arguments)
+
+    def calls(self, event: str) -> Iterator[Callable[..., None]]:
+        """The method `event` of every listener."""
+        for listener in list(self._watching):
+            yield disk_errors(self._run.path)(getattr(listener, event))

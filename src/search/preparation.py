@@ -2,7 +2,8 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import keras_tuner as kt
@@ -11,7 +12,7 @@ from callbacks import TrainingPlan
 from hypermodels import HYPERMODELS
 from hypermodels.losses import LOSS_HYPERPARAMETERS
 from src import registry
-from src.config import Config
+from src.config import Config, dump_config
 from src.config.objectives import COSTS
 from src.data.leaks import leak_notices
 from src.data.loading import Data, load_data
@@ -21,9 +22,13 @@ from src.evaluation.export import check_export
 from src.execution.context import RunContext
 from src.records import Objective
 from src.registry import TUNERS
-from src.search.identity import versions
-from src.search.imbalance import check_task, check_validation_classes
-from src.search.objective import resolve_also, resolve_objective
+from src.search.identity import check_identity, versions
+from src.search.objective import (
+    check_task,
+    check_validation_classes,
+    resolve_objective,
+    resolve_secondary,
+)
 from src.search.patience import patience_notices
 from src.search.rehearsal import rehearse
 from src.seeds import oracle_seed
@@ -47,24 +52,30 @@ class PreparedSearch:
         data: its rows.
         hypermodel: a HyperModel for the plain split.
         space: pinned and narrowed as configured.
+        objective: name and direction.
+        secondary: objectives that are reported beside it.
+        plan: how long a trial trains, and what its callbacks monitor.
+        engine: registry name of the executor.
+        oracle: proposes the trials.
+        identity: rows, space and objective, which a resumed search must have in common; plain data.
+        widest: how far each range of the HyperModel may be set, by hyperparameter.
         passed_over: names in the preset's space that the HyperModel does not have.
         notices: what a user should know of the data and the settings, a sentence each.
-        objective: name and direction.
-        oracle: proposes the trials.
-        widest: how far each range of the HyperModel may be set, by hyperparameter.
-        secondary: objectives that are reported beside it.
     """
 
     config: Config
     data: Data
     hypermodel: Any
     space: kt.HyperParameters
+    objective: Objective
+    secondary: tuple[Objective, ...]
+    plan: TrainingPlan
+    engine: str
+    oracle: SearchOracle
+    identity: dict[str, Any]
+    widest: dict[str, tuple[float, float]]
     passed_over: tuple[str, ...]
     notices: tuple[str, ...]
-    objective: Objective
-    oracle: SearchOracle
-    widest: dict[str, tuple[float, float]]
-    secondary: tuple[Objective, ...] = ()
 
     @property
     def trials(self) -> int | None:
@@ -89,17 +100,8 @@ class PreparedSearch:
         """What the search will do, in a few words each."""
         return self.oracle.plan(self.config.tuner.trial_cap)
 
-    @property
-    def plan(self) -> TrainingPlan:
-        """How long a trial trains, and what its callbacks monitor."""
-        return _plan(self.config, self.objective)
-
     def context(self, run: RunDirectory) -> RunContext:
-        """What all trials share.
-
-        Args:
-            run: the run's folder.
-        """
+        """What all trials share."""
         config = self.config
         return RunContext(
             seed=config.seed,
@@ -119,161 +121,75 @@ class PreparedSearch:
             threads=config.run.threads,
         )
 
-    @property
-    def repeatable_config(self) -> Config:
-        """The configuration as the run's config.yaml keeps it: with the inferred column kinds."""
-        table, data = self.data.table, self.config.data
-        if table is None:
-            return self.config
-        columns = {
-            column.name: column.kind if column.is_input else "drop"
-            for column in table.columns
-            if column.kind != "target" and column.name not in (*data.drop, data.group)
-        }
-        update = {"data": data.model_copy(update={"columns": columns})}
-        return self.config.model_copy(update=update)
-
-    @property
-    def identity(self) -> dict[str, Any]:
-        """What makes it this search, beside its configuration; plain data."""
-        data = self.data
-        return {
-            "data": {
-                "rows": len(data.x),
-                "features": data.x.shape[1],
-                "task": data.task,
-                "content": data.fingerprint,
-            },
-            "space": {
-                hp["config"]["name"]: {"class": hp["class_name"]} | hp["config"]
-                for hp in self.space.get_config()["space"]
-            },
-            "objective": {"name": self.objective.name, "direction": self.objective.direction},
-            "metrics": list(self.hypermodel.metric_names),
-        }
+    def config_text(self, path: Path) -> str:
+        """The run's config.yaml at `path`: with the inferred kinds of columns, and `recorded`."""
+        config, table, data = self.config, self.data.table, self.config.data
+        if table is not None:
+            columns = {
+                column.name: column.kind if column.is_input else "drop"
+                for column in table.columns
+                if column.kind != "target" and column.name not in (*data.drop, data.group)
+            }
+            config = config.model_copy(
+                update={"data": data.model_copy(update={"columns": columns})}
+            )
+        return dump_config(config, self.recorded, path)
 
     @property
     def recorded(self) -> dict[str, Any]:
         """Facts for the run's config.yaml that no setting states."""
         data = self.data
+        facts: dict[str, Any] = {
+            "name": data.name,
+            "task": data.task,
+            "classes": list(data.class_names),
+            "features": list(data.feature_names),
+        }
+        if data.table is not None:
+            facts["columns"] = [column.facts for column in data.table.columns]
+            facts["notices"] = list(data.table.notices)
+        splits = {"train": data.train, "validation": data.validation, "test": data.test}
         return {
             "versions": versions(),
             "processors": os.cpu_count(),
-            "data": {
-                "name": data.name,
-                "task": data.task,
-                "classes": list(data.class_names),
-                "features": list(data.feature_names),
-                **_table_facts(data),
-                "rows": {"train": len(data.train), "validation": len(data.validation)}
-                | {"test": len(data.test)},
-            },
-            "objective": {"name": self.objective.name, "direction": self.objective.direction},
+            "data": facts | {"rows": {name: len(rows) for name, rows in splits.items()}},
+            "objective": vars(self.objective),
             "limits": {name: list(limits) for name, limits in self.widest.items()},
         }
 
 
 def prepare(config: Config, saved: SavedSearch | None = None) -> PreparedSearch:
-    """Loads the data, settles space and objective, makes the oracle.
+    """Loads the data, settles space and objective, rehearses a model, makes the oracle.
 
     Args:
         config: the configuration.
-        saved: the state of a search that goes on: what an earlier run told it stands there.
+        saved: the state of a search that goes on.
 
     Raises:
-        UserError: for everything in the configuration or the data that would not work.
+        UserError: for everything in the configuration or the data that would not work, or that
+            would make a search that goes on another search.
     """
     start_tensorflow(threads=config.run.threads)
     data = load_data(config.data, config.seed)
     check_task(config, data.task)
     data.folds(config.tuner.folds)  # refuses folds that the rows cannot give
-    name = config.hypermodel.name
-    hypermodel_class = registry.load(HYPERMODELS, name, "hypermodel.name")
+
+    owner = f"hypermodel.name={config.hypermodel.name} on {data.task} data"
+    hypermodel_class = registry.load(HYPERMODELS, config.hypermodel.name, "hypermodel.name")
     problem = data.arrays(data.train, data.validation, stream=True).problem
     hypermodel = hypermodel_class(problem)
-    owner = f"hypermodel.name={name} on {data.task} data"
     declared = spaces.discover(hypermodel, owner)
     own_names = [name for name in config.space if name not in config.inherited_space]
     spaces.check_names(declared, [*own_names, *sorted(config.opened_space)], owner)
     space = narrow(declared, config.space, hypermodel_class.limits())
     check_effect(space, own_names)
     check_training(space, config.training)
-    objective = resolve_objective(config.objective, data.task, hypermodel.offered_metrics, space)
-    also = resolve_also(config.objective, objective, data.task, hypermodel.offered_metrics, space)
+
+    reported = (data.task, hypermodel.offered_metrics, space)
+    objective = resolve_objective(config.objective, *reported)
+    secondary = resolve_secondary(config.objective, objective, *reported)
     check_validation_classes(config, data, objective)
-    plan = _plan(config, objective)
-    class_weight = _class_weight(config)
-    network, arrays = rehearse(
-        hypermodel_class, data, space, plan, owner, class_weight=class_weight
-    )
-    columns = () if data.table is None else data.table.inputs
-    encoding = arrays.scaling if isinstance(arrays.scaling, TableEncoding) else None
-    check_export(network, arrays.problem, owner, encoding, columns)
-    hypermodel = hypermodel_class(problem, plan=plan)  # knows now what it is to report
-    oracle_class = registry.load(TUNERS, config.tuner.name, "tuner.name")
-    check_pruner(config, oracle_class)
-    oracle = oracle_class.from_config(
-        config,
-        objective=kt.Objective(objective.name, objective.direction),
-        hyperparameters=space.copy(),
-        seed=oracle_seed(config.seed),
-    )
-    own = [hp.name for hp in declared.space]
-    initial = check_initial(config.tuner.configurations, space, own, owner)
-    if initial.values and not oracle.takes_initial:
-        raise UserError(
-            f"tuner.initial: tuner.name={config.tuner.name} has an order of its own, in which "
-            "nothing comes first; choose another tuner, or give its points with space.<name>"
-        )
-    oracle.initial = initial.values
-    # Those of the loss depend on the task, and nobody misses the other task's.
-    known = {*own} | LOSS_HYPERPARAMETERS
-    passed_over = tuple(name for name in config.space if name not in known)
-    notices = (
-        *(*leak_notices(data), *patience_notices(space, config)),
-        *pruner_notices(config, oracle.total(config.tuner.trial_cap)),
-        *initial.notices,
-        *oracle.notices(config.tuner.trial_cap),
-    )
-    widest = spaces.widest(declared, hypermodel_class.limits())
-    prepared = PreparedSearch(
-        *(config, data, hypermodel, space, passed_over, notices, objective, oracle, widest),
-        secondary=also,
-    )
-    if config.tuner.knowledge is None:
-        return prepared
-    return _with_knowledge(prepared, declared, saved)
-
-
-def _with_knowledge(
-    prepared: PreparedSearch, declared: kt.HyperParameters, saved: SavedSearch | None
-) -> PreparedSearch:
-    """Gives the oracle what an earlier run tells."""
-    config, oracle = prepared.config, prepared.oracle
-    if not oracle.uses_knowledge:
-        raise UserError(
-            f"tuner.knowledge: {config.tuner.knowledge}: tuner.name={config.tuner.name} cannot "
-            "learn from the trials of another run; choose one that does, such as gp, or let that "
-            "run's best configuration run first: tuner.initial=RUN/best/hyperparameters.yaml"
-        )
-    if saved is not None and "knowledge" in saved.oracle:
-        knowledge = Knowledge.from_state(saved.oracle["knowledge"])
-    else:
-        knowledge = read_knowledge(config, prepared.identity, prepared.space, declared)
-    oracle.learn(knowledge)
-    told = (knowledge.notice,) if knowledge.notice else ()
-    return replace(prepared, notices=(*prepared.notices, *told))
-
-
-def _table_facts(data: Data) -> dict[str, Any]:
-    if data.table is None:
-        return {}
-    columns = [column.facts for column in data.table.columns]
-    return {"columns": columns, "notices": list(data.table.notices)}
-
-
-def _plan(config: Config, objective: Objective) -> TrainingPlan:
-    return TrainingPlan(
+    plan = TrainingPlan(
         epochs=config.training.epochs,
         monitor=objective.name,
         direction=objective.direction,
@@ -281,8 +197,111 @@ def _plan(config: Config, objective: Objective) -> TrainingPlan:
         baseline=config.training.early_stopping_baseline,
         batch_memory=config.training.batch_memory,
         batch_share=config.training.batch_share,
-        also=tuple(name for name in config.objective.also if name not in COSTS),
+        also=tuple(other.name for other in secondary if other.name not in COSTS),
     )
+    network, arrays = rehearse(
+        hypermodel_class, data, space, plan, owner, class_weight=_class_weight(config)
+    )
+    columns = () if data.table is None else data.table.inputs
+    encoding = arrays.scaling if isinstance(arrays.scaling, TableEncoding) else None
+    check_export(network, arrays.problem, owner, encoding, columns)
+    hypermodel = hypermodel_class(problem, plan=plan)  # knows now what it is to report
+
+    oracle_class = registry.load(TUNERS, config.tuner.name, "tuner.name")
+    check_pruner(config, oracle_class)
+    oracle: SearchOracle = oracle_class.from_config(
+        config,
+        objective=kt.Objective(objective.name, objective.direction),
+        hyperparameters=space.copy(),
+        seed=oracle_seed(config.seed),
+    )
+    names = [hp.name for hp in declared.space]
+    initial = check_initial(config.tuner.configurations, space, names, owner)
+    if initial.values and not oracle.takes_initial:
+        raise UserError(
+            f"tuner.initial: tuner.name={config.tuner.name} has an order of its own, in which "
+            "nothing comes first; choose another tuner, or give its points with space.<name>"
+        )
+    oracle.initial = initial.values
+    identity = _identity(data, space, objective, hypermodel.metric_names)
+    if saved is not None:
+        check_identity(saved, identity)
+    if config.tuner.knowledge is not None:
+        oracle.learn(_knowledge(config, oracle, identity, space, declared, saved))
+    notices = [*leak_notices(data), *patience_notices(space, config)]
+    notices += pruner_notices(config, oracle.total(config.tuner.trial_cap))
+    notices += [*initial.notices, *oracle.notices(config.tuner.trial_cap)]
+    notices += [oracle.knowledge.notice] if oracle.knowledge.notice else []
+    # Of the hyperparameters of losses, only those of this task exist.
+    known = {*names} | LOSS_HYPERPARAMETERS
+    return PreparedSearch(
+        config=config,
+        data=data,
+        hypermodel=hypermodel,
+        space=space,
+        objective=objective,
+        secondary=secondary,
+        plan=plan,
+        engine=engine_name(config),
+        oracle=oracle,
+        identity=identity,
+        widest=spaces.widest(declared, hypermodel_class.limits()),
+        passed_over=tuple(name for name in config.space if name not in known),
+        notices=tuple(notices),
+    )
+
+
+def engine_name(config: Config) -> str:
+    """Returns the registry name of the executor.
+
+    Raises:
+        UserError: if worker processes are asked for that could not import the HyperModel.
+    """
+    settings, name = config.run, config.hypermodel.name
+    entry = HYPERMODELS.get(name, "")
+    if settings.resolved_engine == "serial" or not entry.startswith("__main__:"):
+        return settings.resolved_engine
+    if settings.engine == settings.workers == "auto":
+        return "serial"
+    raise UserError(
+        f"run.engine: worker processes cannot import '{entry}' (hypermodel.name={name}) from the "
+        "main program; move the class into a file of its own, or set run.engine=serial"
+    )
+
+
+def _identity(
+    data: Data, space: kt.HyperParameters, objective: Objective, metrics: Sequence[str]
+) -> dict[str, Any]:
+    rows = {"rows": len(data.x), "features": data.x.shape[1], "task": data.task}
+    return {
+        "data": {**rows, "content": data.fingerprint},
+        "space": {
+            hp["config"]["name"]: {"class": hp["class_name"]} | hp["config"]
+            for hp in space.get_config()["space"]
+        },
+        "objective": vars(objective),
+        "metrics": list(metrics),
+    }
+
+
+def _knowledge(
+    config: Config,
+    oracle: SearchOracle,
+    identity: dict[str, Any],
+    space: kt.HyperParameters,
+    declared: kt.HyperParameters,
+    saved: SavedSearch | None,
+) -> Knowledge:
+    """What an earlier run tells the oracle."""
+    if not oracle.uses_knowledge:
+        raise UserError(
+            f"tuner.knowledge: {config.tuner.knowledge}: tuner.name={config.tuner.name} cannot "
+            "learn from the trials of another run; choose one that does, such as gp, or let that "
+            "run's best configuration run first: tuner.initial=RUN/best/hyperparameters.yaml"
+        )
+    if saved is not None and "knowledge" in saved.oracle:
+        return Knowledge.from_state(saved.oracle["knowledge"])
+    return read_knowledge(config, identity, space, declared)
 
 
 def _class_weight(config: Config) -> Literal["balanced"] | None:

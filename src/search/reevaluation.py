@@ -4,7 +4,7 @@ The best score of many is partly luck: the more trials, and the noisier their sc
 mean of trainings that did not select the trial has no such selection bias.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from src.config.schema import ConfirmSettings
@@ -18,10 +18,6 @@ def plan(progress: SearchProgress, settings: ConfirmSettings) -> list[TrialSpec]
 
     Of a trial and its promotions only the best counts; of equally good ones, the one that trained
     furthest.
-
-    Args:
-        progress: of the search, with the re-evaluations so far.
-        settings: how many trials, and how often each.
     """
     chosen: dict[str, TrialRecord] = {}
     for record in progress.by_search_score:
@@ -36,14 +32,8 @@ def plan(progress: SearchProgress, settings: ConfirmSettings) -> list[TrialSpec]
         if known.reason:
             continue
         # From the first epoch, without the parents that the trial continued.
-        whole = replace(
-            record.spec,
-            parent_id=None,
-            initial_epoch=0,
-            thresholds=(),
-            epoch_budget=None,
-            keep_state=False,
-        )
+        whole = replace(record.spec, parent_id=None, initial_epoch=0, keep_state=False)
+        whole = replace(whole, thresholds=(), epoch_budget=None)
         first = record.spec.executions
         specs += [
             replace(whole, first_execution=number, executions=number + 1)
@@ -55,19 +45,17 @@ def plan(progress: SearchProgress, settings: ConfirmSettings) -> list[TrialSpec]
 
 def run(
     progress: SearchProgress,
-    specs: Iterable[TrialSpec],
-    executions: int,
+    settings: ConfirmSettings,
     executor: Executor,
     stopping: Callable[[], bool],
 ) -> Iterator[tuple[TrialRecord, TrialResult]]:
-    """Runs the trainings in parallel, and yields each as it ends.
+    """Runs what `plan` returns in parallel, and yields each training as it ends.
 
     The remaining executions of a trial are skipped after its first failure.
 
     Args:
         progress: of the search; the caller replaces each record there.
-        specs: from `plan`.
-        executions: how often each trial is to be trained in all.
+        settings: how many trials, and how often each.
         executor: runs the trainings.
         stopping: asked whether to give up.
 
@@ -82,19 +70,22 @@ def run(
         known = progress.record(spec.trial_id).reevaluation
         return known is None or not known.reason
 
-    for spec, result in run_all(executor, filter(is_open, specs), stopping):
+    specs = filter(is_open, plan(progress, settings))
+    for spec, result in run_all(executor, specs, stopping):
         record = progress.record(spec.trial_id)
-        yield with_training(record, result, executions), result
+        yield with_training(record, result, settings.executions), result
+
+
+def planned(record: TrialRecord, executions: int) -> TrialRecord:
+    """Returns the record of a trial where now so many trainings, or fewer, are planned."""
+    known = record.reevaluation
+    if known is None or known.executions <= executions:
+        return record
+    return replace(record, reevaluation=replace(known, executions=executions))
 
 
 def with_training(record: TrialRecord, result: TrialResult, executions: int) -> TrialRecord:
-    """Returns the record of a trial with one more training.
-
-    Args:
-        record: of the trial.
-        result: of the training, which is one execution.
-        executions: how many trainings are planned.
-    """
+    """Returns the record of a trial with one more training, of `executions` that are planned."""
     known = record.reevaluation or Reevaluation(executions)
     seconds = known.seconds + result.seconds
     if result.status == "FAILED":

@@ -1,25 +1,21 @@
 """One search from configuration to exported model."""
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hypermodels import HYPERMODELS
-from src import registry
-from src.config import Config, dump_config, load_config
+from src.config import Config, load_config
 from src.errors import DiskError, UserError
 from src.evaluation.winner import Winner, export_winner, read_winner
 from src.execution.context import RunContext
 from src.files import disk_errors, write_atomically
-from src.messages import SearchEnd, TrialProgress
-from src.registry import EXECUTORS
-from src.search.identity import head
+from src.messages import SearchEnd
+from src.search.identity import search_state
 from src.search.listener import SearchListener
 from src.search.loop import SearchLoop
-from src.search.preparation import PreparedSearch, prepare
+from src.search.preparation import PreparedSearch, engine_name, prepare
 from src.search.progress import SearchProgress
-from src.search.resume import ResumedRun, check_identity, delete_remains, open_run
+from src.search.resume import ResumedRun, delete_leftovers, open_run
 from src.signals import StopRequest, TrialInterruptedError
 from src.startup import start_fork_server
 from src.store.database import Exported, Store
@@ -47,6 +43,41 @@ class SearchOutcome:
     resumed_trials: int | None = None
 
 
+def run(
+    config: Config | str | Path | None = None,
+    overrides: Sequence[str] = (),
+    listeners: Sequence[SearchListener] = (),
+    resume: str | None = None,
+) -> SearchOutcome:
+    """Runs a search from a notebook or a script: `run("quick", ["tuner.max_trials=3"])`.
+
+    Args:
+        config: a `Config`, a preset's name, a file, or None for the default preset.
+        overrides: `key=value` texts, as on the command line; only without a `Config`.
+        listeners: watch the search, as those of `src.reporting.report_listeners()` do.
+        resume: a run's folder or name, to go on with its search; only without a `Config`.
+
+    Raises:
+        UserError: for a mistake in the configuration or the data.
+        DiskError: if the first files cannot be written.
+    """
+    resumed, saved = None, None
+    if resume is not None:
+        if isinstance(config, Config):
+            raise UserError("resume: give a preset, a file or overrides with it, not a Config")
+        resumed = open_run(resume, config, overrides)
+        config, saved = resumed.config, resumed.saved
+    elif not isinstance(config, Config):
+        config = load_config(config, overrides)
+    try:
+        if engine_name(config) == "process":
+            start_fork_server()  # before all else, so that workers come up meanwhile
+        return search(prepare(config, saved), listeners, resumed)
+    finally:
+        if resumed is not None:
+            resumed.lock.release()
+
+
 def search(
     prepared: PreparedSearch,
     listeners: Sequence[SearchListener] = (),
@@ -60,81 +91,48 @@ def search(
         resumed: the run to go on with; None for a new folder.
 
     Raises:
-        UserError: if the run's folder cannot be made, or the run was another search.
+        UserError: if the run's folder cannot be made, or its state is not one of this tuner.
         DiskError: if the first files cannot be written.
     """
-    config, settings = prepared.config, prepared.config.run
-    engine = _engine(config)
-
-    def on_progress(running: TrialProgress) -> None:
-        for listener in listeners:
-            listener.on_progress(running)
 
     def on_stopping() -> None:
         for listener in listeners:
             listener.on_stopping(stop.signal_name)
 
-    stop = StopRequest(on_stopping)
-    with stop:
+    with StopRequest(on_stopping) as stop:
         if resumed is None:
-            run = RunDirectory.create(settings.directory, settings.name, config.tuner.name)
-            lock = RunLock(run.lock)
+            settings = prepared.config.run
+            name = prepared.config.tuner.name
+            folder = RunDirectory.create(settings.directory, settings.name, name)
+            lock, saved = RunLock(folder.lock), None
         else:
-            run, lock = resumed.run, resumed.lock
+            folder, lock, saved = resumed.run, resumed.lock, resumed.saved
         with lock:
-            saved = None if resumed is None else resumed.saved
             if resumed is not None:
-                check_identity(resumed, prepared.identity)
-                saves = config.training.save_every is not None
-                delete_remains(run, saved, keep_running=saves)
-            text = dump_config(prepared.repeatable_config, prepared.recorded, run.config)
-            write_atomically(run.config, text)
-            context = prepared.context(run)
-            progress = SearchProgress(
-                prepared.objective,
-                prepared.trials,
-                secondary=prepared.secondary,
-                warm_start=prepared.oracle.knowledge.text,
-                reevaluates=config.tuner.confirm.trials is not None,
-            )
-            loop: SearchLoop
-            executor = registry.load(EXECUTORS, engine, "run.engine")(
-                *(context, prepared.workers, on_progress, lambda: stop.requested),
-                ending=lambda: loop.budgets.trial_end_reason(),  # asked while trials run
-            )
-            try:
-                with _store(prepared, run, saved, text) as store:
-                    loop = SearchLoop(
-                        prepared.oracle,
-                        prepared.hypermodel,
-                        config=config,
-                        progress=progress,
-                        run=run,
-                        store=store,
-                        executor=executor,
-                        stop=stop,
-                        listeners=listeners,
+                delete_leftovers(folder)
+            with _store(prepared, folder, saved) as store:
+                loop = SearchLoop(prepared, folder, store, stop, listeners)
+                if saved is not None:
+                    _restore(loop, prepared, saved)
+                before = None if resumed is None else len(loop.progress.records)
+                end = loop.run()
+                winner = None
+                if end.kind != "interrupted" and not loop.is_broken:
+                    context, exported = (
+                        prepared.context(folder),
+                        None if saved is None else saved.exported,
                     )
-                    if saved is not None:
-                        _restore(loop, saved)
-                    before = None if resumed is None else len(progress.records)
-                    end = loop.run()
-                    with suppress(KeyboardInterrupt):  # asked again; workers end with this process
-                        executor.shutdown()
-                    exported = None if saved is None else saved.exported
-                    winner, end = _winner(context, loop, exported, end)
-            finally:
-                with suppress(KeyboardInterrupt):
-                    executor.shutdown()
+                    winner, end = _export(context, loop.progress, store, stop, exported, end)
             if winner is not None:
-                end = _tell_export(listeners, run, winner, end)
-            return SearchOutcome(run, end, progress, winner, before)
+                end = _tell_export(listeners, folder, winner, end)
+            return SearchOutcome(folder, end, loop.progress, winner, before)
 
 
-def _store(
-    prepared: PreparedSearch, run: RunDirectory, saved: SavedSearch | None, config_text: str
-) -> Store:
-    state = head(prepared.config, config_text, prepared.identity)
+def _store(prepared: PreparedSearch, run: RunDirectory, saved: SavedSearch | None) -> Store:
+    """Writes config.yaml, and opens the state."""
+    text = prepared.config_text(run.config)
+    write_atomically(run.config, text)
+    state = search_state(prepared.config, text, prepared.identity)
     if saved is None:
         return Store.create(run.database, state, prepared.oracle.get_state())
     store = Store(run.database)
@@ -143,47 +141,51 @@ def _store(
     return store
 
 
-def _restore(loop: SearchLoop, saved: SavedSearch) -> None:
+def _restore(loop: SearchLoop, prepared: PreparedSearch, saved: SavedSearch) -> None:
     try:
         loop.restore(saved)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         # Keras Tuner meets a state that is not its own with any of these.
         raise UserError(
-            f"{loop.run_directory.database}: its state is not one of "
-            f"tuner.name={loop.config.tuner.name} ({type(error).__name__}: {error}); put back a "
-            "copy of the file, or start a new run without --resume"
+            f"{saved.run.database}: its state is not one of "
+            f"tuner.name={prepared.config.tuner.name} ({type(error).__name__}: {error}); put back "
+            "a copy of the file, or start a new run without --resume"
         ) from error
 
 
-def _winner(
-    context: RunContext, loop: SearchLoop, exported: Exported | None, end: SearchEnd
+def _export(
+    context: RunContext,
+    progress: SearchProgress,
+    store: Store,
+    stop: StopRequest,
+    exported: Exported | None,
+    end: SearchEnd,
 ) -> tuple[Winner | None, SearchEnd]:
     """Exports the best trial's model, unless `best/` has it; and why the search stopped."""
-    best, stop = loop.progress.best, loop.stop
-    if best is None or end.kind == "interrupted" or loop.abandoned:
+    if (best := progress.best) is None:
         return None, end
-    stopped = SearchEnd("interrupted", f"{end.reason}; the export was stopped")
     fits = 0 if best.reevaluated_score is None else len(best.ranking_fits)
     wanted, winner = Exported(best.spec.trial_id, fits), None
     try:
         if stop.requested:  # after the last trial
-            return None, stopped
+            raise TrialInterruptedError
         if exported == wanted:
             winner = read_winner(context.run, best)
         if winner is None:
             winner = export_winner(context, best, lambda: stop.requested)
-            with loop.store.transaction():
-                loop.store.set({"exported": wanted})
-    except (KeyboardInterrupt, TrialInterruptedError):
-        return None, stopped
+            with store.transaction():
+                store.set({"exported": wanted})
     except Exception as error:
-        if stop.requested:  # from a second signal, as TensorFlow passes it on
-            return None, stopped
+        # A second signal may come out of TensorFlow as any other exception.
+        if stop.requested or isinstance(error, TrialInterruptedError):
+            return None, SearchEnd("interrupted", f"{end.reason}; the export was stopped")
         if not isinstance(error, (UserError, DiskError)):
             raise
         # The trials are worth showing all the same.
         reason = f"{end.reason}; the best model was not exported: {error}"
         return winner, SearchEnd("failing", reason)
+    except KeyboardInterrupt:
+        return None, SearchEnd("interrupted", f"{end.reason}; the export was stopped")
     return winner, end
 
 
@@ -203,58 +205,3 @@ def _tell_export(
             problem = f"{type(error).__name__}: {error}"
             end = replace(end, reason=f"{end.reason}; not all could be shown: {problem}")
     return end
-
-
-def run(
-    config: Config | str | Path | None = None,
-    overrides: Sequence[str] = (),
-    listeners: Sequence[SearchListener] = (),
-    resume: str | None = None,
-) -> SearchOutcome:
-    """Runs a search from a notebook or a script: `run("quick", ["tuner.max_trials=3"])`.
-
-    Args:
-        config: a `Config`, a preset's name, a file, or None for the default preset.
-        overrides: `key=value` texts, as on the command line; only without a `Config`.
-        listeners: watch the search, as those of `src.reporting.report_listeners()` do.
-        resume: a run's folder or name, to go on with its search; only without a `Config`.
-
-    Raises:
-        UserError: for a mistake in the configuration or the data.
-        DiskError: if the first files cannot be written.
-    """
-    resumed = None
-    if isinstance(config, Config):
-        if resume is not None:
-            raise UserError("resume: give a preset, a file or overrides with it, not a Config")
-    elif resume is not None:
-        resumed = open_run(resume, config, tuple(overrides))
-        config = resumed.config
-    else:
-        config = load_config(config, overrides)
-    try:
-        if _engine(config) == "process":
-            start_fork_server()  # before all else, so that workers come up meanwhile
-        saved = None if resumed is None else resumed.saved
-        return search(prepare(config, saved), listeners, resumed)
-    finally:
-        if resumed is not None:
-            resumed.lock.release()
-
-
-def _engine(config: Config) -> str:
-    """The registry name of the executor.
-
-    Raises:
-        UserError: if worker processes are asked for that could not import the HyperModel.
-    """
-    settings, name = config.run, config.hypermodel.name
-    entry = HYPERMODELS.get(name, "")
-    if settings.resolved_engine == "serial" or not entry.startswith("__main__:"):
-        return settings.resolved_engine
-    if settings.engine == settings.workers == "auto":
-        return "serial"
-    raise UserError(
-        f"run.engine: worker processes cannot import '{entry}' (hypermodel.name={name}) from the "
-        "main program; move the class into a file of its own, or set run.engine=serial"
-    )

@@ -8,7 +8,6 @@ import socket
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from src.errors import UserError
@@ -19,13 +18,13 @@ _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
 class RunLock:
-    """The lock on a run's folder, a file that tells who holds it.
+    """The lock on a run's folder: a locked file that names its owner. Reading needs no lock.
 
-    The operating system frees it when its process ends, however that ends: a file that a killed
-    search left behind locks nothing. Reading a run needs no lock.
+    The operating system frees the lock when its process ends, so that a file that a killed search
+    left behind locks nothing.
 
     Args:
-        path: the lock's file; it is there as long as the lock is held.
+        path: the file; it is there as long as the lock is held.
 
     Attributes:
         supported: whether the file system has locks; where it has none, nothing is locked.
@@ -43,12 +42,14 @@ class RunLock:
             UserError: if another process holds it.
             DiskError: if the file cannot be written.
         """
+        now = datetime.now().isoformat(sep=" ", timespec="seconds")
         with disk_errors(self.path):
             while self._descriptor is None:
                 self._descriptor = self._locked()
             try:
                 os.ftruncate(self._descriptor, 0)
-                os.write(self._descriptor, f"{_owner()}\n".encode())
+                owner = f"process {os.getpid()} on {socket.gethostname()} since {now}\n"
+                os.write(self._descriptor, owner.encode())
             except BaseException:
                 self.release()  # else this process could not try again
                 raise
@@ -66,16 +67,11 @@ class RunLock:
             self.acquire()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.release()
 
     def _locked(self) -> int | None:
-        """A locked descriptor of the file; None if that was deleted meanwhile by its last owner."""
+        """A locked descriptor of the file; None if its last owner deleted the file meanwhile."""
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -101,25 +97,15 @@ class RunLock:
 def is_held(path: Path) -> bool:
     """Whether the process that a lock's file names seems to run; takes no lock to find out.
 
-    Of a process on another machine, which cannot be asked, the file alone counts.
+    A process on another machine cannot be asked, so that the file alone counts.
     """
     try:
-        owner = _OWNER.match(path.read_text()[:200])
-    except (OSError, UnicodeDecodeError):
-        return False
-    if owner is None:
-        return False
-    if owner[2] != socket.gethostname():
-        return True
-    try:
+        owner = _OWNER.match(path.read_text(errors="replace"))
+        if owner is None or owner[2] != socket.gethostname():
+            return owner is not None
         os.kill(int(owner[1]), 0)
-    except PermissionError:  # another user's
+    except PermissionError:  # the process is another user's, or the file is
         return True
     except (OSError, OverflowError):
         return False
     return True
-
-
-def _owner() -> str:
-    now = datetime.now().isoformat(sep=" ", timespec="seconds")
-    return f"process {os.getpid()} on {socket.gethostname()} since {now}"

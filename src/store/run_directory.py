@@ -39,11 +39,7 @@ class _Below:
 
 @dataclass(frozen=True)
 class ExportDirectory:
-    """A folder with an exported model.
-
-    Attributes:
-        path: the folder.
-    """
+    """A folder with an exported model."""
 
     path: Path
     model = _Below("model.keras")
@@ -55,11 +51,7 @@ class ExportDirectory:
 
 @dataclass(frozen=True)
 class Retrained:
-    """What one call of `src.retrain` leaves: a folder for each model.
-
-    Attributes:
-        path: the folder, `<run>/retrained/<trial>`, or with a number behind it.
-    """
+    """The folder of one call of `src.retrain`: `<run>/retrained/<trial>`, perhaps numbered."""
 
     path: Path
     summary = _Below("summary.json")  # the test metrics of all models, their mean and deviation
@@ -82,11 +74,7 @@ class Retrained:
 
 @dataclass(frozen=True)
 class RunDirectory:
-    """A run's folder.
-
-    Attributes:
-        path: the folder, `<run.directory>/<run>`.
-    """
+    """A run's folder, `<run.directory>/<run>`."""
 
     path: Path
     config = _Below("config.yaml")  # everything that repeats the run
@@ -115,11 +103,11 @@ class RunDirectory:
 
         Args:
             directory: the folder of all runs; made if missing.
-            name: the run's name; `auto` for date, time and `tuner`.
+            name: of the run; `auto` for date, time and `tuner`.
             tuner: the tuner's name.
 
         Raises:
-            UserError: if `name` is taken or unfit, or the folder cannot be made.
+            UserError: if `name` is taken or not valid, or the folder cannot be made.
             DiskError: if the disk is full or broken.
         """
         automatic = name == "auto"
@@ -143,8 +131,8 @@ class RunDirectory:
 
         Args:
             directory: the folder of all runs.
-            run: a run's folder, or its name below `directory`; None for the latest: the run whose
-                search was last active.
+            run: a run's folder, or its name below `directory`; None for the run whose search was
+                active last.
 
         Raises:
             UserError: if there is no such run.
@@ -209,11 +197,7 @@ class RunDirectory:
         return list((self.tensorboard / root_id).rglob(f"*{event_suffix(trial_id)}"))
 
     def new_retrained(self, trial_id: str, staged: Path) -> Retrained:
-        """Renames a staged folder to a new one below `retrained`.
-
-        Args:
-            trial_id: the trial.
-            staged: a folder below `retrained`.
+        """Renames `staged`, a folder below `retrained`, to a new folder there.
 
         Raises:
             DiskError: if it cannot be renamed.

@@ -5,8 +5,9 @@ import os
 import shutil
 import sqlite3
 import tempfile
+from collections import defaultdict
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,16 @@ from pydantic import TypeAdapter, ValidationError
 
 from src.errors import DiskError, UserError
 from src.messages import SearchEnd
-from src.records import FitResult, Reevaluation, TrialRecord, TrialResult, TrialSpec
-from src.store.database import BUSY_SECONDS, FORMAT, TABLES, Exported, ToldTrial
+from src.records import TrialRecord, TrialSpec
+from src.store.database import BUSY_SECONDS, FORMAT, ORACLE, TABLES, Exported, ToldTrial
 from src.store.run_directory import OLD_STATE, RunDirectory
 from src.text import python_command
+
+_SPEC = TypeAdapter(TrialSpec)
+_RECORD = TypeAdapter(TrialRecord)
+_END = TypeAdapter(SearchEnd | None)
+_EXPORTED = TypeAdapter(Exported | None)
+Rows = list[tuple[Any, ...]]
 
 
 @dataclass(frozen=True)
@@ -25,6 +32,7 @@ class SavedSearch:
     """The state of a search.
 
     Attributes:
+        run: the run's folder.
         config: the configuration under dotted keys.
         config_text: the text of the run's config.yaml.
         identity: rows, space, objective: what a resumed search must have in common.
@@ -38,6 +46,7 @@ class SavedSearch:
         seconds: how long the search has taken.
     """
 
+    run: RunDirectory
     config: dict[str, Any]
     config_text: str
     identity: dict[str, Any]
@@ -53,19 +62,18 @@ class SavedSearch:
     @property
     def trials(self) -> list[dict[str, Any]]:
         """Every trial as `SearchOracle.restore` takes it, in the order of proposal."""
-        rows = []
-        for trial_id, spec in self.specs.items():
-            told = self.told[trial_id]
-            rows.append(
-                {
-                    "trial_id": trial_id,
-                    "values": spec.hyperparameters["values"],
-                    "status": told.status,
-                    "score": told.score,
-                    "best_step": told.step,
-                }
-            )
-        return rows
+        reasons = {record.spec.trial_id: record.result.reason for record in self.records}
+        return [
+            {
+                "trial_id": trial_id,
+                "values": self.specs[trial_id].hyperparameters["values"],
+                "status": told.status,
+                "score": told.score,
+                "best_step": told.step,
+                "message": reasons.get(trial_id, ""),
+            }
+            for trial_id, told in self.told.items()
+        ]
 
 
 def read_search(run: RunDirectory, *, history: bool = True) -> SavedSearch:
@@ -83,19 +91,18 @@ def read_search(run: RunDirectory, *, history: bool = True) -> SavedSearch:
     if not path.exists():
         raise UserError(_missing(run))
     try:
-        tables = _read_tables(path, history=history)
-        return _saved_search(*tables)
-    except (sqlite3.DatabaseError, KeyError, TypeError, ValueError, RecursionError) as error:
-        if isinstance(error, sqlite3.OperationalError):
-            raise DiskError(f"{path}: {error}") from error
+        return _saved_search(run, *_read_tables(path, history=history))
+    except sqlite3.OperationalError as error:
+        raise DiskError(f"{path}: {error}") from error
+    except (sqlite3.DatabaseError, LookupError, TypeError, ValueError, RecursionError) as error:
+        problem: object = error
         if isinstance(error, ValidationError):
             found = error.errors()[0]
-            error = ValueError(f"{'.'.join(map(str, found['loc']))}: {found['msg']}")
-        left = [
-            name for name in ("trials.csv", "history.csv", "best") if (path.parent / name).exists()
-        ]
+            problem = f"{'.'.join(map(str, found['loc']))}: {found['msg']}"
+        left = [file.name for file in (run.trials_table, run.history_table, run.best)]
+        left = [name for name in left if (run.path / name).exists()]
         raise UserError(
-            f"{path}: is damaged or not the state of a search ({error}). Put back a copy of the "
+            f"{path}: is damaged or not the state of a search ({problem}). Put back a copy of the "
             f"file, or start a new run{'; what is left: ' + ', '.join(left) if left else ''}"
         ) from error
 
@@ -107,101 +114,87 @@ def _missing(run: RunDirectory) -> str:
     return f"{run.path}: has no {run.database.name}, the state of its search; {again}"
 
 
-def _read_tables(path: Path, *, history: bool) -> tuple[list[tuple[Any, ...]], ...]:
-    """All rows, in one short transaction: an open one would block the search's commit."""
+def _read_tables(path: Path, *, history: bool) -> list[Rows]:
+    """All rows of the four tables, in order."""
+    try:
+        return _fetch(path, history=history)
+    except sqlite3.OperationalError:
+        if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
+            raise
+    # The journal that a kill left cannot be rolled back in a folder that is read-only.
     with tempfile.TemporaryDirectory() as folder:
-        if not os.access(path.parent, os.W_OK):  # the journal of a kill could not be rolled back
-            for name in (path.name, f"{path.name}-journal"):
-                if (path.parent / name).exists():
-                    shutil.copy(path.parent / name, folder)
-            path = Path(folder, path.name)
-        # Not mode=ro, which fails on the journal that a kill leaves.
-        uri = f"{path.absolute().as_uri()}?mode=rw"
-        with closing(sqlite3.connect(uri, BUSY_SECONDS, uri=True, isolation_level=None)) as found:
-            found.execute("PRAGMA query_only=ON")
-            found.execute("PRAGMA trusted_schema=OFF")
-            found.execute("BEGIN")
-            (problem,) = found.execute("PRAGMA quick_check(1)").fetchone()
-            if problem != "ok":
-                raise ValueError(problem)
-            # A stranger's file may have views and triggers; this one has these tables alone.
-            schema = dict(found.execute("SELECT name, sql FROM sqlite_master WHERE sql NOT NULL"))
-            if schema != TABLES or found.execute("PRAGMA user_version").fetchone() != (FORMAT,):
-                raise ValueError("its tables are not those of this version of the project")
-            epochs = "SELECT * FROM epochs ORDER BY trial_id, execution, fold, epoch"
-            return (
-                found.execute("SELECT * FROM state").fetchall(),
-                found.execute(
-                    "SELECT * FROM trials ORDER BY length(trial_id), trial_id"
-                ).fetchall(),
-                found.execute("SELECT * FROM fits ORDER BY execution, fold").fetchall(),
-                found.execute(epochs).fetchall() if history else [],
+        for file in (path, path.with_name(f"{path.name}-journal")):
+            if file.exists():
+                shutil.copy(file, folder)
+        return _fetch(Path(folder, path.name), history=history)
+
+
+def _fetch(path: Path, *, history: bool) -> list[Rows]:
+    """The same in one short transaction: an open one would block the search's commit."""
+    # Not mode=ro, which fails on the journal that a kill leaves.
+    uri = f"{path.absolute().as_uri()}?mode=rw"
+    with closing(sqlite3.connect(uri, BUSY_SECONDS, uri=True, isolation_level=None)) as found:
+        found.execute("PRAGMA query_only=ON")
+        found.execute("PRAGMA trusted_schema=OFF")
+        found.execute("BEGIN")
+        # A stranger's file may have views and triggers; a run's has these tables alone.
+        schema = dict(found.execute("SELECT name, sql FROM sqlite_master WHERE sql NOT NULL"))
+        if schema != TABLES or found.execute("PRAGMA user_version").fetchone() != (FORMAT,):
+            raise ValueError("its tables are not those of this version of the project")
+        (problem,) = found.execute("PRAGMA quick_check(1)").fetchone()
+        if problem != "ok":
+            raise ValueError(problem)
+        epochs = "SELECT * FROM epochs ORDER BY trial_id, execution, fold, epoch"
+        return [
+            found.execute(query).fetchall()
+            for query in (
+                "SELECT * FROM state",
+                "SELECT * FROM trials ORDER BY length(trial_id), trial_id",
+                "SELECT * FROM fits ORDER BY trial_id, execution, fold",
+                epochs if history else f"{epochs} LIMIT 0",
             )
-
-
-_SPEC = TypeAdapter(TrialSpec)
-_FIT = TypeAdapter(FitResult)
-_LOGS = TypeAdapter(dict[str, int | float])  # integers stay integers
-_RESULT = TypeAdapter(TrialResult)
-_REEVALUATION = TypeAdapter(Reevaluation)
-_END = TypeAdapter(SearchEnd | None)
-_EXPORTED = TypeAdapter(Exported | None)
+        ]
 
 
 def _saved_search(
-    state_rows: list[tuple[Any, ...]],
-    trial_rows: list[tuple[Any, ...]],
-    fit_rows: list[tuple[Any, ...]],
-    epoch_rows: list[tuple[Any, ...]],
+    run: RunDirectory, states: Rows, trials: Rows, fits: Rows, epochs: Rows
 ) -> SavedSearch:
-    state = {name: json.loads(value) for name, value in state_rows}
-    oracle = {
-        name.removeprefix("oracle/"): value
-        for name, value in state.items()
-        if name.startswith("oracle/")
-    }
-    fits: dict[str, list[FitResult]] = {}
-    for trial_id, _, _, text in fit_rows:
-        fits.setdefault(trial_id, []).append(_FIT.validate_python(json.loads(text)))
-    epochs: dict[str, list[dict[str, float]]] = {}
-    for trial_id, execution, fold, epoch, text in epoch_rows:
-        keys = {"execution": execution, "fold": fold, "epoch": epoch}
-        logs = _LOGS.validate_python(json.loads(text))
-        epochs.setdefault(trial_id, []).append({**logs, **keys})
+    state = {name: json.loads(value) for name, value in states}
     specs: dict[str, TrialSpec] = {}
     told: dict[str, ToldTrial] = {}
-    ended: list[tuple[int, TrialRecord]] = []
-    for trial_id, text, status, score, step, number, result, reevaluation in trial_rows:
-        spec = json.loads(text)
-        spec["hyperparameters"]["space"] = oracle["hyperparameters"]["space"]
+    for trial_id, text, status, score, step, *_ in trials:
+        spec = json.loads(text) | {"trial_id": trial_id}
+        spec["hyperparameters"]["space"] = state["space"]
         specs[trial_id] = _SPEC.validate_python(spec)
         told[trial_id] = ToldTrial(status, score, step)
-        if result is None:
-            continue
-        own, rows = fits.get(trial_id, []), epochs.get(trial_id, [])
-        first = specs[trial_id].executions  # of a re-evaluation
-        record = TrialRecord(
-            specs[trial_id],
-            replace(
-                _RESULT.validate_python(json.loads(result) | {"fits": (), "history": ()}),
-                fits=tuple(fit for fit in own if fit.execution < first),
-                history=tuple(row for row in rows if row["execution"] < first),
-            ),
-        )
-        if reevaluation is not None:
-            again = replace(
-                _REEVALUATION.validate_python(json.loads(reevaluation)),
-                fits=tuple(fit for fit in own if fit.execution >= first),
-                history=tuple(row for row in rows if row["execution"] >= first),
-            )
-            record = replace(record, reevaluation=again)
-        ended.append((number, record))
+
+    # By trial, and whether they are of the search, not of a re-evaluation.
+    own_fits: dict[tuple[str, bool], list[Any]] = defaultdict(list)
+    own_epochs: dict[tuple[str, bool], list[Any]] = defaultdict(list)
+    for trial_id, execution, _, text in fits:
+        key = trial_id, execution < specs[trial_id].executions
+        own_fits[key].append(json.loads(text))
+    for trial_id, execution, fold, epoch, logs in epochs:
+        key = trial_id, execution < specs[trial_id].executions
+        row = {"execution": execution, "fold": fold, "epoch": epoch}
+        own_epochs[key].append(row | json.loads(logs))
+
+    def result_of(trial_id: str, text: str, *, own: bool) -> dict[str, Any]:
+        rows = {"fits": own_fits[trial_id, own], "history": tuple(own_epochs[trial_id, own])}
+        result: dict[str, Any] = json.loads(text)
+        return result | rows
+
+    ended: list[tuple[int, TrialRecord]] = []
+    for trial_id, *_, number, text, again in trials:
+        if text is not None:
+            record = {"spec": specs[trial_id], "result": result_of(trial_id, text, own=True)}
+            if again is not None:
+                record["reevaluation"] = result_of(trial_id, again, own=False)
+            ended.append((number, _RECORD.validate_python(record)))
     return SavedSearch(
-        config=state["config"],
-        config_text=state["config_text"],
-        identity=state["identity"],
-        versions=state["versions"],
-        oracle=oracle,
+        run=run,
+        **{name: state[name] for name in ("config", "config_text", "identity", "versions")},
+        oracle={n.removeprefix(ORACLE): state[n] for n in state if n.startswith(ORACLE)},
         specs=specs,
         told=told,
         records=[record for _, record in sorted(ended, key=lambda pair: pair[0])],

@@ -1,18 +1,18 @@
 """Saves and restores a training at the end of an epoch, so that a promotion continues it.
 
 Keras Tuner loads a parent's best weights and forgets the rest: the optimizer's moments and counts,
-dropout's random generators, plateau cuts and early-stopping counters start anew. Here the last
-epoch's state comes back whole. The file is one npz of arrays and a JSON text; nothing is pickled.
+random generators, plateau cuts and early-stopping counters start anew. Here the last epoch's state
+comes back whole. The file is one npz of arrays and a JSON text; nothing is pickled.
 """
 
 import io
 import json
-import zipfile
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import keras
 import numpy as np
@@ -21,20 +21,12 @@ from callbacks import BestEpoch
 from src.errors import DiskError
 from src.files import write_atomically
 
-_UNREADABLE = (
-    OSError,
-    EOFError,
-    LookupError,
-    TypeError,
-    ValueError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
+_UNREADABLE = (OSError, EOFError, LookupError, TypeError, ValueError, BadZipFile, zlib.error)
 
 
 @dataclass(frozen=True)
 class SavedTraining:
-    """A training state in memory, read whole: what is damaged shows before anything is changed.
+    """A training state in memory, read whole: damage shows before a model is changed.
 
     Attributes:
         state: epochs, whether a callback had ended the training, the callbacks' states.
@@ -64,7 +56,7 @@ def save(
         best: the best epoch so far, with its weights.
         epochs: epochs trained.
         stopped: whether a callback ended the training.
-        trial: what else is to be known of the trial, plain JSON data.
+        trial: what else the reader needs of the trial, plain JSON data.
     """
     states = {name: c.get_state() for name, c in callbacks.items() if hasattr(c, "get_state")}
     state = {"epochs": epochs, "stopped": stopped, "best": best.get_state()}
@@ -75,8 +67,7 @@ def save(
     for index, variable in enumerate(_variables(model)):
         value = trained.get(id(variable), variable.value)
         arrays[f"variable{index}"] = keras.ops.convert_to_numpy(value)
-    for index, weight in enumerate(best.weights):
-        arrays[f"best{index}"] = weight
+    arrays |= {f"best{index}": weight for index, weight in enumerate(best.weights)}
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)  # type: ignore[arg-type]  # allow_pickle is not among the names
     write_atomically(path, buffer.getvalue())
@@ -118,11 +109,11 @@ def restore(
 def put(
     saved: SavedTraining, model: keras.Model, callbacks: Mapping[str, Any], best: BestEpoch
 ) -> tuple[int, bool]:
-    """As `restore`, with what has been read.
+    """Like `restore`, with a state that was read.
 
     Raises:
-        LookupError, TypeError, ValueError: if it is not that of such a model; where an array is
-            missing or has another shape, before anything is changed.
+        LookupError, TypeError, ValueError: if the state is not that of such a model; where an array
+            is missing or has another shape, before anything is changed.
     """
     state, variables = saved.state, _variables(model)
     values = [saved.arrays[f"variable{index}"] for index in range(len(variables))]
