@@ -215,7 +215,7 @@ class HyperModelSettings(Section):
     name: str = "mlp"
 
 
-class ConfirmSettings(Section):
+class ReevaluateSettings(Section):
     """How many of the best trials are trained again after the search, and how often each."""
 
     trials: Count | None = None
@@ -227,12 +227,12 @@ class ConfirmSettings(Section):
         return (self.trials or 0) * self.executions
 
     @model_validator(mode="after")
-    def _executions_are_of_trials(self) -> "ConfirmSettings":
+    def _executions_are_of_trials(self) -> "ReevaluateSettings":
         default = type(self).model_fields["executions"].default
         if self.trials is None and self.executions != default:
             raise BrokenRuleError(
-                f"tuner.confirm.executions: {self.executions} has no effect while "
-                "tuner.confirm.trials is null; set tuner.confirm.trials=3 too"
+                f"tuner.reevaluate.executions: {self.executions} has no effect while "
+                "tuner.reevaluate.trials is null; set tuner.reevaluate.trials=3 too"
             )
         return self
 
@@ -242,20 +242,20 @@ class TunerSettings(Section):
 
     name: str = "random"
     max_trials: Count | Literal["auto"] = "auto"
-    initial: Initial = ()
-    knowledge: Text | None = None
+    points_to_evaluate: Initial = ()
+    warm_start: Text | None = None
     executions_per_trial: Count = 1
     folds: Count = 1
     factor: Annotated[int, Field(ge=2)] = 3
     hyperband_iterations: Count = 1
     grid_points: Annotated[int, Field(ge=2)] = 5
     export: Literal["refit", "average"] = "refit"
-    confirm: ConfirmSettings = ConfirmSettings()
+    reevaluate: ReevaluateSettings = ReevaluateSettings()
 
     @property
     def configurations(self) -> tuple[dict[str, Scalar], ...]:
-        """Those of `initial`; once loaded, the ones of a file too."""
-        return () if isinstance(self.initial, str) else self.initial
+        """Those of `points_to_evaluate`; once loaded, the ones of a file too."""
+        return () if isinstance(self.points_to_evaluate, str) else self.points_to_evaluate
 
     @property
     def trial_cap(self) -> int | None:
@@ -326,7 +326,7 @@ class ObjectiveSettings(Section):
     name: Text = "auto"
     direction: Literal["auto", "min", "max"] = "auto"
     threshold: Literal["default", "tuned"] = "default"
-    also: Annotated[tuple[Text, ...], Field(strict=False)] = ()  # YAML has lists, not tuples
+    secondary: Annotated[tuple[Text, ...], Field(strict=False)] = ()  # YAML has lists, not tuples
 
     @property
     def resolved_direction(self) -> Literal["min", "max"] | None:

@@ -86,13 +86,13 @@ class SearchTuner(kt.Tuner):
             oracle.objective,
             oracle.total(config.tuner.trial_cap),
             also=also,
-            confirms=config.tuner.confirm.trials is not None,
+            confirms=config.tuner.reevaluate.trials is not None,
         )
         self.limits = SearchLimits(config.limits, self.progress, shares=oracle.continues_trials)
         self.disk_failed = False
         self._curves = Curves(config, oracle.objective)
         columns = [*recorded_controls(oracle.get_space()), *log_names(hypermodel.metric_names)]
-        kept = max(config.run.keep_top, config.tuner.confirm.trials or 0)
+        kept = max(config.run.keep_top, config.tuner.reevaluate.trials or 0)
         self._files = RunFiles(run, head, columns, kept, config.tuner.executions_per_trial)
         self._end: SearchEnd | None = None
         self._specs: dict[str, TrialSpec] = {}
@@ -373,7 +373,7 @@ class SearchTuner(kt.Tuner):
             self._specs[trial_id] = spec
             known = restore_confirmation(state, epochs)
             if known is not None:  # fewer may be enough now
-                wanted = min(known.executions, self.config.tuner.confirm.executions)
+                wanted = min(known.executions, self.config.tuner.reevaluate.executions)
                 known = dataclasses.replace(known, executions=wanted)
             self._add(TrialRecord(spec, result, known))
         lost = [state["trial_id"] for state in saved.records if lacks_epochs(state, epochs)]
@@ -394,7 +394,7 @@ class SearchTuner(kt.Tuner):
 
         What is on the disk is always a state to go on from: epochs come before the snapshot.
         """
-        settings = self.config.tuner.confirm
+        settings = self.config.tuner.reevaluate
         specs = trainings(self.progress, settings)
         if not specs:
             return

@@ -114,7 +114,7 @@ class PreparedSearch:
             baselines=config.run.baselines,
             save_interval=config.training.save_interval,
             full_board=config.run.tensorboard == "full",
-            time_predictions="prediction_seconds" in config.objective.also,
+            time_predictions="prediction_seconds" in config.objective.secondary,
             threads=config.run.threads,
         )
 
@@ -209,8 +209,9 @@ def prepare(config: Config, saved: SavedSearch | None = None) -> PreparedSearch:
     initial = check_initial(config.tuner.configurations, space, own, owner)
     if initial.values and not oracle.takes_initial:
         raise UserError(
-            f"tuner.initial: tuner.name={config.tuner.name} has an order of its own, in which "
-            "nothing comes first; choose another tuner, or give its points with space.<name>"
+            f"tuner.points_to_evaluate: tuner.name={config.tuner.name} has an order of its "
+            "own, in which nothing comes first; choose another tuner, or give its points with "
+            "space.<name>"
         )
     oracle.initial = initial.values
     # Those of the loss depend on the task, and nobody misses the other task's.
@@ -227,7 +228,7 @@ def prepare(config: Config, saved: SavedSearch | None = None) -> PreparedSearch:
         *(config, data, hypermodel, space, passed_over, notices, objective, oracle, widest),
         also=also,
     )
-    if config.tuner.knowledge is None:
+    if config.tuner.warm_start is None:
         return prepared
     return _with_knowledge(prepared, declared, saved)
 
@@ -239,9 +240,10 @@ def _with_knowledge(
     config, oracle = prepared.config, prepared.oracle
     if not oracle.uses_knowledge:
         raise UserError(
-            f"tuner.knowledge: {config.tuner.knowledge}: tuner.name={config.tuner.name} cannot "
+            f"tuner.warm_start: {config.tuner.warm_start}: tuner.name={config.tuner.name} cannot "
             "learn from the trials of another run; choose one that does, such as gp, or let that "
-            "run's best configuration run first: tuner.initial=RUN/best/hyperparameters.yaml"
+            "run's best configuration run first: "
+            "tuner.points_to_evaluate=RUN/best/hyperparameters.yaml"
         )
     if saved is not None and "knowledge" in saved.oracle:
         knowledge = Knowledge.from_state(saved.oracle["knowledge"])
@@ -278,7 +280,7 @@ def _plan(config: Config, objective: kt.Objective) -> TrainingPlan:
         baseline=config.training.early_stopping_baseline,
         batch_memory=config.training.batch_memory,
         batch_share=config.training.batch_share,
-        also=tuple(name for name in config.objective.also if name not in COSTS),
+        also=tuple(name for name in config.objective.secondary if name not in COSTS),
     )
 
 

@@ -7,7 +7,7 @@ mean of trainings by which a trial was not chosen has no such bias.
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
-from src.config.schema import ConfirmSettings
+from src.config.schema import ReevaluateSettings
 from src.execution.serial import Executor, run_all
 from src.records import Confirmation, TrialRecord, TrialResult, TrialSpec
 from src.search.events import SearchProgress
@@ -15,7 +15,7 @@ from src.search.repair import is_as_written, whole_training
 from src.store.run_directory import RunDirectory
 
 
-def trainings(progress: SearchProgress, settings: ConfirmSettings) -> list[TrialSpec]:
+def trainings(progress: SearchProgress, settings: ReevaluateSettings) -> list[TrialSpec]:
     """What is to be trained yet: one spec for each execution, the best trial's first.
 
     Of a trial and those that continue it, only the best one counts, and of equally good ones that

@@ -20,7 +20,7 @@ from src.store.run_directory import RunDirectory, event_suffix
 from src.store.snapshot import SavedSearch, read_snapshot, settle, versions
 
 CHANGEABLE = (
-    *("tuner.max_trials", "tuner.hyperband_iterations", "tuner.confirm.", "limits.", "run."),
+    *("tuner.max_trials", "tuner.hyperband_iterations", "tuner.reevaluate.", "limits.", "run."),
     *("data.path", "data.test_path", "data.columns."),  # the rows themselves are compared
     "training.save_every",
 )

@@ -256,12 +256,14 @@ def test_a_column_of_no_known_kind_is_named() -> None:
 
 
 def test_initial_configurations_are_a_list_a_mapping_or_a_file(tmp_path: Path) -> None:
-    config = load_config(None, ["tuner.initial=[{units: 64, batch_size: full}, {}]"])
+    config = load_config(None, ["tuner.points_to_evaluate=[{units: 64, batch_size: full}, {}]"])
     assert config.tuner.configurations == ({"units": 64, "batch_size": 0}, {})
-    assert load_config(None, ["tuner.initial.units=64"]).tuner.configurations == ({"units": 64},)
+    assert load_config(None, ["tuner.points_to_evaluate.units=64"]).tuner.configurations == (
+        {"units": 64},
+    )
     path = tmp_path / "hyperparameters.yaml"
     path.write_text("layers: 2\nlearning_rate: 1.0e-05\nema: false\nbatch_size: full\n")
-    config = load_config(None, [f"tuner.initial={path}"])
+    config = load_config(None, [f"tuner.points_to_evaluate={path}"])
     expected = {"layers": 2, "learning_rate": 1e-5, "ema": False, "batch_size": 0}
     assert config.tuner.configurations == (expected,)
     text = dump_config(config, {})
@@ -281,6 +283,6 @@ def test_a_file_of_configurations_that_cannot_be_used_is_told(tmp_path: Path) ->
         (tmp_path / "run", f"did you mean {best}/hyperparameters.yaml?"),
         (best / "hyperparameters.yaml", "entry 1: units: [1, 2]: one value is needed"),
     ):
-        with pytest.raises(UserError, match=r"tuner\.initial") as raised:
-            load_config(None, [f"tuner.initial={given}"])
+        with pytest.raises(UserError, match=r"tuner\.points_to_evaluate") as raised:
+            load_config(None, [f"tuner.points_to_evaluate={given}"])
         assert told in str(raised.value)

@@ -261,7 +261,7 @@ def test_folds_have_runs_of_their_own_but_one_row(tmp_path: Path) -> None:
 
 
 def test_what_confirms_the_best_trials_has_a_column(tmp_path: Path) -> None:
-    again = ["tuner.max_trials=2", "tuner.confirm.trials=1", "tuner.confirm.executions=1"]
+    again = ["tuner.max_trials=2", "tuner.reevaluate.trials=1", "tuner.reevaluate.executions=1"]
     config = load_config("quick", [*TINY, *again, f"run.directory={tmp_path}"])
     outcome = run(config, listeners=report_listeners())
     assert outcome.winner is not None
