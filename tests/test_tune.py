@@ -121,7 +121,6 @@ BAD = [
     (["space.optimizer=adam", "space.momentum=0.6"], ["space.momentum", "no effect", "nesterov"]),
     (["space.schedule=constant", "space.schedule_rate=2"], ["space.schedule_rate", "exponential"]),
     (["tuner.factor=4"], ["tuner.factor", "4", "hyperband"]),
-    (["data.synthetic.rows=500"], ["data.synthetic", "digits"]),
 ]
 
 

@@ -103,14 +103,6 @@ COLUMN_KINDS = ("numeric", "boolean", "categorical", "date", "drop")
 """What `data.columns` may say of a column."""
 
 
-class SyntheticSettings(Section):
-    """Shape of `data.source: synthetic` (scikit-learn's `make_classification`)."""
-
-    rows: Annotated[int, Field(ge=20)] = 1000
-    features: Annotated[int, Field(ge=2)] = 10
-    classes: Annotated[int, Field(ge=2)] = 2
-
-
 def _columns(given: object) -> object:
     """Names of columns may have dots, which overrides take for further keys."""
     if not isinstance(given, dict):
@@ -197,7 +189,6 @@ class DataSettings(Section):
     validation_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
     test_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.2
     class_weight: Literal["none", "balanced"] = "none"
-    synthetic: SyntheticSettings = SyntheticSettings()
 
     @model_validator(mode="after")
     def _rows_are_left_to_train_on(self) -> "DataSettings":
@@ -365,9 +356,6 @@ class TrainingSettings(Section):
     epochs: Count = 50
     schedule_unit: Literal["epoch", "step"] = "epoch"
     batches: Literal["memory", "stream"] = "memory"
-    batch_memory: Annotated[float, Field(gt=0)] = 256.0
-    batch_share: Annotated[float, Field(gt=0, le=1)] = 0.1
-    early_stopping_baseline: float | None = None
     save_every: Interval = None
 
     @property
@@ -389,7 +377,6 @@ class LimitSettings(Section):
     retries: Annotated[int, Field(ge=0)] = 0
     trial_seconds: Annotated[float, Field(gt=0)] | None = None
     parameters: Count | None = None
-    divergence: Annotated[float, Field(gt=1)] | None = 1000.0
 
 
 class RunSettings(Section):
@@ -401,7 +388,6 @@ class RunSettings(Section):
     workers: Count | Literal["auto"] = "auto"
     threads: Count = 1
     keep_top: Count = 10
-    baselines: bool = True
     tensorboard: Literal["scalars", "full"] = "scalars"
 
     @property

@@ -26,7 +26,7 @@ class EpochRecorder(keras.callbacks.Callback):
     Attributes:
         rows: execution, fold, epoch (from 1) and every log, the batch size and the rate included.
         divergence: of the fit: ends it when a loss or the objective is no longer finite, or the
-            loss has grown to `limits.divergence` times its first value.
+            loss has grown far beyond its first value.
         budget: of the trial: ends it after `limits.trial_seconds`; None where there is no limit.
         parameters: of the model; for whoever reports them.
         batch_size: rows of a step, in the last epoch.
@@ -46,7 +46,7 @@ class EpochRecorder(keras.callbacks.Callback):
         self.started = started
         self.cutter = cutter
         self.rows: list[dict[str, float]] = list(rows)
-        self.divergence = StopOnDivergence(limits.divergence, ("loss", "val_loss", monitor))
+        self.divergence = StopOnDivergence(watched=("loss", "val_loss", monitor))
         self.budget = (
             None if limits.trial_seconds is None else TimeBudget(limits.trial_seconds, started)
         )
@@ -74,9 +74,7 @@ class EpochRecorder(keras.callbacks.Callback):
     def check(self) -> None:
         """Raises `TrialFailedError` if the last fit should fail."""
         if self.divergence.reason:
-            grown = self.divergence.has_grown
-            setting = f" (limits.divergence={self.limits.divergence:g})" if grown else ""
-            raise TrialFailedError(self.divergence.reason + setting)
+            raise TrialFailedError(self.divergence.reason)
         if self.budget is not None and self.budget.stopped_epoch is not None:
             epoch = self.budget.stopped_epoch + 1
             raise TrialFailedError(f"{too_slow(self.limits)}, in epoch {epoch}")

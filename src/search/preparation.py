@@ -111,7 +111,6 @@ class PreparedSearch:
             class_weight=_class_weight(config),
             tune_threshold=config.objective.threshold == "tuned",
             average=config.tuner.export == "average",
-            baselines=config.run.baselines,
             save_interval=config.training.save_interval,
             full_board=config.run.tensorboard == "full",
             time_predictions="prediction_seconds" in config.objective.secondary,
@@ -277,9 +276,6 @@ def _plan(config: Config, objective: kt.Objective) -> TrainingPlan:
         monitor=objective.name,
         direction=objective.direction,
         schedule_unit=config.training.schedule_unit,
-        baseline=config.training.early_stopping_baseline,
-        batch_memory=config.training.batch_memory,
-        batch_share=config.training.batch_share,
         also=tuple(name for name in config.objective.secondary if name not in COSTS),
     )
 

@@ -28,13 +28,13 @@ def test_preset_over_default_and_overrides_over_both() -> None:
 
 
 def test_file_over_default(tmp_path: Path) -> None:
-    path = written(tmp_path, "tuner: {name: grid}\ndata:\n  synthetic: {rows: 50}\n")
+    path = written(tmp_path, "tuner: {name: grid}\ndata:\n  test_fraction: 0.5\n")
     for source in (path, str(path)):
         config = load_config(source)
         assert config.tuner.name == "grid"
         assert config.tuner.factor == 3
-        assert config.data.synthetic.rows == 50
-        assert config.data.synthetic.features == 10
+        assert config.data.test_fraction == 0.5
+        assert config.data.validation_fraction == 0.2
         assert config.space["layers"] == {"min": 1, "max": 3}
 
 
