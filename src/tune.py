@@ -51,7 +51,8 @@ def _tune(options: argparse.Namespace, words: Sequence[str]) -> int:
     from src.config import load_config
 
     workers = [] if options.workers is None else [f"run.workers={options.workers}"]
-    earlier = [] if options.knowledge is None else [f"tuner.knowledge={_quoted(options.knowledge)}"]
+    run = options.warm_start
+    earlier = [] if run is None else [f"tuner.warm_start={_quoted(run)}"]
     overrides = [*options.overrides, *workers, *earlier]
     if options.resume is None:
         return _search(options, words, load_config(options.config, overrides), None)
@@ -140,12 +141,12 @@ def _parser() -> argparse.ArgumentParser:
 presets (--config):
 {presets}
 
-data.source:      {", ".join(SOURCES)}
-hypermodel.name:  {", ".join(HYPERMODELS)}
-tuner.name:       {", ".join(TUNERS)}
-pruner.name:      {", ".join(PRUNERS)}
-objective.name:   {", ".join(KNOWN_DIRECTIONS)}
-objective.also:   {", ".join(COSTS)} or any of these metrics
+data.source:          {", ".join(SOURCES)}
+hypermodel.name:      {", ".join(HYPERMODELS)}
+tuner.name:           {", ".join(TUNERS)}
+pruner.name:          {", ".join(PRUNERS)}
+objective.name:       {", ".join(KNOWN_DIRECTIONS)}
+objective.secondary:  {", ".join(COSTS)} or any of these metrics
 
 overrides are dotted paths into the configuration with YAML values; the last one wins:
   tuner.name=hyperband          training.epochs=27
@@ -153,7 +154,7 @@ overrides are dotted paths into the configuration with YAML values; the last one
   space.activation=[relu,tanh]  gives its choices
   space.units.max=512           narrows or widens its range
   space.taper=open              searches its whole range again
-  tuner.initial=FILE.yaml       runs the configurations in it first
+  tuner.points_to_evaluate=FILE.yaml  runs the configurations in it first
 every key, with its default and range: src/config/presets/default.yaml
 
 exit status: 0 done; 1 no trial completed, too many failed in a row, the disk failed, or the best
@@ -176,10 +177,10 @@ stopped by Ctrl-C, SIGTERM or SIGHUP
     )
     parser.add_argument(
         "--from",
-        dest="knowledge",
+        dest="warm_start",
         metavar="RUN",
         help="start with what an earlier run found: gp, tpe and bohb learn from its completed "
-        "trials, and its best configuration runs first; for tuner.knowledge=RUN",
+        "trials, and its best configuration runs first; for tuner.warm_start=RUN",
     )
     parser.add_argument(
         "--workers", metavar="N", help="trials at once, for run.workers=N; default: one a processor"

@@ -28,7 +28,9 @@ def dump_config(
     command = "".join(character if character.isprintable() else "?" for character in command)
     values = config.model_dump()
     values["space"] = _whole_space(config)
-    values["tuner"]["initial"] = [batch_numbers_to_words(c) for c in config.tuner.configurations]
+    values["tuner"]["points_to_evaluate"] = [
+        batch_numbers_to_words(c) for c in config.tuner.configurations
+    ]
     inherited = [name for name in values["space"] if name not in _user_names(config)]
     values["recorded"] = {**recorded, "inherited_space": inherited}
     return f"# {command}\n# Everything that repeats this run; what is recorded sets nothing.\n" + (

@@ -1,4 +1,4 @@
-"""Reads the file of configurations that `tuner.initial` may name."""
+"""Reads the file of configurations that `tuner.points_to_evaluate` may name."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ def with_initial(config: Config) -> Config:
     Raises:
         UserError: if it cannot be read, or holds no configurations.
     """
-    initial = config.tuner.initial
+    initial = config.tuner.points_to_evaluate
     if not isinstance(initial, str):
         return config
     try:
@@ -28,10 +28,12 @@ def with_initial(config: Config) -> Config:
         read = configurations(values)
     except (YamlError, ValueError) as error:
         raise UserError(
-            f"tuner.initial: {initial}: {error}; it holds one mapping from hyperparameters to "
-            "values, or a list of them"
+            f"tuner.points_to_evaluate: {initial}: {error}; it holds one mapping from "
+            "hyperparameters to values, or a list of them"
         ) from error
-    return config.model_copy(update={"tuner": config.tuner.model_copy(update={"initial": read})})
+    return config.model_copy(
+        update={"tuner": config.tuner.model_copy(update={"points_to_evaluate": read})}
+    )
 
 
 def _text(path: Path) -> str:
@@ -41,16 +43,17 @@ def _text(path: Path) -> str:
     except IsADirectoryError as error:
         inner = path / WINNER
         hint = f"; did you mean {inner}?" if inner.is_file() else "; give a YAML file"
-        raise UserError(f"tuner.initial: {path} is a folder{hint}") from error
+        raise UserError(f"tuner.points_to_evaluate: {path} is a folder{hint}") from error
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise UserError(
-            f"tuner.initial: {shown(str(path))}: cannot be read: {reason}; give a list of mappings "
-            "such as [{units: 128}], or a YAML file such as RUN/best/hyperparameters.yaml"
+            f"tuner.points_to_evaluate: {shown(str(path))}: cannot be read: {reason}; give a list "
+            "of mappings such as [{units: 128}], or a YAML file such as "
+            "RUN/best/hyperparameters.yaml"
         ) from error
     if len(content) > LARGEST:
-        raise UserError(f"tuner.initial: {path}: is larger than {LARGEST} bytes")
+        raise UserError(f"tuner.points_to_evaluate: {path}: is larger than {LARGEST} bytes")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise UserError(f"tuner.initial: {path}: is not UTF-8 text") from error
+        raise UserError(f"tuner.points_to_evaluate: {path}: is not UTF-8 text") from error

@@ -78,7 +78,7 @@ def _message(details: ErrorDetails, layers: Layers) -> tuple[KeyPath, str]:
     value = layers.value(path)
     if path[0] == "space" and len(path) > 1:
         valid = str(cause)
-    elif path == ("tuner", "initial") and cause is not None:
+    elif path == ("tuner", "points_to_evaluate") and cause is not None:
         valid = f"{cause}; {_valid(key_field)}"
     else:
         valid = _valid(key_field) + _hint(path, value, key_field)

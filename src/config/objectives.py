@@ -17,7 +17,7 @@ KNOWN_DIRECTIONS: dict[str, Literal["min", "max"]] = {
 """Metrics whose better direction is common knowledge; any other needs `objective.direction`."""
 
 COSTS = ("parameters", "prediction_seconds")
-"""What `objective.also` may name beside metrics; less is better."""
+"""What `objective.secondary` may name beside metrics; less is better."""
 
 
 def judged_metric(objective: str) -> str:

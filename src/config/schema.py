@@ -103,14 +103,6 @@ COLUMN_KINDS = ("numeric", "boolean", "categorical", "date", "drop")
 """What `data.columns` may say of a column."""
 
 
-class SyntheticSettings(Section):
-    """Shape of `data.source: synthetic` (scikit-learn's `make_classification`)."""
-
-    rows: Annotated[int, Field(ge=20)] = 1000
-    features: Annotated[int, Field(ge=2)] = 10
-    classes: Annotated[int, Field(ge=2)] = 2
-
-
 def _columns(given: object) -> object:
     """Names of columns may have dots, which overrides take for further keys."""
     if not isinstance(given, dict):
@@ -197,7 +189,6 @@ class DataSettings(Section):
     validation_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
     test_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.2
     class_weight: Literal["none", "balanced"] = "none"
-    synthetic: SyntheticSettings = SyntheticSettings()
 
     @model_validator(mode="after")
     def _rows_are_left_to_train_on(self) -> "DataSettings":
@@ -215,7 +206,7 @@ class HyperModelSettings(Section):
     name: str = "mlp"
 
 
-class ConfirmSettings(Section):
+class ReevaluateSettings(Section):
     """How many of the best trials are trained again after the search, and how often each."""
 
     trials: Count | None = None
@@ -227,12 +218,12 @@ class ConfirmSettings(Section):
         return (self.trials or 0) * self.executions
 
     @model_validator(mode="after")
-    def _executions_are_of_trials(self) -> "ConfirmSettings":
+    def _executions_are_of_trials(self) -> "ReevaluateSettings":
         default = type(self).model_fields["executions"].default
         if self.trials is None and self.executions != default:
             raise BrokenRuleError(
-                f"tuner.confirm.executions: {self.executions} has no effect while "
-                "tuner.confirm.trials is null; set tuner.confirm.trials=3 too"
+                f"tuner.reevaluate.executions: {self.executions} has no effect while "
+                "tuner.reevaluate.trials is null; set tuner.reevaluate.trials=3 too"
             )
         return self
 
@@ -242,20 +233,20 @@ class TunerSettings(Section):
 
     name: str = "random"
     max_trials: Count | Literal["auto"] = "auto"
-    initial: Initial = ()
-    knowledge: Text | None = None
+    points_to_evaluate: Initial = ()
+    warm_start: Text | None = None
     executions_per_trial: Count = 1
     folds: Count = 1
     factor: Annotated[int, Field(ge=2)] = 3
     hyperband_iterations: Count = 1
     grid_points: Annotated[int, Field(ge=2)] = 5
     export: Literal["refit", "average"] = "refit"
-    confirm: ConfirmSettings = ConfirmSettings()
+    reevaluate: ReevaluateSettings = ReevaluateSettings()
 
     @property
     def configurations(self) -> tuple[dict[str, Scalar], ...]:
-        """Those of `initial`; once loaded, the ones of a file too."""
-        return () if isinstance(self.initial, str) else self.initial
+        """Those of `points_to_evaluate`; once loaded, the ones of a file too."""
+        return () if isinstance(self.points_to_evaluate, str) else self.points_to_evaluate
 
     @property
     def trial_cap(self) -> int | None:
@@ -326,7 +317,7 @@ class ObjectiveSettings(Section):
     name: Text = "auto"
     direction: Literal["auto", "min", "max"] = "auto"
     threshold: Literal["default", "tuned"] = "default"
-    also: Annotated[tuple[Text, ...], Field(strict=False)] = ()  # YAML has lists, not tuples
+    secondary: Annotated[tuple[Text, ...], Field(strict=False)] = ()  # YAML has lists, not tuples
 
     @property
     def resolved_direction(self) -> Literal["min", "max"] | None:
@@ -365,9 +356,6 @@ class TrainingSettings(Section):
     epochs: Count = 50
     schedule_unit: Literal["epoch", "step"] = "epoch"
     batches: Literal["memory", "stream"] = "memory"
-    batch_memory: Annotated[float, Field(gt=0)] = 256.0
-    batch_share: Annotated[float, Field(gt=0, le=1)] = 0.1
-    early_stopping_baseline: float | None = None
     save_every: Interval = None
 
     @property
@@ -389,7 +377,6 @@ class LimitSettings(Section):
     retries: Annotated[int, Field(ge=0)] = 0
     trial_seconds: Annotated[float, Field(gt=0)] | None = None
     parameters: Count | None = None
-    divergence: Annotated[float, Field(gt=1)] | None = 1000.0
 
 
 class RunSettings(Section):
@@ -401,7 +388,6 @@ class RunSettings(Section):
     workers: Count | Literal["auto"] = "auto"
     threads: Count = 1
     keep_top: Count = 10
-    baselines: bool = True
     tensorboard: Literal["scalars", "full"] = "scalars"
 
     @property

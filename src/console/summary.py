@@ -110,11 +110,11 @@ def show_plan(
     if (pruner := config.pruner).name != "none":
         first = f"from epoch {pruner.first_epoch} on, against at least {pruner.startup_trials}"
         show_line(console, "pruner", f"{pruner.name}: {first} trials that ended before")
-    if settings.confirm.trials is not None:
-        best, again = settings.confirm.trials, settings.confirm.executions
+    if settings.reevaluate.trials is not None:
+        best, again = settings.reevaluate.trials, settings.reevaluate.executions
         which = "the best trial" if best == 1 else f"each of the best {best} trials"
         times = "once" if again == 1 else f"{again} times"
-        more = settings.confirm.trainings * settings.folds * config.training.epochs
+        more = settings.reevaluate.trainings * settings.folds * config.training.epochs
         text = f"{which} trained {times} more, from new seeds; at most {more:,} epochs"
         show_line(console, "at the end", text)
     if prepared.workers > 1:
@@ -307,7 +307,7 @@ def _next_commands(
         retrain = f"{retrain_command(run.path)} --seeds 5 --ensemble"
         commands.append(("train the best trial anew, on validation rows too", retrain))
         commands.append(("predict the rows of a file", predict_command(run.path)))
-    if outcome.resumed_trials is None and settings.knowledge is None:
+    if outcome.resumed_trials is None and settings.warm_start is None:
         own = ("tuner.factor=", "tuner.hyperband_iterations=", "tuner.grid_points=")
         kept = [w for w in arguments if not w.startswith(("tuner.name=", "run.name=", *own))]
         tuner = "random" if settings.name == "gp" else "gp"

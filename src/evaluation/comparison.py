@@ -58,7 +58,9 @@ def lead_of_the_first(progress: SearchProgress) -> Lead | None:
     shared = 1 / (folds - 1) if folds > 1 else 0.0  # validation rows for each training row
     error = (variance * (1 / count + shared)) ** 0.5
     margin = float(stats.t.ppf((1 + CONFIDENCE) / 2, count - 1)) * error
-    more = "tuner.confirm.executions" if confirmed else "tuner.folds or tuner.executions_per_trial"
+    more = "tuner.folds or tuner.executions_per_trial"
+    if confirmed:
+        more = "tuner.reevaluate.executions"
     verdict = (
         "more than chance would make of equal ones"
         if mean > margin

@@ -174,9 +174,7 @@ def _export(
         test_metrics = metrics.evaluate(data.task, data.y[data.test], prediction, value)
         test_intervals = intervals(data.task, data.y[data.test], prediction, value)
         tables.append(_prediction_table(context, "test", data.test, prediction, value))
-    baselines: tuple[Baseline, ...] = ()
-    if context.baselines:
-        baselines = score_baselines(data, spec.folds, context.class_weight, stopping)
+    baselines = score_baselines(data, spec.folds, context.class_weight, stopping)
 
     scores: dict[str, Any] = {"validation": validation_metrics, "test": test_metrics}
     scores |= {"refit_epochs": epochs, "averaged_models": averaged}

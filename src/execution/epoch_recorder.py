@@ -26,8 +26,8 @@ class EpochRecorder(keras.callbacks.Callback):
 
     Attributes:
         rows: execution, fold, epoch (from 1) and every log, batch size and learning rate included.
-        divergence: fails the fit if a loss or the objective is not finite, or the loss has grown to
-            `limits.divergence` times its first value.
+        divergence: fails the fit if a loss or the objective is not finite, or the loss has grown
+            far beyond its first value.
         budget: fails the trial after `limits.trial_seconds`; None without this limit.
         parameters: of the model.
         batch_size: rows of a step, in the last epoch.
@@ -47,7 +47,7 @@ class EpochRecorder(keras.callbacks.Callback):
         self.started = started
         self.early_end = early_end
         self.rows: list[dict[str, float]] = list(rows)
-        self.divergence = StopOnDivergence(limits.divergence, ("loss", "val_loss", monitor))
+        self.divergence = StopOnDivergence(watched=("loss", "val_loss", monitor))
         self.budget = (
             None if limits.trial_seconds is None else TimeBudget(limits.trial_seconds, started)
         )
@@ -82,9 +82,7 @@ class EpochRecorder(keras.callbacks.Callback):
     def check(self) -> None:
         """Raises `TrialFailedError` if the last fit has failed."""
         if self.divergence.reason:
-            grown = self.divergence.has_grown
-            setting = f" (limits.divergence={self.limits.divergence:g})" if grown else ""
-            raise TrialFailedError(self.divergence.reason + setting)
+            raise TrialFailedError(self.divergence.reason)
         if self.budget is not None and self.budget.stopped_epoch is not None:
             epoch = self.budget.stopped_epoch + 1
             raise TrialFailedError(f"{too_slow(self.limits)}, in epoch {epoch}")

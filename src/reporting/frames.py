@@ -56,7 +56,7 @@ def load_history(run: str | Path | RunDirectory | None = None) -> pd.DataFrame:
 def tables_of(saved: SavedSearch) -> Tables:
     """The tables of a search whose state was read."""
     objective = Objective(**saved.identity["objective"])
-    names = saved.config.get("objective.also") or ()
+    names = saved.config.get("objective.secondary") or ()
     directions: dict[str, Any] = dict.fromkeys(COSTS, "min") | KNOWN_DIRECTIONS
     secondary = tuple(Objective(name, directions[name]) for name in names)
     progress = SearchProgress(objective, None, secondary)

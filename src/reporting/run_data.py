@@ -162,7 +162,7 @@ class RunData:
     @property
     def also(self) -> list[str]:
         """What counts beside the objective, and has a column, where the front is known too."""
-        names = self.settings.get("objective.also")
+        names = self.settings.get("objective.secondary")
         if not isinstance(names, (list, tuple)) or "pareto" not in self.trials.columns:
             return []
         return [str(name) for name in names if str(name) in self.trials.columns]

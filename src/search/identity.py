@@ -13,7 +13,7 @@ from src.errors import UserError
 from src.store.saved_search import SavedSearch
 
 CHANGEABLE = (
-    *("tuner.max_trials", "tuner.hyperband_iterations", "tuner.confirm.", "limits.", "run."),
+    *("tuner.max_trials", "tuner.hyperband_iterations", "tuner.reevaluate.", "limits.", "run."),
     *("data.path", "data.test_path", "data.columns."),  # the rows themselves are compared
     "training.save_every",
 )

@@ -61,7 +61,7 @@ class SearchLoop:
             prepared.trials,
             secondary=prepared.secondary,
             warm_start=self._oracle.knowledge.text,
-            reevaluates=self._config.tuner.confirm.trials is not None,
+            reevaluates=self._config.tuner.reevaluate.trials is not None,
         )
         self.is_broken = False
         self._proposals = Proposals(prepared, self.progress)
@@ -202,7 +202,7 @@ class SearchLoop:
 
     def _reevaluate(self) -> None:
         """Trains the best trials again, as far as that has not been done."""
-        settings, progress = self._config.tuner.confirm, self.progress
+        settings, progress = self._config.tuner.reevaluate, self.progress
         if not (specs := reevaluation.plan(progress, settings)):
             return
         self._listeners.tell("on_reevaluation_begin", len(specs), progress)
@@ -253,5 +253,5 @@ class SearchLoop:
         return SearchEnd("interrupted", f"stopped by {self._stop.signal_name}")
 
     def _delete_unneeded_files(self) -> None:
-        kept = max(self._config.run.keep_top, self._config.tuner.confirm.trials or 0)
+        kept = max(self._config.run.keep_top, self._config.tuner.reevaluate.trials or 0)
         delete_unneeded_files(self._run, self.progress, kept, self._oracle.continuable())

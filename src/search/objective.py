@@ -68,16 +68,16 @@ def resolve_secondary(
     known = [name for name in reported if name in KNOWN_DIRECTIONS]
     valid = [*COSTS, *(name for name in known if name != objective.name)]
     found: dict[str, Objective] = {}
-    for name in settings.also:
+    for name in settings.secondary:
         if name == objective.name or name in found:
             why = "is there twice" if name in found else "is what the search optimises already"
-            raise UserError(f"objective.also: '{name}' {why}; leave it out")
+            raise UserError(f"objective.secondary: '{name}' {why}; leave it out")
         if name not in valid:
             why = f"is not reported for {task} data.{nearest(name, valid)}"
             if name in reported:
                 why = "has no direction that is known."
-            raise UserError(f"objective.also: '{name}' {why} Valid: {', '.join(valid)}")
-        _check_loss("objective.also", name, space, reported)
+            raise UserError(f"objective.secondary: '{name}' {why} Valid: {', '.join(valid)}")
+        _check_loss("objective.secondary", name, space, reported)
         found[name] = Objective(name, "min" if name in COSTS else KNOWN_DIRECTIONS[name])
     return tuple(found.values())
 

@@ -43,8 +43,7 @@ def _notices(space: kt.HyperParameters, epochs: int, config: Config) -> Iterator
     starts = possible_values(space, "early_stopping_start") or [0]
     on = [value for value in stopping if value > 0]
     least_delta = min(possible_values(space, "early_stopping_min_delta"), default=0)
-    baseline = config.training.early_stopping_baseline is not None
-    if on and (first := min(starts) + min(on) + (0 if baseline else 1)) >= epochs:
+    if on and (first := min(starts) + min(on) + 1) >= epochs:
         yield (
             f"space.early_stopping_patience: {_all(on)} can never stop a trial early: that takes "
             f"{first} epochs, and more to be spared, but {longest}"

@@ -114,10 +114,9 @@ class PreparedSearch:
             class_weight=_class_weight(config),
             tune_threshold=config.objective.threshold == "tuned",
             average=config.tuner.export == "average",
-            baselines=config.run.baselines,
             save_interval=config.training.save_interval,
             full_board=config.run.tensorboard == "full",
-            time_predictions="prediction_seconds" in config.objective.also,
+            time_predictions="prediction_seconds" in config.objective.secondary,
             threads=config.run.threads,
         )
 
@@ -194,9 +193,6 @@ def prepare(config: Config, saved: SavedSearch | None = None) -> PreparedSearch:
         monitor=objective.name,
         direction=objective.direction,
         schedule_unit=config.training.schedule_unit,
-        baseline=config.training.early_stopping_baseline,
-        batch_memory=config.training.batch_memory,
-        batch_share=config.training.batch_share,
         also=tuple(other.name for other in secondary if other.name not in COSTS),
     )
     network, arrays = rehearse(
@@ -219,14 +215,14 @@ def prepare(config: Config, saved: SavedSearch | None = None) -> PreparedSearch:
     initial = check_initial(config.tuner.configurations, space, names, owner)
     if initial.values and not oracle.takes_initial:
         raise UserError(
-            f"tuner.initial: tuner.name={config.tuner.name} has an order of its own, in which "
+            f"tuner.points_to_evaluate: tuner.name={config.tuner.name} has an order of its own, in which "
             "nothing comes first; choose another tuner, or give its points with space.<name>"
         )
     oracle.initial = initial.values
     identity = _identity(data, space, objective, hypermodel.metric_names)
     if saved is not None:
         check_identity(saved, identity)
-    if config.tuner.knowledge is not None:
+    if config.tuner.warm_start is not None:
         oracle.learn(_knowledge(config, oracle, identity, space, declared, saved))
     notices = [*leak_notices(data), *patience_notices(space, config)]
     notices += pruner_notices(config, oracle.total(config.tuner.trial_cap))
@@ -295,9 +291,9 @@ def _knowledge(
     """What an earlier run tells the oracle."""
     if not oracle.uses_knowledge:
         raise UserError(
-            f"tuner.knowledge: {config.tuner.knowledge}: tuner.name={config.tuner.name} cannot "
+            f"tuner.warm_start: {config.tuner.warm_start}: tuner.name={config.tuner.name} cannot "
             "learn from the trials of another run; choose one that does, such as gp, or let that "
-            "run's best configuration run first: tuner.initial=RUN/best/hyperparameters.yaml"
+            "run's best configuration run first: tuner.points_to_evaluate=RUN/best/hyperparameters.yaml"
         )
     if saved is not None and "knowledge" in saved.oracle:
         return Knowledge.from_state(saved.oracle["knowledge"])

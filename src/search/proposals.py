@@ -55,7 +55,7 @@ class Proposals:
         self._specs = dict(saved.specs)
         self._progress.seconds = saved.seconds
         for record in saved.records:
-            self._add(planned(record, self._config.tuner.confirm.executions))
+            self._add(planned(record, self._config.tuner.reevaluate.executions))
         running = self._oracle.ongoing_trials.values()
         self._killed.extend(sorted(running, key=lambda trial: trial.trial_id))
 

@@ -7,13 +7,13 @@ mean of trainings that did not select the trial has no such selection bias.
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from src.config.schema import ConfirmSettings
+from src.config.schema import ReevaluateSettings
 from src.execution.executor import Executor, run_all
 from src.records import Reevaluation, TrialRecord, TrialResult, TrialSpec
 from src.search.progress import SearchProgress
 
 
-def plan(progress: SearchProgress, settings: ConfirmSettings) -> list[TrialSpec]:
+def plan(progress: SearchProgress, settings: ReevaluateSettings) -> list[TrialSpec]:
     """Returns what is still to be trained: a spec for each execution, the best trial's first.
 
     Of a trial and its promotions only the best counts; of equally good ones, the one that trained
@@ -45,7 +45,7 @@ def plan(progress: SearchProgress, settings: ConfirmSettings) -> list[TrialSpec]
 
 def run(
     progress: SearchProgress,
-    settings: ConfirmSettings,
+    settings: ReevaluateSettings,
     executor: Executor,
     stopping: Callable[[], bool],
 ) -> Iterator[tuple[TrialRecord, TrialResult]]:

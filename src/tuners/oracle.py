@@ -116,8 +116,8 @@ class SearchOracle(kt.Oracle):
         if room is None or count <= room:
             return ()
         return (
-            f"tuner.initial: {count} configurations are more than the {room} that this search "
-            "can try; the last ones do not run",
+            f"tuner.points_to_evaluate: {count} configurations are more than the {room} that this "
+            "search can try; the last ones do not run",
         )
 
     def first_due(self) -> dict[str, Any] | None:

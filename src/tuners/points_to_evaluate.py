@@ -1,4 +1,4 @@
-"""Checks the configurations of `tuner.initial`, which run before all others."""
+"""Checks the configurations of `tuner.points_to_evaluate`, which run before all others."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -44,7 +44,7 @@ def check_initial(
     checked: list[dict[str, Any]] = []
     whole: list[dict[str, Any]] = []
     for number, entry in enumerate(given, 1):
-        place = f"tuner.initial, entry {number}: "
+        place = f"tuner.points_to_evaluate, entry {number}: "
         for name in entry:
             if name not in known and name not in LOSS_HYPERPARAMETERS:
                 mistakes.append(

@@ -8,7 +8,6 @@ import keras_tuner as kt
 from keras_tuner.engine.hyperparameters import Boolean, Choice, Fixed, Float, Int
 
 from src.config.schema import TrainingSettings
-from src.config.space import BATCH_SIZES
 from src.errors import UserError, nearest
 from src.tuners.space import format_value, possible_values, reachable, without_values
 
@@ -89,11 +88,6 @@ def check_training(space: kt.HyperParameters, training: TrainingSettings) -> Non
             "schedule_unit",
             "space.schedule: 'constant'; leave it epoch, or open the schedule or space.warmup",
         )
-    if BATCH_SIZES["auto"] not in possible_values(space, "batch_size"):
-        for key in ("batch_memory", "batch_share"):
-            complain(key, "this space.batch_size; set that to auto, or leave the default")
-    if not has("early_stopping_patience", 0):
-        complain("early_stopping_baseline", "space.early_stopping_patience: 0; set a patience")
 
 
 def _narrowed(hp: Any, setting: Any, limits: Limits) -> Any:

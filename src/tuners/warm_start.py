@@ -71,7 +71,7 @@ def read_knowledge(
     space: kt.HyperParameters,
     declared: kt.HyperParameters,
 ) -> Knowledge:
-    """Reads the run that `tuner.knowledge` names.
+    """Reads the run that `tuner.warm_start` names.
 
     Args:
         config: of the new search.
@@ -82,7 +82,7 @@ def read_knowledge(
     Raises:
         UserError: if there is no such run, its state cannot be read, or it had another objective.
     """
-    name = config.tuner.knowledge
+    name = config.tuner.warm_start
     assert name is not None
     try:
         run = RunDirectory.find(config.run.directory, name)
@@ -90,13 +90,13 @@ def read_knowledge(
             raise UserError(f"{run.path}: its search ended before the first trial")
         saved = read_search(run, history=False)
     except UserError as error:
-        raise UserError(f"tuner.knowledge: {error}") from error
+        raise UserError(f"tuner.warm_start: {error}") from error
     then, now = saved.identity.get("objective"), identity["objective"]
     if then != now:
         raise UserError(
-            f"tuner.knowledge: {run.name} searched for {_objective(then)}, this search is for "
+            f"tuner.warm_start: {run.name} searched for {_objective(then)}, this search is for "
             f"{_objective(now)}; scores of another objective tell nothing. Set objective.name, or "
-            f"take its best configuration: tuner.initial={run.hyperparameters}"
+            f"take its best configuration: tuner.points_to_evaluate={run.hyperparameters}"
         )
     return known_of(saved, run, config, identity, space, declared)
 
@@ -146,7 +146,7 @@ def known_of(
         text = f"{best}{whole}, to run first; {'; '.join([*left_out, reason])}"
         taken = "its best configurations run first, and nothing more" if few else "nothing"
         notice = (
-            f"tuner.knowledge: {run.name}: {reason}, so its scores cannot be compared with those "
+            f"tuner.warm_start: {run.name}: {reason}, so its scores cannot be compared with those "
             f"here; {taken} is taken from it"
         )
         return Knowledge((), tuple(trial.values for trial in few), text, notice)

@@ -26,7 +26,7 @@ SETTINGS = {
 }
 COMMON = (
     *("tuner.name=random", "training.epochs=27", "space.early_stopping_patience=0"),
-    *("run.baselines=false", "run.keep_top=1", "run.name=trainings", "seed=1"),
+    *("run.keep_top=1", "run.name=trainings", "seed=1"),
 )
 
 

@@ -19,7 +19,7 @@ FEW = (  # hyperparameters, as the Gaussian process takes minutes of a processor
 )
 ONE_PROCESS = ("run.engine=process", "run.workers=1")
 PRUNED = ("pruner.name=median", "pruner.startup_trials=2", "limits.epochs=200")
-CONFIRMED = ("tuner.confirm.trials=2", "tuner.confirm.executions=2")
+CONFIRMED = ("tuner.reevaluate.trials=2", "tuner.reevaluate.executions=2")
 SEARCHES = {
     "random": ("tuner.name=random", *ONE_PROCESS),
     "gp": ("tuner.name=gp", *ONE_PROCESS),

@@ -36,7 +36,7 @@ from tests.benchmarks.processes import CommandError, run_python
 TRIALS = 40
 FEWER = 30  # trials after which best scores are compared too
 COMMON = (
-    *("training.epochs=27", "run.workers=1", "run.baselines=false", "run.keep_top=1"),
+    *("training.epochs=27", "run.workers=1", "run.keep_top=1"),
     *("data.test_fraction=0.2", "run.name=search"),
 )
 ITERATIONS = "tuner.hyperband_iterations=9"  # more than the epochs are enough for

@@ -83,11 +83,10 @@ def test_differing() -> None:
         "space.units.max=512",
         "space.layers=open",
         "space.mine=1",
-        "data.synthetic.rows=9",
+        "tuner.folds=9",
     ]
-    overrides[-1] += "9"
     assert differing(load_config(None, [*overrides, "space.batch_size=full"])) == {
-        "data.synthetic.rows": 99,
+        "tuner.folds": 9,
         "space.layers": "open",
         "space.units": {"min": 32, "max": 512},
         "space.batch_size": "full",

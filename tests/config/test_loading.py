@@ -28,13 +28,13 @@ def test_preset_over_default_and_overrides_over_both() -> None:
 
 
 def test_file_over_default(tmp_path: Path) -> None:
-    path = written(tmp_path, "tuner: {name: grid}\ndata:\n  synthetic: {rows: 50}\n")
+    path = written(tmp_path, "tuner: {name: grid}\ndata:\n  test_fraction: 0.5\n")
     for source in (path, str(path)):
         config = load_config(source)
         assert config.tuner.name == "grid"
         assert config.tuner.factor == 3
-        assert config.data.synthetic.rows == 50
-        assert config.data.synthetic.features == 10
+        assert config.data.test_fraction == 0.5
+        assert config.data.validation_fraction == 0.2
         assert config.space["layers"] == {"min": 1, "max": 3}
 
 
@@ -256,12 +256,14 @@ def test_a_column_of_no_known_kind_is_named() -> None:
 
 
 def test_initial_configurations_are_a_list_a_mapping_or_a_file(tmp_path: Path) -> None:
-    config = load_config(None, ["tuner.initial=[{units: 64, batch_size: full}, {}]"])
+    config = load_config(None, ["tuner.points_to_evaluate=[{units: 64, batch_size: full}, {}]"])
     assert config.tuner.configurations == ({"units": 64, "batch_size": 0}, {})
-    assert load_config(None, ["tuner.initial.units=64"]).tuner.configurations == ({"units": 64},)
+    assert load_config(None, ["tuner.points_to_evaluate.units=64"]).tuner.configurations == (
+        {"units": 64},
+    )
     path = tmp_path / "hyperparameters.yaml"
     path.write_text("layers: 2\nlearning_rate: 1.0e-05\nema: false\nbatch_size: full\n")
-    config = load_config(None, [f"tuner.initial={path}"])
+    config = load_config(None, [f"tuner.points_to_evaluate={path}"])
     expected = {"layers": 2, "learning_rate": 1e-5, "ema": False, "batch_size": 0}
     assert config.tuner.configurations == (expected,)
     text = dump_config(config, {})
@@ -281,6 +283,6 @@ def test_a_file_of_configurations_that_cannot_be_used_is_told(tmp_path: Path) ->
         (tmp_path / "run", f"did you mean {best}/hyperparameters.yaml?"),
         (best / "hyperparameters.yaml", "entry 1: units: [1, 2]: one value is needed"),
     ):
-        with pytest.raises(UserError, match=r"tuner\.initial") as raised:
-            load_config(None, [f"tuner.initial={given}"])
+        with pytest.raises(UserError, match=r"tuner\.points_to_evaluate") as raised:
+            load_config(None, [f"tuner.points_to_evaluate={given}"])
         assert told in str(raised.value)

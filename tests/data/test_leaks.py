@@ -6,15 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from src.config.schema import DataSettings, SyntheticSettings
+from src.config.schema import DataSettings
 from src.data.leaks import leak_notices, repeated_rows, telling_columns
 from src.data.loading import Data, load_data
 
 
-def data_of(source: str = "synthetic", rows: int = 600) -> Data:
-    if source != "synthetic":
-        return load_data(DataSettings(source=source), 0)
-    return load_data(DataSettings(source=source, synthetic=SyntheticSettings(rows=rows)), 0)
+def data_of(source: str = "synthetic") -> Data:
+    return load_data(DataSettings(source=source), 0)
 
 
 def with_column(data: Data, column: np.ndarray[Any, Any]) -> Data:
@@ -40,11 +38,7 @@ def test_a_column_that_tells_the_class_is_named() -> None:
     (notice,) = leak_notices(with_column(data, noisy_codes(data, 0.0)))
     assert notice.startswith("'extra': tells the target almost perfectly alone (balanced accuracy")
     assert notice.endswith("leave it out")
-
-
-def test_a_rare_class_counts_as_much_as_a_frequent_one() -> None:
-    data = data_of(rows=2000)
-    rare = np.where(np.arange(2000) % 50 == 0, 1, 0).astype(np.int32)
+    rare = np.where(np.arange(1000) % 50 == 0, 1, 0).astype(np.int32)
     assert telling_columns(replace(data, y=rare)) == {}  # though 98 % of a guess would be right
 
 
@@ -57,7 +51,7 @@ def test_a_column_that_tells_the_quantity_is_named() -> None:
     assert telling_columns(with_column(data, data.y + 60 * noise)) == {}
 
 
-@pytest.mark.parametrize("source", ["digits", "breast_cancer", "wine", "iris"])
+@pytest.mark.parametrize("source", ["digits", "breast_cancer", "iris"])
 def test_public_data_have_no_column_that_tells_the_target(source: str) -> None:
     assert telling_columns(data_of(source)) == {}
 
@@ -66,23 +60,12 @@ def test_rows_on_both_sides_are_counted() -> None:
     data = data_of()
     assert repeated_rows(data) == 0
     x, y = data.x.copy(), data.y.copy()
+    x[data.train[0], 2] = np.nan  # missing values are equal to each other
     x[data.test[:6]], y[data.test[:6]] = x[data.train[:6]], y[data.train[:6]]
-    y[data.test[0]] = 1 - y[data.test[0]]  # the same columns, but another target
+    y[data.test[1]] = 1 - y[data.test[1]]  # the same columns, but another target
     x[data.test[7]], y[data.test[7]] = x[data.validation[0]], y[data.validation[0]]
     repeated = replace(data, x=x, y=y)
     assert repeated_rows(repeated) == 6
     (notice,) = leak_notices(repeated)
-    assert notice.startswith("6 of 120 test rows (5.0%) also stand among the training")
-
-
-def test_missing_values_are_equal_to_each_other() -> None:
-    data = data_of()
-    x, y = data.x.copy(), data.y.copy()
-    x[data.train[0], 2] = np.nan
-    x[data.test[0]], y[data.test[0]] = x[data.train[0]], y[data.train[0]]
-    assert repeated_rows(replace(data, x=x, y=y)) == 1
-
-
-def test_without_test_rows_there_is_nothing_to_repeat() -> None:
-    data = data_of()
-    assert repeated_rows(replace(data, test=np.empty(0, np.int64))) == 0
+    assert notice.startswith("6 of 200 test rows (3.0%) also stand among the training")
+    assert repeated_rows(replace(repeated, test=np.empty(0, np.int64))) == 0

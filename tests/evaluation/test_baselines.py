@@ -101,7 +101,7 @@ def test_it_can_be_stopped() -> None:
         score_baselines(data_of("iris"), 1, None, lambda: True)
 
 
-def test_they_stand_in_the_metrics_of_the_run_and_can_be_switched_off(tiny: MakeConfig) -> None:
+def test_they_stand_in_the_metrics_of_the_run(tiny: MakeConfig) -> None:
     outcome = run(tiny("tuner.max_trials=1"))
     assert outcome.winner is not None
     scores = json.loads(outcome.run.metrics.read_text())
@@ -110,8 +110,6 @@ def test_they_stand_in_the_metrics_of_the_run_and_can_be_switched_off(tiny: Make
     low, high = scores["test_interval"]["accuracy"]
     assert low <= scores["test"]["accuracy"] <= high
     assert set(scores["test_interval"]) == set(scores["test"])
-    off = run(tiny("tuner.max_trials=1", "run.baselines=false", "run.name=without"))
-    assert json.loads(off.run.metrics.read_text())["baselines"] == []
 
 
 def score_of_run(tiny: MakeConfig) -> Any:

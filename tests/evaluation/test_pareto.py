@@ -82,7 +82,7 @@ METRICS = ("accuracy", "log_loss", "f1", "own")
 
 
 def also(*names: str, space: kt.HyperParameters | None = None) -> tuple[Any, ...]:
-    chosen = ObjectiveSettings(also=names)
+    chosen = ObjectiveSettings(secondary=names)
     return resolve_also(chosen, OBJECTIVE, "binary", METRICS, space or kt.HyperParameters())
 
 
@@ -105,7 +105,7 @@ def test_what_else_counts_has_its_direction() -> None:
     ],
 )
 def test_what_cannot_count_is_told(names: list[str], told: str) -> None:
-    with pytest.raises(UserError, match=r"objective\.also: ") as raised:
+    with pytest.raises(UserError, match=r"objective\.secondary: ") as raised:
         also(*names)
     assert told in str(raised.value)
 
@@ -159,7 +159,7 @@ def test_the_front_is_of_configurations_as_the_search_ranks_them() -> None:
     assert [r.spec.trial_id for r in progress.front] == ["0001", "0000", "0004"]
 
 
-SETTINGS = ("objective.also=[parameters, val_log_loss]", "tuner.max_trials=6")
+SETTINGS = ("objective.secondary=[parameters, val_log_loss]", "tuner.max_trials=6")
 
 
 def rows_of(folder: Path) -> list[dict[str, str]]:
@@ -203,7 +203,7 @@ def test_a_real_search_counts_parameters_seconds_and_a_metric_on_request(tmp_pat
     plain = [*TINY, f"run.directory={tmp_path}", "run.engine=serial", "tuner.max_trials=3"]
     plain += ["space.units={min: 4, max: 64}", "space.dropout={min: 0.1, max: 0.5}"]
     overrides = [*plain, "run.name=run"]
-    overrides += ["objective.also=[parameters, prediction_seconds, val_f1]"]
+    overrides += ["objective.secondary=[parameters, prediction_seconds, val_f1]"]
     outcome = run("quick", overrides, report_listeners())
     trials = load_trials(tmp_path / "run")
     run("quick", [*plain, "run.name=plain"], report_listeners())  # nothing trains otherwise
@@ -237,6 +237,6 @@ def test_a_real_search_counts_parameters_seconds_and_a_metric_on_request(tmp_pat
 
 
 def test_unknown_names_are_told_before_anything_runs() -> None:
-    config = load_config("quick", [*TINY, "objective.also=[val_rmse]"])
-    with pytest.raises(UserError, match=r"objective\.also: 'val_rmse' is not reported"):
+    config = load_config("quick", [*TINY, "objective.secondary=[val_rmse]"])
+    with pytest.raises(UserError, match=r"objective\.secondary: 'val_rmse' is not reported"):
         prepare(config)

@@ -216,7 +216,6 @@ def test_hyperband_has_one_row_for_each_root_and_one_curve_over_all_rungs(tmp_pa
         [
             *(*TINY, f"run.directory={tmp_path}", "tuner.name=hyperband", "tuner.max_trials=auto"),
             *("training.epochs=2", "tuner.factor=2", "space.early_stopping_patience=0"),
-            "run.baselines=false",
         ],
     )
     outcome = run(config, listeners=report_listeners())
@@ -248,7 +247,6 @@ def test_folds_have_runs_of_their_own_but_one_row(tmp_path: Path) -> None:
             f"run.directory={tmp_path}",
             "tuner.folds=2",
             "tuner.max_trials=1",
-            "run.baselines=false",
         ],
     )
     outcome = run(config, listeners=report_listeners())
@@ -261,7 +259,7 @@ def test_folds_have_runs_of_their_own_but_one_row(tmp_path: Path) -> None:
 
 
 def test_what_confirms_the_best_trials_has_a_column(tmp_path: Path) -> None:
-    again = ["tuner.max_trials=2", "tuner.confirm.trials=1", "tuner.confirm.executions=1"]
+    again = ["tuner.max_trials=2", "tuner.reevaluate.trials=1", "tuner.reevaluate.executions=1"]
     config = load_config("quick", [*TINY, *again, f"run.directory={tmp_path}"])
     outcome = run(config, listeners=report_listeners())
     assert outcome.winner is not None

@@ -122,11 +122,11 @@ def test_a_tuner_that_can_learn_from_this_run_does() -> None:
     override = Override("units", "space.units.max=64", "narrowed")
     found = {}
     for tuner in ("random", "gp"):
-        settings = {"tuner.name": tuner, "tuner.initial": [{"units": 128}]}
+        settings = {"tuner.name": tuner, "tuner.points_to_evaluate": [{"units": 128}]}
         data = run_data(trials_table([0.9, 0.8]), settings=settings)
         found[tuner] = overrides_of(next_command(data, [override], exhausted=False)[1])[1]
-    assert found["random"] == ["run.name=auto", "space.units.max=64", "tuner.initial=[]"]
-    assert found["gp"] == [*found["random"], "tuner.knowledge=logs/run"]
+    assert found["random"] == ["run.name=auto", "space.units.max=64", "tuner.points_to_evaluate=[]"]
+    assert found["gp"] == [*found["random"], "tuner.warm_start=logs/run"]
 
 
 def test_without_a_proposal_the_search_is_longer_or_repeats() -> None:
@@ -134,11 +134,11 @@ def test_without_a_proposal_the_search_is_longer_or_repeats() -> None:
     data = run_data(trials_table([0.9, 0.8]), settings=settings)
     assert next_command(data, [], exhausted=False)[1].endswith("tuner.max_trials=60")
     assert next_command(data, [], exhausted=True)[1].endswith(
-        "--resume logs/run tuner.confirm.trials=5 tuner.confirm.executions=3"
+        "--resume logs/run tuner.reevaluate.trials=5 tuner.reevaluate.executions=3"
     )
-    confirmed = {"tuner.confirm.trials": 2, "tuner.confirm.executions": 4}
+    confirmed = {"tuner.reevaluate.trials": 2, "tuner.reevaluate.executions": 4}
     more = next_command(replace(data, settings=confirmed), [], exhausted=True)[1]
-    assert more.endswith("tuner.confirm.trials=5 tuner.confirm.executions=12")
+    assert more.endswith("tuner.reevaluate.trials=5 tuner.reevaluate.executions=12")
     data = run_data(trials_table([0.9]), settings=settings | {"tuner.name": "hyperband"})
     assert next_command(data, [], exhausted=False)[1].endswith("run.name=auto seed=5")
 

@@ -184,7 +184,7 @@ def test_a_lead_beyond_noise_and_one_within() -> None:
     tied = text_of(certainty.top_differs(table, Noise(0.02, "from 3 trainings"), "max"))
     assert "1 other trial (`0001`) is within chance of the best" in tied
     assert "Trial `0001` is the smallest, with 1,000 parameters against 5,000" in tied
-    assert "tuner.confirm.trials=3" in text_of(certainty.top_differs(table, None, "max"))
+    assert "tuner.reevaluate.trials=3" in text_of(certainty.top_differs(table, None, "max"))
     assert certainty.top_differs(table.head(1), None, "max") == []
 
 

@@ -38,7 +38,7 @@ SEARCHES = {
     "hyperband": ("tuner.name=hyperband", "tuner.max_trials=auto", "training.epochs=4"),
     "confirming": (
         *("tuner.name=random", "tuner.max_trials=3", "training.epochs=1"),
-        *("tuner.confirm.trials=2", "tuner.confirm.executions=2"),
+        *("tuner.reevaluate.trials=2", "tuner.reevaluate.executions=2"),
     ),
 }
 MEMORY = Path("/dev/shm")  # everything is synced, which takes its time on a disk

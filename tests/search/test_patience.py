@@ -126,10 +126,6 @@ def test_early_stopping_that_can_never_come() -> None:
         "more to be spared, but a trial trains 20 epochs (training.epochs)"
     )
     assert len(notices("space.early_stopping_patience=9", "space.early_stopping_start=12")) == 1
-    # Below a baseline epochs count from the first.
-    baseline = "training.early_stopping_baseline=0.9"
-    assert notices("space.early_stopping_patience=19", baseline) == []
-    assert len(notices("space.early_stopping_patience=20", baseline)) == 1
 
 
 def test_batch_sizes_strengths_and_warm_up() -> None:
@@ -167,19 +163,6 @@ def test_the_command_tells_it_before_the_search(capsys: pytest.CaptureFixture[st
             ("space.schedule=constant",),
             ("space.schedule=constant", "space.warmup=[none, linear]"),
             "training.schedule_unit: 'step' has no effect with space.schedule: 'constant'",
-        ),
-        (
-            "training.batch_memory=64.0",
-            ("space.batch_size=full",),
-            ("space.batch_size=[auto, 32]",),
-            "training.batch_memory: 64.0 has no effect with this space.batch_size; set .* auto",
-        ),
-        ("training.batch_share=0.5", (), ("space.batch_size=auto",), "training.batch_share: 0.5"),
-        (
-            "training.early_stopping_baseline=0.5",
-            (OFF,),
-            (),
-            "training.early_stopping_baseline: 0.5 has no effect with .*patience: 0",
         ),
     ],
 )

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from src import retrain
 from src.config import load_config
-from src.config.schema import ConfirmSettings
+from src.config.schema import ReevaluateSettings
 from src.console.listener import ConsoleListener
 from src.console.text import trial_line
 from src.errors import UserError
@@ -34,8 +34,8 @@ from tests.quick_search import ran, resume, search
 
 fake = quick_search.fake
 
-SETTINGS = ("tuner.max_trials=4", "training.epochs=1", "tuner.confirm.trials=2")
-TWICE = (*SETTINGS, "tuner.confirm.executions=2")
+SETTINGS = ("tuner.max_trials=4", "training.epochs=1", "tuner.reevaluate.trials=2")
+TWICE = (*SETTINGS, "tuner.reevaluate.executions=2")
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -52,7 +52,7 @@ def test_the_best_are_trained_again_from_new_seeds_and_ranked_by_the_mean(
     tiny: MakeConfig, workers: int
 ) -> None:
     outcome = run_search(
-        tiny("tuner.confirm.trials=2", f"run.workers={workers}", "space.learning_rate=0.01"),
+        tiny("tuner.reevaluate.trials=2", f"run.workers={workers}", "space.learning_rate=0.01"),
         listeners=report_listeners(),
     )
     run, progress = outcome.run, outcome.progress
@@ -108,11 +108,11 @@ def test_a_search_that_has_ended_can_be_confirmed_later_and_more(tmp_path: Path)
     outcome = search(tmp_path, *SETTINGS[:2])
     assert confirmed_trials(outcome) == []
     ran.clear()
-    outcome = resume(tmp_path, "tuner.confirm.trials=1", "tuner.confirm.executions=1")
+    outcome = resume(tmp_path, "tuner.reevaluate.trials=1", "tuner.reevaluate.executions=1")
     (first,) = confirmed_trials(outcome)
     assert ran == [f"{first}/1"]
     ran.clear()
-    outcome = resume(tmp_path, "tuner.confirm.trials=2", "tuner.confirm.executions=2")
+    outcome = resume(tmp_path, "tuner.reevaluate.trials=2", "tuner.reevaluate.executions=2")
     second = next(t for t in confirmed_trials(outcome) if t != first)
     assert ran == [f"{first}/2", f"{second}/1", f"{second}/2"]
     whole = tmp_path / "whole"
@@ -160,7 +160,7 @@ def test_weights_that_the_search_has_deleted_are_not_needed(tmp_path: Path) -> N
     few = ("run.keep_top=1", "tuner.max_trials=6", "training.epochs=1")
     search(tmp_path, *few)
     for trials, executions in ((5, 1), (2, 2), (1, 4)):
-        again = [f"tuner.confirm.trials={trials}", f"tuner.confirm.executions={executions}"]
+        again = [f"tuner.reevaluate.trials={trials}", f"tuner.reevaluate.executions={executions}"]
         outcome = resume(tmp_path, *again)
         assert outcome.end.kind == "finished", outcome.end.reason
         assert outcome.progress.notices == []
@@ -173,10 +173,10 @@ def test_weights_that_the_search_has_deleted_are_not_needed(tmp_path: Path) -> N
 
 @pytest.mark.usefixtures("fake")
 def test_half_a_confirmation_is_whole_where_fewer_trainings_are_asked_for(tmp_path: Path) -> None:
-    settings = (*SETTINGS[:2], "tuner.confirm.trials=1", "tuner.confirm.executions=4")
+    settings = (*SETTINGS[:2], "tuner.reevaluate.trials=1", "tuner.reevaluate.executions=4")
     search(tmp_path, *settings, listeners=[Stopping(2)])
     ran.clear()
-    outcome = resume(tmp_path, "tuner.confirm.executions=2")
+    outcome = resume(tmp_path, "tuner.reevaluate.executions=2")
     assert ran == []
     assert len(confirmed_trials(outcome)) == 1
     assert outcome.winner is not None
@@ -206,7 +206,7 @@ def test_to_confirm_later_exports_what_to_confirm_at_once_does(
     tiny: MakeConfig, capsys: pytest.CaptureFixture[str]
 ) -> None:
     common = ("tuner.max_trials=2", "data.source=breast_cancer", "objective.threshold=tuned")
-    again = ["tuner.confirm.trials=2", "tuner.confirm.executions=1"]
+    again = ["tuner.reevaluate.trials=2", "tuner.reevaluate.executions=1"]
     at_once = run_search(tiny(*common, *again, "run.name=at_once"))
     later = run_search(tiny(*common, "run.name=later"))
     later = run_search(None, again, resume=str(later.run.path))
@@ -319,7 +319,7 @@ def test_confirmed_trials_rank_first_and_those_that_failed_last(direction: Any) 
     assert text.endswith("0.09 ahead of 0001, which is confirmed")
     ids = [record.spec.trial_id for record in progress.by_search_score]
     assert ids == ["0000", "0004", "0001", "0003", "0002"]
-    assert [spec.trial_id for spec in trainings(progress, ConfirmSettings(trials=4))] == [
+    assert [spec.trial_id for spec in trainings(progress, ReevaluateSettings(trials=4))] == [
         *("0000", "0001", "0003", "0003")  # each lacks the third, and one of them the second too
     ]
 
@@ -330,7 +330,7 @@ def test_of_equally_good_rungs_the_longest_is_confirmed() -> None:
     long = _record("0002", 0.9)
     spec = replace(long.spec, root_id="0000", parent_id="0000", initial_epoch=1, epochs=3)
     progress.records = [short, other, replace(long, spec=spec)]
-    found = trainings(progress, ConfirmSettings(trials=2, executions=1))
+    found = trainings(progress, ReevaluateSettings(trials=2, executions=1))
     assert [(one.trial_id, one.initial_epoch, one.epochs) for one in found] == [
         *(("0002", 0, 3), ("0001", 0, 1))
     ]
@@ -360,9 +360,9 @@ def test_a_training_that_failed_counts_though_another_one_beside_it_completes() 
     progress = SearchProgress(kt.Objective("val_accuracy", "max"), None)
     progress.records = [after, _record("0001", 0.5)]
     assert [one.spec.trial_id for one in progress.completed] == ["0001", "0000"]
-    assert {one.trial_id for one in trainings(progress, ConfirmSettings(trials=2))} == {"0001"}
+    assert {one.trial_id for one in trainings(progress, ReevaluateSettings(trials=2))} == {"0001"}
 
 
 def test_executions_without_trials_are_refused() -> None:
-    with pytest.raises(UserError, match=r"confirm\.executions: 5 has no effect while"):
-        load_config("quick", ["tuner.confirm.executions=5"])
+    with pytest.raises(UserError, match=r"reevaluate\.executions: 5 has no effect while"):
+        load_config("quick", ["tuner.reevaluate.executions=5"])

@@ -170,7 +170,7 @@ def test_more_initial_configurations_than_trials_are_told() -> None:
     random, hyperband = make("random", declared(), 30), make("hyperband", declared())
     random.initial = hyperband.initial = many[:30]
     assert random.notices(30) == ()
-    told = "tuner.initial: 30 configurations are more than the 17 that this search can try"
+    told = "tuner.points_to_evaluate: 30 configurations are more than the 17 that this search can"
     assert told in hyperband.notices(None)[0]  # 9, 5 and 3 begin in the first rungs
     random.initial = many
     assert "40 configurations are more than the 30" in random.notices(30)[0]
@@ -187,15 +187,15 @@ def test_initial_values_are_checked_against_the_narrowed_space() -> None:
     found = check_initial([{}, entry, {"units": 64}], space, names, "it")
     assert found.values[1:] == ({"optimizer": "adam"}, {"units": 64})
     assert found.notices == (
-        "tuner.initial, entry 2: momentum has no effect: it counts only where optimizer is "
-        "momentum",
-        "tuner.initial, entry 2: label_smoothing has no effect on this data",
-        "tuner.initial, entry 3: is the same as entry 1; it runs once",
+        "tuner.points_to_evaluate, entry 2: momentum has no effect: it counts only where optimizer "
+        "is momentum",
+        "tuner.points_to_evaluate, entry 2: label_smoothing has no effect on this data",
+        "tuner.points_to_evaluate, entry 3: is the same as entry 1; it runs once",
     )
     wrong = {"rate": 1, "units": 256, "optimizer": "adm", "bias": False, "unit": 3}
     with pytest.raises(UserError) as raised:
         check_initial([{}, wrong], space, names, "hypermodel.name=it")
-    place = "tuner.initial, entry 2: "
+    place = "tuner.points_to_evaluate, entry 2: "
     assert str(raised.value).splitlines() == [
         place + "unit: hypermodel.name=it has no such hyperparameter. Did you mean 'units'? "
         "Leave it out",

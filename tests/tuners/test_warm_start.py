@@ -243,7 +243,7 @@ def test_made_up_knowledge_in_a_snapshot_is_refused() -> None:
 def test_a_search_from_a_run_resumes_without_it(tmp_path: Path) -> None:
     old = tmp_path / "old"
     search(old, "tuner.max_trials=6")
-    settings = ("tuner.name=gp", "tuner.max_trials=5", f"tuner.knowledge={old / 'run'}")
+    settings = ("tuner.name=gp", "tuner.max_trials=5", f"tuner.warm_start={old / 'run'}")
     console = ConsoleListener(Console(quiet=True))
     outcome = search(tmp_path / "whole", *settings, listeners=[console])
     assert (
@@ -258,17 +258,19 @@ def test_a_search_from_a_run_resumes_without_it(tmp_path: Path) -> None:
     shutil.rmtree(old)
     resume(tmp_path / "parts", "tuner.max_trials=5")
     assert result(tmp_path / "parts") == result(tmp_path / "whole")
-    with pytest.raises(UserError, match=r"tuner\.knowledge"):
-        resuming.open_run(str(tmp_path / "parts" / "run"), None, ("tuner.knowledge=other",))
+    with pytest.raises(UserError, match=r"tuner\.warm_start"):
+        resuming.open_run(str(tmp_path / "parts" / "run"), None, ("tuner.warm_start=other",))
 
 
 @pytest.mark.usefixtures("fake")
 def test_runs_that_tell_nothing_are_refused(tmp_path: Path) -> None:
     search(tmp_path, "tuner.max_trials=2")
-    run = f"tuner.knowledge={tmp_path / 'run'}"
-    with pytest.raises(UserError, match=r"tuner\.name=random cannot learn.*tuner\.initial="):
+    run = f"tuner.warm_start={tmp_path / 'run'}"
+    with pytest.raises(
+        UserError, match=r"tuner\.name=random cannot learn.*tuner\.points_to_evaluate="
+    ):
         search(tmp_path / "new", run)
     with pytest.raises(UserError, match=r"searched for val_accuracy \(max\).*val_log_loss \(min\)"):
         search(tmp_path / "new", run, "tuner.name=gp", "objective.name=val_log_loss")
-    with pytest.raises(UserError, match=r"tuner\.knowledge: 'none' is not a run"):
-        search(tmp_path / "new", "tuner.knowledge=none", "tuner.name=gp")
+    with pytest.raises(UserError, match=r"tuner\.warm_start: 'none' is not a run"):
+        search(tmp_path / "new", "tuner.warm_start=none", "tuner.name=gp")

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from src.config.schema import DataSettings, SyntheticSettings
+from src.config.schema import DataSettings
 from src.errors import UserError
 
 USED_BY = {
@@ -27,10 +27,6 @@ USED_BY = {
 
 def refuse_unused(settings: DataSettings, used: Collection[str] = ()) -> None:
     """Raises `UserError` if a key of `USED_BY` is set that is not among those `used`."""
-    if settings.source != "synthetic" and settings.synthetic != SyntheticSettings():
-        raise UserError(
-            f"data.synthetic: is not used by data.source={settings.source}; valid for synthetic"
-        )
     for key, sources in USED_BY.items():
         value = getattr(settings, key)
         if key not in used and value not in (None, (), {}, "auto"):

@@ -49,7 +49,7 @@ def top_differs(completed: pd.DataFrame, noise: Noise | None, direction: str) ->
         return [
             Finding(
                 "note",
-                "How far scores are off by chance is not known: `tuner.confirm.trials=3` shows "
+                "How far scores are off by chance is not known: `tuner.reevaluate.trials=3` shows "
                 "it for the best few, `tuner.executions_per_trial=3` for all.",
             )
         ]

@@ -106,21 +106,21 @@ def next_command(
     )
     if overrides:
         texts = [override.text for override in overrides]
-        if data.settings.get("tuner.initial"):  # they may lie outside what is proposed
-            texts.append("tuner.initial=[]")
+        if data.settings.get("tuner.points_to_evaluate"):  # they may lie outside what is proposed
+            texts.append("tuner.points_to_evaluate=[]")
         if data.settings.get("tuner.name") in LEARNING:
-            texts.append(f"tuner.knowledge={path}")
+            texts.append(f"tuner.warm_start={path}")
         words = " ".join(map(shlex.quote, texts))
         kinds = list(dict.fromkeys(override.reason for override in overrides))
         return f"search again, {' and '.join(kinds)}", f"{start} {words}"
     trials = data.settings.get("tuner.max_trials")
     tuner = data.settings.get("tuner.name")
     if exhausted:
-        executions = data.settings.get("tuner.confirm.executions")
+        executions = data.settings.get("tuner.reevaluate.executions")
         times = 3 * executions if isinstance(executions, int) and _confirms(data) else 3
         return "see past the noise, by training the best few again from new seeds", (
-            f"{resume_command(path)} tuner.confirm.trials={CONFIRMED} "
-            f"tuner.confirm.executions={times}"
+            f"{resume_command(path)} tuner.reevaluate.trials={CONFIRMED} "
+            f"tuner.reevaluate.executions={times}"
         )
     if data.ended_by.startswith("limits."):
         limit = data.settings.get(data.ended_by)
@@ -133,7 +133,7 @@ def next_command(
 
 
 def _confirms(data: RunData) -> bool:
-    return data.settings.get("tuner.confirm.trials") is not None
+    return data.settings.get("tuner.reevaluate.trials") is not None
 
 
 def _seed(data: RunData) -> int:
