@@ -27,7 +27,7 @@ EPOCHS = 5  # of each trial
 KEEP_TOP = 10
 SETTINGS = (
     *("data.source=digits", "tuner.name=random", "run.engine=serial", "run.workers=1"),
-    *("run.baselines=false", "run.name=loop", f"run.keep_top={KEEP_TOP}"),
+    *("run.name=loop", f"run.keep_top={KEEP_TOP}"),
     f"training.epochs={EPOCHS}",
 )
 
