@@ -205,7 +205,7 @@ def prepare(config: Config, saved: SavedSearch | None = None) -> PreparedSearch:
         seed=oracle_seed(config.seed),
     )
     own = [hp.name for hp in declared.space]
-    initial = check_initial(config.tuner.configurations, space, own, owner)
+    initial = check_initial(config.tuner.points_to_evaluate, space, own, owner)
     if initial.values and not oracle.takes_initial:
         raise UserError(
             f"tuner.points_to_evaluate: tuner.name={config.tuner.name} has an order of its "
