@@ -1,8 +1,25 @@
-"""Numbers and commands as messages show them."""
+"""Values, keys, numbers and commands as messages show them."""
 
+import json
 import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+_LONGEST = 80  # characters of a value or a key
+_DEEPEST = 5  # levels of nesting
+
+
+def shown(value: Any) -> str:
+    """Returns `value` about as YAML writes it on one line, texts in quotes, shortened if long."""
+    return _shortened(_flow(value, 0))
+
+
+def dotted(path: Sequence[str]) -> str:
+    """Returns the path of a key with dots, on one line, shortened if long."""
+    text = ".".join(path)
+    return _shortened(text if text.isprintable() else repr(text))
 
 
 def short_number(value: float | None) -> str:
@@ -51,3 +68,18 @@ def predict_command(folder: Path, file: str = "FILE") -> str:
 def report_command(run: Path) -> str:
     """The command that reports on the run in a folder."""
     return f"{python_command()} -m src.report {shlex.quote(str(run))}"
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+
+
+def _flow(value: Any, depth: int) -> str:
+    if depth > _DEEPEST:
+        return "…"
+    if isinstance(value, dict):
+        inner = (f"{key}: {_flow(item, depth + 1)}" for key, item in value.items())
+        return "{" + ", ".join(inner) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_flow(item, depth + 1) for item in value) + "]"
+    return json.dumps(value) if value is None or isinstance(value, bool) else repr(value)

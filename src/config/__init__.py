@@ -8,34 +8,24 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from src.config.dumping import differing, dump_config, flat
+    from src.config.dump import differing, dump_config, flat
     from src.config.loading import load_config
-    from src.config.names import check_names
     from src.config.presets import preset_names
     from src.config.schema import Config
 
-__all__ = [
-    "Config",
-    "check_names",
-    "differing",
-    "dump_config",
-    "flat",
-    "load_config",
-    "preset_names",
-]
+__all__ = ["Config", "differing", "dump_config", "flat", "load_config", "preset_names"]
 
 _MODULES = {
-    "Config": "src.config.schema",
-    "check_names": "src.config.names",
-    "differing": "src.config.dumping",
-    "dump_config": "src.config.dumping",
-    "flat": "src.config.dumping",
-    "load_config": "src.config.loading",
-    "preset_names": "src.config.presets",
+    "Config": "schema",
+    "differing": "dump",
+    "dump_config": "dump",
+    "flat": "dump",
+    "load_config": "loading",
+    "preset_names": "presets",
 }
 
 
 def __getattr__(name: str) -> object:
     if name not in _MODULES:
         raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
-    return getattr(importlib.import_module(_MODULES[name]), name)
+    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -1,88 +1,181 @@
-"""Loads a configuration: the default preset, a preset or file over it, overrides over both."""
+"""Loads a configuration: the default preset, a preset or file over it, overrides over both.
+
+Sections merge key by key. A value under a key, `space.<name>` included, replaces the inherited
+value; only an override with a longer path, `space.units.max=512`, changes one key of a range.
+"""
 
 import copy
 import functools
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
-from src.config.initial import with_initial
-from src.config.layers import Layers
+from hypermodels import HYPERMODELS
 from src.config.messages import plain_messages
-from src.config.names import check_names
 from src.config.presets import preset_names, preset_path
 from src.config.schema import Config
+from src.config.space import OPEN
+from src.config.yaml_text import YamlError, read_yaml, read_yaml_file
 from src.errors import UserError, nearest
+from src.registry import OPTIONAL_PACKAGES, PRUNERS, SOURCES, TUNERS, check_name
+from src.text import shown
 
-DEFAULT_PRESET = "default"
+_EXAMPLE = "write for example tuner.max_trials=5 or 'space.units={min: 16, max: 512}'"
 
 
 def load_config(source: str | Path | None = None, overrides: Sequence[str] = ()) -> Config:
     """Returns the validated configuration.
 
     Args:
-        source: a preset's name, or the path of a YAML file (which has a suffix or a separator, or
-            is a `Path`); without one the `default` preset. Either builds on `default`.
+        source: a preset's name, or the path of a YAML file or a run's folder; both build on the
+            `default` preset.
         overrides: `dotted.path=value` with a YAML value each; a later one wins over an earlier.
 
     Raises:
-        UserError: a line a mistake, naming the key, the value, what is valid and where it was set.
+        UserError: a line a mistake, naming the key, the value and what is valid.
     """
-    config = _validated(_layers(source, overrides))
-    check_names(config)
-    return with_initial(config)
+    layers = copy.deepcopy(_default_layers())
+    if isinstance(source, str) and source in preset_names():
+        layers.add_file(preset_path(source), built_in=True)
+    elif source is not None:
+        layers.add_file(Path(source), built_in=False)
+    for override in overrides:
+        layers.add_override(override)
+    layers.read_points()
+    config = layers.validated()
+    _check_names(config)
+    return config
 
 
 @functools.cache
 def default_config() -> Config:
     """Returns the `default` preset alone, its names unchecked."""
-    return _validated(_layers(None, ()))
-
-
-def _layers(source: str | Path | None, overrides: Sequence[str]) -> Layers:
-    layers = copy.deepcopy(_default_layers())
-    if isinstance(source, str) and not any(character in source for character in "./\\"):
-        _check_preset(source)
-        if source != DEFAULT_PRESET:
-            layers.add_file(preset_path(source), built_in=True)
-    elif source is not None:
-        layers.add_file(Path(source), built_in=False)
-    for override in overrides:
-        layers.add_override(override)
-    return layers
+    return _default_layers().validated()
 
 
 @functools.cache
-def _default_layers() -> Layers:
-    layers = Layers()
-    layers.add_file(preset_path(DEFAULT_PRESET), built_in=True)
+def _default_layers() -> "_Layers":
+    layers = _Layers()
+    layers.add_file(preset_path("default"), built_in=True)
     return layers
 
 
-def _check_preset(name: str) -> None:
-    known = preset_names()
-    if name in known:
-        return
-    if any(entry.name == name for entry in Path().iterdir()):
-        raise UserError(
-            f"--config: '{name}' is not a preset; for the file write ./{name}. "
-            f"Presets: {', '.join(known)}"
+@dataclass
+class _Layers:
+    """The configuration so far.
+
+    Attributes:
+        values: nested mappings as in a file. An opened hyperparameter has the value `open`.
+        user_space: the names of `space` that a user's file or an override has set or opened.
+    """
+
+    values: dict[str, Any] = field(default_factory=dict)
+    user_space: set[str] = field(default_factory=set)
+
+    def add_file(self, path: Path, *, built_in: bool) -> None:
+        """Merges a YAML file over what there is."""
+        known = preset_names()
+        hint = f"{nearest(path.stem, known)} Presets: {', '.join(known)}"
+        values = read_yaml_file(path, "config.yaml", "--config", hint)
+        if not isinstance(values, dict):
+            raise UserError(
+                f"--config: {path}: {shown(values)} is not a configuration. Valid: a mapping of "
+                "keys, such as seed: 1 or tuner: {max_trials: 5}"
+            )
+        recorded = values.pop("recorded", None)
+        self._merge(self.values, values, ())
+        space = values.get("space")
+        if isinstance(space, dict) and not built_in:
+            # A run's config.yaml writes the inherited names too; they stay inherited.
+            inherited = recorded.get("inherited_space") if isinstance(recorded, dict) else None
+            inherited = inherited if isinstance(inherited, list) else []
+            self.user_space |= {name for name in space if name not in inherited}
+
+    def add_override(self, text: str) -> None:
+        """Merges one `dotted.path=value`."""
+        key, equals, written = text.partition("=")
+        path = tuple(segment.strip() for segment in key.split("."))
+        if not equals or not all(path) or not key.isprintable():
+            raise UserError(f"override {shown(text)}: is not of the form key=value; {_EXAMPLE}")
+        try:
+            value = read_yaml(written)
+        except YamlError as error:
+            raise UserError(
+                f"override {shown(text)}: the value after '=' is not YAML: {error}; {_EXAMPLE}"
+            ) from error
+        holder = self.values
+        for name in path[:-1]:
+            if not isinstance(holder.get(name), dict):
+                holder[name] = {}
+            holder = holder[name]
+        if value is None:
+            holder[path[-1]] = None
+        self._merge(holder, {path[-1]: value}, path[:-1])
+        if path[0] == "space":
+            self.user_space.update(path[1:2] or (value if isinstance(value, dict) else ()))
+
+    def read_points(self) -> None:
+        """Replaces the path of a file in `tuner.points_to_evaluate` by what the file holds.
+
+        So the run's config.yaml repeats the run, whatever becomes of the file.
+        """
+        tuner, key = self.values.get("tuner"), "points_to_evaluate"
+        if isinstance(tuner, dict) and isinstance(tuner.get(key), str):
+            hint = " Valid: a YAML file such as RUN/best/hyperparameters.yaml, or a list of points"
+            path = Path(tuner[key])
+            tuner[key] = read_yaml_file(path, "best/hyperparameters.yaml", f"tuner.{key}", hint)
+
+    def validated(self) -> Config:
+        """Returns the configuration; raises `UserError` with a line a mistake."""
+        values, provenance = dict(self.values), {}
+        space = values.get("space")
+        if isinstance(space, dict):
+            opened = {name for name, value in space.items() if value == OPEN}
+            values["space"] = {name: space[name] for name in space if name not in opened}
+            provenance = {
+                "inherited_space": frozenset(space.keys() - opened - self.user_space),
+                "opened_space": frozenset(opened & self.user_space),
+            }
+        try:
+            return Config.model_validate(provenance | values)
+        except ValidationError as error:
+            raise UserError("\n".join(plain_messages(error))) from error
+
+    def _merge(self, base: dict[str, Any], over: dict[str, Any], path: tuple[str, ...]) -> None:
+        for key, value in over.items():
+            if (*path, key) == ("space",) and value == OPEN:
+                base[key] = {}
+                self.user_space.clear()
+            elif not isinstance(base.get(key), dict) or path == ("space",):
+                base[key] = value
+            elif isinstance(value, dict):
+                self._merge(base[key], value, (*path, key))
+            elif value is not None:  # a section in a file may consist of comments alone
+                base[key] = value
+
+
+def _check_names(config: Config) -> None:
+    """Raises `UserError`, a line a key, for names that no registry holds and missing packages."""
+    problems = []
+    for key, name, registry in (
+        ("data.source", config.data.source, SOURCES),
+        ("hypermodel.name", config.hypermodel.name, HYPERMODELS),
+        ("tuner.name", config.tuner.name, TUNERS),
+        ("pruner.name", config.pruner.name, PRUNERS),
+    ):
+        try:
+            check_name(registry, name, key)
+        except UserError as error:
+            problems.append(str(error))
+    package = OPTIONAL_PACKAGES.get(config.tuner.name)
+    if package is not None and find_spec(package) is None:
+        problems.append(
+            f"tuner.name: '{config.tuner.name}' needs the package {package}, which is not "
+            f"installed: pip install {package}; or choose another tuner, such as gp"
         )
-    raise UserError(
-        f"--config: '{name}' is not a preset.{nearest(name, known)} Presets: {', '.join(known)}; "
-        "or give the path of a YAML file"
-    )
-
-
-def _validated(layers: Layers) -> Config:
-    try:
-        config = Config.model_validate(layers.values)
-    except ValidationError as error:
-        raise UserError("\n".join(plain_messages(error, layers))) from error
-    return config.model_copy(
-        update={
-            "inherited_space": frozenset(config.space.keys() - layers.user_space),
-            "opened_space": frozenset(layers.opened_space),
-        }
-    )
+    if problems:
+        raise UserError("\n".join(problems))

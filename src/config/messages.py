@@ -1,35 +1,39 @@
-"""Turns pydantic's errors into a line each: the key, the value, what is valid, where it was set."""
+"""Turns pydantic's errors into a line each: the key, the value, what is valid, the nearest key."""
 
-import types
-from collections.abc import Iterator, Sequence
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from collections.abc import Sequence
+from typing import Any
 
-from annotated_types import Ge, Gt, Le, Lt, MinLen
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from src.config.layers import Layers
+from src.config.presets import setting_comments
 from src.config.schema import PROVENANCE, BrokenRuleError, Config, Section
-from src.config.text import dotted, shown
-from src.config.yaml_text import KeyPath
 from src.errors import nearest
+from src.text import dotted, shown
 
 _MOST_LINES = 50
-_NOUNS = {
-    bool: "true or false",
-    int: "an integer",
-    float: "a number",
-    str: "a text",
-    type(None): "null",
+_OLD_SETTINGS = {
+    "data.synthetic": "has been removed; for data of another shape write a data source",
+    "limits.divergence": "has been removed; a loss of 1,000 times its first value fails a trial",
+    "objective.also": "is objective.secondary now",
+    "run.baselines": "has been removed; baselines are always scored",
+    "training.batch_memory": "has been removed; space.batch_size=auto plans with 256 MB",
+    "training.batch_share": "has been removed; space.batch_size=auto takes a tenth of the rows",
+    "training.early_stopping_baseline": "has been removed; see space.early_stopping_start",
+    "tuner.confirm": "is tuner.reevaluate now",
+    "tuner.initial": "is tuner.points_to_evaluate now",
+    "tuner.knowledge": "is tuner.warm_start now",
 }
 
+KeyPath = tuple[str, ...]
 
-def plain_messages(error: ValidationError, layers: Layers) -> list[str]:
-    """Returns a line for each mistake in `layers`, in the order of the schema."""
+
+def plain_messages(error: ValidationError) -> list[str]:
+    """Returns a line for each mistake, in the order of the schema."""
     messages: dict[KeyPath, str] = {}
     for details in error.errors(include_url=False):
-        path, message = _message(details, layers)
+        path, message = _message(details)
         messages.setdefault(path, message)  # one is enough where no member of a union fits
     lines = list(messages.values())
     if len(lines) > _MOST_LINES:
@@ -37,58 +41,47 @@ def plain_messages(error: ValidationError, layers: Layers) -> list[str]:
     return lines
 
 
-def unknown_key(path: KeyPath, section: type[Section]) -> str:
-    """Says that `path` is not a key of `section`, names the nearest and all that are.
-
-    A key that stands in another section, or might be a hyperparameter, is told its place.
-    """
-    known = known_keys(section)
-    under = f" under {dotted(path[:-1])}" if path[:-1] else ""
-    elsewhere = [f"'{dotted(found)}'" for found in _paths(Config) if found[-1] == path[-1]]
-    hint = f" Did you mean {' or '.join(elsewhere)}?" if elsewhere else nearest(path[-1], known)
-    if not hint and len(path) == 1 and path[0].isidentifier():
-        hint = f" If it is a hyperparameter, write space.{path[0]}."
-    if "." in path[-1]:
-        hint = " Dotted keys are for the command line; in a file, nest the keys."
-    return f"{dotted(path)}: unknown key.{hint} Known{under}: {', '.join(known)}"
-
-
-def known_keys(section: type[Section]) -> list[str]:
-    """Returns the keys that a file may set in `section`."""
-    return [key for key in section.model_fields if key not in PROVENANCE]
-
-
-def _paths(section: type[Section]) -> Iterator[KeyPath]:
-    for key in known_keys(section):
-        inner: Any = section.model_fields[key].annotation
-        yield (key,)
-        if _is_section(inner):
-            yield from ((key, *path) for path in _paths(inner))
-
-
-def _message(details: ErrorDetails, layers: Layers) -> tuple[KeyPath, str]:
+def _message(details: ErrorDetails) -> tuple[KeyPath, str]:
     cause = details.get("ctx", {}).get("error")
     if isinstance(cause, BrokenRuleError):
         return (str(cause),), str(cause)
     path, section, key_field = _located(details["loc"])
-    place = layers.place(path)
-    where = f" (from {place})" if place else ""
     if key_field is None or path[0] in PROVENANCE:
-        return path, unknown_key(path, section) + where
-    value = layers.value(path)
-    if path[0] == "space" and len(path) > 1:
-        valid = str(cause)
-    elif path == ("tuner", "points_to_evaluate") and cause is not None:
-        valid = f"{cause}; {_valid(key_field)}"
-    else:
-        valid = _valid(key_field) + _hint(path, value, key_field)
-    return path, f"{dotted(path)}: {shown(value)} is not valid; {valid}{where}"
+        return path, _unknown_key(path, section)
+    value = details["input"]
+    message = f"{dotted(path)}: {shown(value)} is not valid"
+    if _is_section(key_field.annotation):
+        keys = _keys(key_field.annotation)
+        message += f". Valid: a mapping with the keys {', '.join(keys)}"
+        if isinstance(value, str) and "name" in keys:
+            message += f". Did you mean {dotted(path)}.name: {value}?"
+        return path, message
+    if cause is not None:
+        message += f": {cause}"
+    if comment := setting_comments().get(path, setting_comments().get(path[:2])):
+        message += f". Valid: {comment}"
+    if details["type"] == "string_type" and isinstance(value, bool | int | float):
+        message += f'. As a text it goes in quotes: "{shown(value)}"'
+    return path, message
 
 
-def _located(
-    location: Sequence[int | str],
-) -> tuple[KeyPath, type[Section], FieldInfo | None]:
-    """Returns the key's path, its section and its field (None if there is no such key)."""
+def _unknown_key(path: KeyPath, section: type[Section]) -> str:
+    """Says where the key is to be found, or names the nearest key; lists all that are known."""
+    if old := _OLD_SETTINGS.get(".".join(path)):
+        return f"{dotted(path)}: {old}"
+    known = _keys(section)
+    found = [f"'{dotted(place)}'" for place in setting_comments() if place[-1] == path[-1]]
+    hint = f" Did you mean {' or '.join(found)}?" if found else nearest(path[-1], known)
+    if not hint and len(path) == 1 and path[0].isidentifier():
+        hint = f" If it is a hyperparameter, write space.{path[0]}."
+    if "." in path[-1]:
+        hint = " Dotted keys are for the command line; in a file, nest the keys."
+    under = f" under {dotted(path[:-1])}" if path[:-1] else ""
+    return f"{dotted(path)}: unknown key.{hint} Known{under}: {', '.join(known)}"
+
+
+def _located(location: Sequence[int | str]) -> tuple[KeyPath, type[Section], FieldInfo | None]:
+    """Returns the path of the key, its section and its field (None if there is no such key)."""
     section: type[Section] = Config
     path: KeyPath = ()
     for part in location:
@@ -102,62 +95,10 @@ def _located(
     return path, section, key_field
 
 
+def _keys(section: Any) -> list[str]:
+    """Returns the keys that a file may set in a section."""
+    return [key for key in section.model_fields if key not in PROVENANCE]
+
+
 def _is_section(annotation: Any) -> bool:
     return isinstance(annotation, type) and issubclass(annotation, Section)
-
-
-def _hint(path: KeyPath, value: object, key_field: FieldInfo) -> str:
-    if _is_section(key_field.annotation):
-        section: Any = key_field.annotation
-        if isinstance(value, str) and "name" in section.model_fields:
-            return f". Did you mean {dotted(path)}.name: {value}?"
-    elif isinstance(value, bool | int | float) and _takes_text(key_field.annotation):
-        return f'; as a text it goes in quotes: "{value}"'
-    return ""
-
-
-def _takes_text(annotation: Any) -> bool:
-    if get_origin(annotation) in (Union, types.UnionType, Annotated):
-        return any(_takes_text(inner) for inner in get_args(annotation))
-    return annotation is str
-
-
-def _valid(key_field: FieldInfo) -> str:
-    if key_field.description:
-        return key_field.description
-    return _described(key_field.annotation, key_field.metadata)
-
-
-def _described(annotation: Any, metadata: Sequence[Any]) -> str:
-    origin: Any = get_origin(annotation)
-    arguments = get_args(annotation)
-    if origin is Annotated:
-        inner, *extra = arguments
-        found = [item for one in extra for item in getattr(one, "metadata", [one])]
-        return _described(inner, [*found, *metadata])
-    if origin in (Union, types.UnionType):
-        return ", or ".join(_described(member, ()) for member in arguments)
-    if origin is Literal:
-        return ("one of " if len(arguments) > 1 else "") + ", ".join(map(str, arguments))
-    if origin is tuple:
-        return f"a list, each of it {_described(arguments[0], ())}"
-    if _is_section(annotation):
-        return f"a mapping with the keys {', '.join(known_keys(annotation))}"
-    return _NOUNS[annotation] + _bounds(metadata)
-
-
-def _bounds(metadata: Sequence[Any]) -> str:
-    bounds = []
-    for item in metadata:
-        match item:
-            case Ge():
-                bounds.append(f"of at least {item.ge}")
-            case Gt():
-                bounds.append(f"above {item.gt}")
-            case Le():
-                bounds.append(f"of at most {item.le}")
-            case Lt():
-                bounds.append(f"below {item.lt}")
-            case MinLen():
-                bounds.append("that is not empty")
-    return (" " + " and ".join(bounds)) if bounds else ""

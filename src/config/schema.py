@@ -1,31 +1,29 @@
-"""The configuration: every key with its type, range and default. Frozen once validated."""
+"""The configuration: every key with its type, range and default. Frozen once validated.
+
+`presets/default.yaml` says what each key is for.
+"""
 
 import os
-from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainValidator,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from src.config.objectives import KNOWN_DIRECTIONS
-from src.config.separators import SEPARATORS
-from src.config.space import (
-    Scalar,
-    SpaceValue,
-    batch_words_to_numbers,
-    configurations,
-    space_name,
-    space_value,
+from src.config.fields import (
+    Columns,
+    Count,
+    Encoding,
+    Factor,
+    Interval,
+    Missing,
+    Points,
+    RunName,
+    Separator,
+    Space,
+    Text,
+    Texts,
 )
+from src.config.objectives import KNOWN_DIRECTIONS
 from src.errors import nearest
-from src.files import RUN_NAME_RULE, is_run_name
 
 WITH_RUNGS = ("hyperband", "bohb")
 """Tuners that train many trials a little, and the better ones on, from rung to rung."""
@@ -34,61 +32,11 @@ HYPERBAND = ("factor", "hyperband_iterations")
 """Settings of `tuner` that only those have."""
 
 PROVENANCE = ("inherited_space", "opened_space")
-"""Fields of `Config` that loading fills in; a file cannot set them and a dump leaves them out."""
+"""Fields of `Config` that loading fills in; a file cannot set them, and a dump leaves them out."""
 
 
 class BrokenRuleError(ValueError):
     """Keys that do not go together; its message names them and stands on its own."""
-
-
-def _usable_processors() -> int:
-    """The processors that this process may use, which containers and `taskset` may restrict."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def _run_name(name: str) -> str:
-    if not is_run_name(name):
-        raise ValueError("not the name of a folder that is safe everywhere")
-    return name
-
-
-Text = Annotated[str, Field(min_length=1)]
-Count = Annotated[int, Field(ge=1)]
-Interval = Annotated[
-    Count | Annotated[str, Field(pattern=r"^\d{1,9}(\.\d{1,9})?s$")] | None,
-    Field(description="a number of epochs of at least 1, seconds such as 30s, or null"),
-]
-RunName = Annotated[
-    str,
-    AfterValidator(_run_name),
-    Field(description=f"auto, or {RUN_NAME_RULE}"),
-]
-Space = Annotated[
-    Mapping[
-        Annotated[str, AfterValidator(space_name)],
-        Annotated[SpaceValue, PlainValidator(space_value)],
-    ],
-    BeforeValidator(batch_words_to_numbers),
-    Field(description="a mapping from the names of hyperparameters to their values, or open"),
-]
-
-
-def _initial(given: object) -> tuple[dict[str, Scalar], ...] | str:
-    if isinstance(given, str) and given:
-        return given
-    return configurations(given)
-
-
-Initial = Annotated[
-    tuple[dict[str, Scalar], ...] | str,
-    PlainValidator(_initial),
-    Field(
-        description="a list of mappings from hyperparameters to values, such as "
-        "[{units: 128, learning_rate: 1e-3}], or the path of a YAML file that holds one or more"
-    ),
-]
 
 
 class Section(BaseModel):
@@ -99,75 +47,6 @@ class Section(BaseModel):
     )
 
 
-COLUMN_KINDS = ("numeric", "boolean", "categorical", "date", "drop")
-"""What `data.columns` may say of a column."""
-
-
-def _columns(given: object) -> object:
-    """Names of columns may have dots, which overrides take for further keys."""
-    if not isinstance(given, dict):
-        return given
-    flat: dict[object, object] = {}
-    for name, kind in given.items():
-        if isinstance(kind, dict):
-            flat |= {f"{name}.{rest}": inner for rest, inner in dict(_columns(kind)).items()}  # type: ignore[call-overload]
-        else:
-            flat[name] = kind
-    return flat
-
-
-Columns = Annotated[
-    Mapping[Text, Literal["numeric", "boolean", "categorical", "date", "drop"]],
-    BeforeValidator(_columns),
-    Field(description=f"a mapping from names of columns to one of {', '.join(COLUMN_KINDS)}"),
-]
-
-
-def _separator(given: str) -> str:
-    if given == "auto" or given in SEPARATORS:
-        return given
-    is_byte = len(given) == 1 and given.isascii()  # pandas takes no character of more than one
-    if not is_byte or given.isalnum() or given in "\"'.+-_ \r\n\0":
-        raise ValueError("neither a name nor one ASCII character that can separate fields")
-    return given
-
-
-def _encoding(given: str) -> str:
-    if given != "auto":
-        try:
-            "".encode(given)
-        except (LookupError, ValueError) as error:
-            raise ValueError("not known to Python as an encoding of text") from error
-    return given
-
-
-def _missing(given: object) -> object:
-    """Numbers are texts in a file; true, false and null are mistakes of YAML's."""
-    if not isinstance(given, list | tuple):
-        return given
-    return [
-        str(text) if isinstance(text, int | float) and not isinstance(text, bool) else text
-        for text in given
-    ]
-
-
-Separator = Annotated[
-    str,
-    AfterValidator(_separator),
-    Field(description=f"auto, {', '.join(SEPARATORS)}, or one ASCII character such as ^"),
-]
-Encoding = Annotated[
-    str,
-    AfterValidator(_encoding),
-    Field(description="auto, or an encoding that Python knows, such as utf-8, cp1252 or utf-16"),
-]
-MissingTexts = Annotated[
-    tuple[Text, ...],
-    BeforeValidator(_missing),
-    Field(strict=False, description="a list of texts and numbers, such as [-999, unknown]"),
-]
-
-
 class DataSettings(Section):
     """Where the rows come from and how they are split."""
 
@@ -175,15 +54,15 @@ class DataSettings(Section):
     path: Text | None = None
     test_path: Text | None = None
     target: Text | None = None
-    drop: Annotated[tuple[Text, ...], Field(strict=False)] = ()  # YAML has lists, not tuples
+    drop: Texts = ()
     group: Text | None = None
     columns: Columns = Field(default_factory=dict)
-    header: Literal["auto", True, False] = "auto"
+    header: Literal["auto"] | bool = "auto"
     separator: Separator = "auto"
     encoding: Encoding = "auto"
     decimal: Literal["auto", "point", "comma"] = "auto"
     date_order: Literal["auto", "day_first", "month_first"] = "auto"
-    missing: MissingTexts = ()
+    missing: Missing = ()
     task: Literal["auto", "binary", "multiclass", "regression"] = "auto"
     scaling: Literal["auto", "standard", "robust", "none"] = "auto"
     validation_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
@@ -195,7 +74,7 @@ class DataSettings(Section):
         if self.validation_fraction + self.test_fraction >= 1:
             raise BrokenRuleError(
                 f"data.validation_fraction: {self.validation_fraction} and data.test_fraction: "
-                f"{self.test_fraction} leave no rows to train on; their sum must be below 1"
+                f"{self.test_fraction} leave no rows to train on. Valid: a sum below 1"
             )
         return self
 
@@ -207,20 +86,19 @@ class HyperModelSettings(Section):
 
 
 class ReevaluateSettings(Section):
-    """How many of the best trials are trained again after the search, and how often each."""
+    """How many of the best trials are trained again after the search, and how often."""
 
     trials: Count | None = None
     executions: Count = 3
 
     @property
     def trainings(self) -> int:
-        """How many there are in all, with folds each on all of those."""
+        """How many executions there are in all."""
         return (self.trials or 0) * self.executions
 
     @model_validator(mode="after")
-    def _executions_are_of_trials(self) -> "ReevaluateSettings":
-        default = type(self).model_fields["executions"].default
-        if self.trials is None and self.executions != default:
+    def _executions_need_trials(self) -> "ReevaluateSettings":
+        if self.trials is None and self.executions != 3:
             raise BrokenRuleError(
                 f"tuner.reevaluate.executions: {self.executions} has no effect while "
                 "tuner.reevaluate.trials is null; set tuner.reevaluate.trials=3 too"
@@ -233,20 +111,15 @@ class TunerSettings(Section):
 
     name: str = "random"
     max_trials: Count | Literal["auto"] = "auto"
-    points_to_evaluate: Initial = ()
+    points_to_evaluate: Points = ()
     warm_start: Text | None = None
     executions_per_trial: Count = 1
     folds: Count = 1
-    factor: Annotated[int, Field(ge=2)] = 3
+    factor: Factor = 3
     hyperband_iterations: Count = 1
-    grid_points: Annotated[int, Field(ge=2)] = 5
+    grid_points: Factor = 5
     export: Literal["refit", "average"] = "refit"
     reevaluate: ReevaluateSettings = ReevaluateSettings()
-
-    @property
-    def configurations(self) -> tuple[dict[str, Scalar], ...]:
-        """Those of `points_to_evaluate`; once loaded, the ones of a file too."""
-        return () if isinstance(self.points_to_evaluate, str) else self.points_to_evaluate
 
     @property
     def trial_cap(self) -> int | None:
@@ -271,11 +144,11 @@ class TunerSettings(Section):
         return self
 
     @model_validator(mode="after")
-    def _an_average_has_folds(self) -> "TunerSettings":
+    def _average_needs_folds(self) -> "TunerSettings":
         if self.export == "average" and self.folds == 1:
             raise BrokenRuleError(
-                "tuner.export: 'average' is of the models of several folds, and tuner.folds: 1 has "
-                "one; set tuner.folds=5, or leave tuner.export refit"
+                "tuner.export: 'average' averages the models of several folds, and tuner.folds is "
+                "1; set tuner.folds=5, or leave tuner.export refit"
             )
         return self
 
@@ -290,12 +163,12 @@ class TunerSettings(Section):
 
 
 class PrunerSettings(Section):
-    """Which trials are not trained to their end."""
+    """Which trials are stopped early, because they are behind others."""
 
     name: str = "none"
     startup_trials: Count = 5
     first_epoch: Count = 5
-    factor: Annotated[int, Field(ge=2)] = 3
+    factor: Factor = 3
 
     @model_validator(mode="after")
     def _settings_have_an_effect(self) -> "PrunerSettings":
@@ -312,12 +185,12 @@ class PrunerSettings(Section):
 
 
 class ObjectiveSettings(Section):
-    """What the search optimises; `auto` takes the task's own."""
+    """What the search optimises; `auto` is the task's default."""
 
     name: Text = "auto"
     direction: Literal["auto", "min", "max"] = "auto"
     threshold: Literal["default", "tuned"] = "default"
-    secondary: Annotated[tuple[Text, ...], Field(strict=False)] = ()  # YAML has lists, not tuples
+    secondary: Texts = ()
 
     @property
     def resolved_direction(self) -> Literal["min", "max"] | None:
@@ -328,24 +201,17 @@ class ObjectiveSettings(Section):
 
     @model_validator(mode="after")
     def _direction_fits_name(self) -> "ObjectiveSettings":
-        if self.name == "auto":
-            if self.direction != "auto":
-                raise BrokenRuleError(
-                    f"objective.direction: '{self.direction}' needs objective.name; with "
-                    "objective.name: 'auto' the task sets both, so leave the direction auto"
-                )
-        elif self.name not in KNOWN_DIRECTIONS:
-            if self.direction == "auto":
-                raise BrokenRuleError(
-                    f"objective.direction: 'auto' is not valid with objective.name: "
-                    f"'{self.name}'; say min or max.{nearest(self.name, KNOWN_DIRECTIONS)} Only "
-                    f"these need no direction: {', '.join(KNOWN_DIRECTIONS)}"
-                )
-        elif self.direction not in ("auto", KNOWN_DIRECTIONS[self.name]):
+        known = "auto" if self.name == "auto" else KNOWN_DIRECTIONS.get(self.name)
+        if known is None and self.direction == "auto":
+            raise BrokenRuleError(
+                f"objective.direction: 'auto' is not valid with objective.name: '{self.name}'; say "
+                f"min or max.{nearest(self.name, KNOWN_DIRECTIONS)} Only these need no direction: "
+                + ", ".join(KNOWN_DIRECTIONS)
+            )
+        if known is not None and self.direction not in ("auto", known):
             raise BrokenRuleError(
                 f"objective.direction: '{self.direction}' is a mistake with objective.name: "
-                f"'{self.name}', where '{KNOWN_DIRECTIONS[self.name]}' is better; leave the "
-                "direction auto"
+                f"'{self.name}', whose direction is '{known}'; leave the direction auto"
             )
         return self
 
@@ -360,14 +226,14 @@ class TrainingSettings(Section):
 
     @property
     def save_interval(self) -> tuple[int | None, float | None]:
-        """After how many epochs, or seconds, the state of a running trial is saved."""
+        """Epochs, or else seconds, after which the state of a running trial is saved."""
         if not isinstance(self.save_every, str):
             return self.save_every, None
         return None, float(self.save_every.removesuffix("s"))
 
 
 class LimitSettings(Section):
-    """When a trial, or the search, is given up."""
+    """When a trial fails, and when the search ends."""
 
     minutes: Annotated[float, Field(gt=0)] | None = None
     epochs: Count | None = None
@@ -380,7 +246,7 @@ class LimitSettings(Section):
 
 
 class RunSettings(Section):
-    """Where a run's files go and what is kept of them."""
+    """Where the files of a run go, and how its trials are executed."""
 
     directory: Text = "logs"
     name: RunName = "auto"
@@ -392,14 +258,16 @@ class RunSettings(Section):
 
     @property
     def worker_count(self) -> int:
-        """How many trials may run at once: by default, one for each processor."""
-        if self.workers != "auto":
-            return self.workers
-        return 1 if self.engine == "serial" else _usable_processors()
+        """How many trials may run at once: by default, one a processor."""
+        if self.workers != "auto" or self.engine == "serial":
+            return 1 if self.workers == "auto" else self.workers
+        if hasattr(os, "sched_getaffinity"):
+            return len(os.sched_getaffinity(0))  # containers and `taskset` may restrict them
+        return os.cpu_count() or 1
 
     @property
     def resolved_engine(self) -> Literal["serial", "process"]:
-        """How trials are run; `auto` needs no processes for one worker."""
+        """How trials are executed; for one worker, `auto` needs no process."""
         if self.engine != "auto":
             return self.engine
         return "process" if self.worker_count > 1 else "serial"

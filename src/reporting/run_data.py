@@ -282,7 +282,7 @@ def _saved(run: RunDirectory, notices: list[str]) -> SavedSearch | None:
 
 def _config(run: RunDirectory, notices: list[str]) -> Mapping[str, Any]:
     try:
-        return _mapping(read_yaml(run.config.read_text())[0])
+        return _mapping(read_yaml(run.config.read_text()))
     except (OSError, UnicodeDecodeError, YamlError, RecursionError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         notices.append(f"{run.config.name} cannot be read: {reason}")

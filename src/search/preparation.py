@@ -212,7 +212,7 @@ def prepare(config: Config, saved: SavedSearch | None = None) -> PreparedSearch:
         seed=oracle_seed(config.seed),
     )
     names = [hp.name for hp in declared.space]
-    initial = check_initial(config.tuner.configurations, space, names, owner)
+    initial = check_initial(config.tuner.points_to_evaluate, space, names, owner)
     if initial.values and not oracle.takes_initial:
         raise UserError(
             f"tuner.points_to_evaluate: tuner.name={config.tuner.name} has an order of its own, in which "

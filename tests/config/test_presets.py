@@ -2,133 +2,98 @@
 
 import subprocess
 import sys
+import warnings
+from collections.abc import Iterator
 from typing import Any
 
+import keras_tuner as kt
 import pytest
 
 from hypermodels import HYPERMODELS
+from hypermodels.mlp import MLP
+from hypermodels.problem import Problem
 from src.config import Config, load_config, preset_names
-from src.config.presets import preset_path
+from src.config.presets import preset_path, setting_comments
 from src.config.yaml_text import read_yaml
 from src.registry import SOURCES, TUNERS
 
-HYPERPARAMETERS = {
-    "layers", "units", "taper", "activation", "normalization", "dropout", "initializer",
-    "regularizer", "l1", "l2", "optimizer", "momentum", "weight_decay", "learning_rate",
-    "batch_size", "label_smoothing", "loss_function", "schedule", "schedule_every",
-    "schedule_factor", "schedule_rate", "schedule_final", "schedule_boundary", "schedule_value",
-    "schedule_cuts", "warmup", "plateau_cooldown", "plateau_min_delta", "early_stopping_start",
-    "early_stopping_min_delta", "batch_schedule", "regularization_schedule", "ema",
-    "regularizer_scale",
-    "plateau", "plateau_factor", "plateau_patience", "plateau_floor", "early_stopping_patience",
-}  # fmt: skip
+WORDS = {"minimum": "at least", "exclusiveMinimum": "above", "exclusiveMaximum": "below"}
 
 
 def content(name: str) -> str:
     return preset_path(name).read_text(encoding="utf-8")
 
 
-def test_there_are_these() -> None:
-    assert list(preset_names()) == [
-        "bayesian", "binary_mlp", "default", "full", "hyperband", "mnist_grid", "quick",
-    ]  # fmt: skip
-
-
 @pytest.mark.parametrize("name", preset_names())
-def test_preset_opens_with_its_command_and_its_purpose(name: str) -> None:
+def test_preset_opens_with_its_command_and_names_hyperparameters_of_the_model(name: str) -> None:
     command, purpose = content(name).splitlines()[:2]
-    arguments = "" if name == "default" else f" --config {name}"
-    assert command == f"# python -m src.tune{arguments}"
+    assert command == "# python -m src.tune" + ("" if name == "default" else f" --config {name}")
     assert purpose == f"# {preset_names()[name]}"
-    assert 20 < len(preset_names()[name]) < 95
-
-
-@pytest.mark.parametrize("name", preset_names())
-def test_preset_loads_and_knows_its_names(name: str) -> None:
+    assert max(map(len, content(name).splitlines())) <= 100
+    hp = kt.HyperParameters()
+    for problem in (Problem("binary", 4, 2, 40), Problem("regression", 4, 0, 40)):
+        MLP(problem).declare_hyperparameters(hp)
     config = load_config(name)
-    assert config.space.keys() <= HYPERPARAMETERS
-    assert config.data.source in SOURCES
-    assert config.hypermodel.name in HYPERMODELS
-    assert config.tuner.name in TUNERS
+    assert config.space.keys() <= {found.name for found in hp.space}
+    assert config.inherited_space == config.space.keys()
 
 
-def test_default_states_every_key_with_the_default_of_the_schema() -> None:
-    values: dict[str, Any]
-    values, _ = read_yaml(content("default"))
-    schema = _lists(Config().model_dump())
-    values.pop("space")
-    schema.pop("space")
+def test_default_states_every_setting_with_the_default_of_the_schema() -> None:
+    values, schema = read_yaml(content("default")), Config().model_dump()
+    schema["data"] |= {"drop": [], "missing": []}  # YAML has no tuples
+    schema["objective"]["secondary"] = schema["tuner"]["points_to_evaluate"] = []
+    assert values.pop("space")["batch_size"] == [32, 64, 128]
+    assert schema.pop("space") == {}
     assert values == schema
     assert list(values) == list(schema)
 
 
-def test_default_comments_on_every_key() -> None:
-    commented = 0
-    for line in content("default").splitlines():
-        stripped = line.strip()
-        if not stripped or stripped.startswith("#") or stripped.endswith(":"):
-            continue
-        assert "  # " in line, line
-        commented += 1
-    assert commented > 40
-
-
-def test_default_lists_what_the_registries_hold() -> None:
+def test_the_comment_of_every_setting_says_what_is_valid() -> None:
     text = content("default")
+    assert {("space", name) for name in load_config().space} <= setting_comments().keys()
+    with warnings.catch_warnings(action="ignore"):  # a default tuple is no JSON
+        schema = Config.model_json_schema()
+    checked = 0
+    for path, valid in settings_of(schema["properties"], schema["$defs"]):
+        for member in valid.get("anyOf", [valid]):
+            words = [f"{word} {member[key]}" for key, word in WORDS.items() if key in member]
+            words += [str(value) for value in member.get("enum", [member.get("const", "")])]
+            words += [member["type"]] if member.get("type") in ("integer", "null") else []
+            for word in words:
+                assert word in setting_comments()[path], (path, word)
+                checked += 1
+    assert checked > 60
     assert f"  # {', '.join(sorted(SOURCES))}\n" in text
     assert f"  # {', '.join(sorted(TUNERS))} or your own" in text
     assert f"  # {', '.join(sorted(HYPERMODELS))} or your own" in text
 
 
-def test_lines_fit_the_screen() -> None:
-    for name in preset_names():
-        assert max(map(len, content(name).splitlines())) <= 100
+def settings_of(
+    properties: dict[str, Any], sections: dict[str, Any], path: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
+    """Every setting's path with its part of the JSON schema."""
+    for key, valid in properties.items():
+        if "$ref" in valid:
+            section = sections[valid["$ref"].rpartition("/")[2]]
+            yield from settings_of(section["properties"], sections, (*path, key))
+        elif not key.endswith("_space"):
+            yield (*path, key), valid
 
 
-def test_quick_is_small() -> None:
-    config = load_config("quick")
-    assert (config.tuner.trial_cap, config.training.epochs) == (4, 8)
-
-
-def test_mnist_grid_searches_18_points_and_nothing_else() -> None:
-    config = load_config("mnist_grid")
-    searched = {name: value for name, value in config.space.items() if not _pinned(value)}
-    assert searched == {
-        "learning_rate": [0.001, 0.01, 0.1],
-        "batch_size": [32, 64, 128],
-        "optimizer": ["sgd", "adam"],
-    }
-    assert (config.tuner.name, config.tuner.folds, config.training.epochs) == ("grid", 5, 10)
-    on_a_file = load_config("mnist_grid", ["data.source=npz", "data.path=FILE"])
-    assert on_a_file.data.path == "FILE"
-
-
-def test_binary_mlp_searches_batch_size_and_initializer_alone() -> None:
-    config = load_config("binary_mlp")
-    searched = {name: value for name, value in config.space.items() if not _pinned(value)}
-    assert searched == {
-        "batch_size": [16, 32, 64],
-        "initializer": ["glorot_uniform", "he_normal"],
-    }
-    assert config.space["learning_rate"] == 0.001
-    assert config.space["schedule_boundary"] == 0.5
-    assert config.space["plateau_floor"] == 0.0001
+def test_grids_search_these_and_nothing_else() -> None:
+    for name, searched in {
+        "mnist_grid": {"learning_rate": 3, "batch_size": 3, "optimizer": 2},
+        "binary_mlp": {"batch_size": 3, "initializer": 2},
+    }.items():
+        config = load_config(name)
+        lists = {n: len(v) for n, v in config.space.items() if isinstance(v, list | dict)}
+        assert (config.tuner.name, lists) == ("grid", searched)
 
 
 def test_listing_presets_imports_neither_pydantic_nor_yaml() -> None:
     code = (
         "import sys; from src.config import preset_names; assert 'quick' in preset_names(); "
-        "print(sorted({'pydantic', 'yaml'} & sys.modules.keys()))"
+        "import src.config.objectives; print(sorted({'pydantic', 'yaml'} & sys.modules.keys()))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
-
-
-def _pinned(value: object) -> bool:
-    return not isinstance(value, list | dict)
-
-
-def _lists(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _lists(item) for key, item in value.items()}
-    return list(value) if isinstance(value, tuple) else value

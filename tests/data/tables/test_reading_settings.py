@@ -159,13 +159,13 @@ def test_numbers_are_blanked_out_of_columns_of_any_type() -> None:
     ("override", "parts"),
     [
         ("data.separator=ab", ("data.separator: 'ab' is not valid", "semicolon", "blanks")),
-        ("data.separator=x", ("data.separator: 'x'", "one ASCII character such as ^")),
-        ("data.separator=§", ("data.separator: '§'", "one ASCII character such as ^")),
+        ("data.separator=x", ("data.separator: 'x'", "one ASCII character like ^")),
+        ("data.separator=§", ("data.separator: '§'", "one ASCII character like ^")),
         ("data.encoding=utf-9", ("data.encoding: 'utf-9'", "cp1252")),
         ("data.encoding=base64", ("data.encoding: 'base64'", "that Python knows")),
         ("data.decimal=period", ("data.decimal: 'period'", "auto, point, comma")),
         ("data.date_order=ymd", ("data.date_order: 'ymd'", "day_first, month_first")),
-        ("data.missing=[true]", ("data.missing: [true]", "texts and numbers")),
+        ("data.missing=[true]", ("data.missing: true", "texts and numbers")),
         ("data.missing=-999", ("data.missing: -999", "such as [-999, unknown]")),
     ],
 )
