@@ -10,7 +10,7 @@ import keras_tuner as kt
 import numpy as np
 
 from callbacks import CALLBACKS, TrainingPlan, build_callbacks, declare_all
-from callbacks import limits as callback_limits
+from callbacks.registry import limits as callback_limits
 from hypermodels import batch_sizes, losses, metrics, optimizers, regularizers
 from hypermodels.epoch_model import EpochModel
 from hypermodels.problem import Problem

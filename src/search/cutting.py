@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from callbacks import StopBehind, TrainingPlan
+from callbacks import PruningCallback, TrainingPlan
 from src.commands import short_number
 from src.config.schema import LimitSettings
 from src.search.trial import Bar, Cut, TrialSpec
@@ -51,7 +51,7 @@ class Cutter(keras.callbacks.Callback):
         self.trained = trained
         self.cut: Cut | None = None
         self.reason = ""
-        self.pruner: StopBehind | None = None
+        self.pruner: PruningCallback | None = None
         self._bars: dict[int, Bar] = {}
         self._fit = 0
 
@@ -75,7 +75,7 @@ class Cutter(keras.callbacks.Callback):
         self.pruner = None
         if bars:
             values = {bar.epoch: bar.value for bar in bars}
-            self.pruner = StopBehind(self.plan.monitor, self.plan.direction, values)
+            self.pruner = PruningCallback(self.plan.monitor, self.plan.direction, values)
             reached = [row.get(self.plan.monitor, np.nan) for row in rows]
             if known := [value for value in reached if np.isfinite(value)]:
                 best = max(known) if self.plan.direction == "max" else min(known)

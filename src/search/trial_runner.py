@@ -291,8 +291,7 @@ class TrialRunner:
             reached, stopped = training_state.restore(state, model, states, best)
         if not stopped:  # else the parent stopped early: nothing more to train
             with closing(self._board(spec, recorder, full=context.full_board)) as board:
-                records = [callbacks.RecordLearningRate(), callbacks.RecordControls()]
-                watchers = [*records, best, board, recorder, *recorder.guards]
+                watchers = [callbacks.ScheduleLogger(), best, board, recorder, *recorder.guards]
                 if context.saves and not spec.first_execution:
                     saver = Saver(
                         *(context.run, spec, context.seed, context.save_interval),
@@ -334,7 +333,7 @@ class TrialRunner:
             training_state.save(state, model, states, best, epochs=reached, stopped=stopped)
         weights = context.run.weights(spec.trial_id, execution, fold)
         save_weights(weights, best.weights)
-        logs = {n: value for n, value in best.logs.items() if n not in callbacks.CONTROLS}
+        logs = {n: value for n, value in best.logs.items() if n not in callbacks.SCHEDULED}
         if context.time_predictions:
             logs["prediction_seconds"] = prediction_seconds(model, arrays.x_validation)
         return FitResult(

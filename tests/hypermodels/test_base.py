@@ -53,7 +53,6 @@ CHOICES = {
     "optimizer",
     "loss_function",
     "schedule",
-    "schedule_cuts",
     "batch_schedule",
     "regularization_schedule",
     "ema",

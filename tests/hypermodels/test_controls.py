@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from callbacks import BestEpoch, Monitor, RecordControls, TrainingPlan
+from callbacks import BestEpoch, Monitor, ScheduleLogger, TrainingPlan
 from hypermodels import batch_sizes, optimizers
 from hypermodels.epoch_model import EpochModel
 from hypermodels.fused_optimizers import FusedAdam, FusedSGD
@@ -22,7 +22,7 @@ def fitted(model: Any, **values: Any) -> Any:
     hp = declared(hypermodel, **{**NET, **PENALTY, **values})
     model = model or hypermodel.build(hp)
     x, y = arrays("binary")
-    record = RecordControls()
+    record = ScheduleLogger()
     history = hypermodel.fit(
         hp, model, x, y, validation_data=(x, y), epochs=4, callbacks=[record]
     ).history

@@ -75,7 +75,7 @@ def test_the_callbacks_of_the_hyperparameters_work_there_too(tmp_path: Path) -> 
         max_consecutive_failed_trials=1,
     )
     x, y = arrays("binary")
-    rate = callbacks.RecordLearningRate()
+    rate = callbacks.ScheduleLogger()
     tuner.search(x, y, validation_data=(x, y), epochs=2, callbacks=[rate], verbose=0)
     [trial] = tuner.oracle.get_best_trials(1)
     final = trial.hyperparameters.get("schedule_final")

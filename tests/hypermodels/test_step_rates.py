@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from callbacks import LearningRateScheduler, RecordLearningRate, ReduceLROnPlateau, get_schedule
+from callbacks import LearningRateScheduler, ReduceLROnPlateau, ScheduleLogger, get_schedule
 from hypermodels.epoch_model import EpochModel
 from hypermodels.mlp import MLP
 from hypermodels.optimizers import OPTIMIZERS
@@ -108,7 +108,7 @@ def test_every_step_has_the_schedules_rate(
 ) -> None:
     model = one_weight(mode)
     scheduler = LearningRateScheduler(schedule, epochs, "step")
-    history = train(model, mode, [RecordLearningRate(), scheduler], batch_size, epochs).history
+    history = train(model, mode, [ScheduleLogger(), scheduler], batch_size, epochs).history
     rates = expected(schedule, batch_size, range(epochs), epochs)
     np.testing.assert_allclose(trace(model), rates, rtol=2e-7)
     steps = len(rates) // epochs
