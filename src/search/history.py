@@ -5,15 +5,15 @@ import io
 import os
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import keras_tuner as kt
 
-from callbacks.reduce_lr_on_plateau import PLATEAU_SCALE
-from callbacks.regularization_scheduler import STRENGTHS
+from callbacks.registry import logged_names
 from src.files import disk_errors, write_atomically
-from src.search.space import finite_values, reachable
+from src.search.space import possible_values
 from src.search.trial import Rows, TrialRecord, history_part
 
 KEYS = ("trial_id", "execution", "fold", "epoch", "learning_rate", "batch_size")
@@ -27,15 +27,8 @@ def log_names(metric_names: Sequence[str]) -> list[str]:
 
 
 def recorded_controls(space: kt.HyperParameters) -> list[str]:
-    """What else may change while a trial of this space trains: plateau cuts, penalties."""
-    alive = {hp.name: hp for hp in reachable(space.space)}
-    plateau, schedule = alive.get("plateau"), alive.get("regularization_schedule")
-    found = []
-    if plateau is not None and any(finite_values(plateau)):
-        found.append(PLATEAU_SCALE)
-    if schedule is not None and any(kind != "none" for kind in finite_values(schedule)):
-        found += [name for name in STRENGTHS if name in alive]
-    return found
+    """Names that callbacks add to the logs in some trial of this space, beside those in `KEYS`."""
+    return logged_names(partial(possible_values, space))
 
 
 class HistoryFile:

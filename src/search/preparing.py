@@ -217,7 +217,7 @@ def prepare(config: Config, saved: SavedSearch | None = None) -> PreparedSearch:
     known = {*own} | LOSS_HYPERPARAMETERS
     passed_over = tuple(name for name in config.space if name not in known)
     notices = (
-        *(*leak_notices(data), *patience_notices(space, config)),
+        *(*leak_notices(data), *patience_notices(space, plan)),
         *pruner_notices(config, oracle.total(config.tuner.trial_cap)),
         *initial.notices,
         *oracle.notices(config.tuner.trial_cap),
