@@ -1,8 +1,7 @@
-"""TensorBoard's event files, written in the thread that asks and with Python's own files.
+"""TensorBoard's event files, written in the calling thread and with Python's own files.
 
-TensorBoard's `EventFileWriter` writes from a thread of its own, through TensorFlow. There a full
-disk shows as an error that is no `OSError`, in a thread where nobody expects one, and a close may
-pass over it.
+TensorBoard's `EventFileWriter` has a thread of its own, in which a full disk is an error that is no
+`OSError`, where nobody expects one, and which a close may pass over.
 """
 
 import os
@@ -12,47 +11,35 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.summary.writer.record_writer import RecordWriter
+
 _NUMBERS = count()
 
 
 class EventFile:
-    """A new event file, or one that goes on.
+    """An event file; every method raises `OSError` if it cannot be written.
 
     Args:
-        directory: its folder; made where it is missing.
-        suffix: ends the file's name.
-        path: of a file in that folder, to add to; without one, a new file.
-
-    Raises:
-        ImportError: if the package `tensorboard` is not installed.
-        OSError: here, and in every method, if the file cannot be written.
+        directory: folder of a new file; made if it is missing.
+        suffix: ends the new file's name.
+        path: an existing file, to add to.
     """
 
     def __init__(
-        self,
-        directory: str | os.PathLike[str],
-        suffix: str = "",
-        path: Path | None = None,
+        self, directory: str | os.PathLike[str], suffix: str = "", path: Path | None = None
     ) -> None:
-        _, _, record_writer = import_tensorboard()
-        folder = Path(directory)
-        if path is None:
-            folder.mkdir(parents=True, exist_ok=True)
         # TensorBoard reads the files of a folder in the order of their names.
         place = f"{int(time.time()):010d}.{socket.gethostname()}.{os.getpid()}.{next(_NUMBERS)}"
-        self.path = path or folder / f"events.out.tfevents.{place}{suffix}"
+        self.path = path or Path(directory) / f"events.out.tfevents.{place}{suffix}"
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         self._file = self.path.open("wb" if path is None else "ab")
-        self._writer = record_writer(self._file)
+        self._writer = RecordWriter(self._file)
         if path is None:
             self._add(file_version="brain.Event:2")
 
     def add(self, summary: Any, step: int = 0) -> None:
-        """Adds an event; it reaches the file with `flush` or `close` at the latest.
-
-        Args:
-            summary: a `Summary` of `tensorboard.compat.proto`.
-            step: epochs trained.
-        """
+        """Adds a `Summary` of `tensorboard.compat.proto`; `flush` or `close` writes it."""
         self._add(step=step, summary=summary)
 
     def flush(self) -> None:
@@ -64,22 +51,4 @@ class EventFile:
         self._file.close()
 
     def _add(self, **content: Any) -> None:
-        event, _, _ = import_tensorboard()
-        self._writer.write(event(wall_time=time.time(), **content).SerializeToString())
-
-
-def import_tensorboard() -> tuple[Any, Any, Any]:
-    """Returns TensorBoard's `Event`, `Summary` and `RecordWriter`.
-
-    Raises:
-        ImportError: naming the package, if it is not installed.
-    """
-    try:
-        from tensorboard.compat.proto.event_pb2 import Event
-        from tensorboard.compat.proto.summary_pb2 import Summary
-        from tensorboard.summary.writer.record_writer import RecordWriter
-    except ImportError as error:
-        raise ImportError(
-            "callbacks.TensorBoard needs the package tensorboard: pip install tensorboard"
-        ) from error
-    return Event, Summary, RecordWriter
+        self._writer.write(Event(wall_time=time.time(), **content).SerializeToString())

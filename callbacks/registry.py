@@ -1,17 +1,15 @@
-"""The callbacks that take hyperparameters: declares them all, and builds those that are on."""
+"""The table of the callbacks that have hyperparameters, and what can be asked of all of them."""
 
-from typing import Any
+import difflib
+import pkgutil
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import keras
 
-from callbacks import names
-from callbacks.plan import TrainingPlan
-
-# A callback of your own is a new file and a line here. Its class has the classmethods `declare(hp)`
-# and `from_hyperparameters(hp, plan)`, and `limits()` if its hyperparameters may be set beyond the
-# range that it declares. One that reads validation metrics sets `needs_validation = True`, and is
-# left out where there are no validation rows; one that sets variables which only some models have
-# sets `needs_variables = True`. See `early_stopping.py` for a short one.
+# To add a callback, write a file and add a line here. The class needs `declare(hp)` and
+# `from_hyperparameters(hp, plan)`; what else it may say of itself is in `tunable.py`.
 CALLBACKS: dict[str, str] = {
     "learning_rate_scheduler": "callbacks.learning_rate_scheduler:LearningRateScheduler",
     "reduce_lr_on_plateau": "callbacks.reduce_lr_on_plateau:ReduceLROnPlateau",
@@ -20,47 +18,79 @@ CALLBACKS: dict[str, str] = {
     "regularization_scheduler": "callbacks.regularization_scheduler:RegularizationScheduler",
 }
 
+Direction = Literal["min", "max"]
+ScheduleUnit = Literal["epoch", "step"]
+# Gives the values that a hyperparameter can have in a search space, in ascending order: the two
+# ends of a continuous range, and nothing for a hyperparameter that is never active.
+PossibleValues = Callable[[str], Sequence[Any]]
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """What callbacks must know about the training of a trial."""
+
+    epochs: int  # planned length, the same in every rung of a Hyperband bracket
+    monitor: str  # metric to watch, as the logs of an epoch name it
+    direction: Direction  # of the metric
+    schedule_unit: ScheduleUnit = "epoch"  # how often a schedule changes the learning rate
+    also: tuple[str, ...] = ()  # secondary metrics that the logs must have
+
 
 def declare_all(hp: Any, *, plain_model: bool = False) -> None:
     """Declares the hyperparameters of every registered callback in a `HyperParameters`.
 
-    Args:
-        hp: the hyperparameters.
-        plain_model: leaves out the callbacks that no plain Keras model can follow, those that set
-            the batch size or the strengths of penalties.
+    With `plain_model`, leaves out the callbacks that set what no plain Keras model can change.
     """
-    for name in _usable(plain_model):
-        names.load(CALLBACKS, name, "callback").declare(hp)
+    for cls in _classes(plain_model).values():
+        cls.declare(hp)
 
 
 def build_callbacks(
     hp: Any, plan: TrainingPlan, *, plain_model: bool = False
 ) -> dict[str, keras.callbacks.Callback]:
-    """Builds fresh callbacks from the values in `hp`, by name and in the registry's order.
+    """Builds new callbacks from the values in `hp`, by name and in the registry's order.
 
-    Those that the values switch off are left out, and with `plain_model` those that `declare_all`
-    leaves out.
+    Callbacks that the values switch off are left out; `plain_model` is that of `declare_all`.
     """
-    built = {
-        name: names.load(CALLBACKS, name, "callback").from_hyperparameters(hp, plan)
-        for name in _usable(plain_model)
-    }
+    built = {n: c.from_hyperparameters(hp, plan) for n, c in _classes(plain_model).items()}
     return {name: callback for name, callback in built.items() if callback is not None}
 
 
 def limits() -> dict[str, tuple[float, float]]:
-    """Returns, for each numeric hyperparameter, the limits within which a user may set it.
+    """Returns the limits, beyond its searched range, of what a user may set each number to."""
+    return {name: search.limits for ranges in _ask("ranges") for name, search in ranges.items()}
 
-    They are wider than the ranges that `declare_all` searches.
+
+def first_effects(values: PossibleValues, plan: TrainingPlan) -> dict[str, int]:
+    """Returns the earliest epoch, from 1, in which each patience or length can have an effect."""
+    return {n: first for found in _ask("first_effects", values, plan) for n, first in found.items()}
+
+
+def load(registry: Mapping[str, str], name: str, kind: str) -> Any:
+    """Imports what `registry`, from names to `"module:attribute"`, holds under `name`.
+
+    Raises:
+        ValueError: if the name is unknown; the message calls it a `kind`, as in "schedule".
     """
-    found: dict[str, tuple[float, float]] = {}
-    for name in CALLBACKS:
-        found |= getattr(names.load(CALLBACKS, name, "callback"), "limits", dict)()
-    return found
+    if name not in registry:
+        known = ", ".join(sorted(registry))
+        raise ValueError(f"{kind} '{name}' is not known.{nearest(name, registry)} Known: {known}")
+    return pkgutil.resolve_name(registry[name])
 
 
-def _usable(plain_model: bool) -> list[str]:
-    def needs_variables(name: str) -> bool:
-        return getattr(names.load(CALLBACKS, name, "callback"), "needs_variables", False)
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Returns ` Did you mean '…'?` for the closest of `known`, or an empty string."""
+    matches = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f" Did you mean '{matches[0]}'?" if matches else ""
 
-    return [name for name in CALLBACKS if not plain_model or not needs_variables(name)]
+
+def _classes(plain_model: bool = False) -> dict[str, Any]:
+    found = {name: load(CALLBACKS, name, "callback") for name in CALLBACKS}
+    usable = {name: cls for name, cls in found.items() if not getattr(cls, "needs_variable", "")}
+    return usable if plain_model else found
+
+
+def _ask(method: str, *arguments: Any) -> list[Any]:
+    """Calls a classmethod of all registered callbacks that have it."""
+    found = [getattr(cls, method, None) for cls in _classes().values()]
+    return [ask(*arguments) for ask in found if ask is not None]

@@ -1,23 +1,22 @@
 """Learning-rate schedules: pure functions of training progress that give a factor on the base rate.
 
-Progress runs from 0 to 1 over the whole planned training. A schedule of your own is such a function
-in a new file, its parameters annotated as they are here, and one line in `SCHEDULES`. Lengths reach
-it as fractions of the training, also where they were given in epochs.
+Progress runs from 0 to 1 over the planned training. Lengths reach a schedule as fractions of the
+training, also where they were given in epochs. Schedules with a namesake in
+`keras.optimizers.schedules` equal it, but that takes steps, and a base.
 """
 
-import functools
-import inspect
 import math
-import numbers
 import typing
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from callbacks import names
-from callbacks.lengths import LONGEST, as_fraction
+from callbacks.base import check_choice, check_number
+from callbacks.registry import load
+from callbacks.tunable import Range
 
+# To add a schedule, write such a function, annotate its parameters as here, and add a line.
 SCHEDULES: dict[str, str] = {
     "constant": "callbacks.schedules:constant",
     "step": "callbacks.schedules:step",
@@ -28,54 +27,27 @@ SCHEDULES: dict[str, str] = {
     "polynomial": "callbacks.schedules:polynomial",
     "piecewise_constant": "callbacks.schedules:piecewise_constant",
     "cosine": "callbacks.schedules:cosine",
-    "cosine_restarts": "callbacks.cyclic_schedules:cosine_restarts",
-    "one_cycle": "callbacks.cyclic_schedules:one_cycle",
+    "cosine_restarts": "callbacks.schedules:cosine_restarts",
+    "one_cycle": "callbacks.schedules:one_cycle",
 }
-
-
-@dataclass(frozen=True)
-class Range:
-    """Where a search looks for a schedule's parameter, and which values make sense at all.
-
-    Attributes:
-        min: smallest value searched.
-        max: largest value searched, included.
-        default: value tried first.
-        log: whether the search samples on a logarithmic scale; `min` is then above 0.
-        valid: closed interval of the values that the schedule is defined for; it contains the
-            search range, and a user may pin any value within. None for the search range itself.
-        integer: whether only whole numbers make sense.
-        more: where the parameter may be several numbers, the defaults of a search's second, third
-            and further ones; a search tries 1 to 1 + len(more) of them, and others may be given.
-        length: whether it is a length of the training: below 1 a fraction, from 1 on epochs.
-    """
-
-    min: float
-    max: float
-    default: float
-    log: bool = False
-    valid: tuple[float, float] | None = None
-    integer: bool = False
-    more: tuple[float, ...] = ()
-    length: bool = False
-
-    @property
-    def limits(self) -> tuple[float, float]:
-        """The closed interval of the values that may be given."""
-        return self.valid or (self.min, self.max)
-
 
 # A parameter that several schedules share has one range, because it is one hyperparameter.
 Factor = Annotated[float, Range(0.1, 0.9, 0.5, log=True, valid=(1e-6, 1.0))]
-Every = Annotated[float, Range(0.05, 0.5, 0.2, valid=(1e-6, LONGEST), length=True)]
+Every = Annotated[float, Range(0.05, 0.5, 0.2, valid=(1e-6, 1e6), length=True)]
 Rate = Annotated[float, Range(0.1, 10.0, 3.0, log=True, valid=(0.0, 1e6))]
 Final = Annotated[float, Range(1e-3, 0.5, 0.01, log=True, valid=(0.0, 1.0))]
 Power = Annotated[float, Range(0.5, 4.0, 2.0, log=True, valid=(1e-3, 100.0))]
-Numbers = float | Sequence[float]
-Boundary = Annotated[
-    Numbers, Range(0.2, 0.9, 0.5, valid=(0.0, LONGEST), more=(0.75, 0.9), length=True)
+Boundaries = Annotated[
+    Sequence[float], Range(0.2, 0.9, 0.5, valid=(0.0, 1e6), more=(0.75, 0.9), length=True)
 ]
-Value = Annotated[Numbers, Range(0.01, 0.5, 0.1, log=True, valid=(1e-6, 1.0), more=(0.03, 0.01))]
+Values = Annotated[
+    Sequence[float], Range(0.01, 0.5, 0.1, log=True, valid=(1e-6, 1.0), more=(0.03, 0.01))
+]
+Cycles = Annotated[int, Range(2, 5, 3, valid=(1, 100))]
+Stretch = Annotated[float, Range(1.0, 3.0, 2.0, valid=(1.0, 10.0))]
+Peak = Annotated[float, Range(0.3, 1.0, 0.8, valid=(1e-6, 1.0))]
+Start = Annotated[float, Range(0.01, 0.5, 0.04, log=True, valid=(0.0, 1.0))]
+Rise = Annotated[float, Range(0.1, 0.5, 0.3, valid=(0.0, 1e6), length=True)]
 
 
 def constant(progress: float) -> float:  # noqa: ARG001 - every schedule takes the progress
@@ -84,134 +56,148 @@ def constant(progress: float) -> float:  # noqa: ARG001 - every schedule takes t
 
 
 def step(progress: float, *, factor: Factor, every: Every) -> float:
-    """`factor ** floor(progress / every)`: a cut after each `every`, a fraction or epochs.
-
-    Szegedy et al., "Going deeper with convolutions" (2015), train so; Ge et al., "The step decay
-    schedule" (2019), say when it is near the best. As `keras.optimizers.schedules.ExponentialDecay`
-    with `staircase=True`.
-    """
+    """`factor ** floor(progress / every)`. Ge et al., "The step decay schedule" (2019)."""
     # Rounded, because 0.3 / 0.1 is 2.9999999999999996.
     return float(factor ** math.floor(round(progress / every, 9)))
 
 
 def exponential(progress: float, *, rate: Rate) -> float:
-    """`exp(-rate × progress)`, as `keras.optimizers.schedules.ExponentialDecay`.
-
-    Li, Zhuang and Orabona, "A second look at exponential and cosine step sizes" (2021).
-    """
+    """`exp(-rate × progress)`. Li, Zhuang and Orabona, "… exponential … step sizes" (2021)."""
     return math.exp(-rate * progress)
 
 
 def inverse_time(progress: float, *, rate: Rate) -> float:
-    """`1 / (1 + rate × progress)`, as `keras.optimizers.schedules.InverseTimeDecay`.
-
-    Robbins and Monro, "A stochastic approximation method" (1951), ask for this order of decay;
-    Bottou, "Stochastic gradient descent tricks" (2012), for this form.
-    """
+    """`1 / (1 + rate × progress)`. Bottou, "Stochastic gradient descent tricks" (2012)."""
     return 1 / (1 + rate * progress)
 
 
 def inverse_sqrt(progress: float, *, rate: Rate) -> float:
-    """`1 / sqrt(1 + rate × progress)`, the decay of Vaswani et al., "Attention is all you need".
-
-    There the rate falls as `1 / sqrt(step)` after the warm-up; `rate` is the length of the training
-    in units of the point from which the decay counts.
-    """
+    """`1 / sqrt(1 + rate × progress)`. Vaswani et al., "Attention is all you need" (2017)."""
     return 1 / math.sqrt(1 + rate * progress)
 
 
 def linear(progress: float, *, final: Final) -> float:
-    """`1 + (final - 1) × progress`, as `keras.optimizers.schedules.PolynomialDecay`, power 1.
-
-    Li, Yumer and Ramanan, "Budgeted training" (2020), recommend it for any length of training.
-    """
+    """`1 + (final - 1) × progress`. Li, Yumer and Ramanan, "Budgeted training" (2020)."""
     return 1 + (final - 1) * progress
 
 
 def polynomial(progress: float, *, power: Power, final: Final) -> float:
-    """`final + (1 - final) × (1 - progress) ** power`, as Keras's `PolynomialDecay`.
-
-    Chen et al., "DeepLab" (2018), with a power of 0.9 and down to 0.
-    """
+    """`final + (1 - final) × (1 - progress) ** power`. Chen et al., "DeepLab" (2018)."""
     return float(final + (1 - final) * (1 - progress) ** power)
 
 
-def piecewise_constant(progress: float, *, boundary: Boundary, value: Value) -> float:
+def piecewise_constant(progress: float, *, boundary: Boundaries, value: Values) -> float:
     """`1` before the first boundary, then the first value, from the second boundary on the second…
 
-    Boundaries, fractions or epochs, count in ascending order; there are as many as values. He et
-    al., "Deep residual learning for image recognition" (2016), train so. As
-    `keras.optimizers.schedules.PiecewiseConstantDecay`, which however makes each cut one step after
-    its boundary.
+    Boundaries count in ascending order; there are as many as values. He et al., "Deep residual
+    learning" (2016), train so. Keras's `PiecewiseConstantDecay` makes each cut one step later.
     """
+    if len(boundary) != len(value):
+        raise ValueError(f"{len(boundary)} boundaries need as many values, but got {len(value)}")
     # Rounded, because behind a warm-up of 3 epochs of 30 progress is a difference of fractions.
-    boundaries, values = [round(end, 9) for end in _several(boundary)], _several(value)
-    if len(boundaries) != len(values):
-        raise ValueError(
-            f"schedule 'piecewise_constant': there must be as many values as boundaries, but got "
-            f"{len(values)} and {len(boundaries)}"
-        )
-    return (1.0, *values)[bisect_right(sorted(boundaries), round(progress, 9))]
+    boundaries = sorted(round(end, 9) for end in boundary)
+    return (1.0, *value)[bisect_right(boundaries, round(progress, 9))]
 
 
 def cosine(progress: float, *, final: Final) -> float:
-    """`final + (1 - final) × (1 + cos(π × progress)) / 2`.
+    """`final + (1 - final) × (1 + cos(π × progress)) / 2`. Loshchilov and Hutter, "SGDR" (2017)."""
+    return _along_cosine(1.0, final, progress)
 
-    Loshchilov and Hutter, "SGDR: Stochastic gradient descent with warm restarts" (2017), without
-    restarts; as `keras.optimizers.schedules.CosineDecay`.
+
+def cosine_restarts(
+    progress: float, *, cycles: Cycles, stretch: Stretch, peak: Peak, final: Final
+) -> float:
+    """`final + (1 - final) × peak ** i × (1 + cos(π × t)) / 2`, `t` the progress in cycle `i`.
+
+    Each cycle is `stretch` times as long as the one before, and the last one ends with the
+    training: of 70 epochs, 3 cycles with a stretch of 2 have 10, 20 and 40. Loshchilov and Hutter
+    (2017), as Keras's `CosineDecayRestarts` with `t_mul` the stretch and `m_mul` the peak.
     """
-    return final + (1 - final) * (1 + math.cos(math.pi * progress)) / 2
+    whole = sum(stretch**cycle for cycle in range(cycles))
+    start = 0.0
+    for cycle in range(cycles):
+        length = stretch**cycle / whole
+        # Rounded, because 3 × 0.1 is 0.30000000000000004; the last one has the training's end.
+        if cycle == cycles - 1 or round(progress - start - length, 9) < 0:
+            break
+        start += length
+    part = min(max((progress - start) / length, 0.0), 1.0)
+    return float(final + (1 - final) * peak**cycle * (1 + math.cos(math.pi * part)) / 2)
+
+
+def one_cycle(progress: float, *, start: Start, rise: Rise, final: Final) -> float:
+    """From `start` up to 1 at `rise`, then down to `final`, each along a cosine.
+
+    Smith and Topin, "Super-convergence" (2018), as PyTorch's `OneCycleLR`: `start` is one over
+    `div_factor` and `rise` is `pct_start`. The momentum stays as it is.
+    """
+    if progress < rise:
+        return _along_cosine(start, 1.0, progress / rise)
+    return _along_cosine(1.0, final, (progress - rise) / (1 - rise) if rise < 1 else 0.0)
+
+
+def _along_cosine(begin: float, end: float, part: float) -> float:
+    return end + (begin - end) * (1 + math.cos(math.pi * part)) / 2
+
+
+@dataclass(frozen=True)
+class WarmUp:
+    """How the rate rises before a schedule begins. Goyal et al. (2017) for the linear one."""
+
+    # `start + (1 - start) × t` or `start ** (1 - t)`, where t runs from 0 to 1 over the warm-up
+    shape: Literal["linear", "exponential"]
+    length: float  # above 0; fractions count
+    unit: Literal["epoch", "step"] = "epoch"  # of the length; steps are those of the first epoch
+    start: float = 0.1  # the factor on the base at the first step; for `exponential` above 0
+
+    def __post_init__(self) -> None:
+        check_choice("shape", self.shape, ("linear", "exponential"))
+        check_choice("unit", self.unit, ("epoch", "step"))
+        check_number("length", self.length, 1e-6)
+        check_number("start", self.start, 0 if self.shape == "linear" else 1e-9, 1)
+
+    def before(
+        self, schedule: Callable[[float], float], fraction: float
+    ) -> Callable[[float], float]:
+        """Returns the function of progress that warms up and then gives the whole schedule.
+
+        `fraction` is the warm-up's share of the training; 1 and more leave the schedule nothing.
+        """
+
+        def warmed_up(progress: float) -> float:
+            if progress >= fraction:
+                return schedule((progress - fraction) / (1 - fraction) if fraction < 1 else 1.0)
+            part = progress / fraction
+            if self.shape == "exponential":
+                return float(self.start ** (1 - part))
+            return self.start + (1 - self.start) * part
+
+        return warmed_up
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """A schedule with its parameters, as `get_schedule` makes it: a function of progress.
+    """A schedule with its parameters, as `get_schedule` makes it: a function of progress."""
 
-    Where a length is in epochs, `over` has to be told how many there are;
-    `LearningRateScheduler` does that, and leaves out those of a warm-up.
-
-    Attributes:
-        name: of the function, in `SCHEDULES`.
-        parameters: of it, all of them.
-    """
-
-    name: str
+    function: Callable[..., float]
     parameters: Mapping[str, Any]
+    lengths: Sequence[str]
 
-    def over(self, epochs: float) -> Callable[[float], float]:
-        """Returns the function of progress in a training of so many epochs."""
-        fractions = {
-            name: tuple(as_fraction(length, epochs) for length in lengths)
-            for name, lengths in self._lengths().items()
-        }
-        given = {
-            name: found if isinstance(self.parameters[name], Sequence) else found[0]
-            for name, found in fractions.items()
-        }
-        function = names.load(SCHEDULES, self.name, "schedule")
-        return functools.partial(function, **(dict(self.parameters) | given))
+    def __call__(self, progress: float, epochs: float | None = None) -> float:
+        """Returns the factor; a length in epochs needs the epochs of the training."""
+        lengths = {name: as_fraction(self.parameters[name], epochs) for name in self.lengths}
+        return self.function(progress, **{**self.parameters, **lengths})
 
-    def __call__(self, progress: float) -> float:
-        """Returns the factor.
 
-        Raises:
-            ValueError: if a length is in epochs.
-        """
-        return self._without_epochs(progress)
-
-    @functools.cached_property
-    def _without_epochs(self) -> Callable[[float], float]:
-        for name, lengths in self._lengths().items():
-            if max(lengths) >= 1:
-                raise ValueError(
-                    f"schedule '{self.name}': {name}={self.parameters[name]} is in epochs: take "
-                    "over(epochs) of the schedule, or give a fraction of the training, below 1"
-                )
-        return self.over(1.0)
-
-    def _lengths(self) -> dict[str, Sequence[float]]:
-        ranges = parameters_of(self.name)
-        return {n: _several(v) for n, v in self.parameters.items() if ranges[n].length}
+def as_fraction(length: Any, epochs: float | None) -> Any:
+    """Returns which fraction of a training a length is, or each length of a sequence."""
+    if isinstance(length, Sequence):
+        return tuple(as_fraction(part, epochs) for part in length)
+    if length < 1:  # a fraction already, as scikit-learn reads `min_samples_leaf`
+        return length
+    if epochs is None:
+        raise ValueError(f"a length of {length} is in epochs: give the schedule their number, too")
+    return length / epochs if epochs > 0 else math.inf  # none are left after a long warm-up
 
 
 def get_schedule(name: str, parameters: Mapping[str, Any]) -> Schedule:
@@ -222,79 +208,42 @@ def get_schedule(name: str, parameters: Mapping[str, Any]) -> Schedule:
         0.75
         >>> get_schedule("piecewise_constant", {"boundary": (0.5, 0.8), "value": (0.1, 0.01)})(0.9)
         0.01
-        >>> get_schedule("step", {"factor": 0.5, "every": 10}).over(epochs=30)(20 / 30)
+        >>> get_schedule("step", {"factor": 0.5, "every": 10})(20 / 30, epochs=30)
         0.25
 
     Raises:
-        ValueError: if the name is unknown, a parameter is missing or not one of the schedule's, or
-            a value is outside the interval that the schedule is defined for.
+        ValueError: if the name is unknown, or the schedule is not defined for a value.
+        TypeError: if a parameter is missing, or is not one of the schedule's.
     """
     ranges = parameters_of(name)
-    takes = f"schedule '{name}' takes {', '.join(ranges) or 'no parameters'}"
-    if missing := [parameter for parameter in ranges if parameter not in parameters]:
-        raise ValueError(f"{takes}; missing: {', '.join(missing)}")
-    if extra := [parameter for parameter in parameters if parameter not in ranges]:
-        raise ValueError(f"{takes}; got {', '.join(extra)} too.{names.nearest(extra[0], ranges)}")
-    for parameter, value in parameters.items():
-        _check(name, parameter, value, ranges[parameter])
-    schedule = Schedule(name, dict(parameters))
-    schedule.over(1.0)(0.0)  # refuses values that do not go together
+    for parameter in ranges.keys() & parameters.keys():
+        given = parameters[parameter]
+        for number in given if ranges[parameter].more else (given,):
+            check_number(f"schedule '{name}': {parameter}", number, *ranges[parameter].limits)
+    lengths = [parameter for parameter, search in ranges.items() if search.length]
+    schedule = Schedule(load(SCHEDULES, name, "schedule"), dict(parameters), lengths)
+    schedule.function(0.0, **parameters)  # refuses values that do not go together
     return schedule
 
 
 def parameters_of(name: str) -> dict[str, Range]:
-    """Returns the parameters of the schedule `name`, in the order of its signature.
-
-    Raises:
-        ValueError: if the name is unknown, or a parameter's annotation has no `Range`.
-    """
-    function = names.load(SCHEDULES, name, "schedule")
-    hints = typing.get_type_hints(function, include_extras=True)
-    found = {}
-    for parameter in list(inspect.signature(function).parameters)[1:]:  # the first is progress
-        metadata = getattr(hints.get(parameter), "__metadata__", ())
-        ranges = [item for item in metadata if isinstance(item, Range)]
-        if not ranges:
-            raise ValueError(
-                f"schedule '{name}': annotate the parameter {parameter} as "
-                "Annotated[float, Range(min, max, default)]"
-            )
-        found[parameter] = ranges[0]
-    return found
+    """Returns the parameters of the schedule `name`, those that are annotated with a `Range`."""
+    hints = typing.get_type_hints(load(SCHEDULES, name, "schedule"), include_extras=True)
+    found = {name: getattr(hint, "__metadata__", (None,))[0] for name, hint in hints.items()}
+    return {name: search for name, search in found.items() if isinstance(search, Range)}
 
 
 def all_parameters() -> dict[str, tuple[Range, list[str]]]:
     """Returns each parameter of the registered schedules: its range and the schedules that use it.
 
-    Raises:
-        ValueError: if two schedules give one parameter different ranges.
+    A parameter that two schedules give different ranges is a `ValueError`.
     """
     found: dict[str, tuple[Range, list[str]]] = {}
     for schedule in SCHEDULES:
         for parameter, search in parameters_of(schedule).items():
             known, users = found.setdefault(parameter, (search, []))
             if search != known:
-                raise ValueError(
-                    f"schedules '{users[0]}' and '{schedule}' give their parameter {parameter} "
-                    f"different ranges, {known} and {search}: rename one of the parameters"
-                )
+                both = f"schedules '{users[0]}' and '{schedule}' give their parameter {parameter}"
+                raise ValueError(f"{both} different ranges: rename one of the parameters")
             users.append(schedule)
     return found
-
-
-def _check(name: str, parameter: str, value: Any, search: Range) -> None:
-    lowest, highest = search.limits
-    many = bool(search.more) and isinstance(value, Sequence) and not isinstance(value, str)
-    for number in value if many and len(value) else [value]:
-        fits = isinstance(number, numbers.Integral if search.integer else numbers.Real)
-        if not fits or not lowest <= number <= highest:
-            kind = "an integer" if search.integer else "a number"
-            several = ", or several," if search.more else ""
-            raise ValueError(
-                f"schedule '{name}': {parameter} must be {kind}{several} from {lowest:g} to "
-                f"{highest:g}, but got {value!r}"
-            )
-
-
-def _several(given: Numbers) -> Sequence[float]:
-    return given if isinstance(given, Sequence) else (given,)

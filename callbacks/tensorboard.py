@@ -9,11 +9,13 @@ from typing import Any
 
 import keras
 import numpy as np
+from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.compat.proto.types_pb2 import DT_STRING
+from tensorboard.plugins.histogram.summary_v2 import histogram_pb
 
-from callbacks.event_file import EventFile, import_tensorboard
-from callbacks.record_controls import CONTROLS
+from callbacks.event_file import EventFile
+from callbacks.schedule_logger import SCHEDULED
 
-_STRING = 7  # TensorFlow's DT_STRING
 FLUSH_SECONDS = 2.0  # scalars reach the disk at the first epoch's end after so long
 
 
@@ -21,19 +23,14 @@ class TensorBoard(keras.callbacks.Callback):
     """Writes the logs of each epoch as scalars, one event file a fit.
 
     A metric `m` is the scalar `m/train` and `val_m` is `m/validation`, so that TensorBoard groups
-    the two; `learning_rate` and the other `CONTROLS` are themselves. The step is the number of
-    epochs trained, from 1. Logs that are no numbers are left out.
+    the two; `SCHEDULED` names are themselves. The step is the number of epochs trained, from 1.
+    Logs that are no numbers are left out. A file that cannot be written is an `OSError`.
 
     Args:
         directory: folder of the event files; made where it is missing.
         filename_suffix: ends the name of each event file, to tell whose it is.
         earlier: the epoch, from 0, and the logs of epochs of another fit that go before.
-        full: write the layers of the model as a graph too, and a histogram of each weight after
-            every epoch. That takes longer than the training of a small net.
-
-    Raises:
-        ImportError: if the package `tensorboard` is not installed.
-        OSError: while it trains, if the file cannot be written.
+        full: write graph and histograms of weights, too: slower than the training of a small net.
     """
 
     def __init__(
@@ -44,7 +41,6 @@ class TensorBoard(keras.callbacks.Callback):
         full: bool = False,
     ) -> None:
         super().__init__()
-        import_tensorboard()  # now rather than in the middle of a search
         self.directory = os.fspath(directory)
         self.filename_suffix = filename_suffix
         self.earlier = tuple(earlier)
@@ -59,69 +55,58 @@ class TensorBoard(keras.callbacks.Callback):
             file.close()
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        """Opens a new event file."""
         self.close()
         self._file = EventFile(self.directory, self.filename_suffix)
         if self.full:
             self._file.add(_graph(self.model))
         for epoch, earlier in self.earlier:
-            self._write(epoch, earlier)
+            self._file.add(_scalars(earlier), step=epoch + 1)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Writes the scalars of the epoch as one event."""
         assert self._file is not None
-        self._write(epoch, logs or {})
+        self._file.add(_scalars(logs or {}), step=epoch + 1)
         if self.full:
-            _, summary, _ = import_tensorboard()
-            values = [_histogram(weight.path, weight) for weight in self.model.trainable_weights]
-            self._file.add(summary(value=values), step=epoch + 1)
+            self._file.add(_histograms(self.model), step=epoch + 1)
         now = time.monotonic()
-        if self._file is not None and now - self._flushed >= FLUSH_SECONDS:
+        if now - self._flushed >= FLUSH_SECONDS:
             self._file.flush()
             self._flushed = now
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        """Closes the event file."""
         self.close()
-
-    def _write(self, epoch: int, logs: Mapping[str, Any]) -> None:
-        assert self._file is not None
-        _, summary, _ = import_tensorboard()
-        values = [
-            summary.Value(tag=tag(name), simple_value=float(value))
-            for name, value in logs.items()
-            if isinstance(value, numbers.Real)
-        ]
-        self._file.add(summary(value=values), step=epoch + 1)
 
 
 def tag(name: str) -> str:
     """Returns the scalar's tag for a name in the logs."""
-    if name in CONTROLS:
+    if name in SCHEDULED:
         return name
-    if name.startswith("val_"):
-        return f"{name.removeprefix('val_')}/validation"
-    return f"{name}/train"
+    metric = name.removeprefix("val_")
+    return f"{name}/train" if metric == name else f"{metric}/validation"
 
 
-def _histogram(name: str, weight: Any) -> Any:
-    from tensorboard.plugins.histogram.summary_v2 import histogram_pb
+def _scalars(logs: Mapping[str, Any]) -> Any:
+    values = {n: float(value) for n, value in logs.items() if isinstance(value, numbers.Real)}
+    return Summary(value=[Summary.Value(tag=tag(n), simple_value=values[n]) for n in values])
 
-    content = histogram_pb(name, np.asarray(weight.numpy()))
-    return import_tensorboard()[1].FromString(content.SerializeToString()).value[0]
+
+def _histograms(model: keras.Model) -> Any:
+    found = Summary()
+    for weight in model.trainable_weights:
+        content = histogram_pb(weight.path, np.asarray(weight.numpy()))
+        found.MergeFromString(content.SerializeToString())  # another class of the same message
+    return found
 
 
 def _graph(model: keras.Model) -> Any:
     """The layers as TensorBoard's graph dashboard reads them, under `Conceptual graph`."""
-    _, summary, _ = import_tensorboard()
-    # Without what `to_json` adds of the compilation, which may hold any function.
+    # Not `to_json`, which adds the compilation: that may hold any function.
     config = json.dumps(
         {"class_name": "Functional", "config": model.get_config()},
         default=keras.saving.serialize_keras_object,
     )
-    value = summary.Value(tag="keras")
+    value = Summary.Value(tag="keras")
     value.metadata.plugin_data.plugin_name = "graph_keras_model"
     value.metadata.plugin_data.content = b"1"
-    value.tensor.dtype = _STRING
+    value.tensor.dtype = DT_STRING
     value.tensor.string_val.append(config.encode())
-    return summary(value=[value])
+    return Summary(value=[value])

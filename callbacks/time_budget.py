@@ -1,4 +1,4 @@
-"""Stops training that has taken longer than it may, by the clock on the wall."""
+"""Stops training that has taken longer than it may, by wall-clock time."""
 
 import time
 from typing import Any
@@ -12,9 +12,6 @@ class TimeBudget(keras.callbacks.Callback):
     Args:
         seconds: above 0.
         started: when the time began, by `time.perf_counter()`; None for when training begins.
-
-    Attributes:
-        stopped_epoch: number of the epoch, from 0, after which training was stopped, or None.
     """
 
     def __init__(self, seconds: float, started: float | None = None) -> None:
@@ -23,16 +20,14 @@ class TimeBudget(keras.callbacks.Callback):
             raise ValueError(f"seconds must be above 0, but got {seconds}")
         self.seconds = seconds
         self.started = started
-        self.stopped_epoch: int | None = None
+        self.stopped_epoch: int | None = None  # from 0, after which training was stopped
         self._began = 0.0
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        """Starts the clock, unless it was started before."""
         self.stopped_epoch = None
         self._began = time.perf_counter() if self.started is None else self.started
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Looks at the clock."""
         if time.perf_counter() - self._began > self.seconds:
             self.stopped_epoch = epoch
             self.model.stop_training = True

@@ -10,7 +10,7 @@ import keras_tuner as kt
 import numpy as np
 
 from callbacks import CALLBACKS, TrainingPlan, build_callbacks, declare_all
-from callbacks import limits as callback_limits
+from callbacks.registry import limits as callback_limits
 from hypermodels import batch_sizes, embedding, losses, metrics, optimizers
 from hypermodels.parts import training
 from hypermodels.problem import Problem
@@ -151,8 +151,7 @@ class TemplateHyperModel(kt.HyperModel, ABC):
         size: int = hp.get("batch_size")
         if size != batch_sizes.AUTO:
             return size
-        plan = self.plan or TrainingPlan(1, "val_loss", "min")
-        return batch_sizes.automatic(model, rows, plan.batch_memory, plan.batch_share)
+        return batch_sizes.automatic(model, rows)
 
     def fit(
         self,

@@ -6,10 +6,11 @@ from typing import Any
 FULL, AUTO = 0, -1  # as hyperparameters: the whole training set, and the result of `automatic`
 LIMITS = {"batch_size": (float(AUTO), 1e7)}
 FLOAT_BYTES = 4
+MEMORY, SHARE = 256.0, 0.1  # MB that a step may take, and its largest share of the rows
 COPIES = 3  # of a layer's outputs: themselves, their gradients, and operations between them
 
 
-def automatic(model: Any, rows: int, memory: float, share: float) -> int:
+def automatic(model: Any, rows: int, memory: float = MEMORY, share: float = SHARE) -> int:
     """Returns the largest power of two whose step fits into memory and is a small part of the rows.
 
     A step takes, by this estimate, three copies of every layer's outputs for each row of the batch,

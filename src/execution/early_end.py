@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from callbacks import StopBehind, TrainingPlan
+from callbacks import PruningCallback, TrainingPlan
 from src.config.schema import LimitSettings
 from src.records import PruningThreshold, StoppedBy, TrialSpec
 from src.text import short_number
@@ -45,7 +45,7 @@ class EarlyEnd(keras.callbacks.Callback):
         self.trained = trained
         self.stopped_by: StoppedBy | None = None
         self.reason = ""
-        self.pruner: StopBehind | None = None
+        self.pruner: PruningCallback | None = None
         self._thresholds: dict[int, PruningThreshold] = {}  # of the fit, by epoch
         self._fit = 0
 
@@ -68,7 +68,7 @@ class EarlyEnd(keras.callbacks.Callback):
         self.pruner = None
         if thresholds:
             values = {threshold.epoch: threshold.value for threshold in thresholds}
-            self.pruner = StopBehind(self.plan.monitor, self.plan.direction, values)
+            self.pruner = PruningCallback(self.plan.monitor, self.plan.direction, values)
             reached = [row.get(self.plan.monitor, np.nan) for row in rows]
             if known := [value for value in reached if np.isfinite(value)]:
                 best = max(known) if self.plan.direction == "max" else min(known)

@@ -195,7 +195,7 @@ class TrialRunner:
             reached, stopped = training_state.restore(state, model, stateful, best)
         if not stopped:  # else early stopping ended the parent: nothing is left to train
             with closing(self._board(spec, recorder, full=context.full_board)) as board:
-                recorded = [callbacks.RecordLearningRate(), callbacks.RecordControls(), best, board]
+                recorded = [callbacks.ScheduleLogger(), best, board]
                 watchers = [*recorded, *recorder.callbacks]
                 if context.saves and not spec.first_execution:
                     watchers.append(Saver(context.save_interval, spec.epochs, save))
@@ -231,7 +231,7 @@ class TrialRunner:
             state = context.run.training_state(spec.trial_id, execution)
             training_state.save(state, model, stateful, best, epochs=reached, stopped=stopped)
         save_weights(context.run.weights(spec.trial_id, execution, fold), best.weights)
-        logs = {n: value for n, value in best.logs.items() if n not in callbacks.CONTROLS}
+        logs = {n: value for n, value in best.logs.items() if n not in callbacks.SCHEDULED}
         if context.time_predictions:
             logs["prediction_seconds"] = prediction_seconds(model, arrays.x_validation)
         return FitResult(execution, fold, best.value, best.epoch, reached, logs)

@@ -224,7 +224,7 @@ def prepare(config: Config, saved: SavedSearch | None = None) -> PreparedSearch:
         check_identity(saved, identity)
     if config.tuner.warm_start is not None:
         oracle.learn(_knowledge(config, oracle, identity, space, declared, saved))
-    notices = [*leak_notices(data), *patience_notices(space, config)]
+    notices = [*leak_notices(data), *patience_notices(space, plan)]
     notices += pruner_notices(config, oracle.total(config.tuner.trial_cap))
     notices += [*initial.notices, *oracle.notices(config.tuner.trial_cap)]
     notices += [oracle.knowledge.notice] if oracle.knowledge.notice else []

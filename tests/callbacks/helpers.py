@@ -44,16 +44,10 @@ def plain_model(optimizer: Any = None) -> Any:
     return model
 
 
-def fit(model: Any, callbacks: list[Any], epochs: int, initial_epoch: int = 0) -> Any:
+def fit(model: Any, callbacks: list[Any], epochs: int) -> Any:
     """Trains with one step an epoch and returns the `History`."""
-    return model.fit(
-        np.ones((1, 1), "float32"),
-        np.zeros((1, 1), "float32"),
-        epochs=epochs,
-        initial_epoch=initial_epoch,
-        callbacks=callbacks,
-        verbose=0,
-    )
+    x, y = np.ones((1, 1), "float32"), np.zeros((1, 1), "float32")
+    return model.fit(x, y, epochs=epochs, callbacks=callbacks, verbose=0)
 
 
 def simulate(model: Any, callbacks: list[Any], epochs: int, initial_epoch: int = 0) -> Any:

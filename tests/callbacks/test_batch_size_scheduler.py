@@ -1,5 +1,6 @@
 """Batch sizes that change between epochs."""
 
+import copy
 import json
 from types import SimpleNamespace
 from typing import Any
@@ -7,20 +8,25 @@ from typing import Any
 import pytest
 import tensorflow as tf
 
-from callbacks import BatchGrowth, BatchGrowthOnPlateau, MissingMetricError, RandomBatchSize
-from tests.callbacks.helpers import fit, plain_model
+from callbacks import BatchSizeScheduler, Monitor
+from callbacks.batch_size_scheduler import (
+    BatchGrowthOnPlateau,
+    growing_batch_sizes,
+    random_batch_sizes,
+)
+from tests.callbacks.helpers import plain_model, simulate
 
-CALLBACKS = [
-    lambda: RandomBatchSize(4, 8),
-    lambda: BatchGrowth(2.0, 0.5, 4, 64),
-    lambda: BatchGrowthOnPlateau("val_score", "max", 2.0, 1, 64),
-]
+SCORES = [0.1, 0.5, 0.4, 0.5, 0.4, 0.6, 0.6, 0.1, 0.1, 0.1]  # patience 2: after epochs 3, 7 and 9
 
 
-def sizes(callback: Any, epochs: int, base: int = 16, start: int = 0, scores: Any = None) -> Any:
+def on_plateau(patience: int = 2) -> Any:
+    return BatchGrowthOnPlateau(Monitor("val_score", "max"), 2.0, patience, 100)
+
+
+def sizes(callback: Any, epochs: int, base: int = 16, start: int = 0, seed: int = 7) -> list[int]:
     """The batch size of each epoch, of a model that has nothing but that."""
     model: Any = SimpleNamespace(
-        batch_size=tf.Variable(base), shuffle_seed=tf.Variable([7, 0]), stop_training=False
+        batch_size=tf.Variable(base), shuffle_seed=tf.Variable([seed, 0]), stop_training=False
     )
     callback.set_model(model)
     callback.on_train_begin()
@@ -28,85 +34,60 @@ def sizes(callback: Any, epochs: int, base: int = 16, start: int = 0, scores: An
     for epoch in range(start, epochs):
         callback.on_epoch_begin(epoch)
         found.append(int(model.batch_size))
-        callback.on_epoch_end(epoch, {"val_score": scores[epoch]} if scores else {})
+        callback.on_epoch_end(epoch, {"val_score": SCORES[epoch % 10]})
     callback.on_train_end()
-    assert int(model.batch_size) == base  # given back
+    assert int(model.batch_size) == base  # restored
     return found
 
 
-def test_growth_by_a_schedule_up_to_the_cap() -> None:
-    assert sizes(BatchGrowth(2.0, 0.2, 10, 100), 10) == [16, 16, 32, 32, 64, 64, 100, 100, 100, 100]
-    assert sizes(BatchGrowth(1.5, 0.1, 10, 60), 5) == [16, 24, 36, 54, 60]
-    assert sizes(BatchGrowth(2.0, 0.1, 3, 10**6), 4)[-1] == 16 * 2**10  # beyond the plan
+@pytest.mark.parametrize(
+    ("arguments", "base", "expected"),
+    [
+        ((2.0, 0.2, 10, 100), 16, [16, 16, 32, 32, 64, 64, 100, 100, 100, 100]),
+        ((1.5, 0.1, 10, 60), 16, [16, 24, 36, 54, 60]),
+        ((2.0, 2.0, 10, 100), 16, [16, 16, 32, 32, 64]),  # epochs
+        ((2.0, 0.5, 2, 100), 16, [16, 32, 64, 64]),  # beyond the plan
+        ((3.0, 0.25, 4, 10), 16, [16] * 4),  # never shrinks
+        ((2.0, 0.25, 4, 100), 0, [0] * 4),  # all rows already
+    ],
+)
+def test_growth_by_a_schedule_up_to_the_cap(arguments: Any, base: int, expected: list[int]) -> None:
+    callback = BatchSizeScheduler(growing_batch_sizes(*arguments))
+    assert sizes(callback, len(expected), base) == expected
 
 
-def test_growth_starts_at_the_base_and_never_shrinks_it() -> None:
-    assert sizes(BatchGrowth(3.0, 0.25, 4, 10), 4) == [16] * 4
-    assert sizes(BatchGrowth(1.0, 0.25, 4, 100), 4) == [16] * 4
-    assert sizes(BatchGrowth(2.0, 0.25, 4, 100), 4, base=0) == [0] * 4  # all rows already
-    assert sizes(BatchGrowth(2.0, 0.25, 1, 100), 1) == [16]
+def test_growth_on_a_plateau_and_of_a_copy() -> None:
+    for callback in (on_plateau(), copy.deepcopy(on_plateau())):
+        assert sizes(callback, 10) == [16, 16, 16, 16, 32, 32, 32, 32, 64, 64]
+        assert callback.steps == 3
 
 
-SCORES = [0.1, 0.5, 0.4, 0.5, 0.4, 0.6, 0.6, 0.1, 0.1, 0.1]  # patience 2: after epochs 3, 7 and 9
-
-
-def test_growth_on_a_plateau() -> None:
-    callback = BatchGrowthOnPlateau("val_score", "max", 2.0, 2, 100)
-    found = sizes(callback, 10, scores=SCORES)
-    assert found == [16, 16, 16, 16, 32, 32, 32, 32, 64, 64]
-    assert callback.plateaus.count == 3
-
-
-@pytest.mark.parametrize("make", CALLBACKS)
-def test_pieces_give_the_sizes_of_training_at_once(make: Any) -> None:
-    at_once = sizes(make(), 10, scores=SCORES)
-    state, pieces = None, []
+def test_pieces_give_the_sizes_of_training_at_once() -> None:
+    at_once = sizes(on_plateau(patience=1), 10)
+    state: dict[str, Any] = {}
+    pieces = []
     for start, end in ((0, 1), (1, 4), (4, 10)):
-        callback = make()
-        if state is not None:
-            callback.set_state(json.loads(json.dumps(state)))
-        pieces += sizes(callback, end, start=start, scores=SCORES)
-        state = callback.get_state() if hasattr(callback, "get_state") else None
+        callback = on_plateau(patience=1)
+        callback.set_state(json.loads(json.dumps(state)))
+        pieces += sizes(callback, end, start=start)
+        state = callback.get_state()
     assert pieces == at_once
-    assert len(set(at_once)) > 1
+    assert len(set(at_once)) > 2
+    assert sizes(callback, 10) == at_once  # another fit
 
 
 def test_random_sizes_fill_the_range_and_depend_on_seed_and_epoch_alone() -> None:
-    found = sizes(RandomBatchSize(4, 8, seed=1), 200)
+    callback = BatchSizeScheduler(random_batch_sizes(4, 8))
+    found = sizes(callback, 60)
     assert set(found) == {4, 5, 6, 7, 8}
-    assert sizes(RandomBatchSize(4, 8, seed=1), 200, start=150) == found[150:]
-    assert sizes(RandomBatchSize(4, 8, seed=2), 200) != found
+    assert sizes(callback, 60, start=40) == found[40:]
+    assert sizes(callback, 60, seed=8) != found
     # On a logarithmic scale: as many below the geometric mean of the range as above.
-    wide = sizes(RandomBatchSize(10, 1000, seed=3), 400)
-    assert 160 < sum(size < 100 for size in wide) < 240
-    assert sizes(RandomBatchSize(4, 8), 3) == sizes(RandomBatchSize(4, 8, seed=7), 3)  # shuffle's
-    assert sizes(RandomBatchSize(5, 5), 3, base=0) == [5, 5, 5]
+    wide = random_batch_sizes(10, 1000)
+    assert 160 < sum(wide(0, epoch, 3) < 100 for epoch in range(400)) < 240
+    assert sizes(BatchSizeScheduler(random_batch_sizes(5, 5)), 3, base=0) == [5, 5, 5]
 
 
-@pytest.mark.parametrize("make", CALLBACKS)
-def test_a_plain_keras_model_is_refused_with_what_to_do(make: Any) -> None:
-    with pytest.raises(ValueError, match=r"sets the variable `batch_size` .* Train a hypermodels"):
-        fit(plain_model(), [make()], 1)
-
-
-def test_a_missing_metric_is_an_error() -> None:
-    with pytest.raises(MissingMetricError, match="'accuracy' is not in the logs"):
-        sizes(BatchGrowthOnPlateau("accuracy", "max", 2.0, 2, 100), 1, scores=SCORES)
-
-
-@pytest.mark.parametrize(
-    ("make", "message"),
-    [
-        (lambda: RandomBatchSize(0, 8), "smallest must be at least 1 and .*, but got 0 and 8"),
-        (lambda: RandomBatchSize(9, 8), "but got 9 and 8"),
-        (lambda: BatchGrowth(0.5, 0.2, 3, 64), "factor must be finite and at least 1, but got 0.5"),
-        (lambda: BatchGrowth(2, 0, 3, 64), r"every must be above 0 and at most 1e\+06"),
-        (lambda: BatchGrowth(2, 0.2, 0, 64), "epochs must be at least 1, but got 0"),
-        (lambda: BatchGrowth(2, 0.2, 3, 0), "cap must be at least 1, but got 0"),
-        (lambda: BatchGrowthOnPlateau("a", "min", 2, 0, 64), "patience must be at least 1"),
-        (lambda: BatchGrowthOnPlateau("a", "min", 2, 1, 64, cooldown=-1), "cooldown must be"),
-    ],
-)
-def test_arguments_are_checked(make: Any, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        make()
+def test_a_plain_keras_model_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"sets the model's `batch_size`, and Sequential has none"):
+        simulate(plain_model(), [BatchSizeScheduler(random_batch_sizes(4, 8))], 1)

@@ -1,72 +1,26 @@
-"""The space of the callbacks' hyperparameters, and building callbacks from it."""
+"""The space of the callbacks' hyperparameters, building callbacks from it, and asking them."""
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
 import keras_tuner as kt
-import numpy as np
 import pytest
 
 import callbacks
-from callbacks import (
-    CALLBACKS,
-    SCHEDULES,
-    EarlyStopping,
-    LearningRateScheduler,
-    ReduceLROnPlateau,
-    RegularizationScheduler,
-    TrainingPlan,
-    build_callbacks,
-    declare_all,
-    limits,
-    parameters_of,
-)
-from callbacks.batch_size_scheduler import BatchSizeScheduler
-from tests.callbacks.helpers import RateTrace, plain_model
+from callbacks import CALLBACKS, Monitor, TrainingPlan, build_callbacks, declare_all
+from callbacks.registry import first_effects, limits, load
 
-PLAN = TrainingPlan(epochs=20, monitor="val_accuracy", direction="max", baseline=0.25)
-NUMERIC = {
-    "schedule_factor",
-    "schedule_every",
-    "schedule_rate",
-    "schedule_final",
-    "schedule_boundary",
-    "schedule_boundary_2",
-    "schedule_boundary_3",
-    "schedule_value",
-    "schedule_value_2",
-    "schedule_value_3",
-    "schedule_power",
-    "schedule_cycles",
-    "schedule_stretch",
-    "schedule_peak",
-    "schedule_start",
-    "schedule_rise",
-    "warmup_epochs",
-    "warmup_steps",
-    "warmup_start",
-    "plateau_factor",
-    "plateau_patience",
-    "plateau_floor",
-    "plateau_cooldown",
-    "plateau_min_delta",
-    "early_stopping_patience",
-    "early_stopping_start",
-    "early_stopping_min_delta",
-    "batch_schedule_min",
-    "batch_schedule_max",
-    "batch_schedule_factor",
-    "batch_schedule_every",
-    "batch_schedule_patience",
-    "batch_schedule_cap",
-    "regularization_final",
-    "regularization_factor",
-    "regularization_patience",
-    "regularization_cap",
-}
-CHOICES = {"schedule", "schedule_cuts", "plateau", "warmup", "warmup_unit"} | {
-    "batch_schedule",
-    "regularization_schedule",
+PLAN = TrainingPlan(epochs=20, monitor="val_accuracy", direction="max")
+OFF = {
+    "schedule": "constant",
+    "warmup": "none",
+    "plateau": False,
+    "early_stopping_patience": 0,
+    "early_stopping_start": 0,
+    "early_stopping_min_delta": 0.0,
+    "batch_schedule": "none",
+    "regularization_schedule": "none",
 }
 
 
@@ -78,181 +32,135 @@ def declared(**values: Any) -> kt.HyperParameters:
     return hp
 
 
-def draw(seed: int) -> kt.HyperParameters:
-    """A space with random values of the active hyperparameters, as an oracle draws them."""
-    hp = kt.HyperParameters()
-    for index, hyperparameter in enumerate(declared().space):
-        hp.merge([hyperparameter])
-        if hp.is_active(hyperparameter):
-            hp.values[hyperparameter.name] = hyperparameter.random_sample(seed * 1009 + index)
-    return hp
-
-
-def test_every_name_is_declared_once() -> None:
-    hp = declared()
-    names = [hyperparameter.name for hyperparameter in hp.space]
-    assert len(names) == len(set(names))
-    assert set(names) == NUMERIC | CHOICES
-
-
-def test_declaring_twice_changes_nothing() -> None:
-    hp = declared()
-    before = hp.get_config()
-    declare_all(hp)
-    assert hp.get_config() == before
-
-
-def test_the_order_of_the_classes_does_not_matter() -> None:
-    hp = kt.HyperParameters()
-    others = (RegularizationScheduler, BatchSizeScheduler)
-    for cls in (EarlyStopping, *others, ReduceLROnPlateau, LearningRateScheduler):
-        cls.declare(hp)
-    assert {h.name: h.get_config() for h in hp.space} == {
-        h.name: h.get_config() for h in declared().space
-    }
+SPACE = declared()
 
 
 def test_by_default_everything_is_off() -> None:
-    hp = declared()
-    assert hp.values == {
-        "schedule": "constant",
-        "warmup": "none",
-        "plateau": False,
-        "early_stopping_patience": 0,
-        "early_stopping_start": 0,
-        "early_stopping_min_delta": 0.0,
-        "batch_schedule": "none",
-        "regularization_schedule": "none",
-    }
-    assert build_callbacks(hp, PLAN) == {}
+    assert SPACE.values == OFF
+    assert build_callbacks(SPACE, PLAN) == {}
 
 
-def test_ranges_and_defaults() -> None:
-    ranges = {
-        h.name: (h.min_value, h.max_value, h.default, h.sampling)
-        for h in declared().space
-        if h.name in NUMERIC
-    }
-    assert ranges["plateau_factor"] == (0.1, 0.8, 0.5, "log")
-    assert ranges["plateau_patience"] == (2, 20, 5, "linear")
-    assert ranges["plateau_floor"] == (1e-7, 1e-3, 1e-6, "log")
-    assert ranges["early_stopping_patience"] == (0, 20, 0, "linear")
-    assert ranges["schedule_final"] == (1e-3, 0.5, 0.01, "log")
-    assert ranges["schedule_boundary"] == (0.2, 0.9, 0.5, "linear")
+def test_names_are_declared_once_and_in_an_order_that_seeds_depend_on() -> None:
+    names = [hyperparameter.name for hyperparameter in SPACE.space]
+    assert len(names) == len(set(names)) == 44
+    assert names[:3] == ["schedule", "schedule_cuts", "schedule_factor"]
+    assert [name for name in names if name in OFF] == list(OFF)
+
+
+def test_ranges_defaults_and_conditions() -> None:
+    found = {hyperparameter.name: hyperparameter for hyperparameter in SPACE.space}
+    floor, patience = found["plateau_floor"], found["plateau_patience"]
+    assert (floor.min_value, floor.max_value, floor.default) == (1e-7, 1e-3, 1e-6)
+    assert (floor.sampling, type(floor).__name__) == ("log", "Float")
+    assert (patience.min_value, patience.max_value, patience.default) == (2, 20, 5)
+    assert (patience.sampling, type(patience).__name__) == ("linear", "Int")
+    conditions = [(c.name, c.values) for c in found["schedule_boundary_3"].conditions]
+    assert conditions == [("schedule", ["piecewise_constant"]), ("schedule_cuts", [3])]
+    active = declared(schedule="one_cycle").values.keys() - OFF.keys()
+    assert active == {"schedule_start", "schedule_rise", "schedule_final"}
 
 
 def test_limits_contain_the_ranges_of_all_numeric_hyperparameters() -> None:
-    assert set(limits()) == NUMERIC
-    for hyperparameter in declared().space:
-        if hyperparameter.name in NUMERIC:
-            lowest, highest = limits()[hyperparameter.name]
-            assert lowest <= hyperparameter.min_value < hyperparameter.max_value <= highest
+    numeric = [h for h in SPACE.space if hasattr(h, "min_value")]
+    assert set(limits()) == {hyperparameter.name for hyperparameter in numeric}
+    for hyperparameter in numeric:
+        lowest, highest = limits()[hyperparameter.name]
+        assert lowest <= hyperparameter.min_value < hyperparameter.max_value <= highest
 
 
-@pytest.mark.parametrize("schedule", SCHEDULES)
-def test_only_the_parameters_of_the_chosen_schedule_are_active(schedule: str) -> None:
-    hp = declared(schedule=schedule)
-    active = {name for name in hp.values if name.startswith("schedule_")}
-    cuts = {"schedule_cuts"} if schedule == "piecewise_constant" else set()
-    assert active == cuts | {f"schedule_{parameter}" for parameter in parameters_of(schedule)}
+def test_values_reach_plateau_and_early_stopping() -> None:
+    plateau = {"factor": 0.2, "patience": 4, "floor": 1e-5, "cooldown": 2, "min_delta": 0.001}
+    stopping = {"patience": 9, "start": 3, "min_delta": 0.002}
+    values = {f"plateau_{name}": value for name, value in plateau.items()}
+    values |= {f"early_stopping_{name}": value for name, value in stopping.items()}
+    built: list[Any] = list(build_callbacks(declared(plateau=True, **values), PLAN).values())
+    reduce, stop = built
+    assert (reduce.factor, reduce.patience, reduce.floor, reduce.cooldown) == (0.2, 4, 1e-5, 2)
+    assert reduce.monitor == Monitor("val_accuracy", "max", 0.001)
+    assert (stop.patience, stop.start_epoch) == (9, 3)
+    assert stop.monitor == Monitor("val_accuracy", "max", 0.002)
 
 
-def test_random_values_build_the_callbacks_that_they_describe() -> None:
-    seen = set()
-    for seed in range(120):
-        hp = draw(seed)
-        built: dict[str, Any] = dict(build_callbacks(hp, PLAN))
-        seen.add(hp.get("schedule"))
-        assert list(built) == [name for name in CALLBACKS if name in built]
-        scheduler: Any = built.get("learning_rate_scheduler")
-        if hp.get("schedule") == "constant" and hp.get("warmup") == "none":
-            assert scheduler is None
-            continue
-        assert scheduler.epochs == 20
-        assert (scheduler.schedule(1.0) == 1) == (hp.get("schedule") == "constant")
-        assert 0 < scheduler.schedule(1.0) <= 1
-        if hp.get("warmup") == "none":
-            assert scheduler.warm_up is None
-        else:
-            unit = hp.get("warmup_unit")
-            length, other = ("epochs", "steps") if unit == "epoch" else ("steps", "epochs")
-            assert scheduler.warm_up == callbacks.WarmUp(
-                hp.get("warmup"), hp.get(f"warmup_{length}"), unit, hp.get("warmup_start")
-            )
-            assert f"warmup_{other}" not in hp
-        plateau: Any = built.get("reduce_lr_on_plateau")
-        if hp.get("plateau"):
-            assert plateau.factor == hp.get("plateau_factor")
-            assert plateau.floor == hp.get("plateau_floor")
-            plateaus, min_delta = plateau.plateaus, hp.get("plateau_min_delta")
-            assert plateaus.patience == hp.get("plateau_patience")
-            assert plateaus.cooldown == hp.get("plateau_cooldown")
-            monitor = callbacks.Monitor("val_accuracy", "max", min_delta)
-            assert plateaus.stagnation.monitor == monitor
-        else:
-            assert plateau is None
-            assert "plateau_factor" not in hp
-        stopping = built.get("early_stopping")
-        assert getattr(stopping, "patience", 0) == hp.get("early_stopping_patience")
-        if stopping is not None:
-            assert stopping.start_epoch == hp.get("early_stopping_start")
-            assert stopping.stagnation.baseline == 0.25
-            monitor = stopping.stagnation.monitor
-            assert monitor.min_delta == hp.get("early_stopping_min_delta")
-    assert seen == set(SCHEDULES)
-
-
-def test_values_reach_the_schedule() -> None:
-    hp = declared(schedule="piecewise_constant", schedule_boundary=0.3, schedule_value=0.2)
-    scheduler = build_callbacks(hp, PLAN)["learning_rate_scheduler"]
-    assert [scheduler.schedule(p) for p in (0.0, 0.29, 0.3, 1.0)] == [1.0, 1.0, 0.2, 0.2]
-
-
-def test_lengths_in_epochs_are_those_of_the_plan() -> None:
-    hp = declared(schedule="step", schedule_every=5.0, schedule_factor=0.5)
-    scheduler = build_callbacks(hp, PLAN)["learning_rate_scheduler"]
-    assert scheduler.schedule.parameters == {"factor": 0.5, "every": 5.0}
-    assert [scheduler.schedule.over(20)(p) for p in (0.2, 0.25, 0.75)] == [1.0, 0.5, 0.125]
-    growth: Any = build_callbacks(
-        declared(batch_schedule="step", batch_schedule_every=5.0, batch_schedule_factor=2.0),
-        PLAN,
-    )["batch_size_scheduler"]
-    growth.base = 16
-    assert [growth.size(epoch) for epoch in (4, 5, 10, 15)] == [16, 32, 64, 128]
-
-
-def test_several_cuts_reach_the_schedule_whatever_their_order() -> None:
-    hp = declared(
-        schedule="piecewise_constant",
-        schedule_cuts=2,
-        schedule_boundary=0.8,
-        schedule_value=0.2,
-        schedule_boundary_2=0.4,
-        schedule_value_2=0.05,
-    )
+def test_values_reach_schedule_and_warm_up() -> None:
+    plan = TrainingPlan(4, "val_loss", "min", "step")
+    cuts = {"schedule_boundary": 0.8, "schedule_value": 0.2, "schedule_cuts": 2}
+    cuts |= {"schedule_boundary_2": 0.4, "schedule_value_2": 0.05}
+    warm = {"warmup": "exponential", "warmup_unit": "step", "warmup_steps": 7, "warmup_start": 0.2}
+    hp = declared(schedule="piecewise_constant", **cuts, **warm)
     assert "schedule_boundary_3" not in hp.values
-    scheduler = build_callbacks(hp, PLAN)["learning_rate_scheduler"]
+    scheduler: Any = build_callbacks(hp, plan)["learning_rate_scheduler"]
     assert [scheduler.schedule(p) for p in (0.39, 0.4, 0.79, 0.8)] == [1.0, 0.2, 0.2, 0.05]
+    assert scheduler.warm_up == callbacks.WarmUp("exponential", 7, "step", 0.2)
+    assert (scheduler.unit, scheduler.epochs) == ("step", 4)
 
 
-def test_callbacks_are_fresh_each_time() -> None:
+def only(**values: Any) -> Any:
+    """The only callback that these values switch on."""
+    [built] = build_callbacks(declared(**values), PLAN).values()
+    return built
+
+
+def test_values_reach_batch_sizes() -> None:
+    growth = {"batch_schedule": "step", "batch_schedule_every": 5.0, "batch_schedule_factor": 2.0}
+    sizes = only(**growth).sizes
+    assert [sizes(16, epoch, 0) for epoch in (4, 5, 10, 19)] == [16, 32, 64, 128]
+    edges = {"batch_schedule_min": 9, "batch_schedule_max": 3}  # in either order
+    sizes = only(batch_schedule="random", **edges).sizes
+    assert {sizes(16, epoch, 0) for epoch in range(60)} == set(range(3, 10))
+    plateau = only(batch_schedule="plateau", batch_schedule_patience=3)
+    assert (plateau.patience, plateau.factor, plateau.cap) == (3, 2.0, 512)
+
+
+def test_values_reach_strengths() -> None:
+    for kind, half in (("exponential", 2.0), ("linear", 2.5)):
+        final = {"regularization_schedule": kind, "regularization_final": 4.0}
+        assert only(**final).factor(0.5) == half
+    gap = only(regularization_schedule="gap", regularization_cap=7.0)
+    assert (gap.raise_by, gap.patience, gap.cap) == (1.5, 3, 7.0)
+
+
+def test_callbacks_are_new_each_time_and_for_a_plain_model_some_are_left_out() -> None:
     others = {"batch_schedule": "step", "regularization_schedule": "gap"}
     hp = declared(schedule="cosine", plateau=True, early_stopping_patience=3, **others)
     first, second = build_callbacks(hp, PLAN), build_callbacks(hp, PLAN)
     assert list(first) == list(second) == list(CALLBACKS)
     assert all(first[name] is not second[name] for name in first)
+    assert list(build_callbacks(hp, PLAN, plain_model=True)) == list(CALLBACKS)[:3]
+    plain = kt.HyperParameters()
+    declare_all(plain, plain_model=True)
+    assert set(OFF) - set(plain.values) == {"batch_schedule", "regularization_schedule"}
 
 
-class Own(keras.callbacks.Callback):
-    """A callback of one's own."""
+def possible(**values: Sequence[Any]) -> Callable[[str], Sequence[Any]]:
+    return lambda name: values.get(name, ())
 
-    @classmethod
-    def limits(cls) -> dict[str, tuple[float, float]]:
-        return {"own": (0.0, 9.0)}
 
-    def __init__(self, value: float) -> None:
-        super().__init__()
-        self.value = value
+@pytest.mark.parametrize(
+    ("values", "epoch"),
+    [
+        ({"plateau_patience": [19, 25]}, 21),
+        ({"batch_schedule_patience": [2]}, 4),
+        ({"regularization_patience": [9]}, 11),
+        ({"batch_schedule_every": [30.0, 40.0]}, 31),
+        ({"schedule_every": [0.05, 30.0]}, 1),  # 0.05 is a fraction
+        ({"schedule_rise": [19.5]}, 20),
+        ({"schedule_boundary_2": [25.0]}, 26),
+        ({"warmup_epochs": [10.0, 12.0]}, 11),
+        ({"early_stopping_patience": [0, 9, 10]}, 11),
+        ({"early_stopping_patience": [9], "early_stopping_start": [3, 4]}, 14),
+    ],
+)
+def test_callbacks_say_when_they_have_an_effect_first(values: dict[str, Any], epoch: int) -> None:
+    plan = TrainingPlan(20, "val_loss", "min")
+    assert first_effects(possible(**values), plan) == {next(iter(values)): epoch}
+
+
+def test_no_patience_is_off() -> None:
+    assert first_effects(possible(early_stopping_patience=[0]), PLAN) == {}
+
+
+class Own(keras.callbacks.Callback):  # type: ignore[misc, unused-ignore]
+    """A callback of a user's own, with the two classmethods that it needs."""
 
     @classmethod
     def declare(cls, hp: Any) -> None:
@@ -260,52 +168,22 @@ class Own(keras.callbacks.Callback):
 
     @classmethod
     def from_hyperparameters(cls, hp: Any, plan: TrainingPlan) -> "Own":
-        return cls(hp.get("own") * plan.epochs)
+        own = cls()
+        own.value = hp.get("own") * plan.epochs
+        return own
 
 
 def test_a_callback_of_ones_own_takes_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(CALLBACKS, "own", f"{__name__}:Own")
-    hp = declared()
-    assert build_callbacks(hp, PLAN)["own"].value == 10.0
-    assert limits()["own"] == (0.0, 9.0)
+    own: Any = build_callbacks(declared(), PLAN)["own"]
+    assert own.value == 10.0
+    assert "own" not in limits()
+    assert first_effects(possible(), PLAN) == {}
 
 
-@pytest.mark.slow
-def test_everything_together_in_kerass_tuner(tmp_path: Any) -> None:
-    class Space(kt.HyperModel):  # type: ignore[misc, unused-ignore]
-        def build(self, hp: kt.HyperParameters) -> Any:
-            declare_all(hp, plain_model=True)
-            model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
-            model.compile("sgd", "mse", run_eagerly=True)
-            return model
-
-        def fit(self, hp: kt.HyperParameters, model: Any, *args: Any, **kwargs: Any) -> Any:
-            plan = TrainingPlan(3, "val_loss", "min")
-            kwargs["callbacks"] += build_callbacks(hp, plan, plain_model=True).values()
-            kwargs["callbacks"].append(callbacks.RecordLearningRate())
-            return model.fit(*args, **kwargs)
-
-    tuner = kt.RandomSearch(
-        Space(),
-        kt.Objective("val_loss", "min"),
-        max_trials=2,
-        seed=3,
-        directory=tmp_path,
-        max_consecutive_failed_trials=1,
-    )
-    x = np.random.default_rng(0).normal(size=(8, 2)).astype("float32")
-    y = x.sum(1, keepdims=True)
-    tuner.search(x, y, validation_data=(x, y), epochs=3, verbose=0)
-    trials = tuner.oracle.get_best_trials(2)
-    assert [trial.status for trial in trials] == ["COMPLETED"] * 2
-    for trial in trials:
-        [best_epoch] = trial.metrics.get_history("learning_rate")
-        plan = TrainingPlan(3, "val_loss", "min")
-        built = build_callbacks(trial.hyperparameters, plan, plain_model=True)
-        scheduler: Any = built.get("learning_rate_scheduler")
-        factor = 1.0
-        if scheduler:
-            helper, trace = plain_model(), RateTrace()
-            helper.fit(y, y, 8, epochs=best_epoch.step + 1, callbacks=[scheduler, trace], verbose=0)
-            factor = trace.rates[-1] / 0.1
-        assert best_epoch.value == [pytest.approx(0.01 * factor)]
+def test_an_unknown_name_gets_the_known_ones_and_the_nearest() -> None:
+    registry = {"root": "math:sqrt", "power": "math:pow"}
+    assert load(registry, "root", "function")(9) == 3
+    message = r"function 'rot' is not known\. Did you mean 'root'\? Known: power, root"
+    with pytest.raises(ValueError, match=message):
+        load(registry, "rot", "function")

@@ -8,7 +8,7 @@ import keras_tuner as kt
 import numpy as np
 import pytest
 
-from callbacks import RecordControls, TrainingPlan
+from callbacks import ScheduleLogger, TrainingPlan
 from hypermodels import HYPERMODELS, batch_sizes
 from hypermodels.base import TemplateHyperModel
 from hypermodels.mlp import MLP
@@ -253,7 +253,7 @@ def test_the_automatic_batch_size_is_the_largest_power_of_two_that_fits() -> Non
     assert batch_sizes.automatic(model, 1000, 256.0, 0.1) == 64
     assert batch_sizes.automatic(model, 5, 256.0, 0.1) == 1
     model.run_eagerly = True
-    record = RecordControls()
+    record = ScheduleLogger()
     history = hypermodel.fit(hp, model, *arrays("binary"), callbacks=[record]).history
     assert history["batch_size"] == [4]  # a tenth of the 40 rows
 

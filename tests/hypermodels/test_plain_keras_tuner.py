@@ -43,7 +43,7 @@ def test_the_stock_random_search_runs_and_loads_its_best_model(tmp_path: Path) -
     tuner = random_search(MLP(PROBLEMS["multiclass"]), tmp_path, **fixed)
     x, y = arrays("multiclass")
     validation = arrays("multiclass", rows=30, seed=1)
-    rate = callbacks.RecordLearningRate()
+    rate = callbacks.ScheduleLogger()
     tuner.search(x, y, validation_data=validation, epochs=2, callbacks=[rate], verbose=0)
     trials = tuner.oracle.get_best_trials(2)
     assert [trial.status for trial in trials] == ["COMPLETED", "COMPLETED"]

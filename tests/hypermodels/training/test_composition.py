@@ -12,14 +12,15 @@ from hypothesis import strategies as st
 
 from callbacks import (
     SCHEDULES,
-    BatchGrowth,
+    BatchSizeScheduler,
     LearningRateScheduler,
-    RecordLearningRate,
     ReduceLROnPlateau,
+    ScheduleLogger,
     WarmUp,
     get_schedule,
-    parameters_of,
 )
+from callbacks.batch_size_scheduler import growing_batch_sizes
+from callbacks.schedules import parameters_of
 from tests.callbacks.helpers import BASE, ScriptedMetric
 from tests.hypermodels.training.test_step_rates import ROWS, Mode, one_weight, train
 
@@ -56,9 +57,12 @@ class Setup:
             "plateau": ReduceLROnPlateau(
                 *("val_score", "max", self.factor, self.patience, self.floor, 0.0, self.cooldown)
             ),
-            "record": RecordLearningRate(),
+            "record": ScheduleLogger(),
         }
-        return made | ({"growth": BatchGrowth(2.0, 0.4, self.epochs, ROWS)} if self.growing else {})
+        if not self.growing:
+            return made
+        growth = BatchSizeScheduler(growing_batch_sizes(2.0, 0.4, self.epochs, ROWS))
+        return made | {"growth": growth}
 
 
 @st.composite
@@ -68,7 +72,7 @@ def setups(draw: Any) -> Setup:
     count = draw(st.integers(1, 3))
     for parameter, search in parameters_of(name).items():
         number: Any = st.floats(search.min, search.max)
-        if search.integer:
+        if isinstance(search.min, int):
             number = st.integers(int(search.min), int(search.max))
         parameters[parameter] = draw(
             st.lists(number, min_size=count, max_size=count) if search.more else number

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from callbacks import LearningRateScheduler, RecordLearningRate, get_schedule
+from callbacks import LearningRateScheduler, ScheduleLogger, get_schedule
 from hypermodels.mlp import MLP
 from hypermodels.optimizers import OPTIMIZERS
 from hypermodels.training.epoch_model import EpochModel
@@ -75,7 +75,7 @@ def test_streamed_steps_have_the_schedules_rates_whatever_their_number() -> None
             self.model.batch_size.assign([8, 4, 0, 4][epoch])
 
     model = one_weight("stream")
-    callbacks = [Halve(), LearningRateScheduler(COSINE, 3, "step"), RecordLearningRate()]
+    callbacks = [Halve(), LearningRateScheduler(COSINE, 3, "step"), ScheduleLogger()]
     history = train(model, "stream", callbacks, 8, 4).history
     progress = [0, 1 / 2, 1, 4 / 3, 5 / 3, 2, 3, 3, 3]  # the fourth epoch is not planned
     rates = [np.float32(BASE * COSINE(epochs / 3)) for epochs in progress]
