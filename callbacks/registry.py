@@ -33,7 +33,7 @@ class TrainingPlan:
     monitor: str  # metric to watch, as the logs of an epoch name it
     direction: Direction  # of the metric
     schedule_unit: ScheduleUnit = "epoch"  # how often a schedule changes the learning rate
-    also: tuple[str, ...] = ()  # secondary metrics that the logs must have
+    secondary: tuple[str, ...] = ()  # secondary metrics that the logs must have
 
 
 def declare_all(hp: Any, *, plain_model: bool = False) -> None:

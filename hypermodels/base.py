@@ -79,7 +79,7 @@ class TemplateHyperModel(kt.HyperModel, ABC):
     @property
     def metric_names(self) -> tuple[str, ...]:
         """Names of the metrics in the logs, without the `val_` of their validation values."""
-        asked = () if self.plan is None else (self.plan.monitor, *self.plan.also)
+        asked = () if self.plan is None else (self.plan.monitor, *self.plan.secondary)
         wanted = {*metrics.STANDARD[self.problem.task], *(n.removeprefix("val_") for n in asked)}
         return tuple(name for name in self.offered_metrics if name in wanted)
 

@@ -193,7 +193,7 @@ def prepare(config: Config, saved: SavedSearch | None = None) -> PreparedSearch:
         monitor=objective.name,
         direction=objective.direction,
         schedule_unit=config.training.schedule_unit,
-        also=tuple(other.name for other in secondary if other.name not in COSTS),
+        secondary=tuple(other.name for other in secondary if other.name not in COSTS),
     )
     network, arrays = rehearse(
         hypermodel_class, data, space, plan, owner, class_weight=_class_weight(config)

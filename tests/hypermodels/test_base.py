@@ -21,13 +21,20 @@ NETWORKS: dict[type[TemplateHyperModel], set[str]] = {
 }
 CHOICES = {
     *("activation", "normalization", "initializer", "regularizer", "optimizer", "loss_function"),
-    *("schedule", "schedule_cuts", "batch_schedule", "regularization_schedule", "ema"),
+    *("schedule", "batch_schedule", "regularization_schedule", "ema"),
     *("warmup", "warmup_unit", "plateau"),
 }
 NUMBERS = {
     *("dropout", "l1", "l2", "regularizer_scale", "label_smoothing", "ema_momentum"),
     *("momentum", "weight_decay", "learning_rate", "batch_size"),
-    *("schedule_factor", "schedule_every", "schedule_rate", "schedule_final", "schedule_power"),
+    *(
+        "schedule_cuts",
+        "schedule_factor",
+        "schedule_every",
+        "schedule_rate",
+        "schedule_final",
+        "schedule_power",
+    ),
     *("schedule_boundary", "schedule_boundary_2", "schedule_boundary_3", "schedule_cycles"),
     *("schedule_value", "schedule_value_2", "schedule_value_3", "schedule_stretch"),
     *("schedule_peak", "schedule_start", "schedule_rise"),

@@ -50,7 +50,9 @@ class Predictions(keras.callbacks.Callback):
 @pytest.mark.parametrize(("task", "stream"), [("binary", True), ("multiclass", False)])
 def test_every_epoch_is_scikit_learns(task: str, stream: bool) -> None:
     keras.utils.set_random_seed(3)
-    plan = TrainingPlan(3, "val_f1", "max", also=("val_auc", "val_pr_auc", "val_balanced_accuracy"))
+    plan = TrainingPlan(
+        3, "val_f1", "max", secondary=("val_auc", "val_pr_auc", "val_balanced_accuracy")
+    )
     hypermodel = MLP(PROBLEMS[task], plan=plan)
     hp = declared(hypermodel, layers=1, units=4, learning_rate=0.1, batch_size=0)
     model = hypermodel.build(hp)
