@@ -5,7 +5,6 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import suppress
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -84,11 +83,11 @@ class SearchTuner(kt.Tuner):
         self._watching: list[SearchListener] = []
         self.progress = SearchProgress(
             oracle.objective,
-            oracle.total(config.tuner.trial_cap),
+            oracle.total(),
             also=also,
             confirms=config.tuner.confirm.trials is not None,
         )
-        self.limits = SearchLimits(config.limits, self.progress, shares=oracle.continues_trials)
+        self.limits = SearchLimits(config.limits, self.progress, shares=oracle.has_rungs)
         self.disk_failed = False
         self._curves = Curves(config, oracle.objective)
         columns = [*recorded_controls(oracle.get_space()), *log_names(hypermodel.metric_names)]
@@ -101,7 +100,7 @@ class SearchTuner(kt.Tuner):
         self._cut: set[str] = set()  # trials that were cut short
         if saved is not None:
             self._restore(saved)
-        self.progress.knowledge = oracle.knowledge.text
+        self.progress.knowledge = oracle.warm_start.text
         self._interrupted = deque(
             sorted(oracle.ongoing_trials.values(), key=lambda trial: trial.trial_id)
         )
@@ -186,7 +185,7 @@ class SearchTuner(kt.Tuner):
         if spec.parent_id in self._cut:  # it left no state of its last epoch, or not of all fits
             spec = dataclasses.replace(spec, initial_epoch=0)
         allowance = self.limits.allow(spec)
-        spec = dataclasses.replace(spec, bars=self._curves.bars(), allowance=allowance)
+        spec = dataclasses.replace(spec, bars=self._curves.thresholds(), allowance=allowance)
         self._specs[trial.trial_id] = spec
         self._write_state()
         for listener in self.listeners:
@@ -204,7 +203,7 @@ class SearchTuner(kt.Tuner):
             trial.hyperparameters = kt.HyperParameters.from_config(result.hyperparameters)
         trial.status, trial.message = result.status, result.reason
         if result.status == "COMPLETED":
-            rungs = self.oracle.continues_trials  # it compares trials that end there
+            rungs = self.oracle.has_rungs  # it compares trials that end there
             score = result.score if rungs else self._curves.expected_score(record)
             metrics = {self.oracle.objective.name: score}
             with asking_oracle(self.oracle, self.config.tuner.name):
@@ -279,7 +278,7 @@ class SearchTuner(kt.Tuner):
         if self._interrupted:
             return self._interrupted.popleft()
         with asking_oracle(self.oracle, self.config.tuner.name):
-            trial = self.oracle.create_trial(self._free_slot())
+            trial = self.oracle.create_trial(self.tuner_id)
         if trial.status == "STOPPED":
             return SearchEnd("finished", self.oracle.exhausted)
         return None if trial.status == "IDLE" else trial
@@ -298,14 +297,9 @@ class SearchTuner(kt.Tuner):
         settings = self.config.tuner
         return self.config.training.epochs * settings.executions_per_trial * settings.folds
 
-    def _free_slot(self) -> str:
-        """An id that no running trial has: Keras Tuner keeps one trial for each."""
-        slots = (f"slot{number}" for number in count())
-        return next(slot for slot in slots if slot not in self.oracle.ongoing_trials)
-
     def _end_before_next(self) -> SearchEnd | None:
         """Why no further trial may start, if so."""
-        cap, done = self.config.tuner.trial_cap, None
+        cap, done = self.oracle.max_trials, None
         if cap is not None and len(self.oracle.trials) >= cap:
             reason = f"all {cap} trials are done (tuner.max_trials)"
             done = SearchEnd("finished", reason, "tuner.max_trials")

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import keras_tuner as kt
 
-from src.config.schema import WITH_RUNGS, Config
+from src.config.schema import Config
 from src.tuners.space import possible_values
 
 # What waits for so many epochs without improvement of the objective, and what it then does.
@@ -21,7 +21,7 @@ LENGTHS = {
 }
 
 
-def patience_notices(space: kt.HyperParameters, config: Config) -> list[str]:
+def patience_notices(space: kt.HyperParameters, config: Config, has_rungs: bool) -> list[str]:
     """Says, with the numbers, where no value in the space can ever have an effect.
 
     The first epoch always counts as an improvement, so that a patience of p runs out after epoch
@@ -30,14 +30,16 @@ def patience_notices(space: kt.HyperParameters, config: Config) -> list[str]:
 
     Args:
         space: pinned and narrowed.
-        config: has the epochs and the tuner.
+        config: has the epochs.
+        has_rungs: whether the tuner continues trials from rung to rung.
     """
-    return list(_notices(space, config.training.epochs, config))
+    return list(_notices(space, config.training.epochs, config, has_rungs))
 
 
-def _notices(space: kt.HyperParameters, epochs: int, config: Config) -> Iterator[str]:
-    rungs = config.tuner.name in WITH_RUNGS
-    longest = f"the longest rung trains {epochs}" if rungs else f"a trial trains {epochs}"
+def _notices(
+    space: kt.HyperParameters, epochs: int, config: Config, has_rungs: bool
+) -> Iterator[str]:
+    longest = f"the longest rung trains {epochs}" if has_rungs else f"a trial trains {epochs}"
     longest += f" epoch{'' if epochs == 1 else 's'} (training.epochs)"
     stopping = possible_values(space, "early_stopping_patience")
     starts = possible_values(space, "early_stopping_start") or [0]

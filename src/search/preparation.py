@@ -17,10 +17,9 @@ from src.data.leaks import leak_notices
 from src.data.loading import Data, load_data
 from src.data.tables.columns import Table
 from src.data.tables.encoding import TableEncoding
-from src.errors import UserError
 from src.evaluation.export import check_export
 from src.execution.trial_runner import RunContext
-from src.registry import TUNERS
+from src.registry import PRUNERS, TUNERS
 from src.search.imbalance import check_task, check_validation_classes
 from src.search.objective import resolve_also, resolve_objective
 from src.search.patience import patience_notices
@@ -30,11 +29,12 @@ from src.startup import start_tensorflow
 from src.store.run_directory import RunDirectory
 from src.store.snapshot import SavedSearch, versions
 from src.tuners import space as spaces
+from src.tuners.compatibility import check_compatibility
 from src.tuners.oracle import SearchOracle
-from src.tuners.points_to_evaluate import check_initial
-from src.tuners.pruners import check_pruner, pruner_notices
+from src.tuners.points_to_evaluate import check_points
+from src.tuners.pruners import pruner_notices
 from src.tuners.space_settings import check_effect, check_training, narrow
-from src.tuners.warm_start import Knowledge, read_knowledge
+from src.tuners.warm_start import WarmStart, read_warm_start
 
 
 @dataclass(frozen=True)
@@ -68,13 +68,13 @@ class PreparedSearch:
     @property
     def trials(self) -> int | None:
         """How many trials there will be; None if that cannot be known."""
-        return self.oracle.total(self.config.tuner.trial_cap)
+        return self.oracle.total()
 
     @property
     def epochs(self) -> int | None:
         """How many epochs there will be at most, of all trials, executions and folds."""
         tuner = self.config.tuner
-        epochs = self.oracle.epochs(tuner.trial_cap, self.config.training.epochs)
+        epochs = self.oracle.epochs(self.config.training.epochs)
         return None if epochs is None else epochs * tuner.executions_per_trial * tuner.folds
 
     @property
@@ -86,7 +86,7 @@ class PreparedSearch:
     @property
     def steps(self) -> Sequence[str]:
         """What the search will do, in a few words each."""
-        return self.oracle.plan(self.config.tuner.trial_cap)
+        return self.oracle.plan()
 
     @property
     def plan(self) -> TrainingPlan:
@@ -168,6 +168,9 @@ def prepare(config: Config, saved: SavedSearch | None = None) -> PreparedSearch:
     Raises:
         UserError: for everything in the configuration or the data that would not work.
     """
+    oracle_class = registry.load(TUNERS, config.tuner.name, "tuner.name")
+    pruner_class = registry.load(PRUNERS, config.pruner.name, "pruner.name")
+    check_compatibility(config, oracle_class, pruner_class)
     start_tensorflow(threads=config.run.threads)
     data = load_data(config.data, config.seed)
     if data.table is not None:
@@ -197,8 +200,6 @@ def prepare(config: Config, saved: SavedSearch | None = None) -> PreparedSearch:
     encoding = arrays.scaling if isinstance(arrays.scaling, TableEncoding) else None
     check_export(network, arrays.problem, owner, encoding, columns)
     hypermodel = hypermodel_class(problem, plan=plan)  # knows now what it is to report
-    oracle_class = registry.load(TUNERS, config.tuner.name, "tuner.name")
-    check_pruner(config, oracle_class)
     oracle = oracle_class.from_config(
         config,
         objective=objective,
@@ -206,21 +207,16 @@ def prepare(config: Config, saved: SavedSearch | None = None) -> PreparedSearch:
         seed=oracle_seed(config.seed),
     )
     own = [hp.name for hp in declared.space]
-    initial = check_initial(config.tuner.configurations, space, own, owner)
-    if initial.values and not oracle.takes_initial:
-        raise UserError(
-            f"tuner.initial: tuner.name={config.tuner.name} has an order of its own, in which "
-            "nothing comes first; choose another tuner, or give its points with space.<name>"
-        )
-    oracle.initial = initial.values
+    points, unused = check_points(config.tuner.configurations, space, own, owner)
+    oracle.points_to_evaluate = points
     # Those of the loss depend on the task, and nobody misses the other task's.
     known = {*own} | LOSS_HYPERPARAMETERS
     passed_over = tuple(name for name in config.space if name not in known)
     notices = (
-        *(*leak_notices(data), *patience_notices(space, config)),
-        *pruner_notices(config, oracle.total(config.tuner.trial_cap)),
-        *initial.notices,
-        *oracle.notices(config.tuner.trial_cap),
+        *(*leak_notices(data), *patience_notices(space, config, oracle.has_rungs)),
+        *pruner_notices(config, pruner_class, oracle.total()),
+        *unused,
+        *oracle.notices(),
     )
     widest = spaces.widest(declared, hypermodel_class.limits())
     prepared = PreparedSearch(
@@ -229,26 +225,20 @@ def prepare(config: Config, saved: SavedSearch | None = None) -> PreparedSearch:
     )
     if config.tuner.knowledge is None:
         return prepared
-    return _with_knowledge(prepared, declared, saved)
+    return _with_warm_start(prepared, declared, saved)
 
 
-def _with_knowledge(
+def _with_warm_start(
     prepared: PreparedSearch, declared: kt.HyperParameters, saved: SavedSearch | None
 ) -> PreparedSearch:
-    """Gives the oracle what an earlier run tells."""
+    """Gives the oracle the trials of an earlier run."""
     config, oracle = prepared.config, prepared.oracle
-    if not oracle.uses_knowledge:
-        raise UserError(
-            f"tuner.knowledge: {config.tuner.knowledge}: tuner.name={config.tuner.name} cannot "
-            "learn from the trials of another run; choose one that does, such as gp, or let that "
-            "run's best configuration run first: tuner.initial=RUN/best/hyperparameters.yaml"
-        )
-    if saved is not None and "knowledge" in saved.oracle:
-        knowledge = Knowledge.from_state(saved.oracle["knowledge"])
+    if saved is not None and "warm_start" in saved.oracle:
+        warm_start = WarmStart.model_validate(saved.oracle["warm_start"])
     else:
-        knowledge = read_knowledge(config, prepared.identity, prepared.space, declared)
-    oracle.learn(knowledge)
-    told = (knowledge.notice,) if knowledge.notice else ()
+        warm_start = read_warm_start(config, prepared.identity, prepared.space, declared)
+    oracle.use_warm_start(warm_start)
+    told = (warm_start.notice,) if warm_start.notice else ()
     return replace(prepared, notices=(*prepared.notices, *told))
 
 

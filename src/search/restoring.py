@@ -31,7 +31,8 @@ def restore_oracle(
     """
     specs: dict[str, TrialSpec] = {}
     try:
-        oracle.restore(saved.oracle, saved.trials)
+        rows = [row | {"values": row["hyperparameters"]["values"]} for row in saved.trials]
+        oracle.restore(saved.oracle, rows)
         for trial_id, trial in oracle.trials.items():
             specs[trial_id] = trial_spec(trial, specs, config, oracle, hypermodel)
         return specs, oracle.continuable()

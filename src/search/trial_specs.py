@@ -47,7 +47,7 @@ def trial_spec(
         epochs=values.get("tuner/epochs", config.training.epochs),
         executions=config.tuner.executions_per_trial,
         folds=config.tuner.folds,
-        keep_state=oracle.continues_trials,
+        keep_state=oracle.has_rungs,
         attempt=earlier[parent_id].attempt if parent_id else 0,
         bracket=bracket,
         rung=values.get("tuner/round"),

@@ -123,7 +123,7 @@ class Snapshot:
         records = [record for _, record in self._ended.values()]
         text = (
             f'{{"head":{self._head},"end":{_json(end)},"exported":{_json(exported)},'
-            f'"oracle":{_json(oracle.get_state())},'
+            f'"oracle":{_json(_oracle_state(oracle))},'
             f'"trials":[{",".join(trials)}],"records":[{",".join(records)}],'
             f'"seconds":{progress.seconds:.3f}}}'
         ).encode()
@@ -283,6 +283,11 @@ def _extent(saved: SavedSearch) -> tuple[int, int]:
 
 def _json(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"))
+
+
+def _oracle_state(oracle: Any) -> dict[str, Any]:
+    warm_start = {"warm_start": oracle.warm_start.model_dump()} if oracle.warm_start.text else {}
+    return {**oracle.get_state(), **warm_start}
 
 
 def _trial_state(trial: Any) -> dict[str, Any]:

@@ -31,7 +31,7 @@ from src.search.events import SearchProgress  # noqa: E402
 from src.store.history import HistoryFile  # noqa: E402
 from src.store.run_directory import RunDirectory  # noqa: E402
 from src.store.snapshot import Snapshot, read_snapshot, restore_result  # noqa: E402
-from src.tuners.keras_tuner_oracles import RandomOracle  # noqa: E402
+from src.tuners.random_search import RandomOracle  # noqa: E402
 from tests.benchmarks.command import positive, surroundings, write_json  # noqa: E402
 
 HYPERPARAMETERS, METRICS, EPOCHS = 20, 10, 30
@@ -116,8 +116,9 @@ def _cost(trials: int, repeats: int) -> Cost:
         size = run.snapshot.stat().st_size / 1e6
         read = min(_seconds(lambda: read_snapshot(run)) for _ in range(repeats))
         saved = read_snapshot(run)
+        trial_rows = [row | {"values": row["hyperparameters"]["values"]} for row in saved.trials]
         restore = min(
-            _seconds(lambda: _oracle().restore(saved.oracle, saved.trials)) for _ in range(repeats)
+            _seconds(lambda: _oracle().restore(saved.oracle, trial_rows)) for _ in range(repeats)
         )
         checksums = {record["trial_id"]: record["history"] for record in saved.records}
 

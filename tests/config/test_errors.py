@@ -140,14 +140,6 @@ def test_several_unknown_names_get_a_line_each() -> None:
     ]
 
 
-@pytest.mark.parametrize("name", ["hyperband", "bohb"])
-def test_tuners_with_rungs_refuse_folds(name: str) -> None:
-    text = message(None, f"tuner.name={name}", "tuner.folds=5")
-    assert "tuner.folds: 5" in text
-    assert f"tuner.name: '{name}'" in text
-    assert "tuner.folds=1" in text
-
-
 def test_wrong_direction_of_a_known_metric_names_both_keys() -> None:
     text = message(None, "objective.name=val_accuracy", "objective.direction=min")
     assert "objective.direction: 'min'" in text

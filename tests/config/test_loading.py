@@ -193,22 +193,6 @@ def test_loading_twice_shares_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("overrides", "cap"),
-    [
-        ([], 20),
-        (["tuner.name=bayesian"], 20),
-        (["tuner.name=hyperband"], None),
-        (["tuner.name=bohb"], None),
-        (["tuner.name=grid"], None),
-        (["tuner.name=grid", "tuner.max_trials=3"], 3),
-        (["tuner.max_trials=100"], 100),
-    ],
-)
-def test_trial_cap(overrides: list[str], cap: int | None) -> None:
-    assert load_config(None, overrides).tuner.trial_cap == cap
-
-
-@pytest.mark.parametrize(
     ("overrides", "direction"),
     [
         ([], None),

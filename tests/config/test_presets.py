@@ -87,7 +87,7 @@ def test_lines_fit_the_screen() -> None:
 
 def test_quick_is_small() -> None:
     config = load_config("quick")
-    assert (config.tuner.trial_cap, config.training.epochs) == (4, 8)
+    assert (config.tuner.max_trials, config.training.epochs) == (4, 8)
 
 
 def test_mnist_grid_searches_18_points_and_nothing_else() -> None:

@@ -10,6 +10,7 @@ from src.files import checksum
 from src.records import FitResult, TrialRecord, TrialResult, TrialSpec
 from src.search.repair import check_repaired, damaged_files, whole_training
 from src.store.run_directory import RunDirectory
+from tests.quick_search import fake, ran, resume, search  # noqa: F401
 
 SPEC = TrialSpec("0007", "0002", "0005", {"space": [], "values": {}}, 3, 9, keep_state=True)
 
@@ -53,3 +54,18 @@ def test_the_same_score_is_taken_with_the_new_files_and_another_is_refused() -> 
     failed = replace(again, status="FAILED", fits=(), reason="loss became nan")
     with pytest.raises(DiskError, match=r"gave loss became nan instead of 0\.5"):
         check_repaired(known, failed, Path("x"))
+
+
+@pytest.mark.usefixtures("fake")
+def test_a_trial_that_a_limit_ended_is_trained_again_to_the_same_epoch(tmp_path: Path) -> None:
+    search(tmp_path, "tuner.max_trials=9", "training.epochs=5", "limits.epochs=3")
+    outcome = resume(tmp_path)
+    best = outcome.progress.best
+    assert best is not None
+    assert (best.result.cut, best.result.epochs) == ("ended", 3)
+    outcome.run.weights("0000", 0, 0).write_text("damaged")
+    ran.clear()
+    again = resume(tmp_path)
+    assert ran == ["0000"]
+    assert again.progress.records[0].result == best.result
+    assert again.end.reason == "all 3 epochs are used (limits.epochs)"

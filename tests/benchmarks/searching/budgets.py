@@ -6,14 +6,15 @@ from typing import Any
 
 import keras_tuner as kt
 
-from src.config.schema import WITH_RUNGS, Config
+from src.config.schema import Config
 from src.registry import TUNERS, load
 from src.seeds import oracle_seed
 from src.tuners.rungs import hyperband_rungs
 from tests.benchmarks.searching.curves import CurveProblem, curves
 from tests.benchmarks.searching.driving import OBJECTIVE
 
-TUNED = ("random", "gp", "hyperband", "bohb")
+WITH_RUNGS = ("hyperband", "bohb")
+TUNED = ("random", "gp", *WITH_RUNGS)
 PROBLEMS = ("letter", "phoneme", "letter-noisy", "phoneme-noisy")
 
 
