@@ -25,9 +25,9 @@ SOURCES: dict[str, str] = {
 }
 
 TUNERS: dict[str, str] = {
-    "random": "src.tuners.keras_tuner_oracles:RandomOracle",
-    "bayesian": "src.tuners.keras_tuner_oracles:BayesianOracle",
-    "hyperband": "src.tuners.keras_tuner_oracles:HyperbandOracle",
+    "random": "src.tuners.random_search:RandomOracle",
+    "bayesian": "src.tuners.bayesian:BayesianOracle",
+    "hyperband": "src.tuners.hyperband:HyperbandOracle",
     "gp": "src.tuners.gp.oracle:GaussianProcessOracle",
     "bohb": "src.tuners.bohb.oracle:BOHBOracle",
     "tpe": "src.tuners.tpe:TPEOracle",
@@ -35,9 +35,9 @@ TUNERS: dict[str, str] = {
 }
 
 PRUNERS: dict[str, str] = {
-    "none": "src.tuners.pruners:NoRule",
-    "median": "src.tuners.pruners:MedianRule",
-    "halving": "src.tuners.pruners:HalvingRule",
+    "none": "src.tuners.pruners:Pruner",
+    "median": "src.tuners.pruners:MedianPruner",
+    "halving": "src.tuners.pruners:HalvingPruner",
 }
 
 EXECUTORS: dict[str, str] = {

@@ -123,8 +123,8 @@ def _prepare(config: Any) -> PreparedSearch:
         hyperparameters=prepared.space.copy(),
         seed=oracle_seed(config.seed),
     )
-    oracle.initial = prepared.oracle.initial
-    oracle.learn(prepared.oracle.knowledge)
+    oracle.points_to_evaluate = prepared.oracle.points_to_evaluate
+    oracle.use_warm_start(prepared.oracle.warm_start)
     return replace(prepared, config=config, oracle=oracle)
 
 

@@ -25,12 +25,6 @@ from src.config.fields import (
 from src.config.objectives import KNOWN_DIRECTIONS
 from src.errors import nearest
 
-WITH_RUNGS = ("hyperband", "bohb")
-"""Tuners that train many trials a little, and the better ones on, from rung to rung."""
-
-HYPERBAND = ("factor", "hyperband_iterations")
-"""Settings of `tuner` that only those have."""
-
 PROVENANCE = ("inherited_space", "opened_space")
 """Fields of `Config` that loading fills in; a file cannot set them, and a dump leaves them out."""
 
@@ -121,43 +115,12 @@ class TunerSettings(Section):
     export: Literal["refit", "average"] = "refit"
     reevaluate: ReevaluateSettings = ReevaluateSettings()
 
-    @property
-    def trial_cap(self) -> int | None:
-        """The most trials to run; None where the tuner itself knows when it is done."""
-        if self.max_trials != "auto":
-            return self.max_trials
-        return None if self.name in ("grid", *WITH_RUNGS) else 20
-
-    @model_validator(mode="after")
-    def _settings_have_an_effect(self) -> "TunerSettings":
-        used: dict[str, tuple[str, ...]] = dict.fromkeys(("random", "bayesian", "gp", "tpe"), ())
-        used |= dict.fromkeys(WITH_RUNGS, HYPERBAND) | {"grid": ("grid_points",)}
-        for key in (*HYPERBAND, "grid_points"):
-            value = getattr(self, key)
-            default = type(self).model_fields[key].default
-            if value != default and key not in used.get(self.name, (key,)):
-                owner = " or ".join(WITH_RUNGS) if key in HYPERBAND else "grid"
-                raise BrokenRuleError(
-                    f"tuner.{key}: {value} has no effect with tuner.name: '{self.name}'; it is "
-                    f"for tuner.name={owner}"
-                )
-        return self
-
     @model_validator(mode="after")
     def _average_needs_folds(self) -> "TunerSettings":
         if self.export == "average" and self.folds == 1:
             raise BrokenRuleError(
                 "tuner.export: 'average' averages the models of several folds, and tuner.folds is "
                 "1; set tuner.folds=5, or leave tuner.export refit"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _rungs_have_one_split(self) -> "TunerSettings":
-        if self.name in WITH_RUNGS and self.folds > 1:
-            raise BrokenRuleError(
-                f"tuner.folds: {self.folds} does not go with tuner.name: '{self.name}', which "
-                "compares the rungs of one split; set tuner.folds=1 or choose another tuner.name"
             )
         return self
 
@@ -169,19 +132,6 @@ class PrunerSettings(Section):
     startup_trials: Count = 5
     first_epoch: Count = 5
     factor: Factor = 3
-
-    @model_validator(mode="after")
-    def _settings_have_an_effect(self) -> "PrunerSettings":
-        without = {"none": ("startup_trials", "first_epoch", "factor"), "median": ("factor",)}
-        for key in without.get(self.name, ()):
-            value = getattr(self, key)
-            if value != type(self).model_fields[key].default:
-                owner = "halving" if key == "factor" else "median or halving"
-                raise BrokenRuleError(
-                    f"pruner.{key}: {value} has no effect with pruner.name: '{self.name}'; it is "
-                    f"for pruner.name={owner}"
-                )
-        return self
 
 
 class ObjectiveSettings(Section):

@@ -77,8 +77,8 @@ class ConsoleListener(SearchListener):
             self._log.write(f"resumed {resumed}")
         if progress.warm_start:
             if self._is_alone:
-                show_line(self.console, "knowledge", progress.warm_start)
-            self._log.write(f"knowledge: {progress.warm_start}")
+                show_line(self.console, "warm start", progress.warm_start)
+            self._log.write(f"warm start: {progress.warm_start}")
         self._display.show(progress)
         if self.console.is_interactive:
             self._display.start()

@@ -39,6 +39,7 @@ from src.text import (
 )
 from src.text import short_number as number
 from src.tuners import space as spaces
+from src.tuners.enumeration import size_text
 from src.tuners.points_to_evaluate import brief
 
 LEADERBOARD_COLUMNS = 5
@@ -89,11 +90,11 @@ def show_plan(
     show_line(console, "tuner", f"{config.tuner.name}: {prepared.steps[0]}")
     for line in prepared.steps[1:]:
         show_line(console, "", line)
-    for place, values in enumerate(prepared.oracle.initial, 1):
+    for place, values in enumerate(prepared.oracle.points_to_evaluate, 1):
         show_line(console, "initial" if place == 1 else "", f"{place}: {brief(values)}")
-    known = prepared.oracle.knowledge
+    known = prepared.oracle.warm_start
     if known.text:
-        show_line(console, "knowledge", known.text)
+        show_line(console, "warm start", known.text)
         for values in known.first:
             show_line(console, "", f"runs first: {brief(_differing(values, prepared.space))}")
     settings = config.tuner
@@ -185,16 +186,17 @@ def show_outcome(
 
 
 def _show_space(console: Console, space: kt.HyperParameters) -> None:
-    rows = spaces.dimensions(space)
-    for row in (row for row in rows if row.searched):
-        domain = Text(row.domain)
-        if row.condition:
-            domain.append(f"  if {row.condition}", style="dim")
-        show_line(console, row.name, domain)
-    pinned = ", ".join(f"{row.name} {row.domain}" for row in rows if not row.searched)
+    active = spaces.reachable(space.space)
+    for hp in (hp for hp in active if spaces.is_searched(hp)):
+        domain = Text(spaces.domain_text(hp))
+        if hp.conditions:
+            domain.append(f"  if {spaces.condition_text(hp)}", style="dim")
+        show_line(console, hp.name, domain)
+    single = (hp for hp in active if not spaces.is_searched(hp))
+    pinned = ", ".join(f"{hp.name} {spaces.domain_text(hp)}" for hp in single)
     if pinned:
         show_line(console, "pinned", Text(pinned, style="dim"))
-    show_line(console, "size", str(spaces.size(space)))
+    show_line(console, "size", size_text(space))
 
 
 def _leaderboard(progress: SearchProgress, winner: Winner | None, width: int) -> Table:
@@ -292,8 +294,8 @@ def _next_commands(
         commands.append(("go on with this search", resume))
     elif section == "limits":
         commands.append(go_on_command(run.path, ended_by, getattr(limits, name)))
-    elif settings.trial_cap is not None:
-        commands.append(go_on_command(run.path, "tuner.max_trials", settings.trial_cap))
+    elif (most := prepared.oracle.max_trials) is not None:
+        commands.append(go_on_command(run.path, "tuner.max_trials", most))
     if find_spec("src.reporting") is not None:  # the folder may be deleted
         commands.append(("a report: what won, is it real, what next", report_command(run.path)))
     commands.append(

@@ -95,7 +95,8 @@ class BoardListener(SearchListener):
 def _space_table(space: kt.HyperParameters) -> str:
     lines = ["| hyperparameter | values | only if |", "| --- | --- | --- |"]
     lines += [
-        f"| {row.name} | {row.domain} | {row.condition} |" for row in spaces.dimensions(space)
+        f"| {hp.name} | {spaces.domain_text(hp)} | {spaces.condition_text(hp)} |"
+        for hp in spaces.reachable(space.space)
     ]
     return "\n".join(lines)
 

@@ -60,7 +60,7 @@ class SearchLoop:
             prepared.objective,
             prepared.trials,
             secondary=prepared.secondary,
-            warm_start=self._oracle.knowledge.text,
+            warm_start=self._oracle.warm_start.text,
             reevaluates=self._config.tuner.reevaluate.trials is not None,
         )
         self.is_broken = False
@@ -108,6 +108,7 @@ class SearchLoop:
     def _begin(self) -> None:
         with self._store.transaction():
             self._store_search()
+            self._store.set_oracle({"warm_start": self._oracle.warm_start.model_dump(mode="json")})
             for trial_id in self.progress.reevaluated:
                 self._store_reevaluation(trial_id)
         metrics = self._prepared.hypermodel.metric_names

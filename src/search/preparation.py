@@ -21,7 +21,7 @@ from src.errors import UserError
 from src.evaluation.export import check_export
 from src.execution.context import RunContext
 from src.records import Objective
-from src.registry import TUNERS
+from src.registry import PRUNERS, TUNERS
 from src.search.identity import check_identity, versions
 from src.search.objective import (
     check_task,
@@ -36,11 +36,12 @@ from src.startup import start_tensorflow
 from src.store.run_directory import RunDirectory
 from src.store.saved_search import SavedSearch
 from src.tuners import space as spaces
+from src.tuners.compatibility import check_compatibility
 from src.tuners.oracle import SearchOracle
-from src.tuners.points_to_evaluate import check_initial
-from src.tuners.pruners import check_pruner, pruner_notices
+from src.tuners.points_to_evaluate import check_points
+from src.tuners.pruners import pruner_notices
 from src.tuners.space_settings import check_effect, check_training, narrow
-from src.tuners.warm_start import Knowledge, read_knowledge
+from src.tuners.warm_start import WarmStart, read_warm_start
 
 
 @dataclass(frozen=True)
@@ -80,13 +81,13 @@ class PreparedSearch:
     @property
     def trials(self) -> int | None:
         """How many trials there will be; None if that cannot be known."""
-        return self.oracle.total(self.config.tuner.trial_cap)
+        return self.oracle.total()
 
     @property
     def epochs(self) -> int | None:
         """How many epochs there will be at most, of all trials, executions and folds."""
         tuner = self.config.tuner
-        epochs = self.oracle.epochs(tuner.trial_cap, self.config.training.epochs)
+        epochs = self.oracle.epochs(self.config.training.epochs)
         return None if epochs is None else epochs * tuner.executions_per_trial * tuner.folds
 
     @property
@@ -98,7 +99,7 @@ class PreparedSearch:
     @property
     def steps(self) -> Sequence[str]:
         """What the search will do, in a few words each."""
-        return self.oracle.plan(self.config.tuner.trial_cap)
+        return self.oracle.plan()
 
     def context(self, run: RunDirectory) -> RunContext:
         """What all trials share."""
@@ -168,6 +169,9 @@ def prepare(config: Config, saved: SavedSearch | None = None) -> PreparedSearch:
         UserError: for everything in the configuration or the data that would not work, or that
             would make a search that goes on another search.
     """
+    oracle_class = registry.load(TUNERS, config.tuner.name, "tuner.name")
+    pruner_class = registry.load(PRUNERS, config.pruner.name, "pruner.name")
+    check_compatibility(config, oracle_class, pruner_class)
     start_tensorflow(threads=config.run.threads)
     data = load_data(config.data, config.seed)
     check_task(config, data.task)
@@ -203,8 +207,6 @@ def prepare(config: Config, saved: SavedSearch | None = None) -> PreparedSearch:
     check_export(network, arrays.problem, owner, encoding, columns)
     hypermodel = hypermodel_class(problem, plan=plan)  # knows now what it is to report
 
-    oracle_class = registry.load(TUNERS, config.tuner.name, "tuner.name")
-    check_pruner(config, oracle_class)
     oracle: SearchOracle = oracle_class.from_config(
         config,
         objective=kt.Objective(objective.name, objective.direction),
@@ -212,22 +214,20 @@ def prepare(config: Config, saved: SavedSearch | None = None) -> PreparedSearch:
         seed=oracle_seed(config.seed),
     )
     names = [hp.name for hp in declared.space]
-    initial = check_initial(config.tuner.points_to_evaluate, space, names, owner)
-    if initial.values and not oracle.takes_initial:
-        raise UserError(
-            f"tuner.points_to_evaluate: tuner.name={config.tuner.name} has an order of its own, in which "
-            "nothing comes first; choose another tuner, or give its points with space.<name>"
-        )
-    oracle.initial = initial.values
+    points, unused = check_points(config.tuner.points_to_evaluate, space, names, owner)
+    oracle.points_to_evaluate = points
     identity = _identity(data, space, objective, hypermodel.metric_names)
     if saved is not None:
         check_identity(saved, identity)
     if config.tuner.warm_start is not None:
-        oracle.learn(_knowledge(config, oracle, identity, space, declared, saved))
+        if saved is not None and "warm_start" in saved.oracle:
+            warm_start = WarmStart.model_validate(saved.oracle["warm_start"])
+        else:
+            warm_start = read_warm_start(config, identity, space, declared)
+        oracle.use_warm_start(warm_start)
     notices = [*leak_notices(data), *patience_notices(space, plan)]
-    notices += pruner_notices(config, oracle.total(config.tuner.trial_cap))
-    notices += [*initial.notices, *oracle.notices(config.tuner.trial_cap)]
-    notices += [oracle.knowledge.notice] if oracle.knowledge.notice else []
+    notices += [*pruner_notices(config, pruner_class, oracle.total()), *unused, *oracle.notices()]
+    notices += [oracle.warm_start.notice] if oracle.warm_start.notice else []
     # Of the hyperparameters of losses, only those of this task exist.
     known = {*names} | LOSS_HYPERPARAMETERS
     return PreparedSearch(
@@ -278,26 +278,6 @@ def _identity(
         "objective": vars(objective),
         "metrics": list(metrics),
     }
-
-
-def _knowledge(
-    config: Config,
-    oracle: SearchOracle,
-    identity: dict[str, Any],
-    space: kt.HyperParameters,
-    declared: kt.HyperParameters,
-    saved: SavedSearch | None,
-) -> Knowledge:
-    """What an earlier run tells the oracle."""
-    if not oracle.uses_knowledge:
-        raise UserError(
-            f"tuner.warm_start: {config.tuner.warm_start}: tuner.name={config.tuner.name} cannot "
-            "learn from the trials of another run; choose one that does, such as gp, or let that "
-            "run's best configuration run first: tuner.points_to_evaluate=RUN/best/hyperparameters.yaml"
-        )
-    if saved is not None and "knowledge" in saved.oracle:
-        return Knowledge.from_state(saved.oracle["knowledge"])
-    return read_knowledge(config, identity, space, declared)
 
 
 def _class_weight(config: Config) -> Literal["balanced"] | None:

@@ -77,7 +77,7 @@ class Proposals:
         """Why no further trial may start, if so."""
         if end := self.budgets.end():
             return end
-        most = self._config.tuner.trial_cap
+        most = self._oracle.max_trials
         if self._killed or most is None or len(self._oracle.trials) < most:
             return None
         reason = f"all {most} trials are done (tuner.max_trials)"

@@ -56,7 +56,10 @@ def rehearse(
         except Exception as error:  # a HyperModel or callback of any user's may raise anything
             first = first or error
             continue
-        for key, name in (("name", plan.monitor), *(("secondary", name) for name in plan.secondary)):
+        for key, name in (
+            ("name", plan.monitor),
+            *(("secondary", name) for name in plan.secondary),
+        ):
             if name not in logs:
                 raise UserError(
                     f"objective.{key}: '{name}' is not among what {owner} reports after an "

@@ -1,10 +1,12 @@
 """Counts and numbers the points of a finite search space, conditional branches included."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import Any
 
 import keras_tuner as kt
+
+from src.tuners.space import finite_values, is_active, is_continuous, is_searched, reachable
 
 Values = dict[str, Any]
 
@@ -19,7 +21,9 @@ class Enumeration:
         values_of: the values that a hyperparameter may take.
     """
 
-    def __init__(self, space: Sequence[Any], values_of: Callable[[Any], Sequence[Any]]) -> None:
+    def __init__(
+        self, space: Sequence[Any], values_of: Callable[[Any], Sequence[Any]] = finite_values
+    ) -> None:
         self._space = list(space)
         self._values = [values_of(hp) for hp in self._space]
         # parents[i]: the names on which the space from i on depends.
@@ -34,6 +38,9 @@ class Enumeration:
         """How many points there are."""
         return self._count(0, ())
 
+    def __iter__(self) -> Iterator[Values]:
+        return (self.point(index) for index in range(self.size))
+
     def point(self, index: int) -> Values:
         """The point at `index`, active hyperparameters only.
 
@@ -44,7 +51,7 @@ class Enumeration:
             raise IndexError(f"index must be in 0 … {self.size - 1}, but got {index}")
         values: Values = {}
         for position, hp in enumerate(self._space):
-            if not _active(hp, values):
+            if not is_active(hp, values):
                 continue
             for value in self._values[position]:
                 values[hp.name] = value
@@ -55,11 +62,11 @@ class Enumeration:
         return values
 
     def _count_from(self, position: int, key: tuple[tuple[str, Any], ...]) -> int:
+        """The points from a position on, where earlier parents have the values of the key."""
         if position == len(self._space):
             return 1
-        hp, values = self._space[position], dict(key)
-        following = position + 1
-        if not _active(hp, values):
+        hp, values, following = self._space[position], dict(key), position + 1
+        if not is_active(hp, values):
             return self._count(following, self._key(following, values))
         if hp.name not in self._parents[following]:
             below = self._count(following, self._key(following, values))
@@ -73,5 +80,12 @@ class Enumeration:
         return tuple((name, values[name]) for name in self._parents[position] if name in values)
 
 
-def _active(hp: kt.engine.hyperparameters.HyperParameter, values: Values) -> bool:
-    return all(condition.is_active(values) for condition in hp.conditions)
+def size_text(space: kt.HyperParameters) -> str:
+    """Counts the combinations of all finite values exactly, and names what is continuous."""
+    continuous = [hp.name for hp in reachable(space.space) if is_continuous(hp) and is_searched(hp)]
+    points = Enumeration(
+        space.space, lambda hp: (None,) if is_continuous(hp) else finite_values(hp)
+    ).size
+    text = f"{points:,} combination{'s' if points != 1 else ''}"
+    names = list(dict.fromkeys(continuous))
+    return f"{text} × {len(names)} continuous ({', '.join(names)})" if names else text

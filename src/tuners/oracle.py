@@ -1,336 +1,307 @@
-"""The base of every oracle here: Keras Tuner's, without files of its own."""
+"""The base class of the tuners: a Keras Tuner oracle whose state is small and stored by the search.
 
-import copy
-import json
-import sys
-import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+The loop calls `create_trial`, `update_trial` and `end_trial`, and stores `get_state()` in one
+transaction with every change of a trial. `restore` rebuilds the oracle from what was stored.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import keras_tuner as kt
+import numpy as np
 from keras_tuner.engine.trial import Trial
-from keras_tuner.src.engine import oracle as oracle_module
 
 from src.config.schema import Config
 from src.tuners import space as spaces
 from src.tuners.enumeration import Enumeration
-from src.tuners.warm_start import Knowledge
+from src.tuners.warm_start import WarmStart
+
+LARGEST_SCORE = 1e100  # the squares of larger scores would overflow in models of the scores
 
 
 class SearchOracle(kt.Oracle):
-    """An oracle whose state goes into the run's one snapshot.
+    """A Keras Tuner oracle that writes no files.
 
-    Subclass it, implement `propose`, and enter the class in `src.registry.TUNERS`. To build on
-    one of Keras Tuner's oracles, inherit from both. What `propose` depends on, beside the trials,
-    belongs into `get_state` and `set_state`: a search that was killed goes on from there.
+    A tuner is a subclass that implements `propose`, and a line in `src.registry.TUNERS`. To build
+    on an oracle of Keras Tuner, inherit from both, from this class first. What `propose` depends on
+    beside the trials belongs into `get_state` and `set_state`, and must not grow with the trials.
 
-    The first trials are the configurations that the user wants first, then the default
-    configuration; `propose` gives all others.
+    The enqueued configurations run first: the user's, the best of an earlier run, the default. A
+    tuner with rungs puts them into its first rung itself.
 
     Attributes:
-        initial: values of configurations that come first, each as far as it is not the default.
-        knowledge: what an earlier run tells; after a restart, what it told then.
-        exhausted: why the search ends when the oracle has nothing more to propose.
-        has_rungs: whether a trial may continue an earlier one, whose id it then has in its
-            values as `tuner/trial_id`, so that trials leave their training state.
-        learns: whether proposals depend on the results of earlier trials; if not, a few are asked
-            for in advance, so that the executor can choose which trial to run where.
-        default_first: whether what comes first is proposed here; if not, `propose` sees to it.
-        takes_initial: whether there can be such configurations.
-        uses_knowledge: whether proposals depend on `knowledge` too, trials of an earlier run.
+        max_trials: the most trials of the search; None for no limit.
+        points_to_evaluate: the user's first configurations; what is not given is the default.
+        warm_start: trials of an earlier run.
+        exhausted: why the search ends when the oracle proposes nothing more.
+        has_rungs: whether a trial may continue an earlier trial, whose id is then its value of
+            `tuner/trial_id`. Trials save their training state for that.
+        learns: whether proposals depend on results. If not, the loop asks for a few trials in
+            advance, so that the executor can choose which trial runs where.
+        takes_points: whether configurations can be enqueued.
+        uses_warm_start: whether proposals depend on `warm_start`.
+        default_trials: `max_trials` where the configuration says `auto`.
+        settings: names in the section `tuner` that have an effect with such tuners only.
     """
 
     hyperparameters: kt.HyperParameters
+    trials: dict[str, Trial]
+    max_trials: int | None
     _seed_state: int
-    _tried_so_far: set[str]
     exhausted: ClassVar[str] = "no point was found that has not been tried"
     has_rungs: ClassVar[bool] = False
     learns: ClassVar[bool] = True
-    default_first: ClassVar[bool] = True
-    takes_initial: ClassVar[bool] = True
-    uses_knowledge: ClassVar[bool] = False
+    takes_points: ClassVar[bool] = True
+    uses_warm_start: ClassVar[bool] = False
+    default_trials: ClassVar[int | None] = 20
+    settings: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
     def from_config(cls, config: Config, **common: Any) -> Self:
-        """Makes the oracle.
+        """Makes the oracle; `common` has `objective`, `hyperparameters` and `seed`."""
+        oracle = cls(**cls.arguments(config), **common)
+        most = config.tuner.max_trials
+        oracle.max_trials = cls.default_trials if most == "auto" else most
+        return oracle
 
-        Args:
-            config: the whole configuration.
-            common: `objective`, `hyperparameters` and `seed` for the constructor.
-        """
-        return cls(**common)
-
-    def total(self, cap: int | None) -> int | None:
-        """How many trials the search will have, or None if that cannot be known.
-
-        Args:
-            cap: the most that the user wants; None for no limit.
-        """
-        return cap
-
-    def epochs(self, cap: int | None, longest: int) -> int | None:
-        """How many epochs all trials train at most, each fit once; None if that cannot be known.
-
-        Args:
-            cap: the most trials that the user wants; None for no limit.
-            longest: the most epochs of a trial.
-        """
-        total = self.total(cap)
-        return None if total is None else total * longest
-
-    def plan(self, cap: int | None) -> Sequence[str]:
-        """What the search will do, in a few words each, for the dry run."""
-        total = self.total(cap)
-        return [f"{total:,} trials" if total else "trials until the space is exhausted"]
+    @classmethod
+    def arguments(cls, config: Config) -> dict[str, Any]:
+        """What the constructor takes from the configuration."""
+        return {}
 
     def __init__(self, **arguments: Any) -> None:
-        # The loop counts failures; Keras Tuner's own count raises while the oracle's lock is held.
-        super().__init__(**arguments, max_consecutive_failed_trials=sys.maxsize)
-        self.verbose = 0
+        super().__init__(**arguments)
+        self.max_trials = arguments.get("max_trials")
+        self.points_to_evaluate: Sequence[Mapping[str, Any]] = ()
         self._declared = list(self.hyperparameters.space)  # builds may find more
         self._described: tuple[list[Any], list[dict[str, Any]]] = ([], [])
-        self.initial: Sequence[Mapping[str, Any]] = ()
-        self.learn(Knowledge())
+        self._tried: set[str] = set()  # hashes of values
+        self._queue: deque[dict[str, Any]] | None = None  # enqueued, not run yet
+        self.use_warm_start(WarmStart())
 
-    def learn(self, knowledge: Knowledge) -> None:
-        """Takes over what an earlier run tells."""
-        self.knowledge = knowledge
-        self._known = {self._compute_values_hash(trial.values) for trial in knowledge.trials}
+    def use_warm_start(self, warm_start: WarmStart) -> None:
+        """Takes over trials of an earlier run; raises `ValueError` if they are not in the space."""
+        for values in (*(trial.values for trial in warm_start.trials), *warm_start.first):
+            self._check(values)
+        self.warm_start = warm_start
+        self._known = {self._compute_values_hash(trial.values) for trial in warm_start.trials}
 
-    def beginnings(self, cap: int | None) -> int | None:
-        """How many trials train a configuration from its first epoch; None if unknown.
+    def total(self) -> int | None:
+        """How many trials the search will have; None if that is unknown."""
+        return self.max_trials
 
-        Args:
-            cap: the most trials that the user wants; None for no limit.
-        """
-        return self.total(cap)
+    def beginnings(self) -> int | None:
+        """How many trials train a configuration from its first epoch; None if unknown."""
+        return self.total()
 
-    def notices(self, cap: int | None) -> Sequence[str]:
-        """What a user should know before such a search, a sentence each.
+    def epochs(self, longest: int) -> int | None:
+        """How many epochs all trials train at most, one fit each, of `longest` epochs a trial."""
+        total = self.total()
+        return None if total is None else total * longest
 
-        Args:
-            cap: the most trials that the user wants; None for no limit.
-        """
-        count, room = len(self.initial), self.beginnings(cap)
+    def plan(self) -> Sequence[str]:
+        """What the search will do, a few words each, for the dry run."""
+        total = self.total()
+        return [f"{total:,} trials" if total else "trials until the space is exhausted"]
+
+    def notices(self) -> Sequence[str]:
+        """What a user should know before such a search, a sentence each."""
+        count, room = len(self.points_to_evaluate), self.beginnings()
         if room is None or count <= room:
-            return ()
-        return (
-            f"tuner.points_to_evaluate: {count} configurations are more than the {room} that this "
-            "search can try; the last ones do not run",
-        )
+            return []
+        return [f"tuner.points_to_evaluate: only {room} of {count} configurations will run"]
 
-    def first_due(self) -> dict[str, Any] | None:
-        """The first of the configurations that come before all others and that no trial has had.
-
-        A default beside the values of its hyperparameter, such as between two steps, is moved to
-        the nearest of them.
-        """
-        return next((values for values in self.firsts() if not self._has_had(values)), None)
-
-    def _has_had(self, values: dict[str, Any]) -> bool:
-        """Whether a trial has had values of what was declared, with whatever a build found."""
-        if self._compute_values_hash(values) in self._tried_so_far:
-            return True
-        return self._has_grown and any(
-            values.items() <= trial.hyperparameters.values.items() for trial in self.trials.values()
-        )
-
-    @property
-    def _has_grown(self) -> bool:
-        return len(self.hyperparameters.space) > len(self._declared)
-
-    def firsts(self) -> list[dict[str, Any]]:
-        """What comes before all else: what the user wants, the best that is known, the default.
-
-        Each once; the default is left out where its score is known.
-        """
-        space = self._declared
-        wanted = [*self.initial, *self.knowledge.first]
-        if self._compute_values_hash(spaces.default_values(space)) not in self._known:
+    def enqueued(self) -> list[dict[str, Any]]:
+        """The configurations that run first, each once; the default unless its score is known."""
+        wanted = [*self.points_to_evaluate, *self.warm_start.first]
+        if self._compute_values_hash(spaces.default_values(self._declared)) not in self._known:
             wanted.append({})
         found: list[dict[str, Any]] = []
         for given in wanted:
-            values = spaces.default_values(space, given)
+            values = spaces.default_values(self._declared, given)
             if values not in found:
                 found.append(values)
         return found
 
-    # Private, because Keras Tuner has no public way to ask whether a trial has had some values.
+    def next_enqueued(self) -> dict[str, Any] | None:
+        """The next enqueued configuration that no trial has had; None if there is none."""
+        if self._queue is None:
+            self._queue = deque(self.enqueued())
+        while self._queue and self._was_run(self._queue[0]):
+            self._queue.popleft()
+        return self._queue[0] if self._queue else None
+
+    def _was_run(self, values: dict[str, Any]) -> bool:
+        """Whether a trial has these values, beside those of hyperparameters that builds found."""
+        if self._compute_values_hash(values) in self._tried:
+            return True
+        return len(self.hyperparameters.space) > len(self._declared) and any(
+            values.items() <= trial.hyperparameters.values.items() for trial in self.trials.values()
+        )
+
     def is_tried(self, values: Mapping[str, Any]) -> bool:
-        """Whether a trial has had these values, finished or not, or is known to have had them."""
-        return bool(self._duplicate(values))
+        """Whether a trial of this search or of the earlier run has these values."""
+        hashed = self._compute_values_hash(values)
+        return hashed in self._tried or hashed in self._known
 
-    # Private, because Keras Tuner has no public step between its sampling and its trials.
-    def _duplicate(self, values: Mapping[str, Any]) -> bool:
-        """Keras Tuner's, and whether the values are known."""
-        return super()._duplicate(values) or self._compute_values_hash(values) in self._known
+    # Private, because the oracles of Keras Tuner call this name.
+    def _random_values(self) -> dict[str, Any] | None:
+        """Random values as Keras Tuner draws them; None if they have been tried 21 times in a row.
 
-    # Private, because Keras Tuner has no public way to sample a point.
+        Without Keras Tuner's copies of the space, which take milliseconds.
+        """
+        draws = (self._draw() for _ in range(self._max_collisions + 1))
+        return next((values for values in draws if not self.is_tried(values)), None)
+
+    def _draw(self) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        for hp in self.hyperparameters.space:
+            if spaces.is_active(hp, values):
+                values[hp.name] = hp.random_sample(self._seed_state)
+                self._seed_state += 1
+        return values
+
     def untried_values(self) -> dict[str, Any] | None:
-        """Values that no trial has had, at random; None if there are no such."""
-        values: dict[str, Any] | None = self._random_values()
+        """Values that have not been tried, at random; None if there are none."""
+        values = self._random_values()
         space = spaces.reachable(self.hyperparameters.space)
-        if values is not None:
+        if values is not None or any(
+            spaces.is_continuous(hp) and spaces.is_searched(hp) for hp in space
+        ):
             return values
-        if any(spaces.is_continuous(hp) and spaces.is_searched(hp) for hp in space):
-            return None
-        grid = Enumeration(space, spaces.finite_values)
-        points = (grid.point(index) for index in range(grid.size))
-        return next((point for point in points if not self.is_tried(point)), None)
+        return next((point for point in Enumeration(space) if not self.is_tried(point)), None)
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
-        """What Keras Tuner asks for: what comes first, then what `propose` gives."""
-        first = self.first_due() if self.default_first else None
+        """Gives the enqueued configurations, then what `propose` gives."""
+        first = self.next_enqueued() if self.takes_points and not self.has_rungs else None
+        response: dict[str, Any] = {"status": "RUNNING", "values": first}
         if first is None:
             response = self.propose(trial_id)
-        else:
-            response = {"status": "RUNNING", "values": first}
-        if response["status"] == "RUNNING" and self._has_grown:
-            # Keras Tuner would make up what is missing, from no seed.
-            values = response["values"]
+        if response["status"] == "RUNNING":
+            values = response["values"]  # Keras Tuner draws missing values without a seed
             response["values"] = spaces.default_values(self.hyperparameters.space, values) | values
         return response
 
     def propose(self, trial_id: str) -> dict[str, Any]:
-        """The values of a trial, as Keras Tuner documents it for `Oracle.populate_space`.
-
-        Here what Keras Tuner's oracle proposes, where a subclass inherits from one.
-
-        Args:
-            trial_id: of the trial that is to have them.
+        """Proposes a trial; by default as the oracle of Keras Tuner from which a subclass inherits.
 
         Returns:
-            `status`: RUNNING, IDLE while a running trial has to end first, or STOPPED; and
-            `values`, a mapping from the name of each active hyperparameter, or None.
+            As `Oracle.populate_space` does: `status`, which is RUNNING, IDLE while a running trial
+            has to end first, or STOPPED; and `values`, by the name of each active hyperparameter.
         """
         response: dict[str, Any] = super().populate_space(trial_id)
         return response
 
-    # Private, because Keras Tuner has no public way to see how far its random numbers are.
-    def create_trial(self, tuner_id: str) -> Trial:
-        """Keras Tuner's, but in vain it changes nothing: who asks again gets the same answer.
+    # The next three methods replace those of Keras Tuner, which take time that grows with the
+    # number of trials, and keep a lock when they raise. The loop needs no lock: it is one thread.
 
-        Keras Tuner draws new random points every time, so that a search which had ended for want of
-        new points might find some when it is resumed. If it raises, the oracle can still be asked.
+    def create_trial(self, tuner_id: str) -> Trial:
+        """Proposes another trial at every call, whatever the `tuner_id`, in constant time.
+
+        Where no trial is created, restores the random state, so that retrying is deterministic.
         """
-        before = self._seed_state
-        with _unlocked_after_an_error(self):
-            trial = super().create_trial(tuner_id)
+        before, number = self._seed_state, len(self.trials)
+        response: dict[str, Any] = {"status": "STOPPED"}
+        if self.max_trials is None or number < self.max_trials:
+            response = self.populate_space(f"{number:04d}")
+        hp = spaces.sharing(self.hyperparameters, response.get("values") or {})
+        trial = Trial(hp, f"{number:04d}", response["status"])
         if trial.status == "RUNNING":
-            trial.hyperparameters = spaces.sharing(
-                self.hyperparameters, trial.hyperparameters.values
-            )
+            self._add(trial)
         else:
             self._seed_state = before
         return trial
 
-    def describe_space(self, hp: kt.HyperParameters) -> list[dict[str, Any]]:
-        """What `hp.get_config()` gives for the space, the same list for trials of the same space.
+    def update_trial(self, trial_id: str, metrics: Mapping[str, float], step: int = 0) -> Trial:
+        """Like `Oracle.update_trial`, for the objective alone."""
+        trial, name = self.trials[trial_id], self.objective.name
+        if not trial.metrics.exists(name):
+            trial.metrics.register(name, direction=self.objective.direction)
+        trial.metrics.update(name, metrics[name], step=step)
+        return trial
 
-        Args:
-            hp: hyperparameters of a trial.
-        """
-        space, described = self._described
-        if space != hp.space:  # compares which objects they are
-            described = hp.get_config()["space"]
-            self._described = list(hp.space), described
-        return described
+    def end_trial(self, trial: Trial) -> None:
+        """Like `Oracle.end_trial`, in constant time and without retries, which are the loop's."""
+        known = self.trials[trial.trial_id]
+        known.hyperparameters = trial.hyperparameters
+        known.status, known.message = trial.status, trial.message
+        self.update_space(trial.hyperparameters)
+        if trial.status == "COMPLETED":
+            self.score_trial(known)
+            known.score = float(np.clip(known.score, -LARGEST_SCORE, LARGEST_SCORE))
+        self._add(known)
+
+    def _add(self, trial: Trial) -> None:
+        self.trials[trial.trial_id] = trial
+        self._tried.add(self._compute_values_hash(trial.hyperparameters.values))
+        if trial.status == "RUNNING":
+            self.ongoing_trials[trial.trial_id] = trial
+        else:
+            self.ongoing_trials.pop(trial.trial_id, None)
 
     def update_space(self, hyperparameters: kt.HyperParameters) -> None:
-        """Keras Tuner's, but for the trials there are, whose space stays as it was.
+        """Adds what a build found, for later trials; those that exist keep their space."""
+        known = self.hyperparameters
+        if hyperparameters.space is not known.space:
+            self.hyperparameters = known.copy()
+            super().update_space(hyperparameters)
+            if len(self.hyperparameters.space) == len(known.space):
+                self.hyperparameters = known
 
-        In a grown one Keras Tuner would make up values for what their models never had.
-        """
-        if spaces.has_more(hyperparameters, self.hyperparameters):
-            self.hyperparameters = self.hyperparameters.copy()
-        super().update_space(hyperparameters)
-
-    def get_state(self) -> dict[str, Any]:
-        """Keras Tuner's state and the knowledge of an earlier run, if there is some."""
-        state: dict[str, Any] = super().get_state()
-        return state | ({"knowledge": self.knowledge.get_state()} if self.knowledge.text else {})
-
-    def set_state(self, state: dict[str, Any]) -> None:
-        """Continues from a state that `get_state` gave."""
-        super().set_state(state)
-        if "knowledge" in state:
-            self.learn(Knowledge.from_state(state["knowledge"]))
+    def describe_space(self, hp: kt.HyperParameters) -> list[dict[str, Any]]:
+        """Returns `hp.get_config()["space"]`, the same list for trials that share their space."""
+        if self._described[0] is not hp.space:
+            self._described = hp.space, hp.get_config()["space"]
+        return self._described[1]
 
     def continuable(self) -> set[str]:
-        """Ids of the trials that another one continues, or may yet; their training state is kept.
-
-        All of them, unless a subclass knows better.
-        """
+        """Ids of the trials that another trial may continue, so that their states are kept."""
         return set(self.trials) if self.has_rungs else set()
 
-    def restore(self, state: dict[str, Any], trials: Sequence[dict[str, Any]]) -> None:
-        """Continues from a snapshot.
+    def get_state(self) -> dict[str, Any]:
+        """What a restored oracle needs beside the trials; its size does not depend on them."""
+        found = self.hyperparameters.space[len(self._declared) :]
+        configs = [{"class_name": type(hp).__name__, "config": hp.get_config()} for hp in found]
+        return {"seed_state": self._seed_state, "found": configs}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Continues from a state; the trials are there already."""
+        self._seed_state = state["seed_state"]
+
+    def restore(self, state: dict[str, Any], trials: Iterable[Mapping[str, Any]]) -> None:
+        """Rebuilds the oracle that was stored.
 
         Args:
-            state: what `get_state` gave.
-            trials: what `Trial.get_state` gave for each trial, in the order of their proposal,
-                with the values alone for hyperparameters.
+            state: as `get_state` returned it.
+            trials: in the order of their proposal, with the keys `trial_id`, `values`, `status`
+                (RUNNING, COMPLETED or FAILED), `score`, `best_step` and `message`.
 
         Raises:
-            ValueError: if the space is another one, or a value is not in it.
+            ValueError: if an id is not the next one, or a value is not in the space.
         """
-        space = state["hyperparameters"]["space"]
-        own = json.loads(json.dumps(self.hyperparameters.get_config()["space"]))
-        if space[: len(own)] != own:  # others that a build found follow
-            raise ValueError("the search space is another one")
-        for trial in trials:
-            values = trial["values"]
-            self._check(values)
-            known = Trial(kt.HyperParameters(), trial["trial_id"], trial["status"])
-            known.hyperparameters.values = values
-            known.score, known.best_step = trial["score"], trial["best_step"]
-            self.trials[trial["trial_id"]] = known
         declared = self.hyperparameters
-        self.set_state(copy.deepcopy(state))
-        running = {trial.trial_id for trial in self.ongoing_trials.values()}
-        for known in self.trials.values():
-            # Those that run need not have what others have found.
-            hp = declared if known.trial_id in running else self.hyperparameters
-            known.hyperparameters = spaces.sharing(hp, known.hyperparameters.values)
-        for values in (*(trial.values for trial in self.knowledge.trials), *self.knowledge.first):
-            self._check(values)
-
-    def update_trial(self, trial_id: str, metrics: dict[str, float], step: int = 0) -> Any:
-        """As Keras Tuner's; if it raises, the oracle can still be asked."""
-        with _unlocked_after_an_error(self):
-            return super().update_trial(trial_id, metrics, step)
-
-    def end_trial(self, trial: Any) -> None:
-        """As Keras Tuner's; if it raises, the oracle can still be asked."""
-        with _unlocked_after_an_error(self):
-            super().end_trial(trial)
+        self.update_space(spaces.restored({"space": state["found"], "values": {}}))
+        for number, row in enumerate(trials):
+            if row["trial_id"] != f"{number:04d}":
+                raise ValueError(f"trial {row['trial_id']!r} comes where {number:04d} should")
+            self._check(row["values"])
+            # A trial that runs need not have what the builds of others found.
+            hp = declared if row["status"] == "RUNNING" else self.hyperparameters
+            hp = spaces.sharing(hp, dict(row["values"]))
+            trial = Trial(hp, row["trial_id"], row["status"], row["message"])
+            trial.score, trial.best_step = row["score"], row["best_step"]
+            self._add(trial)
+        self.set_state(state)
 
     def _check(self, values: Mapping[str, Any]) -> None:
+        parent = values.get("tuner/trial_id")
+        if parent is not None and parent not in self.trials:
+            raise ValueError(f"tuner/trial_id cannot be {parent!r}: no earlier trial has this id")
         for hp in self.hyperparameters.space:
             value = values.get(hp.name)
             if value is not None and not spaces.has_value(hp, value):
                 raise ValueError(f"{hp.name} cannot be {value!r}")
 
     def save(self) -> None:
-        """Writes nothing: the loop keeps `get_state()` in its snapshot."""
-
-    # Private, because Keras Tuner has no public switch for its file per trial.
-    def _save_trial(self, trial: Any) -> None:
-        """Writes nothing: the loop keeps every trial's state in its snapshot."""
-
-
-@contextmanager
-def _unlocked_after_an_error(oracle: kt.Oracle) -> Iterator[None]:
-    """Gives back the lock that Keras Tuner keeps when an oracle's method raises.
-
-    Private, because Keras Tuner has no public way to it: the next thread would wait for ever.
-    """
-    mine = oracle_module.THREADS[oracle] == threading.current_thread().name  # an outer call's
-    try:
-        yield
-    except BaseException:
-        if not mine and oracle_module.THREADS[oracle] == threading.current_thread().name:
-            oracle_module.THREADS[oracle] = None
-            oracle_module.LOCKS[oracle].release()
-        raise
+        """Writes nothing: the search stores the state."""

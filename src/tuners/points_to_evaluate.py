@@ -1,7 +1,6 @@
 """Checks the configurations of `tuner.points_to_evaluate`, which run before all others."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import keras_tuner as kt
@@ -11,91 +10,50 @@ from src.errors import UserError, nearest
 from src.tuners import space as spaces
 
 
-@dataclass(frozen=True)
-class InitialConfigurations:
-    """Configurations that are checked.
-
-    Attributes:
-        values: of each what is given for a hyperparameter that is active, in its own type.
-        notices: what of them has no effect, a sentence each.
-    """
-
-    values: tuple[dict[str, Any], ...] = ()
-    notices: tuple[str, ...] = ()
-
-
-def check_initial(
+def check_points(
     given: Sequence[Mapping[str, Any]], space: kt.HyperParameters, known: Sequence[str], owner: str
-) -> InitialConfigurations:
+) -> tuple[list[dict[str, Any]], list[str]]:
     """Checks every value before anything runs.
 
     Args:
-        given: values by name; hyperparameters without one take their default.
+        given: values by name; hyperparameters without a value take their default.
         space: pinned and narrowed.
-        known: names that the HyperModel has.
+        known: names that the HyperModel declares.
         owner: how messages call the HyperModel.
 
+    Returns:
+        The given values of active hyperparameters, in their own types; and which given values have
+        no effect, a sentence each.
+
     Raises:
-        UserError: a line a mistake, naming the entry, the hyperparameter, the value and what is
-            valid.
+        UserError: with a line for each mistake.
     """
     mistakes: list[str] = []
     notices: list[str] = []
     checked: list[dict[str, Any]] = []
-    whole: list[dict[str, Any]] = []
     for number, entry in enumerate(given, 1):
         place = f"tuner.points_to_evaluate, entry {number}: "
+        values: dict[str, Any] = {}
+        whole = spaces.default_values(space.space, entry)
+        for hp in space.space:
+            if hp.name in entry and spaces.is_active(hp, whole):
+                own = spaces.own_value(hp, entry[hp.name])
+                if own is None:
+                    pinned = "" if spaces.is_searched(hp) else f", as space.{hp.name} pins it"
+                    valid = spaces.domain_text(hp) + pinned
+                    mistakes.append(place + spaces.invalid_text(hp, entry[hp.name], valid))
+                else:
+                    values[hp.name] = own
         for name in entry:
-            if name not in known and name not in LOSS_HYPERPARAMETERS:
-                mistakes.append(
-                    f"{place}{name}: {owner} has no such hyperparameter.{nearest(name, known)} "
-                    "Leave it out"
-                )
-        values = spaces.default_values(space.space, entry)
-        active = [
-            hp
-            for hp in space.space
-            if hp.name in entry and all(condition.is_active(values) for condition in hp.conditions)
-        ]
-        mistakes += [place + _mistake(hp, entry[hp.name]) for hp in active if not _fits(hp, entry)]
-        names = {hp.name for hp in active}
-        for name in entry:
-            if name not in names and name in (*known, *LOSS_HYPERPARAMETERS):
-                notices.append(f"{place}{name} has no effect{_why(space, name)}")
-        if values in whole:
-            notices.append(f"{place}is the same as entry {whole.index(values) + 1}; it runs once")
-        whole.append(values)
-        checked.append({name: values[name] for name in values if name in names})
+            if name not in (*known, *LOSS_HYPERPARAMETERS):
+                hint = nearest(name, known)
+                mistakes.append(f"{place}{name}: {owner} has no such hyperparameter.{hint}")
+            elif name not in values:
+                notices.append(f"{place}{name} has no effect")
+        checked.append(values)
     if mistakes:
         raise UserError("\n".join(mistakes))
-    return InitialConfigurations(tuple(checked), tuple(notices))
-
-
-def _fits(hp: Any, entry: Mapping[str, Any]) -> bool:
-    return spaces.own_value(hp, entry[hp.name]) is not None
-
-
-def _mistake(hp: Any, value: Any) -> str:
-    valid = spaces.domain_text(hp)
-    hint = ""
-    if isinstance(value, str):
-        hint = nearest(value, [own for own in getattr(hp, "values", ()) if isinstance(own, str)])
-    pinned = "" if spaces.is_searched(hp) else f", as space.{hp.name} pins it"
-    written = f"'{value}'" if isinstance(value, str) else spaces.format_value(hp.name, value)
-    return f"{hp.name}: {written} is not valid.{hint} Valid: {valid}{pinned}"
-
-
-def _why(space: kt.HyperParameters, name: str) -> str:
-    """When a hyperparameter counts."""
-    whens = [
-        " and ".join(
-            f"{c.name} is {' or '.join(spaces.format_value(c.name, v) for v in c.values)}"
-            for c in hp.conditions
-        )
-        for hp in space.space
-        if hp.name == name and hp.conditions
-    ]
-    return f": it counts only where {'; or '.join(whens)}" if whens else " on this data"
+    return checked, notices
 
 
 def brief(values: Mapping[str, Any]) -> str:

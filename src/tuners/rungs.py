@@ -1,8 +1,13 @@
-"""Hyperband's plan: brackets, their rungs, and what all of them cost."""
+"""The plan of rungs that Hyperband and BOHB share: what they will train, and for how long."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from math import ceil, log
+from itertools import groupby
+from math import ceil, inf, log
+from typing import Any
+
+from src.config.schema import Config
+from src.tuners.oracle import SearchOracle
 
 
 @dataclass(frozen=True)
@@ -27,7 +32,7 @@ def hyperband_rungs(max_epochs: int, factor: int) -> list[Rung]:
 
     Args:
         max_epochs: epochs of the longest rung.
-        factor: how many times fewer trials, and more epochs, each rung has than the one before.
+        factor: how many times fewer trials, and more epochs, each rung has than the rung before.
     """
     last_bracket, epochs = -1, float(max_epochs)
     while epochs >= 1:
@@ -37,8 +42,7 @@ def hyperband_rungs(max_epochs: int, factor: int) -> list[Rung]:
     rungs = []
     for bracket in range(last_bracket, -1, -1):
         reached = 0
-        for rung in range(bracket + 1):
-            left = bracket - rung
+        for left in range(bracket, -1, -1):
             until = ceil(max_epochs / factor**left)
             trials = ceil(finalists / (bracket + 1) * factor**left)
             rungs.append(Rung(bracket, trials, reached, until))
@@ -46,62 +50,77 @@ def hyperband_rungs(max_epochs: int, factor: int) -> list[Rung]:
     return rungs
 
 
-def epochs_of(rungs: Iterable[Rung], cap: int | None) -> int:
-    """How many epochs they train, filled in order.
+class RungOracle(SearchOracle):
+    """The base of oracles that train many trials for a few epochs, and the better ones on."""
 
-    Args:
-        rungs: in the order in which they are filled.
-        cap: the most trials; None for no limit.
-    """
-    return sum(trials * (rung.epochs - rung.initial_epoch) for rung, trials in _filled(rungs, cap))
+    exhausted = "every bracket is complete"
+    has_rungs = True
+    default_trials = None
+    settings = ("factor", "hyperband_iterations")
+    max_epochs: int
+    factor: int
+    hyperband_iterations: int
 
+    @classmethod
+    def arguments(cls, config: Config) -> dict[str, Any]:
+        """The longest rung trains for `training.epochs`."""
+        return {
+            "max_epochs": config.training.epochs,
+            "factor": config.tuner.factor,
+            "hyperband_iterations": config.tuner.hyperband_iterations,
+        }
 
-def beginnings_of(rungs: Iterable[Rung], cap: int | None) -> int:
-    """How many trials train a configuration from its first epoch; see `epochs_of`."""
-    return sum(trials for rung, trials in _filled(rungs, cap) if not rung.initial_epoch)
+    @property
+    def brackets(self) -> list[list[Rung]]:
+        """The rungs of each bracket of the first iteration."""
+        rungs = hyperband_rungs(self.max_epochs, self.factor)
+        return [list(group) for _, group in groupby(rungs, lambda rung: rung.bracket)]
 
+    @property
+    def planned(self) -> list[list[Rung]]:
+        """The rungs of each bracket of the whole search, in the order in which they are filled."""
+        return self.brackets * self.hyperband_iterations
 
-def by_bracket(rungs: Iterable[Rung]) -> list[list[Rung]]:
-    """The rungs of each bracket, in order."""
-    brackets: dict[int, list[Rung]] = {}
-    for rung in rungs:
-        brackets.setdefault(rung.bracket, []).append(rung)
-    return list(brackets.values())
+    def total(self) -> int:
+        """The trials of all rungs; a promotion is a trial."""
+        return sum(trials for _, trials in self._filled())
 
+    def beginnings(self) -> int:
+        """The trials of the first rungs."""
+        return sum(trials for rung, trials in self._filled() if not rung.initial_epoch)
 
-def describe_brackets(brackets: Sequence[Sequence[Rung]]) -> list[str]:
-    """A line for each bracket."""
-    return [
-        f"bracket {rungs[0].bracket}: "
-        + ", then ".join(f"{_trials(rung.trials)} to epoch {rung.epochs}" for rung in rungs)
-        for rungs in brackets
-    ]
+    def epochs(self, longest: int) -> int:
+        """The epochs of all rungs."""
+        return sum(trials * (rung.epochs - rung.initial_epoch) for rung, trials in self._filled())
 
+    def plan(self) -> Sequence[str]:
+        """One line a bracket, then the totals."""
+        lines = []
+        for rungs in self.brackets:
+            parts = (
+                f"{rung.trials} trial{'' if rung.trials == 1 else 's'} to epoch {rung.epochs}"
+                for rung in rungs
+            )
+            lines.append(f"bracket {rungs[0].bracket}: {', then '.join(parts)}")
+        trials, epochs = self.total(), self.epochs(self.max_epochs)
+        times = self.hyperband_iterations
+        repeated = f" in {times} iterations" if times > 1 else ""
+        capped = ", ended by tuner.max_trials" if trials == self.max_trials else ""
+        return [*lines, f"{trials:,} trials, {epochs:,} epochs in all{repeated}{capped}"]
 
-def describe_total(brackets: Iterable[Sequence[Rung]], iterations: int, cap: int | None) -> str:
-    """A line for the whole search.
+    def continuable(self) -> set[str]:
+        """Parents of running trials, and the trials that may be promoted yet."""
+        running = (trial.hyperparameters.values for trial in self.ongoing_trials.values())
+        parents = {values["tuner/trial_id"] for values in running if "tuner/trial_id" in values}
+        return parents | self._promotable()
 
-    Args:
-        brackets: all of them.
-        iterations: how many of Hyperband's iterations they are.
-        cap: the most trials that the user wants; None for no limit.
-    """
-    rungs = [rung for bracket in brackets for rung in bracket]
-    trials = sum(rung.trials for rung in rungs)
-    epochs = sum(rung.trials * (rung.epochs - rung.initial_epoch) for rung in rungs)
-    repeated = f" in {iterations} iterations" if iterations > 1 else ""
-    capped = f", ended after {cap:,} trials" if cap and cap < trials else ""
-    return f"{trials:,} trials, {epochs:,} epochs in all{repeated}{capped}"
+    def _promotable(self) -> set[str]:
+        raise NotImplementedError
 
-
-def _filled(rungs: Iterable[Rung], cap: int | None) -> Iterator[tuple[Rung, int]]:
-    """Each rung with its trials, of which there may be none left."""
-    left = cap
-    for rung in rungs:
-        trials = rung.trials if left is None else min(left, rung.trials)
-        left = None if left is None else left - trials
-        yield rung, trials
-
-
-def _trials(count: int) -> str:
-    return f"{count} trial{'' if count == 1 else 's'}"
+    def _filled(self) -> Iterator[tuple[Rung, int]]:
+        """Each rung with its trials, up to `max_trials` in all."""
+        left = inf if self.max_trials is None else self.max_trials
+        for rung in (rung for rungs in self.planned for rung in rungs):
+            trials = int(min(left, rung.trials))
+            left -= trials
+            yield rung, trials

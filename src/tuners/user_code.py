@@ -1,6 +1,6 @@
-"""Finds the line of a user's own that led to an error."""
+"""Finds the line of a user's code that led to an error."""
 
-import inspect
+import sys
 import sysconfig
 import traceback
 from collections.abc import Iterator
@@ -14,36 +14,20 @@ _LIBRARIES = tuple(
 
 
 def own_line(error: BaseException, *classes: type) -> str:
-    """Returns `file:line: code` of the innermost line that is neither a library's nor the loop's.
+    """Returns `file:line: code` of the innermost line in a user's code.
 
     Args:
         error: has been raised.
-        classes: those that a user may have written, such as the HyperModel; their files, and all
-            that lie outside the project, are the user's. Where none of them is in the traceback,
-            the first class's definition is pointed to.
+        classes: may be the user's, such as the HyperModel. Their files, and all files outside the
+            project and its libraries, are the user's. Where the traceback has no line of these
+            files, the name of the first class is returned.
     """
-    own = {_file(base) for cls in classes for base in cls.__mro__[: _own_bases(cls)]} - {None}
+    own = [getattr(sys.modules[cls.__module__], "__file__", None) for cls in classes]
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         inside = Path(frame.filename).is_relative_to(_ROOT)
         if frame.filename in own or not (inside or frame.filename.startswith(_LIBRARIES)):
             return f"{frame.filename}:{frame.lineno}: {frame.line}"
-    if not classes:
-        return ""
-    line = inspect.getsourcelines(classes[0])[1]
-    return f"{_file(classes[0])}:{line}: class {classes[0].__name__}"
-
-
-def _own_bases(cls: type) -> int:
-    """How many classes at the beginning of the method resolution order are not abstract."""
-    bases = list(cls.__mro__)
-    return next((i for i, base in enumerate(bases) if inspect.isabstract(base)), 1)
-
-
-def _file(cls: type) -> str | None:
-    try:
-        return inspect.getsourcefile(cls)
-    except TypeError:  # of a class made in C or typed into a prompt
-        return None
+    return f"{own[0]}: class {classes[0].__name__}"
 
 
 class OracleError(Exception):
@@ -52,7 +36,7 @@ class OracleError(Exception):
 
 @contextmanager
 def asking_oracle(oracle: object, name: str) -> Iterator[None]:
-    """Turns what an oracle of any user's may raise into an `OracleError` with its line.
+    """Turns what an oracle raises into an `OracleError` with the user's own line.
 
     Args:
         oracle: that is asked.
@@ -61,7 +45,6 @@ def asking_oracle(oracle: object, name: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        raise OracleError(
-            f"tuner.name={name} raised {type(error).__name__}: {error} "
-            f"({own_line(error, type(oracle))})"
-        ) from error
+        line = own_line(error, type(oracle))
+        problem = f"{type(error).__name__}: {error}"
+        raise OracleError(f"tuner.name={name} raised {problem} ({line})") from error

@@ -41,8 +41,8 @@ BAD_OVERRIDES = [
     ("objective={name: val_r2, direction: min}", ["direction: 'min'", "name: 'val_r2'", "'max'"]),
     ("tuner={name: bohb, folds: 5}", ["tuner.folds: 5", "tuner.name: 'bohb'", "tuner.folds=1"]),
     # Settings of earlier versions.
-    ("tuner.initial=[{units: 5}]", ["tuner.initial: is tuner.points_to_evaluate now"]),
-    ("tuner.confirm.trials=3", ["tuner.confirm: is tuner.reevaluate now"]),
+    ("tuner.points_to_evaluate=[{units: 5}]", ["tuner.points_to_evaluate: is tuner.points_to_evaluate now"]),
+    ("tuner.reevaluate.trials=3", ["tuner.reevaluate: is tuner.reevaluate now"]),
     ("run.baselines=false", ["run.baselines: has been removed; baselines are always scored"]),
 ]
 
@@ -142,7 +142,7 @@ def test_bad_file(tmp_path: Path, content: bytes, parts: list[str]) -> None:
         ("space: {a.b: 1}\n", "space.a.b: 'a.b' is not valid: a hyperparameter's name has no dots"),
         ("<<: {seed: 1}\n", "<<: unknown key"),
         ("opened_space: []\n", "opened_space: unknown key"),
-        ("objective: {also: [a]}\n", "objective.also: is objective.secondary now"),
+        ("objective: {also: [a]}\n", "objective.secondary: is objective.secondary now"),
     ],
 )
 def test_bad_key_of_a_file(tmp_path: Path, content: str, start: str) -> None:

@@ -1,6 +1,5 @@
 """What a search takes over from an earlier run, and what it does with it."""
 
-import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -14,107 +13,97 @@ from src.config.schema import Config
 from src.console.listener import ConsoleListener
 from src.errors import UserError
 from src.search import resume as resuming
-from src.store.run_directory import RunDirectory
 from src.store.snapshot import SavedSearch
-from src.store.snapshot_schema import problem_in
-from src.tuners import warm_start as knowledge
-from src.tuners.warm_start import Knowledge, KnownTrial, known_of, values_here
+from src.tuners import warm_start as warm
+from src.tuners.warm_start import EarlierTrial, WarmStart, values_here, warm_start_of
 from tests.quick_search import fake, result, resume, search  # noqa: F401
-from tests.tuners.test_default_first import DEFAULT, declared, make, propose
+from tests.tuners.driving import DEFAULT, make, mixed_space, restored, run
 
 IDENTITY = {
     "data": {"content": "these rows"},
     "objective": {"name": "val_accuracy", "direction": "max"},
 }
-SPACE = {hp.name: {"default": hp.default} for hp in declared().space}
+SPACE = {hp.name: {"default": hp.default} for hp in mixed_space().space}
 GRID: list[dict[str, Any]] = [DEFAULT | {"units": 20 + number} for number in range(40)]
 
 
-def saved_run(
-    values: list[dict[str, Any]], scores: list[float | None], **changes: Any
-) -> SavedSearch:
+def earlier(values: dict[str, Any], score: float) -> EarlierTrial:
+    return EarlierTrial(values=values, score=score)
+
+
+def saved_run(values: list[dict[str, Any]], scores: list[float | None]) -> SavedSearch:
     """The state of an earlier run; a score of None is a failure."""
     trials, records = [], []
     for number, (own, score) in enumerate(zip(values, scores, strict=True)):
         status = "FAILED" if score is None else "COMPLETED"
         trial = {"trial_id": f"{number:04d}", "hyperparameters": {"values": own}}
         trials.append(trial | {"status": status, "score": score})
-        records.append(
-            {"trial_id": f"{number:04d}", "result": {"reason": ""}, "confirmation": None}
-        )
+        result = {"reason": "" if score is not None else "why"}
+        records.append({"trial_id": f"{number:04d}", "result": result, "confirmation": None})
     head = {
         "identity": {**IDENTITY, "space": SPACE},
         "config": {"hypermodel.name": "mlp", "training.epochs": 9},
     }
-    state = SavedSearch(head, {}, None, {}, trials, records)
-    return dataclasses.replace(state, **changes)
+    return SavedSearch(head, {}, None, {}, trials, records)
 
 
-def known(
+def taken(
     saved: SavedSearch, space: kt.HyperParameters | None = None, epochs: int = 9
-) -> Knowledge:
+) -> WarmStart:
     config = Config.model_validate({"training": {"epochs": epochs}})
-    run = RunDirectory(Path("logs/old"))
-    return known_of(saved, run, config, IDENTITY, space or declared(), declared())
+    return warm_start_of(saved, "old", config, IDENTITY, space or mixed_space(), mixed_space())
 
 
 def test_every_completed_trial_counts_where_the_spaces_are_the_same() -> None:
-    found = known(saved_run(GRID[:3], [0.1, 0.9, None]))
-    assert found.trials == (KnownTrial(GRID[1], 0.9), KnownTrial(GRID[0], 0.1))
+    found = taken(saved_run(GRID[:3], [0.1, 0.9, None]))
+    assert found.trials == (earlier(GRID[1], 0.9), earlier(GRID[0], 0.1))
     assert found.first == (GRID[1],)
     assert (found.text, found.notice) == ("2 of 2 completed configurations of old", "")
 
 
 def test_trials_outside_the_space_are_counted_and_left_out() -> None:
-    space = kt.HyperParameters()
-    space.merge(declared())
     narrow = kt.HyperParameters()
     narrow.Float("rate", 1e-3, 1e-1, sampling="log", default=1e-3)
     narrow.Int("units", 16, 30, sampling="log")
-    for hp in declared().space[2:]:
+    for hp in mixed_space().space[2:]:
         narrow.merge([hp])
     values = [*GRID, DEFAULT | {"rate": 1e-4}, DEFAULT | {"rate": 1e-3 * (1 - 1e-12)}]
-    found = known(saved_run(values, [float(n) for n in range(42)]), narrow)
+    found = taken(saved_run(values, [float(n) for n in range(42)]), narrow)
     assert len(found.trials) == 11  # 20 to 30 units
-    assert found.text == "11 of 42 completed configurations of old; 31 lie outside the space"
+    assert found.text == "11 of 42 completed configurations of old; 31 outside the space"
     assert found.first == (GRID[10],)
 
 
 def test_what_only_one_of_the_runs_has_counts_where_it_is_at_its_default() -> None:
-    space = declared().space
-    old = dict.fromkeys(("rate", "units", "optimizer", "momentum", "epsilon", "bias", "dropout"), 0)
-    new = {hp.name: hp.default for hp in space}
-    assert values_here(DEFAULT | {"dropout": 0}, space, old, new) == DEFAULT
-    assert values_here(DEFAULT | {"dropout": 0.5}, space, old, new) is None
+    space, declared = mixed_space(), mixed_space()
+    old = {hp.name: hp.default for hp in declared.space} | {"dropout": 0}
+    assert values_here(DEFAULT | {"dropout": 0}, old, space, declared) == DEFAULT
+    assert values_here(DEFAULT | {"dropout": 0.5}, old, space, declared) is None
     without = {name: value for name, value in DEFAULT.items() if name != "bias"}
     old.pop("bias")
-    assert values_here(without, space, old, new) == DEFAULT
-    pinned = [kt.HyperParameters().Fixed, *space][1:-1]
-    fixed = kt.engine.hyperparameters.Fixed("bias", False)
-    assert values_here(without, [*pinned, fixed], old, new) is None  # the old model had the default
-    assert values_here(DEFAULT | {"bias": False}, [*pinned, fixed], old | {"bias": True}, new) == (
-        DEFAULT | {"bias": False}
-    )
+    assert values_here(without, old, space, declared) == DEFAULT
+    pinned = kt.HyperParameters()
+    for hp in space.space:
+        pinned.merge([hp]) if hp.name != "bias" else pinned.Fixed("bias", False)
+    assert values_here(without, old, pinned, declared) is None  # the old model had the default
+    off = DEFAULT | {"bias": False}
+    assert values_here(off, old | {"bias": True}, pinned, declared) == off
     adam = without | {"optimizer": "adam"}
-    assert values_here(adam, space, old, new) is None  # epsilon is active, and it had none
+    assert values_here(adam, old, space, declared) is None  # epsilon is active, and it had none
 
 
-def test_of_rungs_the_furthest_counts_and_only_the_longest() -> None:
+def test_only_whole_trainings_count_each_configuration_by_its_last_trial() -> None:
     first = {"tuner/epochs": 3, "tuner/bracket": 1, "tuner/round": 0}
     last = {"tuner/epochs": 9, "tuner/trial_id": "0000", "tuner/round": 1}
     values = [GRID[0] | first, GRID[1] | first, GRID[0] | last, GRID[2] | {"tuner/epochs": 9}]
-    found = known(saved_run(values, [0.1, 0.2, 0.3, 0.4]))
-    assert found.trials == (KnownTrial(GRID[2], 0.4), KnownTrial(GRID[0], 0.3))
-    assert found.text == "2 of 3 completed configurations of old; 1 was not trained to the end"
+    saved = saved_run([*values, GRID[3]], [0.1, 0.2, 0.3, 0.4, 0.5])
+    saved.records[4]["result"]["reason"] = "pruned after epoch 3"
+    found = taken(saved)
+    assert found.trials == (earlier(GRID[2], 0.4), earlier(GRID[0], 0.3))
+    assert found.text == "2 of 4 completed configurations of old; 2 not trained to the end"
 
 
-def test_a_trial_that_was_cut_short_does_not_count() -> None:
-    saved = saved_run(GRID[:2], [0.1, 0.2])
-    saved.records[1]["result"]["reason"] = "pruned after epoch 3"
-    assert known(saved).trials == (KnownTrial(GRID[0], 0.1),)
-
-
-def test_a_trial_that_was_confirmed_has_trained_to_the_end_and_counts_with_its_mean() -> None:
+def test_a_reevaluated_trial_was_trained_to_the_end_and_counts_with_its_mean() -> None:
     saved = saved_run(GRID[:2], [0.5, 0.2])
     saved.records[1]["result"]["reason"] = "ended at epoch 3"
     fit = {"fold": 0, "best_epoch": 1, "epochs": 9, "metrics": {}}
@@ -125,9 +114,7 @@ def test_a_trial_that_was_confirmed_has_trained_to_the_end_and_counts_with_its_m
             "fits": [fit | {"execution": 1, "score": 0.5}, fit | {"execution": 2, "score": 1.0}],
         },
     }
-    found = known(saved)
-    assert found.trials == (KnownTrial(GRID[1], 0.75), KnownTrial(GRID[0], 0.5))
-    assert found.first == (GRID[1],)
+    assert taken(saved).trials == (earlier(GRID[1], 0.75), earlier(GRID[0], 0.5))
 
 
 @pytest.mark.parametrize(
@@ -139,138 +126,98 @@ def test_a_trial_that_was_confirmed_has_trained_to_the_end_and_counts_with_its_m
         ({}, 4, "up to 9 epochs"),
     ],
 )
-def test_of_scores_that_mean_something_else_the_best_few_run_first(
+def test_where_scores_cannot_be_compared_the_best_few_run_first(
     head: dict[str, Any], epochs: int, told: str
 ) -> None:
     saved = saved_run(GRID[:5], [0.1, 0.5, 0.3, 0.2, 0.4])
     for section, content in head.items():
         saved.head[section] = {**saved.head[section], **content}
-    found = known(saved, epochs=epochs)
+    found = taken(saved, epochs=epochs)
     assert (found.trials, found.first) == ((), (GRID[1], GRID[4], GRID[2]))
-    assert found.text.startswith("the best 3 of 5 completed configurations of old, to run first; ")
+    assert found.text.startswith("3 of 5 completed configurations of old; ")
     assert told in found.text
     assert told in found.notice
-    assert found.notice.endswith(
-        "its best configurations run first, and nothing more is taken from it"
-    )
-    assert known(saved_run(GRID[:5], [0.1] * 5), epochs=5).notice == ""
+    assert found.notice.endswith("so scores cannot be compared: only the best 3 run first")
+    assert taken(saved_run(GRID[:5], [0.1] * 5), epochs=5).notice == ""
 
 
 def test_a_large_run_is_thinned_evenly() -> None:
-    number = knowledge.MOST + 50
+    number = warm.MOST + 50
     values = [DEFAULT | {"rate": 1e-3 + 1e-5 * n} for n in range(number)]
-    found = known(saved_run(values, [float(n) for n in range(number)]))
+    found = taken(saved_run(values, [float(n) for n in range(number)]))
     scores = [trial.score for trial in found.trials]
-    assert len(scores) == knowledge.MOST
+    assert len(scores) == warm.MOST
     assert (scores[0], scores[-1]) == (number - 1, 0)
     assert found.text.endswith("300 of 350 that differ, evenly from best to worst")
 
 
-@pytest.mark.parametrize("name", ["gp", "tpe"])
-def test_the_best_known_configuration_runs_first_and_no_known_one_again(name: str) -> None:
-    oracle = make(name, declared())
-    given = tuple(KnownTrial(values, -abs(values["units"] - 40.0)) for values in GRID)
-    best = max(given, key=lambda trial: trial.score).values
-    oracle.learn(Knowledge(given, (best,), "40 of 40"))
-    points = propose(oracle, 6)
-    assert points[0] == best
-    assert all(point not in GRID for point in points[1:])
+@pytest.mark.parametrize("name", ["gp", "tpe", "bohb"])
+def test_the_best_known_runs_first_none_again_and_a_restart_makes_no_difference(name: str) -> None:
+    given = tuple(earlier(values, -abs(values["units"] - 40.0)) for values in GRID)
+    start = WarmStart(trials=given, first=(GRID[20],), text="40 of 40")
+    scores = iter([*range(6), *range(6)])
+    oracle, killed, fresh = (make(name) for _ in range(3))
+    for one in (oracle, killed, fresh):
+        one.use_warm_start(WarmStart.model_validate(json.loads(start.model_dump_json())))
+    assert fresh.warm_start == start
+    points = run(oracle, 6, lambda _: next(scores))
+    own = [{n: v for n, v in point.items() if n in DEFAULT or n == "epsilon"} for point in points]
+    assert own[0] == GRID[20]
+    assert all(point not in GRID for point in own[1:])
+    assert run(killed, 3, lambda _: next(scores)) == points[:3]
+    assert "trials" not in killed.get_state()  # they are stored once, not with every trial
+    assert run(restored(killed, fresh), 3, lambda _: next(scores)) == points[3:]
 
 
-def test_with_enough_knowledge_there_is_no_start_at_random() -> None:
+def test_with_enough_known_trials_there_is_no_start_at_random() -> None:
+    def far(values: dict[str, Any]) -> float:
+        return float((values["x"] - 0.7) ** 2 + (values["y"] - 0.2) ** 2)
+
     space = kt.HyperParameters()
     space.Float("x", 0.0, 1.0)
     space.Float("y", 0.0, 1.0)
-    places = [(0.1 * n, (0.37 * n) % 1) for n in range(10)]
-    given = tuple(
-        KnownTrial({"x": x, "y": y}, -((x - 0.7) ** 2) - (y - 0.2) ** 2) for x, y in places
-    )
+    points = [{"x": 0.1 * n, "y": (0.37 * n) % 1} for n in range(10)]
+    given = tuple(earlier(values, -far(values)) for values in points)
     oracle = make("gp", space)
-    oracle.learn(Knowledge(given, ({"x": 0.6, "y": 0.22},), "10 of 10"))
-    assert oracle.plan(20)[1] == "1 given or known configuration first"  # the default is known too
-    second = propose(oracle, 2)[1]
-    assert abs(second["x"] - 0.7) < 0.25
-    assert abs(second["y"] - 0.2) < 0.25
-    blank = make("gp", space)
-    assert "spread evenly" in blank.plan(20)[1]
+    oracle.use_warm_start(WarmStart(trials=given, first=({"x": 0.6, "y": 0.22},), text="10"))
+    assert oracle.plan()[1] == "1 given or known configuration first"  # the default is known too
+    found = run(oracle, 4, lambda values: -far(values))
+    assert min(far(values) for values in found[1:]) < 0.001
 
 
-def test_the_default_runs_where_its_score_is_not_known_or_it_is_asked_for() -> None:
-    oracle = make("gp", declared())
-    oracle.learn(Knowledge((KnownTrial(GRID[0], 1.0),), (GRID[0],), "1 of 1"))
-    assert oracle.firsts() == [GRID[0], DEFAULT]
-    oracle.learn(Knowledge((KnownTrial(DEFAULT, 1.0),), (GRID[0],), "1 of 1"))
-    assert oracle.firsts() == [GRID[0]]
-    oracle.initial = [{}, {"units": 20}]
-    assert oracle.firsts() == [DEFAULT, GRID[0]]
-
-
-@pytest.mark.parametrize("name", ["gp", "tpe"])
-def test_a_restart_needs_nothing_but_the_state(name: str) -> None:
-    given = tuple(KnownTrial(values, float(values["units"])) for values in GRID)
-    whole, killed, restored = (make(name, declared()) for _ in range(3))
-    whole.learn(Knowledge(given, (GRID[-1],), "40 of 40"))
-    killed.learn(Knowledge(given, (GRID[-1],), "40 of 40"))
-    points = propose(whole, 6)
-    assert propose(killed, 3) == points[:3]
-    trials = [trial.get_state() for trial in killed.trials.values()]
-    restored.restore(json.loads(json.dumps(killed.get_state())), trials)
-    assert restored.knowledge.trials == given
-    later = []
-    for number in range(3, 6):
-        trial = restored.create_trial("slot0")
-        later.append(trial.hyperparameters.values)
-        restored.update_trial(trial.trial_id, {"score": -float(number)})
-        trial.status = "COMPLETED"
-        restored.end_trial(trial)
-    assert later == points[3:]
-
-
-def test_made_up_knowledge_in_a_snapshot_is_refused() -> None:
-    oracle = make("gp", declared())
-    oracle.learn(Knowledge((KnownTrial(GRID[0] | {"units": 5000}, 1.0),), (), "1 of 1"))
+def test_the_default_is_enqueued_where_its_score_is_not_known_or_it_is_asked_for() -> None:
+    oracle = make("gp")
+    oracle.use_warm_start(WarmStart(trials=(earlier(GRID[0], 1.0),), first=(GRID[0],), text="1"))
+    assert oracle.enqueued() == [GRID[0], DEFAULT]
+    oracle.use_warm_start(WarmStart(trials=(earlier(DEFAULT, 1.0),), first=(GRID[0],), text="1"))
+    assert oracle.enqueued() == [GRID[0]]
+    oracle.points_to_evaluate = [{}, {"units": 20}]
+    assert oracle.enqueued() == [DEFAULT, GRID[0]]
+    wrong = WarmStart(trials=(earlier(GRID[0] | {"units": 5000}, 1.0),), text="1")
     with pytest.raises(ValueError, match="units cannot be 5000"):
-        make("gp", declared()).restore(oracle.get_state(), [])
-    oracle.knowledge = Knowledge((KnownTrial(GRID[0], float("inf")),), (), "1 of 1")
-    head = {"fingerprint": "", "config_text": "", "config": {}, "identity": {}, "versions": {}}
-    state: dict[str, Any] = {"head": head, "end": {}, "exported": None}
-    state |= {"trials": [], "records": []}
-    told = problem_in(state | {"oracle": json.loads(json.dumps(oracle.get_state()))})
-    assert told.startswith("oracle.knowledge.trials.0.score")
+        oracle.use_warm_start(wrong)
 
 
 @pytest.mark.usefixtures("fake")
-def test_a_search_from_a_run_resumes_without_it(tmp_path: Path) -> None:
+def test_a_search_from_a_run_resumes_without_it_and_wrong_runs_are_refused(tmp_path: Path) -> None:
     old = tmp_path / "old"
     search(old, "tuner.max_trials=6")
-    settings = ("tuner.name=gp", "tuner.max_trials=5", f"tuner.warm_start={old / 'run'}")
+    settings = ("tuner.name=gp", f"tuner.warm_start={old / 'run'}")
     console = ConsoleListener(Console(quiet=True))
-    outcome = search(tmp_path / "whole", *settings, listeners=[console])
-    assert (
-        outcome.progress.warm_start == "5 of 5 completed configurations of run"
-    )  # one of 6 had failed
-    assert "knowledge: 5 of 5 completed configurations of run" in outcome.run.log.read_text()
+    outcome = search(tmp_path / "whole", *settings, "tuner.max_trials=5", listeners=[console])
+    text = "5 of 5 completed configurations of run"  # one of 6 had failed
+    assert outcome.progress.warm_start == text
+    assert text in outcome.run.log.read_text()
     known_best = (old / "run" / "best" / "hyperparameters.yaml").read_text()
     assert outcome.progress.records[0].spec.values == json.loads(known_best)
     assert len(outcome.progress.records) == 5  # what is known is no trial here
-    assert len(outcome.run.trials_table.read_text().splitlines()) == 6
-    search(tmp_path / "parts", *(*settings[:1], "tuner.max_trials=2", *settings[2:]))
+    with pytest.raises(UserError, match=r"optimised val_accuracy \(max\).*val_log_loss \(min\)"):
+        search(tmp_path / "new", *settings, "objective.name=val_log_loss")
+    with pytest.raises(UserError, match=r"tuner\.warm_start: 'none' is not a run"):
+        search(tmp_path / "new", "tuner.warm_start=none", "tuner.name=gp")
+    search(tmp_path / "parts", *settings, "tuner.max_trials=2")
     shutil.rmtree(old)
     resume(tmp_path / "parts", "tuner.max_trials=5")
     assert result(tmp_path / "parts") == result(tmp_path / "whole")
-    with pytest.raises(UserError, match=r"tuner\.warm_start"):
+    with pytest.raises(UserError, match=r"tuner\.knowledge"):
         resuming.open_run(str(tmp_path / "parts" / "run"), None, ("tuner.warm_start=other",))
-
-
-@pytest.mark.usefixtures("fake")
-def test_runs_that_tell_nothing_are_refused(tmp_path: Path) -> None:
-    search(tmp_path, "tuner.max_trials=2")
-    run = f"tuner.warm_start={tmp_path / 'run'}"
-    with pytest.raises(
-        UserError, match=r"tuner\.name=random cannot learn.*tuner\.points_to_evaluate="
-    ):
-        search(tmp_path / "new", run)
-    with pytest.raises(UserError, match=r"searched for val_accuracy \(max\).*val_log_loss \(min\)"):
-        search(tmp_path / "new", run, "tuner.name=gp", "objective.name=val_log_loss")
-    with pytest.raises(UserError, match=r"tuner\.warm_start: 'none' is not a run"):
-        search(tmp_path / "new", "tuner.warm_start=none", "tuner.name=gp")

@@ -1,6 +1,6 @@
-"""A Gaussian process that knows mixed spaces, as an oracle.
+"""The tuner `gp`: a Gaussian process that knows mixed spaces.
 
-`encoding` turns points of a search space into numbers, `kernel` says how alike two points are,
-`targets` what is learned from their scores, `model` is the Gaussian process, `acquisition` looks
-for the point that promises most, and `oracle` puts them together.
+`encoding` turns points of a search space into numbers, `kernel` says how similar two points are,
+`targets` what is learned from their scores, `model` is the Gaussian process, `acquisition` searches
+for the most promising point, and `oracle` puts them together.
 """

@@ -1,8 +1,8 @@
 """Points of a mixed search space as rows of numbers, and back.
 
-A point has one coordinate in [0, 1) for every hyperparameter that is searched: the probability
-that Keras Tuner's sampling maps to its value. Uniform coordinates are therefore points sampled as
-the space asks, on log scales too, and a step in a coordinate is a small change of the value.
+A point has a coordinate in [0, 1) for every searched hyperparameter: the probability that Keras
+Tuner's sampling maps to the value. Uniform coordinates are therefore points sampled as the space
+asks, on log scales too, and a step in a coordinate is a small change of the value.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,31 +19,30 @@ Mask = NDArray[np.bool_]
 
 ARC = 1.0  # radians: how far apart the ends of a range are, seen from "inactive"
 INACTIVE = -1.0  # the code of a category that a point does not have
+ALMOST_ONE = float(np.nextafter(1.0, 0.0))
 
 
 class Axis:
     """One hyperparameter with more than one value.
 
-    Args:
-        hp: the hyperparameter.
-
     Attributes:
-        name: its name.
-        count: how many values it has; None for a continuum, or a range of integers that is
-            divided unevenly.
-        categorical: whether its values have no order.
+        hp: the hyperparameter.
+        count: how many values it has; None for a continuum, or for a range of integers without a
+            step, which Keras Tuner divides unevenly on a logarithmic scale.
+        is_categorical: whether its values have no order.
     """
 
     def __init__(self, hp: Any) -> None:
         self.hp = hp
-        self.name: str = hp.name
-        self.count: int | None = None
-        self._levels: Sequence[Any] | None = None
+        is_range = not isinstance(hp, (Boolean, Choice))
+        self._levels = () if is_range and hp.step is None else spaces.finite_values(hp)
+        self.count = len(self._levels) or None
+        self.is_categorical = not is_range and (isinstance(hp, Boolean) or not _is_ordered(hp))
         self._coordinates: dict[Any, float] = {}
-        if isinstance(hp, (Boolean, Choice)) or hp.step is not None:
-            self._levels = spaces.finite_values(hp)
-            self.count = len(self._levels)
-        self.categorical = isinstance(hp, Boolean) or (isinstance(hp, Choice) and not _in_order(hp))
+        if is_range:
+            self._low, self._high = float(hp.min_value), float(hp.max_value)
+            # Keras Tuner samples an integer from a range that is one longer, and rounds down.
+            self._end = self._high + isinstance(hp, Int)
 
     def index(self, coordinates: Array) -> NDArray[np.int64]:
         """The number of the value at each coordinate; only with a `count`."""
@@ -52,101 +51,97 @@ class Axis:
 
     def matches(self, coordinates: Array, values: Sequence[Any]) -> Mask:
         """Whether the value at each coordinate is one of `values`."""
-        if self._levels is None:
-            return np.isin(self._numbers(coordinates), np.array(list(values), dtype=np.float64))
-        found = self._levels
-        numbers = [found.index(value) for value in values if value in found]
+        if not self._levels:
+            return np.isin(self._numbers(coordinates), np.array(values, dtype=np.float64))
+        numbers = [self._levels.index(value) for value in values if value in self._levels]
         return np.isin(self.index(coordinates), numbers)
 
     def places(self, coordinates: Array) -> Array:
         """What the model sees: a category's number, or where in 0 … 1 a value lies on its scale."""
-        if self._levels is None:
-            return self._on_scale(self._numbers(coordinates))
+        if not self._levels:
+            return self._to_scale(self._numbers(coordinates), self._high)
         index = self.index(coordinates)
-        if self.categorical:
-            return index.astype(np.float64)
+        places: Array = index.astype(np.float64)
+        if self.is_categorical:
+            return places
         if isinstance(self.hp, Choice):
-            return index / (len(self._levels) - 1)
-        if isinstance(self._levels, range):
-            return self._on_scale(self._levels.start + self._levels.step * index.astype(np.float64))
-        return self._on_scale(np.array(self._levels, dtype=np.float64)[index])
+            return places / (len(self._levels) - 1)
+        if isinstance(self._levels, range):  # may be too long for an array
+            return self._to_scale(self._low + float(self.hp.step) * places, self._high)
+        return self._to_scale(np.array(self._levels, dtype=np.float64)[index], self._high)
 
     def value(self, coordinate: float) -> Any:
         """The value at a coordinate, of the hyperparameter's own type."""
-        one = np.array([coordinate])
-        if self._levels is not None:
-            return self._levels[int(self.index(one)[0])]
-        number = self._numbers(one)[0].item()
+        if self._levels:
+            return self._levels[int(self.index(np.array([coordinate]))[0])]
+        number = self._numbers(np.array([coordinate]))[0].item()
         return int(number) if isinstance(self.hp, Int) else number
 
     def coordinate(self, value: Any) -> float:
         """A coordinate at which the hyperparameter has the value: the middle of those."""
-        if value not in self._coordinates:  # asked again for all trials at every proposal
-            self._coordinates[value] = self._coordinate(value)
+        if value not in self._coordinates:  # asked for all trials at every proposal
+            if not self._levels:
+                at = float(value) + 0.5 * isinstance(self.hp, Int)
+                place = float(np.clip(self._to_scale(at, self._end), 0.0, ALMOST_ONE))
+            else:  # a default that a build found may lie between two levels
+                find = self._levels.index if self.is_categorical else self._nearest
+                place = (find(value) + 0.5) / len(self._levels)
+            self._coordinates[value] = place
         return self._coordinates[value]
 
-    def _coordinate(self, value: Any) -> float:
-        hp = self.hp
-        if self._levels is not None:
-            if isinstance(hp, (Boolean, Choice)) or value in self._levels:
-                index = self._levels.index(value)
-            else:  # beside the steps, such as in a trial of another search
-                index = _nearest(self._levels, value)
-            return (index + 0.5) / len(self._levels)
-        if isinstance(hp, Int):
-            low, high = float(hp.min_value), float(hp.max_value + 1)
-            place = _to_scale(value + 0.5, low, high, hp.sampling)
-        else:
-            place = _to_scale(float(value), hp.min_value, hp.max_value, hp.sampling)
-        return float(np.clip(place, 0.0, np.nextafter(1.0, 0.0)))
+    def _nearest(self, value: float) -> int:
+        return spaces.nearest_index(self._levels, value)
 
     def _numbers(self, coordinates: Array) -> Array:
-        hp = self.hp
-        if not isinstance(hp, Int):
-            numbers = _from_scale(coordinates, hp.min_value, hp.max_value, hp.sampling)
+        """The values at coordinates of a range without steps."""
+        low, high, rest = self._low, self._end, 1.0 - coordinates
+        if self.hp.sampling == "linear":
+            numbers = rest * low + coordinates * high
+        elif self.hp.sampling == "log":
+            numbers = np.exp(rest * np.log(low) + coordinates * np.log(high))
         else:
-            low, high = float(hp.min_value), float(hp.max_value + 1)
-            numbers = np.floor(_from_scale(coordinates, low, high, hp.sampling))
-        return np.clip(numbers, hp.min_value, hp.max_value)
+            numbers = high + low - np.exp(coordinates * np.log(low) + rest * np.log(high))
+        if isinstance(self.hp, Int):
+            numbers = np.floor(numbers)
+        return np.clip(numbers, self._low, self._high)
 
-    def _on_scale(self, numbers: Array) -> Array:
-        hp = self.hp
-        return np.asarray(_to_scale(numbers, float(hp.min_value), float(hp.max_value), hp.sampling))
+    def _to_scale(self, numbers: Array | float, end: float) -> Array:
+        """Where in 0 … 1 numbers from the range's lower end to `end` lie."""
+        low = self._low
+        if self.hp.sampling == "linear":
+            return np.asarray((numbers - low) / (end - low))
+        width = np.log(end) - np.log(low)
+        if self.hp.sampling == "log":
+            return np.asarray((np.log(numbers) - np.log(low)) / width)
+        return np.asarray((np.log(end) - np.log(end + low - numbers)) / width)
 
 
 class Encoding:
     """Turns points of a space into rows of coordinates and of features, and back.
 
-    A hyperparameter that a point does not have, as its condition is not met, is inactive: in the
-    features it lies as far from each of its values as the ends of the range lie from each other
-    (the values lie on an arc, "inactive" in its centre; after Hutter and Osborne 2013). A category
-    differs from every other by the same, as in a one-hot encoding.
+    In the features an inactive hyperparameter lies as far from each of its values as the ends of
+    its range lie from each other: the values lie on an arc, "inactive" in its centre (after Hutter
+    and Osborne 2013). A category differs from every other by the same, as in a one-hot encoding.
 
     Args:
         space: hyperparameters, parents before their children.
 
     Attributes:
-        axes: the hyperparameters that are searched.
-        numeric: how many of them have an order; in the features they come first.
+        axes: the hyperparameters that are searched, those with an order first.
+        numeric: how many of them have an order.
     """
 
     def __init__(self, space: Sequence[Any]) -> None:
         self._space = spaces.reachable(space)
         searched = [Axis(hp) for hp in self._space if spaces.is_searched(hp)]
-        # Those with an order first.
-        self.axes = [a for a in searched if not a.categorical]
-        self.numeric = len(self.axes)
-        self.axes += [a for a in searched if a.categorical]
+        self.axes = sorted(searched, key=lambda axis: axis.is_categorical)
+        self.numeric = sum(not axis.is_categorical for axis in searched)
         self._column = {id(axis.hp): number for number, axis in enumerate(self.axes)}
 
     def active(self, points: Array) -> Mask:
-        """Which hyperparameters the points have, `(points, axes)`.
-
-        Args:
-            points: coordinates, `(points, axes)`.
-        """
+        """Which hyperparameters the points have; points and result are `(points, axes)`."""
         result = np.ones(points.shape, dtype=np.bool_)
-        # By name: where it is active, and which values it has there.
+        # By name: where a hyperparameter is active, and itself.
         known: dict[str, list[tuple[Mask, Any]]] = {}
         everywhere = np.ones(len(points), dtype=np.bool_)
         for hp in self._space:
@@ -162,13 +157,12 @@ class Encoding:
                     met |= parent_mask & matches
                 mask = mask & met
             known.setdefault(hp.name, []).append((mask, hp))
-            column = self._column.get(id(hp))
-            if column is not None:
-                result[:, column] = mask
+            if id(hp) in self._column:
+                result[:, self._column[id(hp)]] = mask
         return result
 
     def features(self, points: Array, active: Mask) -> Array:
-        """What the kernel compares: two columns for an order, then one for each category.
+        """What the kernel compares: two columns for each order, then one for each category.
 
         Args:
             points: coordinates, `(points, axes)`.
@@ -177,78 +171,42 @@ class Encoding:
         columns = []
         for number, axis in enumerate(self.axes):
             mask, places = active[:, number], axis.places(points[:, number])
-            if axis.categorical:
+            if axis.is_categorical:
                 columns.append(np.where(mask, places, INACTIVE))
             else:
                 columns.append(np.where(mask, np.cos(ARC * places), 0.0))
                 columns.append(np.where(mask, np.sin(ARC * places), 0.0))
-        return np.column_stack(columns) if columns else np.zeros((len(points), 0))
+        return np.column_stack(columns)
 
     def encode(self, values: Sequence[Mapping[str, Any]]) -> tuple[Array, Mask]:
-        """The coordinates of trials, and which hyperparameters they have.
+        """The coordinates of trials, and which hyperparameters they have, `(trials, axes)` each.
 
-        A hyperparameter that was found after a trial had been proposed is inactive in it.
-
-        Args:
-            values: the values of each trial.
+        A hyperparameter that was found after a trial had been proposed is inactive in the trial.
         """
         points = np.zeros((len(values), len(self.axes)))
         active = np.zeros(points.shape, dtype=np.bool_)
         for row, point in enumerate(values):
             for number, axis in enumerate(self.axes):
-                if axis.name in point and all(c.is_active(point) for c in axis.hp.conditions):
-                    points[row, number] = axis.coordinate(point[axis.name])
+                name = axis.hp.name
+                if name in point and spaces.is_active(axis.hp, point):
+                    points[row, number] = axis.coordinate(point[name])
                     active[row, number] = True
         return points, active
 
     def values(self, point: Array) -> dict[str, Any]:
-        """The values of the active hyperparameters at a point, those with a single one included.
-
-        Args:
-            point: coordinates, `(axes,)`.
-        """
+        """The values of the active hyperparameters, pinned ones too, at a point `(axes,)`."""
         values: dict[str, Any] = {}
         for hp in self._space:
-            if not all(condition.is_active(values) for condition in hp.conditions):
-                continue
-            column = self._column.get(id(hp))
-            if column is None:
-                values[hp.name] = spaces.finite_values(hp)[0]
-            else:
-                values[hp.name] = self.axes[column].value(float(point[column]))
+            if spaces.is_active(hp, values):
+                column = self._column.get(id(hp))
+                if column is None:
+                    values[hp.name] = spaces.finite_values(hp)[0]
+                else:
+                    values[hp.name] = self.axes[column].value(float(point[column]))
         return values
 
 
-def _in_order(hp: Any) -> bool:
+def _is_ordered(hp: Choice) -> bool:
     """Whether the numbers of a choice rise or fall; the last may stand for a word, as 0 may."""
-    values = hp.values[:-1] if len(hp.values) > 3 else hp.values
-    if not hp.ordered or len(hp.values) < 3:
-        return bool(hp.ordered)
-    return list(values) in (sorted(values), sorted(values, reverse=True))
-
-
-def _from_scale(places: Array, low: float, high: float, sampling: str) -> Array:
-    """The numbers at places from 0 to 1 of a range."""
-    if sampling == "linear":
-        return (1.0 - places) * low + places * high  # no difference, which might overflow
-    if sampling == "log":
-        return np.asarray(np.exp((1.0 - places) * np.log(low) + places * np.log(high)))
-    return np.asarray(high + low - np.exp(places * np.log(low) + (1.0 - places) * np.log(high)))
-
-
-def _to_scale(numbers: Any, low: float, high: float, sampling: str) -> Any:
-    """Where in 0 … 1 numbers of a range lie; 0 where the range is too narrow to tell."""
-    if sampling == "linear":
-        above, width = numbers / 2 - low / 2, high / 2 - low / 2  # halves, which cannot overflow
-    elif sampling == "log":
-        above, width = np.log(numbers) - np.log(low), np.log(high) - np.log(low)
-    else:
-        above, width = np.log(high) - np.log(high + low - numbers), np.log(high) - np.log(low)
-    return above / width if width > 0 else 0.0 * above
-
-
-def _nearest(levels: Sequence[Any], value: float) -> int:
-    """The number of the level nearest to a value; of a range at once, however long it is."""
-    if isinstance(levels, range):
-        return min(max(round((value - levels.start) / levels.step), 0), len(levels) - 1)
-    return int(np.argmin(np.abs(np.array(levels, dtype=np.float64) - value)))
+    values = list(hp.values[:-1] if len(hp.values) > 3 else hp.values)
+    return bool(hp.ordered) and values in (sorted(values), sorted(values, reverse=True))

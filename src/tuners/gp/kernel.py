@@ -1,4 +1,4 @@
-"""How alike two points of a mixed space are: a Matérn 5/2 kernel on numbers and categories."""
+"""How similar two points of a mixed space are: a Matérn 5/2 kernel on numbers and categories."""
 
 import math
 from typing import Any
@@ -10,59 +10,37 @@ from sklearn.gaussian_process.kernels import Hyperparameter, Kernel, StationaryK
 Array = NDArray[np.float64]
 
 ROOT5 = math.sqrt(5.0)
+AMPLITUDES, LENGTHS, NOISES = (0.05, 20.0), (0.05, 50.0), (1e-6, 1.0)  # bounds
 
 
 class MixedMatern(StationaryKernelMixin, Kernel):
     """Matérn 5/2 with a length for each hyperparameter (ARD), an amplitude, and noise.
 
     The square of the distance is the sum over the hyperparameters of (difference / length)²; two
-    categories differ by 1 or not at all. As scikit-learn's `WhiteKernel`, the noise is added where
-    a set of points is compared with itself.
+    categories differ by 1 or not at all. As in scikit-learn's `WhiteKernel`, the noise is added
+    where a set of points is compared with itself.
 
     Args:
         numeric: how many hyperparameters have an order; each has two columns, which come first.
         lengths: of each hyperparameter, those with an order first; `(hyperparameters,)`.
         amplitude: variance of what is modelled.
         noise: variance of the noise.
-        length_bounds: smallest and largest length.
-        amplitude_bounds: smallest and largest amplitude.
-        noise_bounds: smallest and largest noise.
     """
 
     def __init__(
-        self,
-        numeric: int,
-        lengths: Array,
-        amplitude: float = 1.0,
-        noise: float = 1e-3,
-        length_bounds: tuple[float, float] = (0.05, 50.0),
-        amplitude_bounds: tuple[float, float] = (0.05, 20.0),
-        noise_bounds: tuple[float, float] = (1e-6, 1.0),
+        self, numeric: int, lengths: Array, amplitude: float = 1.0, noise: float = 1e-3
     ) -> None:
         self.numeric = numeric
         self.lengths = lengths
         self.amplitude = amplitude
         self.noise = noise
-        self.length_bounds = length_bounds
-        self.amplitude_bounds = amplitude_bounds
-        self.noise_bounds = noise_bounds
+        # scikit-learn sorts these by name: `theta` has the logarithms of amplitude, lengths, noise.
+        self.hyperparameter_amplitude = Hyperparameter("amplitude", "numeric", AMPLITUDES)
+        self.hyperparameter_lengths = Hyperparameter(
+            "lengths", "numeric", LENGTHS, np.size(lengths)
+        )
+        self.hyperparameter_noise = Hyperparameter("noise", "numeric", NOISES)
         self._squares: tuple[Array, Array] | None = None
-
-    # scikit-learn sorts these by name, so `theta` is amplitude, lengths, noise; in logarithms.
-    @property
-    def hyperparameter_amplitude(self) -> Any:
-        """scikit-learn's description of `amplitude`."""
-        return Hyperparameter("amplitude", "numeric", self.amplitude_bounds)
-
-    @property
-    def hyperparameter_lengths(self) -> Any:
-        """scikit-learn's description of `lengths`."""
-        return Hyperparameter("lengths", "numeric", self.length_bounds, np.size(self.lengths))
-
-    @property
-    def hyperparameter_noise(self) -> Any:
-        """scikit-learn's description of `noise`."""
-        return Hyperparameter("noise", "numeric", self.noise_bounds)
 
     def __call__(self, X: Array, Y: Array | None = None, eval_gradient: bool = False) -> Any:
         """The covariances of points, with noise and their gradients as scikit-learn asks."""
@@ -78,8 +56,7 @@ class MixedMatern(StationaryKernelMixin, Kernel):
         distances = np.sqrt(squares @ weights)
         decay = self.amplitude * np.exp(-distances)
         covariances = decay * (1 + distances * (1 + distances / 3))
-        count = len(weights)
-        gradient = np.empty((*covariances.shape, count + 2))
+        gradient = np.empty((*covariances.shape, len(weights) + 2))
         gradient[..., 0] = covariances
         np.multiply(squares, weights, out=gradient[..., 1:-1])
         gradient[..., 1:-1] *= (decay * (1 + distances) / 3)[..., np.newaxis]
@@ -114,13 +91,13 @@ class MixedMatern(StationaryKernelMixin, Kernel):
         Kept, as scikit-learn asks for the same points at every step of a fit.
         """
         if self._squares is None or self._squares[0] is not X:
-            split = 2 * self.numeric
             squares = np.empty((len(X), len(X), np.size(self.lengths)))
-            for number in range(self.numeric):
-                pair = X[:, 2 * number : 2 * number + 2]
-                squares[..., number] = np.square(pair[:, np.newaxis] - pair).sum(axis=-1)
-            for number in range(self.numeric, np.size(self.lengths)):
-                column = X[:, split + number - self.numeric]
-                squares[..., number] = column[:, np.newaxis] != column
+            for number in range(np.size(self.lengths)):
+                if number < self.numeric:
+                    pair = X[:, 2 * number : 2 * number + 2]
+                    squares[..., number] = np.square(pair[:, np.newaxis] - pair).sum(axis=-1)
+                else:
+                    column = X[:, self.numeric + number]
+                    squares[..., number] = column[:, np.newaxis] != column
             self._squares = X, squares
         return self._squares[1]

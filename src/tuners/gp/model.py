@@ -3,7 +3,6 @@
 import math
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,39 +12,30 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor
 
 from src.tuners.gp.kernel import MixedMatern
-from src.tuners.gp.targets import Targets
 
 Array = NDArray[np.float64]
 
 MOST_POINTS = 600  # trials that the model keeps
 MOST_FITTED = 130  # trials that its hyperparameters are fitted to
-ITERATIONS = 10  # of a fit, which goes on from the one before
+ITERATIONS = 10  # of a fit, which goes on from the fit before
 LENGTH_SPREAD, NOISE_SPREAD, AMPLITUDE_SPREAD = 1.0, 1.5, 0.5  # standard deviations of logarithms
-NOISE = 1e-3
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What the model expects of points; `(points,)` each, in units of the targets."""
-
-    mean: Array
-    deviation: Array
+LENGTH, NOISE = 0.35, 1e-3  # medians; the length is a share of the diagonal of the space
 
 
 class ScoreModel:
-    """A Gaussian process fitted to what is known of the trials.
+    """A Gaussian process fitted to the targets of the trials.
 
-    Its hyperparameters have log-normal priors: lengths around a third of the diagonal of the space,
+    Its hyperparameters have log-normal priors: lengths in proportion to the diagonal of the space,
     as the distance of two points grows with the root of its dimensions (Hvarfner et al. 2024),
     little noise, and the targets' own variance. The fit is the most probable one, found in few
-    steps from where the last one ended. Of very many trials it takes the best ones and an even
-    sample of the others.
+    steps from where the last fit ended. Of very many trials the model takes the best ones and an
+    even sample of the others.
 
     Args:
-        features: of each trial, as `Encoding.features` gives them.
-        targets: of each trial.
+        features: of each trial, as `Encoding.features` returns them.
+        targets: of each trial, as `make_targets` returns them; likewise their `noise`.
+        noise: of each target.
         numeric: how many hyperparameters have an order.
-        lengths: how many hyperparameters there are.
         theta: the fitted hyperparameters of the last model; None to start anew.
 
     Attributes:
@@ -53,81 +43,64 @@ class ScoreModel:
     """
 
     def __init__(
-        self,
-        features: Array,
-        targets: Targets,
-        numeric: int,
-        lengths: int,
-        theta: Array | None = None,
+        self, features: Array, targets: Array, noise: Array, numeric: int, theta: Array | None
     ) -> None:
-        self._kernel = MixedMatern(numeric, np.full(lengths, _typical_length(lengths)), noise=NOISE)
+        dimensions = features.shape[1] - numeric
+        lengths = np.full(dimensions, LENGTH * math.sqrt(dimensions))
+        self._kernel = MixedMatern(numeric, lengths, noise=NOISE)
         start = self._kernel.theta
         spreads = np.full(len(start), LENGTH_SPREAD)
         spreads[0], spreads[-1] = AMPLITUDE_SPREAD, NOISE_SPREAD
-        chosen = _sample(targets.values, MOST_FITTED)
+        chosen = _sample(targets, MOST_FITTED)
         fitted = GaussianProcessRegressor(
-            self._kernel,
-            alpha=1e-10 + targets.noise[chosen],
-            optimizer=_optimizer(start, spreads, theta),
+            self._kernel, alpha=1e-10 + noise[chosen], optimizer=_optimizer(start, spreads, theta)
         )
         with warnings.catch_warnings():
             # Of a noise at its lower bound, as where scores have none.
             warnings.simplefilter("ignore", ConvergenceWarning)
-            fitted.fit(features[chosen], targets.values[chosen])
+            fitted.fit(features[chosen], targets[chosen])
         self.theta: Array = fitted.kernel_.theta
         self._kernel = self._kernel.clone_with_theta(self.theta)
-        self._chosen = _sample(targets.values, MOST_POINTS)
-        self._features = features[self._chosen]
-        self._targets = targets.values[self._chosen]
-        self._extra = targets.noise[self._chosen]
-        self._process = fitted if len(chosen) == len(self._chosen) else self._condition()
+        kept = _sample(targets, MOST_POINTS)
+        self._features, self._targets, self._noise = features[kept], targets[kept], noise[kept]
+        self._process = fitted if len(chosen) == len(kept) else self._condition()
 
     def shorten(self, factor: float) -> None:
-        """Makes the lengths shorter than the fit has them: far from all trials it knows little.
-
-        Args:
-            factor: of each length.
-        """
+        """Multiplies the lengths by a factor below 1, so that less is known far from all trials."""
         theta = self.theta.copy()
         theta[1:-1] += math.log(factor)
         self._kernel = self._kernel.clone_with_theta(theta)
         self._process = self._condition()
 
     def believe(self, features: Array) -> None:
-        """Takes it that points which are still running score as expected (kriging believer).
+        """Assumes that running points will score as expected (kriging believer).
 
         Args:
             features: of the points.
         """
-        if not len(features):
-            return
-        expected = self.predict(features).mean
+        expected, _ = self.predict(features)
         self._features = np.vstack([self._features, features])
         self._targets = np.concatenate([self._targets, expected])
-        self._extra = np.concatenate([self._extra, np.zeros(len(features))])
+        self._noise = np.concatenate([self._noise, np.zeros(len(features))])
         self._process = self._condition()
 
-    def predict(self, features: Array) -> Prediction:
-        """Expects, without the noise of a single training."""
+    def predict(self, features: Array) -> tuple[Array, Array]:
+        """Mean and deviation of the targets of points, without the noise of a single training."""
         with warnings.catch_warnings():
             # Of variances that rounding makes negative.
             warnings.simplefilter("ignore", UserWarning)
             mean, deviation = self._process.predict(features, return_std=True)
         noise = self._process.kernel_.noise
         variance = np.maximum(np.square(deviation) - noise, 1e-12)
-        return Prediction(mean, np.sqrt(variance))
+        return mean, np.sqrt(variance)
 
     def _condition(self) -> Any:
-        process = GaussianProcessRegressor(self._kernel, alpha=1e-10 + self._extra, optimizer=None)
+        process = GaussianProcessRegressor(self._kernel, alpha=1e-10 + self._noise, optimizer=None)
         return process.fit(self._features, self._targets)
 
 
-def _typical_length(dimensions: int) -> float:
-    return 0.35 * math.sqrt(dimensions)
-
-
 def _optimizer(prior: Array, spreads: Array, theta: Array | None) -> Callable[..., Any]:
-    """A function as scikit-learn's regressor takes it: the most probable hyperparameters."""
+    """Returns a function, as scikit-learn takes it, that finds the most probable `theta`."""
 
     def optimize(objective: Callable[..., Any], start: Array, bounds: Array) -> tuple[Array, float]:
         def negative_log_posterior(at: Array) -> tuple[float, Array]:
@@ -153,7 +126,7 @@ def _optimizer(prior: Array, spreads: Array, theta: Array | None) -> Callable[..
 
 
 def _sample(targets: Array, most: int) -> NDArray[np.int64]:
-    """The numbers of at most so many trials: the better half of them the best, the others even."""
+    """Returns the indices of the best trials, and of an even sample of the others, half each."""
     if len(targets) <= most:
         return np.arange(len(targets))
     ranked = np.argsort(-targets, kind="stable")

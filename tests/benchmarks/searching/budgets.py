@@ -4,8 +4,14 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
+import keras_tuner as kt
+
+from src.config.schema import Config
+from src.registry import TUNERS, load
+from src.seeds import oracle_seed
+from src.tuners.rungs import hyperband_rungs
 from tests.benchmarks.searching.curves import CurveProblem, curves
-from tests.benchmarks.searching.oracles import OBJECTIVE, hyperband_rungs, make_oracle
+from tests.benchmarks.searching.driving import OBJECTIVE
 
 WITH_RUNGS = ("hyperband", "bohb")
 TUNED = ("random", "gp", *WITH_RUNGS)
@@ -67,6 +73,10 @@ def _oracle(tuner: str, function: CurveProblem, seed: int, trainings: int) -> An
         once = sum(rung.trials * (rung.epochs - rung.initial_epoch) for rung in rungs)
         # One more, as a search must not end before its budget does.
         settings["hyperband_iterations"] = ceil(trainings * function.epochs / once) + 1
-    return make_oracle(
-        settings, space=function.space, direction="max", seed=seed, epochs=function.epochs
+    config = Config.model_validate({"tuner": settings, "training": {"epochs": function.epochs}})
+    return load(TUNERS, tuner, "tuner.name").from_config(
+        config,
+        objective=kt.Objective(OBJECTIVE, "max"),
+        hyperparameters=function.space.copy(),
+        seed=oracle_seed(seed),
     )

@@ -1,0 +1,88 @@
+"""The tuner `bayesian`: Keras Tuner's Bayesian optimisation, kept within the space."""
+
+import sys
+import warnings
+from collections.abc import Sequence
+from typing import Any, Self
+
+import keras_tuner as kt
+import numpy as np
+from keras_tuner.engine.hyperparameters import Float, Int
+from sklearn.exceptions import ConvergenceWarning
+
+from src.config.schema import Config
+from src.tuners import space as spaces
+from src.tuners.oracle import SearchOracle
+
+
+class BayesianOracle(SearchOracle, kt.oracles.BayesianOptimizationOracle):
+    """Bayesian optimisation with a Gaussian process and an upper confidence bound."""
+
+    @classmethod
+    def from_config(cls, config: Config, **common: Any) -> Self:
+        """Starts with random points: three a searched hyperparameter, at most half of the trials.
+
+        Where nothing is searched there is nothing to model, and the only point is found at random.
+        """
+        oracle = super().from_config(config, **common)
+        points, most = oracle._wanted_points, oracle.max_trials
+        if most is not None:
+            points = max(1, min(points, most // 2))
+        oracle.num_initial_points = points if oracle._searched else sys.maxsize
+        return oracle
+
+    def propose(self, trial_id: str) -> dict[str, Any]:
+        """Proposes Python numbers within the ranges.
+
+        Keras Tuner proposes NumPy's numbers, and integers one above the upper end.
+        """
+        with warnings.catch_warnings():
+            # About the bounds of the kernel, which nobody here can change.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            response = super().propose(trial_id)
+        values = response["values"] or {}
+        for hp in self.hyperparameters.space:
+            if isinstance(hp, (Int, Float)) and hp.name in values:
+                value = min(max(values[hp.name], hp.min_value), hp.max_value)
+                values[hp.name] = value.item() if isinstance(value, np.generic) else value
+        return response
+
+    # Private, because Keras Tuner leaves the generator of its start points out of its state.
+    def get_state(self) -> dict[str, Any]:
+        """Adds the size of the start and the state of the random generator."""
+        generator = self._random_state.get_state(legacy=False)
+        generator["state"]["key"] = generator["state"]["key"].tolist()
+        added = {"num_initial_points": self.num_initial_points, "random_state": generator}
+        return super().get_state() | added
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Continues from a state."""
+        super().set_state(state)
+        self.num_initial_points = state["num_initial_points"]
+        self._random_state.set_state(state["random_state"])
+
+    def plan(self) -> Sequence[str]:
+        """Adds how the search starts."""
+        start = [f"the first {self.num_initial_points} at random"] if self._searched else []
+        return [*super().plan(), *start]
+
+    def notices(self) -> Sequence[str]:
+        """Says where there are too few trials for a start that the model can learn from."""
+        wanted, most = self._wanted_points, self.max_trials
+        if most is None or most >= wanted or not self._searched:
+            return super().notices()
+        return [
+            *super().notices(),
+            f"tuner.max_trials: {most} is too few: Bayesian optimisation should start with "
+            f"{wanted} random trials, three for each searched hyperparameter. Set "
+            f"tuner.max_trials={2 * wanted}, pin hyperparameters, or choose another tuner",
+        ]
+
+    @property
+    def _searched(self) -> int:
+        return len(spaces.searched_names(self.hyperparameters))
+
+    @property
+    def _wanted_points(self) -> int:
+        """How many random points Keras Tuner wants before the model."""
+        return max(3, 3 * self._searched)

@@ -1,0 +1,116 @@
+"""Hyperband: its plan is what it does, failures cost no promotions, small spaces do not end it."""
+
+from typing import Any
+
+import keras_tuner as kt
+import pytest
+
+from src.tuners.rungs import Rung, hyperband_rungs
+from tests.tuners.driving import make, own, run
+
+
+@pytest.mark.parametrize(
+    ("factor", "epochs", "trials", "total_epochs"),
+    [(3, 9, 23, 75), (3, 27, 70, 375), (2, 10, 46, 170), (3, 1, 1, 1), (4, 50, 44, 594)],
+)
+def test_the_plan_is_what_the_oracle_does(
+    factor: int, epochs: int, trials: int, total_epochs: int
+) -> None:
+    oracle = make("hyperband", epochs=epochs, factor=factor)
+    found: dict[tuple[int, int], list[dict[str, Any]]] = {}
+    for values in run(oracle, 1000):
+        found.setdefault((values["tuner/bracket"], values["tuner/round"]), []).append(values)
+    counted = [
+        Rung(bracket, len(rung), rung[0]["tuner/initial_epoch"], rung[0]["tuner/epochs"])
+        for (bracket, _), rung in found.items()
+    ]
+    assert counted == hyperband_rungs(epochs, factor)
+    for rung in found.values():  # every trial of a rung is like its first
+        assert len({(v["tuner/initial_epoch"], v["tuner/epochs"]) for v in rung}) == 1
+    assert oracle.total() == trials
+    assert oracle.epochs(epochs) == total_epochs
+    assert oracle.plan()[-1] == f"{trials:,} trials, {total_epochs:,} epochs in all"
+
+
+def test_27_by_3_in_full() -> None:
+    assert hyperband_rungs(27, 3) == [
+        *(Rung(3, 27, 0, 1), Rung(3, 9, 1, 3), Rung(3, 3, 3, 9), Rung(3, 1, 9, 27)),
+        *(Rung(2, 12, 0, 3), Rung(2, 4, 3, 9), Rung(2, 2, 9, 27)),
+        *(Rung(1, 6, 0, 9), Rung(1, 2, 9, 27), Rung(0, 4, 0, 27)),
+    ]
+
+
+def test_the_plan_counts_iterations_and_stops_at_max_trials() -> None:
+    twice = make("hyperband", hyperband_iterations=2)
+    assert twice.plan() == [
+        "bracket 2: 9 trials to epoch 1, then 3 trials to epoch 3, then 1 trial to epoch 9",
+        "bracket 1: 5 trials to epoch 3, then 2 trials to epoch 9",
+        "bracket 0: 3 trials to epoch 9",
+        "46 trials, 150 epochs in all in 2 iterations",
+    ]
+    capped = make("hyperband", hyperband_iterations=2, max_trials=10)
+    assert capped.plan()[-1] == (
+        "10 trials, 11 epochs in all in 2 iterations, ended by tuner.max_trials"
+    )
+    # 9 begin, 3 and 1 go on; 5 begin, 2 go on; 3 begin
+    begun = {9: 9, 12: 9, 13: 9, 15: 11, 20: 14, 40: 17}
+    assert {most: make("hyperband", max_trials=most).beginnings() for most in begun} == begun
+
+
+def test_the_best_are_promoted_with_the_values_of_their_parents() -> None:
+    oracle = make("hyperband")
+    run(oracle, 1000, lambda values: values["units"] % 17 + values["tuner/epochs"] / 100)
+    trials = {name: trial.hyperparameters.values for name, trial in oracle.trials.items()}
+    for number in (1, 2):
+        for bracket in (1, 2):
+            below, rung = (
+                [n for n, v in trials.items() if (v["tuner/bracket"], v["tuner/round"]) == at]
+                for at in ((bracket, number - 1), (bracket, number))
+            )
+            parents = [trials[name]["tuner/trial_id"] for name in rung]
+            best = sorted(below, key=lambda name: -oracle.trials[name].score)
+            assert sorted(parents) == sorted(best[: len(rung)])
+            for name, parent in zip(rung, parents, strict=True):
+                assert own(trials[name]) == own(trials[parent])
+                assert trials[name]["tuner/initial_epoch"] == trials[parent]["tuner/epochs"]
+
+
+def test_trap_a_space_with_fewer_points_than_trials_is_searched_to_the_end() -> None:
+    # Keras Tuner stops where random points collide, before the first promotion.
+    space = kt.HyperParameters()
+    space.Choice("rate", [0.1, 0.01])
+    points = run(make("hyperband", space), 1000)
+    assert len(points) == 23
+    assert sum("tuner/trial_id" in values for values in points) == 6
+
+
+@pytest.mark.parametrize("every", [2, 3, 4])
+@pytest.mark.parametrize("name", ["hyperband", "bohb"])
+def test_trap_failed_trials_cost_no_promotions(name: str, every: int) -> None:
+    # Keras Tuner counts completed trials alone, so that a few failures in a rung cost all.
+    oracle = make(name)
+    points = run(oracle, 1000, lambda _: None if len(oracle.trials) % every == 0 else 0.5)
+    assert len(points) == oracle.total() == 23
+    for values in points:
+        parent = values.get("tuner/trial_id")
+        assert parent is None or oracle.trials[parent].status == "COMPLETED"
+        assert (parent is None) == (values["tuner/initial_epoch"] == 0)
+    assert all(t.score is None for t in oracle.trials.values() if t.status == "FAILED")
+
+
+def test_where_all_of_a_rung_failed_new_configurations_fill_the_next() -> None:
+    oracle = make("hyperband")
+    filled = run(oracle, 13, lambda _: None if len(oracle.trials) <= 9 else 0.5)[9:]
+    assert [values["tuner/epochs"] for values in filled] == [3, 3, 3, 9]
+    assert [values["tuner/initial_epoch"] for values in filled] == [0, 0, 0, 3]
+
+
+def test_training_states_become_fewer_as_a_bracket_goes_on() -> None:
+    oracle = make("hyperband", hyperband_iterations=2)
+    kept = []
+    for _ in range(46):
+        run(oracle, 1)
+        kept.append(len(oracle.continuable()))
+    # 9 begin, 3 go on, of which 1 goes on; 5 begin, 2 go on; 3 begin.
+    assert kept[:23] == [*range(1, 10), 9, 9, 3, 0, *range(1, 6), 4, 0, 0, 0, 0]
+    assert kept[23:] == kept[:23]
