@@ -19,8 +19,8 @@ import callbacks
 from src.config import load_config
 from src.errors import DiskError, UserError
 from src.evaluation import winner
-from src.execution.serial import SerialExecutor
 from src.execution.context import RunContext
+from src.execution.serial import SerialExecutor
 from src.execution.trial_runner import TrialRunner
 from src.files import checksum, disk_errors, write_atomically
 from src.records import FitResult, TrialRecord, TrialResult, TrialSpec, history_part

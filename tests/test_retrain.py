@@ -15,6 +15,7 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+from src.store.snapshot import read_snapshot
 
 from hypermodels.mlp import MLP
 from src import predict, retrain
@@ -31,7 +32,6 @@ from src.search.finished import FinishedTrial, open_trial
 from src.signals import TrialInterruptedError
 from src.store.lock import RunLock
 from src.store.run_directory import Retrained, RunDirectory
-from src.store.snapshot import read_snapshot
 from tests.evaluation.prediction.runs import array_run, binary_run, colour_table, headless_run
 
 ROOT = Path(__file__).parents[1]

@@ -130,7 +130,7 @@ class Curves:
             return ()
         return tuple(tuple(self._thresholds(number)) for number in range(self._fits))
 
-    def expected_score(self, record: TrialRecord) -> float | None:
+    def expected_score(self, record: TrialRecord) -> float:
         """The score that an oracle is told: of a pruned trial what a whole training had reached.
 
         A pruned trial's own score is that of too short a training: to an oracle, a region whose
@@ -140,7 +140,8 @@ class Curves:
         fit it is worth at least what it has reached.
         """
         score = record.result.score
-        if score is None or record.result.stopped_by is None or not self._whole:
+        assert score is not None  # the trial has completed
+        if record.result.stopped_by is None or not self._whole:
             return score
         curves = self._curves(record)
         number, own = len(curves) - 1, curves[-1]

@@ -39,7 +39,6 @@ from src.startup import start_tensorflow
 start_tensorflow()
 
 import keras  # noqa: E402
-from src.store.snapshot import Snapshot  # noqa: E402
 
 import callbacks  # noqa: E402
 from hypermodels.base import TemplateHyperModel  # noqa: E402
@@ -50,6 +49,7 @@ from src.reporting.hparams import HParamsListener  # noqa: E402
 from src.reporting.tables import TablesListener  # noqa: E402
 from src.search import run  # noqa: E402
 from src.search.listener import SearchListener  # noqa: E402
+from src.search.loop import SearchLoop  # noqa: E402
 from src.search.preparation import prepare  # noqa: E402
 from src.search.progress import SearchProgress  # noqa: E402
 from src.tuners.oracle import SearchOracle  # noqa: E402
@@ -66,7 +66,7 @@ FIRST_EVALUATION, EVALUATION = "first evaluation, tracing included", "later eval
 FIT = "fit: Keras's loop, callbacks"
 PHASES = (
     *("build", "compile", FIRST_EPOCH, FIRST_EVALUATION, EPOCH, EVALUATION, FIT),
-    *("TensorBoard: epochs", "TensorBoard: HParams", "files: weights", "files: snapshot"),
+    *("TensorBoard: epochs", "TensorBoard: HParams", "files: weights", "files: state"),
     *("files: tables", "oracle", REST),
 )
 PINNED = (
@@ -204,7 +204,7 @@ def _time_everything(stopwatch: Stopwatch) -> None:
     for method in ("on_trial_begin", "on_trial_end"):
         stopwatch.time(HParamsListener, method, "TensorBoard: HParams")
     stopwatch.time(TablesListener, "on_trial_end", "files: tables")
-    stopwatch.time(Snapshot, "write", "files: snapshot")
+    stopwatch.time(SearchLoop, "_save", "files: state")
     for method in ("create_trial", "update_trial", "end_trial"):
         stopwatch.time(SearchOracle, method, "oracle")
 

@@ -39,10 +39,9 @@ BAD_OVERRIDES = [
     ("objective.name=val_acuracy", ["objective.name: 'val_acuracy'", "'val_accuracy'?", "max"]),
     ("objective.direction=max", ["objective.direction: 'max'", "objective.name: 'auto'"]),
     ("objective={name: val_r2, direction: min}", ["direction: 'min'", "name: 'val_r2'", "'max'"]),
-    ("tuner={name: bohb, folds: 5}", ["tuner.folds: 5", "tuner.name: 'bohb'", "tuner.folds=1"]),
     # Settings of earlier versions.
-    ("tuner.points_to_evaluate=[{units: 5}]", ["tuner.points_to_evaluate: is tuner.points_to_evaluate now"]),
-    ("tuner.reevaluate.trials=3", ["tuner.reevaluate: is tuner.reevaluate now"]),
+    ("tuner.initial=[{units: 5}]", ["tuner.initial: is tuner.points_to_evaluate now"]),
+    ("tuner.confirm.trials=3", ["tuner.confirm: is tuner.reevaluate now"]),
     ("run.baselines=false", ["run.baselines: has been removed; baselines are always scored"]),
 ]
 

@@ -10,8 +10,8 @@ from rich.console import Console, Group
 
 from src.console.listener import ConsoleListener
 from src.console.time_left import TimeLeft, in_words
-from src.records import FitResult, Status, TrialRecord, TrialResult, TrialSpec
 from src.messages import SearchEnd, TrialProgress
+from src.records import FitResult, Status, TrialRecord, TrialResult, TrialSpec
 from src.search.progress import SearchProgress
 from src.store.run_directory import RunDirectory
 

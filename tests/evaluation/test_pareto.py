@@ -23,14 +23,14 @@ from src.console.summary import _front_table
 from src.errors import UserError
 from src.evaluation.pareto import pareto_front
 from src.execution.prediction_time import prediction_seconds
-from src.records import Reevaluation, FitResult, TrialRecord, TrialResult, TrialSpec
+from src.records import FitResult, Reevaluation, TrialRecord, TrialResult, TrialSpec
 from src.reporting import load_trials, report_listeners
 from src.reporting.page.sections import tradeoffs_section
 from src.reporting.run_data import read_run
 from src.search import run
-from src.search.progress import SearchProgress
 from src.search.objective import resolve_also
 from src.search.preparation import prepare
+from src.search.progress import SearchProgress
 from src.store.run_directory import RunDirectory
 from tests.conftest import TINY
 from tests.quick_search import fake, resume, search  # noqa: F401
@@ -134,7 +134,9 @@ def test_the_time_of_a_prediction_is_that_of_the_fastest_of_20_calls_on_1000_row
 
 def _record(trial_id: str, score: float, parameters: int, **more: Any) -> TrialRecord:
     spec = TrialSpec(trial_id, more.pop("root", trial_id), None, {"values": {}}, 0, 1, folds=2)
-    fits = tuple(FitResult(0, fold, score, 1, 1, {}) for fold in range(1 if "stopped_by" in more else 2))
+    fits = tuple(
+        FitResult(0, fold, score, 1, 1, {}) for fold in range(1 if "stopped_by" in more else 2)
+    )
     result = TrialResult("COMPLETED", fits, "", "", (), parameters, 0.0, 1.0, "0", **more)
     return TrialRecord(spec, result)
 

@@ -4,7 +4,6 @@ import signal
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import keras
@@ -19,7 +18,6 @@ from src.execution.trial_runner import TrialRunner
 from src.records import PruningThreshold, TrialResult, TrialSpec
 from src.search import run
 from src.search.preparation import prepare
-from src.search.resume import delete_remains
 from src.signals import TrialInterruptedError
 from src.store.run_directory import RunDirectory
 from tests.callbacks.test_tensorboard import scalars
@@ -227,23 +225,6 @@ def test_a_stopped_search_goes_on_within_its_trial(
     assert resumed.winner is not None
     assert whole.winner is not None
     assert resumed.winner.test == whole.winner.test
-
-
-@pytest.mark.parametrize("kept", [True, False])
-def test_the_state_of_a_killed_trial_stays_only_if_it_is_used(tmp_path: Path, kept: bool) -> None:
-    directory = RunDirectory(tmp_path)
-    for trial_id in ("0000", "0001", "0002"):
-        directory.trial(trial_id).mkdir(parents=True)
-        directory.running_state(trial_id).touch()
-    leftover = directory.trial("0001") / ".running.state.npz.1.tmp"
-    leftover.touch()
-    ended = SimpleNamespace(spec=SimpleNamespace(trial_id="0000"))
-    saved: Any = SimpleNamespace(records=[ended], specs={"0000": None, "0001": None})
-    delete_remains(directory, saved, keep_running=kept)
-    # The first had ended, the second ran, the third is not in the state.
-    assert directory.running_state("0001").exists() == kept
-    assert not directory.trial("0002").exists()
-    assert not leftover.exists()
 
 
 @pytest.mark.parametrize("value", ["0", "-2", "1.5", "s", "30", "3 s", "[1]"])

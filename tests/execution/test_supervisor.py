@@ -24,7 +24,7 @@ DONE = TrialResult("COMPLETED", (), "", "", (), 1, 0.0, 0.0, "")
 
 
 def progress(spec: TrialSpec, epoch: int) -> TrialProgress:
-    rows = ({"epoch": epoch},) if epoch else ()
+    rows: tuple[dict[str, float], ...] = ({"epoch": epoch},) if epoch else ()
     return TrialProgress(0, spec.trial_id, 1, 1, epoch, 3, 1024, 2_345_678, rows=rows)
 
 
@@ -94,7 +94,7 @@ def test_a_result_comes_after_the_progress_that_listeners_are_told() -> None:
 
 
 def test_a_trial_whose_worker_dies_runs_again() -> None:
-    answers = iter([[WorkerDiedError("died {times}")], [DONE]])
+    answers: Iterator[list[Any]] = iter([[WorkerDiedError("died {times}")], [DONE]])
     worker = FakeWorker(lambda _: next(answers))
     with supervised(worker) as executor:
         assert run(executor) == DONE

@@ -10,20 +10,20 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from src.store.history import HistoryFile, log_names
+from src.store.snapshot import Snapshot
 
 import callbacks
 from src.config import dump_config, load_config
+from src.messages import SearchEnd
 from src.records import FitResult, TrialRecord, TrialResult, TrialSpec
 from src.reporting import report_listeners
 from src.search import preparation as preparing
 from src.search import resume as resuming
-from src.messages import SearchEnd
-from src.search.progress import SearchProgress
 from src.search.preparation import PreparedSearch
+from src.search.progress import SearchProgress
 from src.seeds import oracle_seed
-from src.store.history import HistoryFile, log_names
 from src.store.run_directory import RunDirectory, event_suffix
-from src.store.snapshot import Snapshot
 
 Score = Callable[[dict[str, Any]], float | None]
 STARTED = 1.7e9  # seconds since 1970

@@ -15,11 +15,11 @@ from rich.console import Console
 from src.config import load_config
 from src.config.schema import LimitSettings
 from src.console.summary import show_outcome
+from src.messages import SearchEnd
 from src.records import TrialRecord, TrialSpec
 from src.reporting.rules.proposal import next_command
 from src.reporting.run_data import read_run
 from src.search.budgets import SearchLimits, limits_text
-from src.messages import SearchEnd
 from src.search.listener import SearchListener
 from src.search.progress import SearchProgress
 from src.search.workflow import SearchOutcome
@@ -143,7 +143,9 @@ def test_a_promotion_of_a_trial_that_was_cut_trains_anew(tmp_path: Path) -> None
     cut = {r.spec.trial_id for r in outcome.progress.records if r.result.stopped_by is not None}
     assert len(cut) == 1
     records = outcome.progress.records
-    for one in (r for r in records if r.result.status == "COMPLETED" and r.result.stopped_by is None):
+    for one in (
+        r for r in records if r.result.status == "COMPLETED" and r.result.stopped_by is None
+    ):
         own = 0 if one.spec.parent_id in cut else one.spec.initial_epoch
         assert len(one.result.history) == one.spec.epochs - own
 

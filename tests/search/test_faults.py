@@ -21,13 +21,13 @@ from typing import Any
 
 import pytest
 from rich.console import Console
+from src.store.snapshot import FORMAT
 
 from src import tune
 from src.console.listener import ConsoleListener
 from src.errors import DiskError, UserError
 from src.search.listener import SearchListener
 from src.search.workflow import SearchOutcome
-from src.store.snapshot import FORMAT
 from tests import quick_search
 from tests.quick_search import ended, ran, result, resume, search
 from tests.search.faults import Disk

@@ -22,8 +22,8 @@ from src.records import TrialRecord
 from src.search import preparation as preparing
 from src.search import run
 from src.search.listener import SearchListener
-from src.search.progress import SearchProgress
 from src.search.preparation import prepare
+from src.search.progress import SearchProgress
 from src.signals import Interruption, TrialInterruptedError
 from src.store.lock import RunLock
 from tests.conftest import MakeConfig

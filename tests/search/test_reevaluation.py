@@ -19,7 +19,7 @@ from src.console.listener import ConsoleListener
 from src.console.text import trial_line
 from src.errors import UserError
 from src.evaluation.comparison import lead_of_the_first
-from src.records import Reevaluation, FitResult, TrialRecord, TrialResult, TrialSpec
+from src.records import FitResult, Reevaluation, TrialRecord, TrialResult, TrialSpec
 from src.reporting import report_listeners
 from src.reporting.run_data import read_run
 from src.search import run as run_search

@@ -24,8 +24,8 @@ from src.records import TrialRecord, TrialSpec
 from src.reporting import report_listeners
 from src.search import run
 from src.search.listener import SearchListener
-from src.search.progress import SearchProgress
 from src.search.preparation import prepare
+from src.search.progress import SearchProgress
 from src.search.workflow import SearchOutcome
 from src.store.run_directory import RunDirectory
 from tests.conftest import MakeConfig

@@ -8,7 +8,7 @@ import keras_tuner as kt
 import pytest
 
 from src.config import load_config
-from src.records import PruningThreshold, FitResult, TrialRecord, TrialResult, TrialSpec
+from src.records import FitResult, PruningThreshold, TrialRecord, TrialResult, TrialSpec
 from src.registry import PRUNERS, load
 from src.tuners.pruners import Curves, pruner_notices
 from tests.quick_search import fake, ran, result, resume, search, settings, two_at_once  # noqa: F401
@@ -26,7 +26,7 @@ def curves_of(*overrides: str, direction: str = "max") -> Curves:
 
 
 def record(
-    number: int, *fits: Sequence[float], cut: Any = None, best: Any = max, folds: int = 1
+    number: int, *fits: Sequence[float], stopped_by: Any = None, best: Any = max, folds: int = 1
 ) -> TrialRecord:
     """A trial with these values of its objective, by fit and epoch."""
     rows = [
@@ -39,8 +39,10 @@ def record(
     )
     spec = TrialSpec(f"{number:04}", f"{number:04}", None, {"values": {}}, 0, 10, folds=folds)
     status: Any = "COMPLETED" if fits else "FAILED"
-    reason = "pruner" if cut else ""
-    done = TrialResult(status, results, reason, "", tuple(rows), 1, 0.0, 1.0, "0", cut=cut)
+    reason = "pruned" if stopped_by else ""
+    done = TrialResult(
+        status, results, reason, "", tuple(rows), 1, 0.0, 1.0, "0", stopped_by=stopped_by
+    )
     return TrialRecord(spec, done)
 
 
@@ -54,7 +56,7 @@ def test_the_threshold_is_the_median_of_the_best_so_far_of_those_that_got_there(
     curves.add(record(1, [0.2, 0.3, 0.8, 0.9, 0.2]))
     curves.add(record(2))  # failed
     assert curves.thresholds() == ((),)  # too few yet
-    curves.add(record(3, [0.4, 0.1, 0.6], cut="pruner"))
+    curves.add(record(3, [0.4, 0.1, 0.6], stopped_by="pruner"))
     (thresholds,) = curves.thresholds()
     assert values(thresholds) == {2: 0.4, 3: 0.6}  # from epoch 4 on there are two
     assert thresholds[1].meaning == "the median of 3 trials there"
@@ -81,7 +83,7 @@ def test_halving_keeps_the_best_of_each_rung() -> None:
     assert values(thresholds) == dict.fromkeys((1, 2, 4, 8), 0.2)  # one of three
     assert thresholds[0].meaning == "the best of 2 trials there"
     for number in (2, 3, 4):
-        curves.add(record(number, [number / 10 + 0.1, 0.5], cut="pruner"))
+        curves.add(record(number, [number / 10 + 0.1, 0.5], stopped_by="pruner"))
     # 0.1, 0.2, 0.3, 0.4, 0.5 at the first rung: with the next trial three of six go on
     (thresholds,) = curves.thresholds()
     assert values(thresholds) == pytest.approx({1: 0.3, 2: 0.5, 4: 0.2, 8: 0.2})
@@ -99,16 +101,16 @@ def test_each_fold_is_compared_with_the_same_fold_and_without_a_pruner_nothing_i
 
 def test_of_a_pruned_trial_the_score_of_its_rank_is_told() -> None:
     curves = curves_of("pruner.name=median")
-    cut = record(9, [0.3, 0.35], cut="pruner")
+    cut = record(9, [0.3, 0.35], stopped_by="pruner")
     assert curves.expected_score(cut) == 0.35  # nothing to compare with
     for number, (early, final) in enumerate([(0.2, 0.6), (0.3, 0.7), (0.4, 0.9), (0.5, 0.8)]):
         curves.add(record(number, [0.1, early, final]))
     # By epoch 2 midway between the second and the third of four, whose scores were 0.7 and 0.8.
     assert curves.expected_score(cut) == pytest.approx(0.75)
-    assert curves.expected_score(record(9, [0.3, 0.2], cut="pruner")) == pytest.approx(0.7)
-    assert curves.expected_score(record(9, [0.1, 0.15], cut="pruner")) == pytest.approx(0.55)
-    assert curves.expected_score(record(9, [0.1, 0.95], cut="ended")) == pytest.approx(0.95)
-    assert curves.expected_score(record(9, [0.1, 0.15])) == 0.15  # it trained to its end
+    assert expected(record(9, [0.3, 0.2], stopped_by="pruner")) == pytest.approx(0.7)
+    assert expected(record(9, [0.1, 0.15], stopped_by="pruner")) == pytest.approx(0.55)
+    assert expected(record(9, [0.1, 0.95], stopped_by="limit")) == pytest.approx(0.95)
+    assert expected(record(9, [0.1, 0.15])) == 0.15  # it trained to its end
     curves.add(cut)  # a pruned trial is no measure for others
     assert curves.expected_score(cut) == pytest.approx(0.75)
 
@@ -117,11 +119,19 @@ def test_of_errors_the_score_of_the_rank_is_never_above_its_own() -> None:
     curves = curves_of("pruner.name=median", direction="min")
     for number, (early, final) in enumerate([(4.0, 2.0), (3.0, 1.0)]):
         curves.add(record(number, [early, final], best=min))
-    assert curves.expected_score(record(9, [3.0], cut="pruner", best=min)) == pytest.approx(1.0)
-    assert curves.expected_score(record(9, [5.0], cut="pruner", best=min)) == pytest.approx(3.0)
+    assert expected(record(9, [3.0], stopped_by="pruner", best=min)) == pytest.approx(
+        1.0
+    )
+    assert expected(record(9, [5.0], stopped_by="pruner", best=min)) == pytest.approx(
+        3.0
+    )
     curves.add(record(2, [3.0, 0.6], best=min))  # of 0.6, 1 and 2, those of rank 1 and 2 were equal
-    assert curves.expected_score(record(9, [3.0], cut="pruner", best=min)) == pytest.approx(0.8)
-    assert curves.expected_score(record(9, [0.5], cut="ended", best=min)) == pytest.approx(0.5)
+    assert expected(record(9, [3.0], stopped_by="pruner", best=min)) == pytest.approx(
+        0.8
+    )
+    assert expected(record(9, [0.5], stopped_by="limit", best=min)) == pytest.approx(
+        0.5
+    )
 
 
 def test_that_too_few_trials_are_pruned_is_told() -> None:
@@ -143,7 +153,7 @@ def test_a_search_that_was_killed_prunes_the_same_trials(tmp_path: Path) -> None
     assert 2 <= len(cut) <= 6
     assert all(2 <= r.result.epochs < 8 for r in cut)
     assert outcome.progress.best is not None
-    assert not outcome.progress.best.ranks_behind
+    assert outcome.progress.best.comparable
     search(tmp_path / "killed", *MEDIAN, listeners=[StopAfter(5)])
     ran.clear()
     resume(tmp_path / "killed")

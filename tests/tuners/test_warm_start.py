@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,11 @@ from rich.console import Console
 from src.config.schema import Config
 from src.console.listener import ConsoleListener
 from src.errors import UserError
+from src.records import FitResult, Reevaluation, TrialRecord, TrialResult, TrialSpec
 from src.search import resume as resuming
-from src.store.snapshot import SavedSearch
+from src.store.database import ToldTrial
+from src.store.run_directory import RunDirectory
+from src.store.saved_search import SavedSearch
 from src.tuners import warm_start as warm
 from src.tuners.warm_start import EarlierTrial, WarmStart, values_here, warm_start_of
 from tests.quick_search import fake, result, resume, search  # noqa: F401
@@ -33,18 +37,41 @@ def earlier(values: dict[str, Any], score: float) -> EarlierTrial:
 
 def saved_run(values: list[dict[str, Any]], scores: list[float | None]) -> SavedSearch:
     """The state of an earlier run; a score of None is a failure."""
-    trials, records = [], []
+    records, told = [], {}
     for number, (own, score) in enumerate(zip(values, scores, strict=True)):
-        status = "FAILED" if score is None else "COMPLETED"
-        trial = {"trial_id": f"{number:04d}", "hyperparameters": {"values": own}}
-        trials.append(trial | {"status": status, "score": score})
-        result = {"reason": "" if score is not None else "why"}
-        records.append({"trial_id": f"{number:04d}", "result": result, "confirmation": None})
-    head = {
-        "identity": {**IDENTITY, "space": SPACE},
-        "config": {"hypermodel.name": "mlp", "training.epochs": 9},
-    }
-    return SavedSearch(head, {}, None, {}, trials, records)
+        trial_id, parent = f"{number:04d}", own.get("tuner/trial_id")
+        failed = score is None
+        spec = TrialSpec(
+            *(trial_id, parent or trial_id, parent, {"space": [], "values": own}),
+            *(0, own.get("tuner/epochs", 9)),
+        )
+        fits = () if score is None else (FitResult(0, 0, score, 1, spec.epochs, {}),)
+        status: Any = "FAILED" if failed else "COMPLETED"
+        reason = "why" if failed else ""
+        result = TrialResult(status, fits, reason, "", (), 1, 0.0, 1.0, "0")
+        records.append(TrialRecord(spec, result))
+        told[trial_id] = ToldTrial(status, score, 1)
+    return SavedSearch(
+        run=RunDirectory(Path("old")),
+        config={"hypermodel.name": "mlp", "training.epochs": 9},
+        config_text="",
+        identity={**IDENTITY, "space": SPACE},
+        versions={},
+        oracle={},
+        specs={record.spec.trial_id: record.spec for record in records},
+        told=told,
+        records=records,
+        end=None,
+        exported=None,
+        seconds=0.0,
+    )
+
+
+def ended_early(saved: SavedSearch, number: int) -> TrialRecord:
+    record = saved.records[number]
+    early = replace(record.result, reason="ended early", stopped_by="limit")
+    saved.records[number] = replace(record, result=early)
+    return saved.records[number]
 
 
 def taken(
@@ -97,7 +124,7 @@ def test_only_whole_trainings_count_each_configuration_by_its_last_trial() -> No
     last = {"tuner/epochs": 9, "tuner/trial_id": "0000", "tuner/round": 1}
     values = [GRID[0] | first, GRID[1] | first, GRID[0] | last, GRID[2] | {"tuner/epochs": 9}]
     saved = saved_run([*values, GRID[3]], [0.1, 0.2, 0.3, 0.4, 0.5])
-    saved.records[4]["result"]["reason"] = "pruned after epoch 3"
+    ended_early(saved, 4)
     found = taken(saved)
     assert found.trials == (earlier(GRID[2], 0.4), earlier(GRID[0], 0.3))
     assert found.text == "2 of 4 completed configurations of old; 2 not trained to the end"
@@ -105,15 +132,8 @@ def test_only_whole_trainings_count_each_configuration_by_its_last_trial() -> No
 
 def test_a_reevaluated_trial_was_trained_to_the_end_and_counts_with_its_mean() -> None:
     saved = saved_run(GRID[:2], [0.5, 0.2])
-    saved.records[1]["result"]["reason"] = "ended at epoch 3"
-    fit = {"fold": 0, "best_epoch": 1, "epochs": 9, "metrics": {}}
-    saved.records[1] |= {
-        "history": 0,
-        "confirmation": {
-            **{"executions": 2, "seconds": 1.0, "reason": "", "histories": {"1": 1, "2": 1}},
-            "fits": [fit | {"execution": 1, "score": 0.5}, fit | {"execution": 2, "score": 1.0}],
-        },
-    }
+    fits = tuple(FitResult(n, 0, score, 1, 9, {}) for n, score in ((1, 0.5), (2, 1.0)))
+    saved.records[1] = replace(ended_early(saved, 1), reevaluation=Reevaluation(2, fits))
     assert taken(saved).trials == (earlier(GRID[1], 0.75), earlier(GRID[0], 0.5))
 
 
@@ -131,7 +151,8 @@ def test_where_scores_cannot_be_compared_the_best_few_run_first(
 ) -> None:
     saved = saved_run(GRID[:5], [0.1, 0.5, 0.3, 0.2, 0.4])
     for section, content in head.items():
-        saved.head[section] = {**saved.head[section], **content}
+        change: Any = {section: {**getattr(saved, section), **content}}
+        saved = replace(saved, **change)
     found = taken(saved, epochs=epochs)
     assert (found.trials, found.first) == ((), (GRID[1], GRID[4], GRID[2]))
     assert found.text.startswith("3 of 5 completed configurations of old; ")
@@ -219,5 +240,5 @@ def test_a_search_from_a_run_resumes_without_it_and_wrong_runs_are_refused(tmp_p
     shutil.rmtree(old)
     resume(tmp_path / "parts", "tuner.max_trials=5")
     assert result(tmp_path / "parts") == result(tmp_path / "whole")
-    with pytest.raises(UserError, match=r"tuner\.knowledge"):
+    with pytest.raises(UserError, match=r"tuner\.warm_start"):
         resuming.open_run(str(tmp_path / "parts" / "run"), None, ("tuner.warm_start=other",))

@@ -11,7 +11,7 @@ from src.registry import TUNERS, load
 from src.seeds import oracle_seed
 from src.tuners.rungs import hyperband_rungs
 from tests.benchmarks.searching.curves import CurveProblem, curves
-from tests.benchmarks.searching.driving import OBJECTIVE
+from tests.benchmarks.searching.oracles import OBJECTIVE
 
 WITH_RUNGS = ("hyperband", "bohb")
 TUNED = ("random", "gp", *WITH_RUNGS)
