@@ -1,20 +1,21 @@
 """Reads the state of a run from its folder: for twins, kill tests and tables of trainings.
 
-Only this module of the tests knows how a run's state is stored. A search may be writing the state,
-or may not have written any yet.
+Only this module of the benchmarks knows how a run's state is stored. A search may be writing the
+state, or may not have written any yet.
 """
 
-import io
-import json
+import dataclasses
+import sqlite3
+from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from src.run_directory import RunDirectory
+from src.store.run_directory import RunDirectory
+from src.store.saved_search import read_search
 
-STATE_FILES = frozenset({"search.json", "search.previous.json"})
+STATE_FILES = frozenset({"search.sqlite3", "search.sqlite3-journal"})
 """Names of the files that hold the state; `comparable` stands for their content."""
 
 VOLATILE = ("seconds", "started", "ended", "worker")
@@ -44,108 +45,77 @@ def comparable(run: RunDirectory) -> dict[str, Any]:
     Times, workers and the folder of all runs are left out. The order in which trials ended is left
     out as well, because with several workers it is chance.
     """
-    state = _read(run)
-    if not state:
+    if stamp(run) is None:
         return {}
-    head, oracle, exported = state["head"], state["oracle"], state["exported"]
-    del head["config"]["run.directory"], head["config_text"]
-    oracle["tried_so_far"].sort()  # a set, in the order of the hashes of its process
-    del oracle["end_order"]
-    if exported is not None:
-        del exported["files"]["model.keras"]  # the checksum of an archive, which holds times
+    state: dict[str, Any] = dataclasses.asdict(read_search(run))
+    del state["seconds"], state["config"]["run.directory"], state["config_text"]
+    oracle = state["oracle"]
+    oracle.pop("end_order", None)
+    if "tried_so_far" in oracle:  # a set, in the order of the hashes of its process
+        oracle["tried_so_far"].sort()
     for record in state["records"]:
         for name in VOLATILE:
             record["result"].pop(name, None)
-        if record["confirmation"] is not None:
-            del record["confirmation"]["seconds"]
-    return {
-        "head": head,
-        "end": state["end"],
-        "trials": {trial["trial_id"]: trial for trial in state["trials"]},
-        "results": {record["trial_id"]: record for record in state["records"]},
-        "epochs": {trial_id: rows.to_csv(index=False) for trial_id, rows in _epochs(run).items()},
-        "oracle": oracle,
-        "exported": exported,
-    }
+        if record["reevaluation"] is not None:
+            del record["reevaluation"]["seconds"]
+    state["records"].sort(key=lambda record: record["spec"]["trial_id"])
+    return state
 
 
 def ended(run: RunDirectory) -> set[str]:
     """Ids of the trials that have ended; empty without a state."""
-    return {record["trial_id"] for record in _read(run).get("records", [])}
+    return {trial_id for (trial_id,) in _rows(run, "SELECT trial_id FROM trials WHERE result > ''")}
 
 
 def end_kind(run: RunDirectory) -> str:
     """Kind of the search's end, such as `finished`; empty while it runs, and without a state."""
-    kind: str = _read(run).get("end", {}).get("kind", "")
-    return kind
+    rows = _rows(run, "SELECT value ->> 'kind' FROM state WHERE name = 'end'")
+    return "" if not rows or rows[0][0] is None else str(rows[0][0])
 
 
 def stamp(run: RunDirectory) -> Stamp:
     """Changes whenever a search writes the state; None before that."""
     try:
-        status = run.snapshot.stat()
+        status = run.database.stat()
     except OSError:
         return None
     return status.st_ino, status.st_mtime_ns
 
 
 def space(run: RunDirectory) -> list[dict[str, Any]]:
-    """The hyperparameters, as `keras_tuner.HyperParameters.get_config()["space"]` gives them.
-
-    Raises:
-        KeyError: without a state.
-    """
-    declared: list[dict[str, Any]] = _read(run)["oracle"]["hyperparameters"]["space"]
+    """The hyperparameters, as `keras_tuner.HyperParameters.get_config()["space"]` gives them."""
+    spec = next(iter(read_search(run, history=False).specs.values()))
+    declared: list[dict[str, Any]] = spec.hyperparameters["space"]
     return declared
 
 
 def objective(run: RunDirectory) -> str:
-    """Name of the metric that scores the trials.
-
-    Raises:
-        KeyError: without a state.
-    """
-    name: str = _read(run)["head"]["identity"]["objective"]["name"]
+    """Name of the metric that scores the trials."""
+    name: str = read_search(run, history=False).identity["objective"]["name"]
     return name
 
 
 def trainings(run: RunDirectory) -> dict[str, Training]:
     """The completed trials by id, in the order of their ids."""
-    state, epochs = _read(run), _epochs(run)
-    values = {t["trial_id"]: t["hyperparameters"]["values"] for t in state.get("trials", [])}
-    seconds = {
-        record["trial_id"]: float(record["result"]["seconds"])
-        for record in state.get("records", [])
-        if record["result"]["status"] == "COMPLETED"
-    }
+    records = {} if stamp(run) is None else {r.spec.trial_id: r for r in read_search(run).records}
     return {
-        trial_id: Training(values[trial_id], seconds[trial_id], epochs[trial_id])
-        for trial_id in sorted(seconds.keys() & epochs.keys())
+        trial_id: Training(
+            record.spec.hyperparameters["values"],
+            record.result.seconds,
+            pd.DataFrame(record.result.history),
+        )
+        for trial_id, record in sorted(records.items())
+        if record.result.status == "COMPLETED"
     }
 
 
-def _read(run: RunDirectory) -> dict[str, Any]:
-    """The latest state, empty where there is none; a damaged one counts as none."""
+def _rows(run: RunDirectory, query: str) -> list[tuple[Any, ...]]:
+    """Rows of the state; none before it is there."""
+    uri = f"{run.database.absolute().as_uri()}?mode=rw"
     try:
-        state: dict[str, Any] = json.loads(run.snapshot.read_bytes())["state"]
-    except (OSError, ValueError):
-        return {}
-    return state
-
-
-def _epochs(run: RunDirectory) -> dict[str, pd.DataFrame]:
-    """A row an epoch by trial, without a last line that is being written."""
-    lines = _whole_lines(run.history_table)
-    if not lines:
-        return {}
-    rows = pd.read_csv(io.StringIO("".join(lines)), dtype={"trial_id": str})
-    groups = rows.groupby("trial_id", sort=True)
-    return {str(trial_id): group.drop(columns="trial_id") for trial_id, group in groups}
-
-
-def _whole_lines(path: Path) -> list[str]:
-    try:
-        lines = path.read_text().splitlines(keepends=True)
-    except OSError:
-        return []
-    return lines if not lines or lines[-1].endswith("\n") else lines[:-1]
+        with closing(sqlite3.connect(uri, 30.0, uri=True)) as connection:
+            return connection.execute(query).fetchall()
+    except sqlite3.OperationalError:
+        if stamp(run) is None:
+            return []
+        raise
