@@ -1,56 +1,71 @@
-"""Whole searches in milliseconds: the real loop, listeners and files, but nothing is trained.
+"""Whole searches in milliseconds: real loop, store, listeners and files, but nothing is trained.
 
-A fake training writes the files that a real one does, in the same order, from numbers that depend
-on the hyperparameters alone, and refuses a training state that is not exactly what it should be.
+The fake training writes the files that a real one does, in the same order, from numbers that depend
+on the hyperparameters alone, and refuses a parent's training state that is not what it should be.
 """
 
 import json
+import os
+import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-import callbacks
-from src.config import load_config
-from src.errors import DiskError, UserError
+from src.config import Config
+from src.errors import DiskError
 from src.evaluation import winner
-from src.execution.context import RunContext
-from src.execution.serial import SerialExecutor
-from src.execution.trial_runner import TrialRunner
-from src.files import checksum, disk_errors, write_atomically
-from src.records import FitResult, TrialRecord, TrialResult, TrialSpec, history_part
-from src.registry import EXECUTORS
-from src.reporting import report_listeners
-from src.search import preparation as preparing
-from src.search import resume as resuming
-from src.search import workflow
+from src.execution.trial_runner import RunContext
+from src.files import disk_errors, remove, write_atomically
+from src.messages import TrialProgress
+from src.records import FitResult, StoppedBy, TrialRecord, TrialResult, TrialSpec
+from src.registry import EXECUTORS, TUNERS, load
+from src.reporting.hparams import HParamsListener
+from src.reporting.tables import TablesListener
+from src.search import preparation, workflow
+from src.search.identity import check_identity
+from src.search.listener import SearchListener
 from src.search.preparation import PreparedSearch
+from src.search.progress import SearchProgress
 from src.search.workflow import SearchOutcome
 from src.seeds import oracle_seed
 from src.signals import TrialInterruptedError
 from src.store.run_directory import RunDirectory, event_suffix
+from src.store.saved_search import SavedSearch, read_search
+from src.text import short_number
 from tests.conftest import TINY
 
 SPACE = ("space.units={min: 4, max: 4000}", "run.engine=serial", "run.keep_top=2")
 VOLATILE = ("seconds", "started", "ended", "worker")
+MEMORY = Path("/dev/shm")
 FAILING = "0001"  # this trial always fails
-FAILING_AGAIN = ""  # and this one when it is to be confirmed
+FAILING_AGAIN = ""  # and this trial when it is re-evaluated
 
+ran: list[str] = []  # every trial that was trained, and `<trial>/<execution>` of re-evaluations
 _prepared: dict[str, PreparedSearch] = {}
-ran: list[str] = []  # every trial that was trained, and what confirmed one, in order
 
 
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Makes searches quick."""
-    monkeypatch.setattr(SerialExecutor, "__init__", _executor)
-    monkeypatch.setattr(winner, "_export", _export)
+    """Makes searches quick; `run.engine=process` runs `run.workers` trials in threads."""
+    for name in EXECUTORS:
+        monkeypatch.setitem(EXECUTORS, name, f"{__name__}:FakeExecutor")
+    monkeypatch.setattr(workflow, "prepare", _prepare)
+    monkeypatch.setattr(workflow, "start_fork_server", lambda: None)
+    monkeypatch.setattr(workflow, "export_winner", _export)
     ran.clear()
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """An empty folder in memory: every write is synced, which takes its time on a disk."""
+    base = MEMORY if os.access(MEMORY, os.W_OK) else None
+    with tempfile.TemporaryDirectory(dir=base, prefix="search-") as name:
+        yield Path(name)
 
 
 def settings(folder: Path, *overrides: str) -> list[str]:
@@ -59,173 +74,261 @@ def settings(folder: Path, *overrides: str) -> list[str]:
 
 def search(folder: Path, *overrides: str, listeners: Sequence[Any] = ()) -> SearchOutcome:
     """A new search in `folder/run`."""
-    config = load_config("quick", settings(folder, *overrides))
-    return workflow.search(_prepare(config), [*report_listeners(), *listeners])
+    listeners = [TablesListener(), HParamsListener(), *listeners]
+    return workflow.run("quick", settings(folder, *overrides), listeners)
 
 
 def resume(folder: Path, *overrides: str, listeners: Sequence[Any] = ()) -> SearchOutcome:
-    """Goes on with it, as the command does."""
-    resumed = resuming.open_run(str(folder / "run"), None, overrides)
-    try:
-        prepared = _prepare(resumed.config)
-        resuming.check_identity(resumed, prepared.identity)
-        assert all(isinstance(notice, str) for notice in resumed.notices)
-        return workflow.search(prepared, [*report_listeners(), *listeners], resumed)
-    finally:
-        resumed.lock.release()
+    """Goes on with that search."""
+    listeners = [TablesListener(), HParamsListener(), *listeners]
+    return workflow.run(None, overrides, listeners, resume=str(folder / "run"))
 
 
-def two_at_once(monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
-    """From here on these overrides make two trials run at once, in threads."""
-    monkeypatch.setitem(EXECUTORS, "process", "tests.quick_search:TwoAtOnce")
-    return "run.engine=process", "run.workers=2"
+def at_once(workers: int) -> tuple[str, str]:
+    """Overrides for so many trials at once; of those that begin together, the first ends last."""
+    return "run.engine=process", f"run.workers={workers}"
 
 
-def result(folder: Path) -> dict[str, Any]:
-    """Everything that a search leaves and that two identical ones must have in common."""
-    run = RunDirectory(folder / "run")
-    rows = [line.split(",") for line in run.trials_table.read_text().splitlines()]
-    kept = [index for index, name in enumerate(rows[0]) if name not in VOLATILE]
-    files = {
-        str(path.relative_to(run.path)): path.read_bytes()
-        for place in (run.best, run.trials)
-        for path in sorted(place.rglob("*"))
-        if path.is_file()
-    }
-    events = sorted(
-        f"{path.parent.name}{path.suffix}" for path in run.tensorboard.rglob("*.trial*")
-    )
-    return {
-        "trials": [[row[index] for index in kept] for row in rows],
-        "history": run.history_table.read_text(),
-        "files": files,
-        "events": events,
-    }
+class StopAfter(SearchListener):
+    """Breaks the search off when so many trials have ended."""
+
+    def __init__(self, trials: int) -> None:
+        self.trials = trials
+
+    def on_trial_end(self, record: TrialRecord, progress: SearchProgress) -> None:
+        if len(progress.records) == self.trials:
+            raise KeyboardInterrupt
+
+
+def saved(folder: Path) -> SavedSearch:
+    """The stored state of the search."""
+    return read_search(RunDirectory(folder / "run"))
 
 
 def ended(folder: Path) -> set[str]:
-    """The trials that the latest snapshot has as ended."""
-    path = folder / "run" / "search.json"
-    if not path.exists():
+    """The trials that have ended according to the stored state; none without one."""
+    if not (folder / "run" / "search.sqlite3").exists():
         return set()
-    return {record["trial_id"] for record in json.loads(path.read_bytes())["state"]["records"]}
+    return {record.spec.trial_id for record in saved(folder).records}
 
 
-def _prepare(config: Any) -> PreparedSearch:
-    parts = (config.tuner, config.pruner, config.training, config.objective, config.seed)
-    key = repr([parts, config.data])
-    if key not in _prepared:
-        _prepared[key] = preparing.prepare(config)
-    prepared = _prepared[key]
-    oracle = type(prepared.oracle).from_config(
+def result(folder: Path) -> dict[str, Any]:
+    """Everything that a search leaves and that two identical searches must have in common."""
+    run = RunDirectory(folder / "run")
+    rows = [line.split(",") for line in run.trials_table.read_text().splitlines()]
+    kept = [index for index, name in enumerate(rows[0]) if name not in VOLATILE]
+    state = read_search(run)
+    return {
+        "trials": [[row[index] for index in kept] for row in rows],
+        "history": run.history_table.read_text(),
+        "fits": run.fits_table.read_text() if run.fits_table.exists() else "",
+        "records": sorted(map(repr, map(_steady, state.records))),
+        "told": state.told,
+        "end": (state.end, state.exported),
+        "oracle": repr({**state.oracle, "tried_so_far": [], "end_order": []}),
+        "files": {
+            str(path.relative_to(run.path)): path.read_bytes()
+            for place in (run.best, run.trials)
+            for path in sorted(place.rglob("*"))
+            if path.is_file()
+        },
+        "others": sorted(path.name for path in run.path.iterdir()),
+        "events": sorted(f"{p.parent.name}{p.suffix}" for p in run.tensorboard.rglob("*.trial*")),
+    }
+
+
+def _steady(record: TrialRecord) -> TrialRecord:
+    spec = replace(record.spec, hyperparameters=record.spec.values, epoch_budget=None)
+    steady = replace(record.result, started=0.0, seconds=0.0, worker="")
+    again = record.reevaluation and replace(record.reevaluation, seconds=0.0)
+    return TrialRecord(spec, steady, again)
+
+
+def _prepare(config: Config, saved: SavedSearch | None = None) -> PreparedSearch:
+    """Like `prepare`, but a model is rehearsed once for all searches of the same rows and space."""
+    if config.tuner.warm_start or config.tuner.configurations:
+        return preparation.prepare(config, saved)
+    key = repr([config.data, config.space, config.objective, config.seed])
+    prepared = _prepared.get(key) or preparation.prepare(config)
+    _prepared[key] = prepared
+    if saved is not None:
+        check_identity(saved, prepared.identity)
+    oracle = load(TUNERS, config.tuner.name, "tuner.name").from_config(
         config,
-        objective=prepared.objective,
+        objective=prepared.oracle.objective,
         hyperparameters=prepared.space.copy(),
         seed=oracle_seed(config.seed),
     )
-    oracle.points_to_evaluate = prepared.oracle.points_to_evaluate
-    oracle.use_warm_start(prepared.oracle.warm_start)
-    return replace(prepared, config=config, oracle=oracle)
+    engine = preparation.engine_name(config)
+    return replace(prepared, config=config, oracle=oracle, engine=engine)
 
 
-def _executor(
-    self: Any, context: Any, _: int, on_progress: Any, stopping: Any, ending: Any
-) -> None:
-    self._runner = _FakeRunner(context, on_progress=on_progress, stopping=stopping, ending=ending)
+class FakeExecutor:
+    """Runs trials in threads, or before `submit` returns where there is one worker."""
 
-
-class TwoAtOnce:
-    """Two trials at once, in threads; of two that begin together, the later one ends first."""
-
-    slots, look_ahead = 2, 4
-
-    def __init__(self, *arguments: Any, **named: Any) -> None:
-        self.serial = SerialExecutor(*arguments, **named)
-        self.threads = ThreadPoolExecutor(2)
+    def __init__(
+        self,
+        context: RunContext,
+        workers: int,
+        on_progress: Callable[[TrialProgress], None],
+        stopping: Callable[[], bool],
+        ending: Callable[[], str],
+    ) -> None:
+        self.context, self.on_progress = context, on_progress
+        self.stopping, self.ending = stopping, ending
+        self.slots, self.look_ahead = workers, 0 if workers == 1 else 2 * workers
+        self.threads = ThreadPoolExecutor(workers) if workers > 1 else None
 
     def submit(self, spec: TrialSpec) -> "Future[TrialResult]":
-        return self.threads.submit(self._run, spec)
-
-    def _run(self, spec: TrialSpec) -> TrialResult:
-        if int(spec.trial_id) % 2 == 0:
-            time.sleep(0.05)
-        return self.serial.submit(spec).result()
+        if self.threads is not None:
+            return self.threads.submit(self._run, spec)
+        future: Future[TrialResult] = Future()
+        future.set_result(self._run(spec))
+        return future
 
     def shutdown(self) -> None:
-        self.threads.shutdown()
+        if self.threads is not None:
+            self.threads.shutdown()
+
+    def _run(self, spec: TrialSpec) -> TrialResult:
+        if self.threads is not None and int(spec.trial_id) % self.slots == 0:
+            time.sleep(0.02)
+        trial = _Trial(self.context, spec, self.stopping, self.ending)
+        started, reason, status = time.time(), "", "COMPLETED"
+        again = bool(spec.first_execution)
+        ran.append(f"{spec.trial_id}/{spec.first_execution}" if again else spec.trial_id)
+        self.on_progress(TrialProgress(0, spec.trial_id, 1, spec.planned_fits, 0, spec.epochs))
+        if spec.trial_id == (FAILING_AGAIN if again else FAILING):
+            reason, status = "ValueError: this one never works", "FAILED"
+        else:
+            trial.train()
+        return TrialResult(
+            status=status,
+            fits=tuple(trial.fits),
+            reason=reason or trial.reason,
+            traceback="",
+            history=tuple(trial.rows),
+            parameters=10,
+            started=started,
+            seconds=time.time() - started,
+            worker="0",
+            stopped_by=trial.stopped_by,
+            trained=len(trial.rows),
+        )
 
 
-class _FakeRunner(TrialRunner):
-    def _fit(
-        self, spec: TrialSpec, hp: Any, arrays: Any, recorder: Any, done: Any, saved: Any
-    ) -> FitResult:
-        run = self.context.run
-        name = spec.trial_id
-        ran.append(history_part(name, recorder.execution) if spec.first_execution else name)
-        if spec.trial_id == FAILING:
-            raise ValueError("this one never works")
-        if spec.first_execution and spec.trial_id == FAILING_AGAIN:
-            raise ValueError("not from another seed")
-        values = spec.values
+class _Trial:
+    """One trial of the fake executor."""
+
+    def __init__(
+        self,
+        context: RunContext,
+        spec: TrialSpec,
+        stopping: Callable[[], bool],
+        ending: Callable[[], str],
+    ) -> None:
+        self.context, self.run, self.spec = context, context.run, spec
+        self.stopping, self.ending = stopping, ending
+        self.fits: list[FitResult] = []
+        self.rows: list[dict[str, float]] = []
+        self.reason = ""
+        self.stopped_by: StoppedBy | None = None
+        self._clear()
+
+    def train(self) -> None:
+        for execution in range(self.spec.first_execution, self.spec.executions):
+            for fold in range(self.spec.folds):
+                if not self.reason:
+                    self._fit(execution, fold)
+        remove(self._saved)
+
+    @property
+    def _saved(self) -> Path:
+        return self.run.running_state(self.spec.trial_id)
+
+    def _clear(self) -> None:
+        """Deletes what an attempt left whose process was killed, but for what was saved."""
+        spec, run = self.spec, self.run
+        for path in run.events(spec.trial_id, spec.root_id):
+            if not spec.first_execution or f"again{spec.first_execution}" in path.name:
+                remove(path)
+        if self.context.saves and self._saved.exists():
+            self.rows = json.loads(self._saved.read_text())
+        elif not spec.first_execution and run.trial(spec.trial_id).exists():
+            remove(run.trial(spec.trial_id))
+
+    def _fit(self, execution: int, fold: int) -> None:
+        run, spec, luck = self.run, self.spec, self.spec.values["units"] * 7919 % 1000 / 1000
         if spec.parent_id is not None and spec.initial_epoch:
-            path = run.training_state(spec.parent_id, recorder.execution)
+            path = run.training_state(spec.parent_id, execution)
             with disk_errors(path):
-                if path.read_text() != _state(values, spec.initial_epoch):
+                if path.read_text() != self._state(spec.initial_epoch):
                     raise DiskError(f"{path}: not the state of the parent")
-        execution, fold = recorder.execution, recorder.fold
-        folder = self._board_folder(spec, execution, fold)
-        board = callbacks.TensorBoard(folder, event_suffix(spec.trial_id))
-        board.on_train_begin()
-        model, cutters = SimpleNamespace(stop_training=False), recorder.cutter.callbacks
-        for callback in cutters:
-            callback.set_model(model)
-            callback.on_train_begin()
         score, reached = 0.0, spec.initial_epoch
-        for epoch in range(spec.initial_epoch, spec.epochs):
-            luck = values["units"] * 7919 % 1000 / 1000
+        events = run.tensorboard / spec.root_id
+        name = f"again{execution}" if spec.first_execution else f"{execution}-{fold}"
+        with disk_errors(events):
+            events.mkdir(parents=True, exist_ok=True)
+            (events / f"{name}{event_suffix(spec.trial_id)}").write_text("")
+        thresholds = spec.thresholds[execution * spec.folds + fold] if spec.thresholds else ()
+        for epoch in self._epochs():
             # Other trainings of a trial are the worse the better the first was.
             score = luck + epoch / 1000 if execution == 0 else (1 - luck) / 2 + execution / 100
+            score += spec.attempt / 10_000
+            row = {"execution": execution, "fold": fold, "epoch": epoch + 1, "batch_size": 32}
             logs = {"loss": 1 - score, "val_loss": 1 - score, "val_accuracy": score}
-            board.on_epoch_end(epoch, logs)
-            recorder.on_epoch_end(epoch, logs)
-            for callback in cutters:
-                callback.on_epoch_end(epoch, logs)
-            if self.stopping is not None and self.stopping():
-                raise TrialInterruptedError
+            if len(self.rows) <= epoch - spec.initial_epoch or spec.planned_fits > 1:
+                self.rows.append({**row, "learning_rate": 0.1, **logs})
             reached = epoch + 1
-            if model.stop_training:
-                break
-        board.close()
-        state = run.training_state(spec.trial_id, execution)
+            for bar in thresholds:
+                if bar.epoch == reached and score < bar.value:
+                    what = f"val_accuracy {short_number(score)} is below {short_number(bar.value)}"
+                    place = f"pruned at epoch {reached} of {spec.epochs}"
+                    self.reason, self.stopped_by = f"{place}: {what}, {bar.meaning}", "pruner"
+            if self.context.saves and spec.planned_fits == 1 and not spec.first_execution:
+                write_atomically(self._saved, json.dumps(self.rows))
         if spec.keep_state:
-            write_atomically(state, _state(values, reached))
-        weights = run.weights(spec.trial_id, execution, fold)
-        with disk_errors(weights):
-            weights.parent.mkdir(parents=True, exist_ok=True)
-            weights.write_text(f"weights {_state(values, reached)} {execution}")
+            write_atomically(run.training_state(spec.trial_id, execution), self._state(reached))
+        weights = f"weights {self._state(reached)} {execution}"
+        write_atomically(run.weights(spec.trial_id, execution, fold), weights)
         metrics = {"accuracy": score, "val_accuracy": score, "loss": 1.0, "val_loss": 1 - score}
         metrics |= {"log_loss": 1.0, "val_log_loss": 1.0}
-        kept = checksum(state) if spec.keep_state else None
-        at = (execution, fold, score, reached, reached)
-        return FitResult(*at, metrics, checksum(weights), kept)
+        self.fits.append(FitResult(execution, fold, score, reached, reached, metrics))
+
+    def _epochs(self) -> Iterator[int]:
+        spec = self.spec
+        for epoch in range(spec.initial_epoch, spec.epochs):
+            yield epoch
+            if self.reason:
+                return
+            if self.stopping():
+                raise TrialInterruptedError
+            reason = self.ending()
+            if spec.epoch_budget is not None and len(self.rows) >= spec.epoch_budget:
+                reason = f"all {self.context.limits.epochs} epochs are used (limits.epochs)"
+            if reason and epoch + 1 < spec.epochs:
+                self.reason = f"ended at epoch {epoch + 1} of {spec.epochs}: {reason}"
+                self.stopped_by = "limit"
+                return
+
+    def _state(self, epochs: int) -> str:
+        return json.dumps([self.spec.values, epochs])
 
 
-def _state(values: dict[str, Any], epochs: int) -> str:
-    return json.dumps([values, epochs])
-
-
-def _export(context: RunContext, record: TrialRecord, run: RunDirectory, _: Any) -> winner.Winner:
+def _export(context: RunContext, record: TrialRecord, _: Any) -> winner.Winner:
+    run, scores = context.run, {"validation": {"accuracy": 0.5}, "test": {"accuracy": 0.5}}
     best = max(record.ranking_fits, key=lambda fit: fit.score)
-    path = context.run.weights(record.spec.trial_id, best.execution, 0)
-    if checksum(path) != best.weights:
-        raise UserError(f"{path}: the weights cannot be read")
-    run.best.mkdir(parents=True)
-    run.model.write_text(f"model of {path.read_text()}")
-    scores: dict[str, winner.Metrics] = {
-        "validation": {"accuracy": record.result.score},
-        "test": {"accuracy": 0.5},
-    }
-    write_atomically(run.metrics, json.dumps(scores))
-    write_atomically(run.predictions, "split,row\n")
-    write_atomically(run.hyperparameters, json.dumps(record.spec.values))
-    return winner.Winner(record, scores["validation"], scores["test"], None)
+    weights = run.weights(record.spec.trial_id, best.execution, 0)
+    staged = RunDirectory(run.export)
+    with disk_errors(run.best):
+        remove(staged.path)
+        staged.best.mkdir(parents=True)
+        write_atomically(staged.model, f"model of {weights.read_text()}")
+        facts = {"test_interval": {}, "baselines": [], "refit_epochs": None, "averaged_models": 0}
+        write_atomically(staged.metrics, json.dumps(scores | facts))
+        write_atomically(staged.predictions, "split,row\n")
+        write_atomically(staged.hyperparameters, json.dumps(record.spec.values))
+        remove(run.best)
+        staged.best.rename(run.best)
+        remove(staged.path)
+    return winner.Winner(record, scores["validation"], scores["test"], None)  # type: ignore[arg-type]

@@ -41,12 +41,12 @@ class ToldTrial:
         status: RUNNING, COMPLETED or FAILED.
         score: what the oracle was told; None unless completed. For a trial that was ended early it
             is the score that the trial is expected to have reached.
-        step: the best epoch.
+        step: the best epoch; 0 unless completed.
     """
 
     status: str
     score: float | None
-    step: int | None
+    step: int
 
 
 @dataclass(frozen=True)

@@ -166,7 +166,7 @@ def _saved_search(
         spec = json.loads(text) | {"trial_id": trial_id}
         spec["hyperparameters"]["space"] = state["space"]
         specs[trial_id] = _SPEC.validate_python(spec)
-        told[trial_id] = ToldTrial(status, score, step)
+        told[trial_id] = ToldTrial(status, score, step or 0)
 
     # By trial, and whether they are of the search, not of a re-evaluation.
     own_fits: dict[tuple[str, bool], list[Any]] = defaultdict(list)

@@ -40,8 +40,11 @@ BAD_OVERRIDES = [
     ("objective.direction=max", ["objective.direction: 'max'", "objective.name: 'auto'"]),
     ("objective={name: val_r2, direction: min}", ["direction: 'min'", "name: 'val_r2'", "'max'"]),
     # Settings of earlier versions.
-    ("tuner.initial=[{units: 5}]", ["tuner.initial: is tuner.points_to_evaluate now"]),
-    ("tuner.confirm.trials=3", ["tuner.confirm: is tuner.reevaluate now"]),
+    (
+        "tuner.points_to_evaluate=[{units: 5}]",
+        ["tuner.points_to_evaluate: is tuner.points_to_evaluate now"],
+    ),
+    ("tuner.reevaluate.trials=3", ["tuner.reevaluate: is tuner.reevaluate now"]),
     ("run.baselines=false", ["run.baselines: has been removed; baselines are always scored"]),
 ]
 

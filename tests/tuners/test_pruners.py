@@ -107,10 +107,10 @@ def test_of_a_pruned_trial_the_score_of_its_rank_is_told() -> None:
         curves.add(record(number, [0.1, early, final]))
     # By epoch 2 midway between the second and the third of four, whose scores were 0.7 and 0.8.
     assert curves.expected_score(cut) == pytest.approx(0.75)
-    assert expected(record(9, [0.3, 0.2], stopped_by="pruner")) == pytest.approx(0.7)
-    assert expected(record(9, [0.1, 0.15], stopped_by="pruner")) == pytest.approx(0.55)
-    assert expected(record(9, [0.1, 0.95], stopped_by="limit")) == pytest.approx(0.95)
-    assert expected(record(9, [0.1, 0.15])) == 0.15  # it trained to its end
+    assert curves.expected_score(record(9, [0.3, 0.2], stopped_by="pruner")) == pytest.approx(0.7)
+    assert curves.expected_score(record(9, [0.1, 0.15], stopped_by="pruner")) == pytest.approx(0.55)
+    assert curves.expected_score(record(9, [0.1, 0.95], stopped_by="limit")) == pytest.approx(0.95)
+    assert curves.expected_score(record(9, [0.1, 0.15])) == 0.15  # it trained to its end
     curves.add(cut)  # a pruned trial is no measure for others
     assert curves.expected_score(cut) == pytest.approx(0.75)
 
@@ -119,17 +119,17 @@ def test_of_errors_the_score_of_the_rank_is_never_above_its_own() -> None:
     curves = curves_of("pruner.name=median", direction="min")
     for number, (early, final) in enumerate([(4.0, 2.0), (3.0, 1.0)]):
         curves.add(record(number, [early, final], best=min))
-    assert expected(record(9, [3.0], stopped_by="pruner", best=min)) == pytest.approx(
+    assert curves.expected_score(record(9, [3.0], stopped_by="pruner", best=min)) == pytest.approx(
         1.0
     )
-    assert expected(record(9, [5.0], stopped_by="pruner", best=min)) == pytest.approx(
+    assert curves.expected_score(record(9, [5.0], stopped_by="pruner", best=min)) == pytest.approx(
         3.0
     )
     curves.add(record(2, [3.0, 0.6], best=min))  # of 0.6, 1 and 2, those of rank 1 and 2 were equal
-    assert expected(record(9, [3.0], stopped_by="pruner", best=min)) == pytest.approx(
+    assert curves.expected_score(record(9, [3.0], stopped_by="pruner", best=min)) == pytest.approx(
         0.8
     )
-    assert expected(record(9, [0.5], stopped_by="limit", best=min)) == pytest.approx(
+    assert curves.expected_score(record(9, [0.5], stopped_by="limit", best=min)) == pytest.approx(
         0.5
     )
 
