@@ -19,10 +19,10 @@ import pytest
 from src.config import Config
 from src.errors import DiskError
 from src.evaluation import winner
-from src.execution.trial_runner import RunContext
+from src.execution.context import RunContext
 from src.files import disk_errors, remove, write_atomically
 from src.messages import TrialProgress
-from src.records import FitResult, StoppedBy, TrialRecord, TrialResult, TrialSpec
+from src.records import FitResult, Status, StoppedBy, TrialRecord, TrialResult, TrialSpec
 from src.registry import EXECUTORS, TUNERS, load
 from src.reporting.hparams import HParamsListener
 from src.reporting.tables import TablesListener
@@ -146,7 +146,7 @@ def _steady(record: TrialRecord) -> TrialRecord:
 
 def _prepare(config: Config, saved: SavedSearch | None = None) -> PreparedSearch:
     """Like `prepare`, but a model is rehearsed once for all searches of the same rows and space."""
-    if config.tuner.warm_start or config.tuner.configurations:
+    if config.tuner.warm_start or config.tuner.points_to_evaluate:
         return preparation.prepare(config, saved)
     key = repr([config.data, config.space, config.objective, config.seed])
     prepared = _prepared.get(key) or preparation.prepare(config)
@@ -194,7 +194,8 @@ class FakeExecutor:
         if self.threads is not None and int(spec.trial_id) % self.slots == 0:
             time.sleep(0.02)
         trial = _Trial(self.context, spec, self.stopping, self.ending)
-        started, reason, status = time.time(), "", "COMPLETED"
+        status: Status = "COMPLETED"
+        started, reason = time.time(), ""
         again = bool(spec.first_execution)
         ran.append(f"{spec.trial_id}/{spec.first_execution}" if again else spec.trial_id)
         self.on_progress(TrialProgress(0, spec.trial_id, 1, spec.planned_fits, 0, spec.epochs))
@@ -324,7 +325,12 @@ def _export(context: RunContext, record: TrialRecord, _: Any) -> winner.Winner:
         remove(staged.path)
         staged.best.mkdir(parents=True)
         write_atomically(staged.model, f"model of {weights.read_text()}")
-        facts = {"test_interval": {}, "baselines": [], "refit_epochs": None, "averaged_models": 0}
+        facts: dict[str, Any] = {
+            "test_interval": {},
+            "baselines": [],
+            "refit_epochs": None,
+            "averaged_models": 0,
+        }
         write_atomically(staged.metrics, json.dumps(scores | facts))
         write_atomically(staged.predictions, "split,row\n")
         write_atomically(staged.hyperparameters, json.dumps(record.spec.values))

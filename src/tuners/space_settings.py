@@ -9,7 +9,6 @@ import keras_tuner as kt
 from keras_tuner.engine.hyperparameters import Boolean, Choice, Fixed, Float, Int
 
 from src.config.schema import TrainingSettings
-from src.config.space import BATCH_SIZES
 from src.errors import UserError
 from src.tuners.space import (
     condition_text,
@@ -83,17 +82,12 @@ def check_training(space: kt.HyperParameters, training: TrainingSettings) -> Non
     def is_off(name: str, off: Any) -> bool:
         return all(value == off for value in possible_values(space, name))
 
-    without = {}
-    if is_off("schedule", "constant") and is_off("warmup", "none"):
-        without["schedule_unit"] = "space.schedule: constant without space.warmup"
-    if BATCH_SIZES["auto"] not in possible_values(space, "batch_size"):
-        without |= dict.fromkeys(("batch_memory", "batch_share"), "a space.batch_size without auto")
-    if is_off("early_stopping_patience", 0):
-        without["early_stopping_baseline"] = "space.early_stopping_patience: 0"
-    for key, why in without.items():
-        value = getattr(training, key)
-        if value != type(training).model_fields[key].default:
-            raise UserError(f"training.{key}: {value!r} has no effect with {why}")
+    unit = training.schedule_unit
+    if unit != "epoch" and is_off("schedule", "constant") and is_off("warmup", "none"):
+        raise UserError(
+            f"training.schedule_unit: {unit!r} has no effect with space.schedule: constant without "
+            "space.warmup"
+        )
 
 
 def _narrowed(hp: Any, setting: Any, limits: Limits) -> Any:

@@ -40,11 +40,8 @@ BAD_OVERRIDES = [
     ("objective.direction=max", ["objective.direction: 'max'", "objective.name: 'auto'"]),
     ("objective={name: val_r2, direction: min}", ["direction: 'min'", "name: 'val_r2'", "'max'"]),
     # Settings of earlier versions.
-    (
-        "tuner.points_to_evaluate=[{units: 5}]",
-        ["tuner.points_to_evaluate: is tuner.points_to_evaluate now"],
-    ),
-    ("tuner.reevaluate.trials=3", ["tuner.reevaluate: is tuner.reevaluate now"]),
+    ("tuner.initial=[{units: 5}]", ["tuner.initial: is tuner.points_to_evaluate now"]),
+    ("tuner.confirm.trials=3", ["tuner.confirm: is tuner.reevaluate now"]),
     ("run.baselines=false", ["run.baselines: has been removed; baselines are always scored"]),
 ]
 
@@ -144,7 +141,7 @@ def test_bad_file(tmp_path: Path, content: bytes, parts: list[str]) -> None:
         ("space: {a.b: 1}\n", "space.a.b: 'a.b' is not valid: a hyperparameter's name has no dots"),
         ("<<: {seed: 1}\n", "<<: unknown key"),
         ("opened_space: []\n", "opened_space: unknown key"),
-        ("objective: {also: [a]}\n", "objective.secondary: is objective.secondary now"),
+        ("objective: {also: [a]}\n", "objective.also: is objective.secondary now"),
     ],
 )
 def test_bad_key_of_a_file(tmp_path: Path, content: str, start: str) -> None:

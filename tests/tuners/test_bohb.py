@@ -85,7 +85,9 @@ def test_failed_trials_are_losers_and_where_too_few_completed_new_ones_fill_the_
 @pytest.mark.parametrize("slots", [2, 4])
 def test_several_workers_are_never_idle_before_the_last_trials(slots: int) -> None:
     oracle = make("bohb", space(), hyperband_iterations=2)
-    order, running, idle = random.Random(1), [], []
+    order = random.Random(1)
+    running: list[Any] = []
+    idle: list[Any] = []
     while True:
         while len(running) < slots and (trial := oracle.create_trial("")).status == "RUNNING":
             running.append(trial)

@@ -245,7 +245,7 @@ def test_it_starts_with_the_default_and_even_points_then_finds_the_best_branch_a
         momentum = values.get("momentum", 0.9)
         rate = math.log10(values["rate"]) + 2
         units = abs(math.log2(values["units"] / 128)) / 4
-        return -(branch + rate**2 + 10 * (momentum - 0.9) ** 2 + units)
+        return -float(branch + rate**2 + 10 * (momentum - 0.9) ** 2 + units)
 
     oracle = make("gp", max_trials=40)
     assert oracle.plan() == [

@@ -11,8 +11,7 @@ from src.config import load_config
 from src.records import FitResult, PruningThreshold, TrialRecord, TrialResult, TrialSpec
 from src.registry import PRUNERS, load
 from src.tuners.pruners import Curves, pruner_notices
-from tests.quick_search import fake, ran, result, resume, search, settings, two_at_once  # noqa: F401
-from tests.search.test_faults import StopAfter
+from tests.quick_search import StopAfter, at_once, fake, ran, result, resume, search, settings  # noqa: F401
 
 MEDIAN = (
     *("tuner.name=random", "tuner.max_trials=9", "training.epochs=8"),
@@ -165,7 +164,7 @@ def test_a_search_that_was_killed_prunes_the_same_trials(tmp_path: Path) -> None
 def test_killed_with_two_workers_the_pruner_goes_on_from_the_trials_that_had_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    overrides = (*MEDIAN, *two_at_once(monkeypatch))
+    overrides = (*MEDIAN, *at_once(2))
     search(tmp_path, *overrides, listeners=[StopAfter(5)])
     outcome = resume(tmp_path)
     records = outcome.progress.records

@@ -177,7 +177,8 @@ def test_a_budget_that_is_raised_later_is_as_one_that_was_large_from_the_start(n
     def score(values: dict[str, Any]) -> float | None:
         return None if values["units"] % 5 == 0 else values["units"]
 
-    small, large = {"max_trials": 10}, {"max_trials": 30}
+    small: dict[str, Any] = {"max_trials": 10}
+    large: dict[str, Any] = {"max_trials": 30}
     if name in WITH_RUNGS:
         small, large = {"hyperband_iterations": 1}, {"hyperband_iterations": 3}
     expected = run(make(name, **large), 30, score)
