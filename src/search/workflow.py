@@ -15,7 +15,7 @@ from src.files import disk_errors, write_atomically
 from src.messages import SearchEnd, TrialProgress
 from src.registry import EXECUTORS
 from src.search.identity import head
-from src.search.listener import SearchListener
+from src.search.listener import SearchListener, announce, load_listeners
 from src.search.loop import SearchLoop
 from src.search.preparation import PreparedSearch, prepare
 from src.search.progress import SearchProgress
@@ -85,6 +85,8 @@ def search(
             saved = None if resumed is None else resumed.saved
             if resumed is not None:
                 check_identity(resumed, prepared.identity)
+            announce(listeners, prepared, resumed)
+            if resumed is not None:
                 saves = config.training.save_every is not None
                 delete_remains(run, saved, keep_running=saves)
             text = dump_config(prepared.repeatable_config, prepared.recorded, run.config)
@@ -128,7 +130,11 @@ def search(
                     executor.shutdown()
             if winner is not None:
                 end = _tell_export(listeners, run, winner, end)
-            return SearchOutcome(run, end, progress, winner, before)
+            outcome = SearchOutcome(run, end, progress, winner, before)
+            with suppress(KeyboardInterrupt):  # everything is on the disk
+                for listener in listeners:
+                    listener.on_outcome(outcome)
+            return outcome
 
 
 def _store(
@@ -208,7 +214,7 @@ def _tell_export(
 def run(
     config: Config | str | Path | None = None,
     overrides: Sequence[str] = (),
-    listeners: Sequence[SearchListener] = (),
+    listeners: Sequence[SearchListener] | None = None,
     resume: str | None = None,
 ) -> SearchOutcome:
     """Runs a search from a notebook or a script: `run("quick", ["tuner.max_trials=3"])`.
@@ -216,7 +222,8 @@ def run(
     Args:
         config: a `Config`, a preset's name, a file, or None for the default preset.
         overrides: `key=value` texts, as on the command line; only without a `Config`.
-        listeners: watch the search, as those of `src.reporting.report_listeners()` do.
+        listeners: watch the search; None for those of `src.registry.LISTENERS`, as the command
+            has them.
         resume: a run's folder or name, to go on with its search; only without a `Config`.
 
     Raises:
@@ -236,7 +243,8 @@ def run(
         if _engine(config) == "process":
             start_fork_server()  # before all else, so that workers come up meanwhile
         saved = None if resumed is None else resumed.saved
-        return search(prepare(config, saved), listeners, resumed)
+        watching = load_listeners() if listeners is None else listeners
+        return search(prepare(config, saved), watching, resumed)
     finally:
         if resumed is not None:
             resumed.lock.release()
