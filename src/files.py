@@ -1,4 +1,4 @@
-"""Writes files so that a crash, a kill or a full disk leaves the old content or the new."""
+"""Files that are replaced whole: a kill or a full disk leaves the old content or the new."""
 
 import errno
 import os
@@ -24,16 +24,15 @@ def is_run_name(name: str) -> bool:
 
 @contextmanager
 def disk_errors(path: Path) -> Iterator[None]:
-    """Turns an `OSError` of what is done to `path` into a `DiskError` that names it."""
+    """Turns an `OSError` into a `DiskError` that names its file, or `path`."""
     try:
         yield
     except OSError as error:
-        named = path if error.filename is None else Path(error.filename)
-        raise DiskError(f"{named}: {error.strerror or error}") from error
+        raise DiskError(f"{error.filename or path}: {error.strerror or error}") from error
 
 
 def raise_disk_error(error: Exception, folder: Path) -> None:
-    """Raises a `DiskError` if that is what happened: the disk's state, or a path in `folder`."""
+    """Raises a `DiskError` if an exception tells of the disk's state, or of a path in `folder`."""
     if not isinstance(error, OSError):
         return
     path = Path(error.filename) if isinstance(error.filename, str) else None
@@ -42,11 +41,7 @@ def raise_disk_error(error: Exception, folder: Path) -> None:
 
 
 def remove(path: Path) -> None:
-    """Deletes a file, or a folder with all that is in it.
-
-    Raises:
-        DiskError: naming what cannot be deleted.
-    """
+    """Deletes a file or a whole folder; a `DiskError` names what cannot be deleted."""
     with disk_errors(path):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
@@ -55,25 +50,20 @@ def remove(path: Path) -> None:
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
-    """Replaces `path` by `content` at once: a reader, or a crash, sees the old file or the new.
+    """Replaces `path` by `content` at once, and makes its folder where that is missing.
 
     The content goes to a temporary file in the same folder, is synced and renamed over `path`, and
     the folder is synced.
-
-    Args:
-        path: the file; its folder is made where it is missing.
-        content: what it will hold.
 
     Raises:
         DiskError: naming the file; the old one is as it was.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    data = content.encode() if isinstance(content, str) else content
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with temporary.open("wb") as file:
-                file.write(data)
+                file.write(content.encode() if isinstance(content, str) else content)
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(path)
@@ -93,10 +83,6 @@ def sync(path: Path) -> None:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Deletes temporary files of `write_atomically` whose process was killed.
-
-    Raises:
-        DiskError: naming what cannot be deleted.
-    """
+    """Deletes temporary files of `write_atomically` whose process was killed."""
     for leftover in folder.glob(".*.tmp"):
         remove(leftover)

@@ -7,16 +7,13 @@ from src.store.run_directory import RUNS, RunDirectory
 
 
 def main() -> int:
-    """Prints it and returns the exit status.
+    """Prints the folder and returns the exit status: 0, or 2 where there is no run."""
 
-    0: done. 2: there is no run.
-    """
-    return exit_status(_print_latest, "stopped")
+    def print_latest() -> int:
+        print(RunDirectory.find(RUNS, None).path)
+        return DONE
 
-
-def _print_latest() -> int:
-    print(RunDirectory.find(RUNS, None).path)
-    return DONE
+    return exit_status(print_latest, "stopped")
 
 
 if __name__ == "__main__":

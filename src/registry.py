@@ -45,6 +45,13 @@ EXECUTORS: dict[str, str] = {
     "process": "src.execution.process:ProcessExecutor",
 }
 
+LISTENERS: dict[str, str] = {
+    "tables": "src.reporting.tables:TablesListener",
+    "hparams": "src.reporting.hparams:HParamsListener",
+    "board": "src.reporting.board:BoardListener",
+    "console": "src.console.listener:ConsoleListener",
+}
+
 OPTIONAL_PACKAGES: dict[str, str] = {"tpe": "optuna"}
 """The package that a tuner needs beside requirements.txt."""
 

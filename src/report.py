@@ -61,27 +61,17 @@ def _report(options: argparse.Namespace) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m src.report",
-        description="Writes a run's report as one HTML file and prints the best trials. Works "
-        "while the search runs, and on runs that were stopped or damaged.",
+        description="Writes the report of a run, or a comparison of several, as one HTML file, and "
+        "prints the best trials. Works while a search runs.",
         epilog="exit status: 0 done; 1 the report could not be written; 2 there is no such run",
     )
-    parser.add_argument(
-        "runs",
-        nargs="*",
-        metavar="RUN",
-        help="a run's folder, or its name below logs/; without one, the latest; several are "
-        "compared side by side",
-    )
-    parser.add_argument(
-        "--output",
-        metavar="FILE",
-        help="the HTML file; by default report.html in the run's folder, and for several runs "
-        "comparison.html in that of the first",
-    )
-    parser.add_argument(
-        "--plots", metavar="FOLDER", help="write each plot as an SVG file into this folder too"
-    )
-    parser.add_argument("--quiet", action="store_true", help="print the file's path and no more")
+    add = parser.add_argument
+    run_help = "a run's folder, or its name below logs/; without one, the latest"
+    add("runs", nargs="*", metavar="RUN", help=run_help)
+    output_help = "by default report.html, or comparison.html, in the folder of the first run"
+    add("--output", metavar="FILE", help=output_help)
+    add("--plots", metavar="FOLDER", help="write each plot as an SVG file into this folder too")
+    add("--quiet", action="store_true", help="print the file's path and no more")
     return parser
 
 

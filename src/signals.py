@@ -1,40 +1,51 @@
-"""Signals: before a search they end it at once; then the first asks to stop, the second ends it."""
+"""Signals: `Interruption` ends a block at once; `StopRequest` lets the block end itself."""
 
 import signal
 import threading
 from collections.abc import Callable
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Any, NoReturn, Self
 
-SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class TrialInterruptedError(Exception):
     """A trial was given up because the search stops; it has no result."""
 
 
-class Interruption:
-    """Within its `with` block, SIGINT, SIGTERM and SIGHUP raise `KeyboardInterrupt`, and surely.
+class _SignalBlock:
+    """Handles `SIGNALS` within a `with` block, but for those that `nohup` ignores.
 
-    Raised inside an extension module, or in code that catches all exceptions, it may be swallowed
-    or come out as any other; the end of the block then raises it anew.
+    Outside the main thread, where Python has no signals, nothing is handled.
+    """
+
+    def __enter__(self) -> Self:
+        self._before: dict[int, Any] = {}
+        if threading.current_thread() is threading.main_thread():
+            heard = [number for number in SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
+            self._before = {number: signal.signal(number, self._handle) for number in heard}
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        raise NotImplementedError
+
+
+class Interruption(_SignalBlock):
+    """Within its `with` block, a signal raises `KeyboardInterrupt`, and surely.
+
+    TensorFlow, and code that catches all exceptions, may swallow the exception or turn it into
+    another; the end of the block then raises it anew.
     """
 
     def __init__(self) -> None:
         self._came = False
-        self._handlers: dict[int, Any] = {}
 
-    def __enter__(self) -> Self:
-        self._handlers = _handle_signals(self._handle)
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        _set_handlers(self._handlers)
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        super().__exit__(kind, error, traceback)
         if self._came and not isinstance(error, KeyboardInterrupt):
             raise KeyboardInterrupt from error
 
@@ -43,59 +54,27 @@ class Interruption:
         raise KeyboardInterrupt
 
 
-class StopRequest:
-    """Within its `with` block, SIGINT, SIGTERM and SIGHUP ask to stop instead of raising.
-
-    A second signal raises `KeyboardInterrupt`. Outside the main thread, where Python has no
-    signals, nothing is caught.
+class StopRequest(_SignalBlock):
+    """Within its `with` block, the first signal asks to stop; a second raises `KeyboardInterrupt`.
 
     Args:
         on_request: called when the first signal comes, in the signal's handler: be quick.
 
     Attributes:
-        signal_name: what a user calls the first signal, `Ctrl-C` or `SIGTERM`; empty before.
+        signal_name: the first signal's, `Ctrl-C` or `SIGTERM`; empty before.
     """
 
-    def __init__(self, on_request: Callable[[], None] | None = None) -> None:
+    def __init__(self, on_request: Callable[[], None] = lambda: None) -> None:
         self.signal_name = ""
         self._on_request = on_request
-        self._handlers: dict[int, Any] = {}
 
     @property
     def requested(self) -> bool:
         """Whether to stop."""
         return bool(self.signal_name)
 
-    def __enter__(self) -> Self:
-        self._handlers = _handle_signals(self._handle)
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        _set_handlers(self._handlers)
-
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self.requested:
             raise KeyboardInterrupt
-        name = signal.Signals(number).name
-        self.signal_name = "Ctrl-C" if name == "SIGINT" else name
-        if self._on_request is not None:
-            self._on_request()
-
-
-def _handle_signals(handle: Callable[[int, FrameType | None], Any]) -> dict[int, Any]:
-    """Sets the handler of all signals that are not ignored, and returns those there were."""
-    if threading.current_thread() is not threading.main_thread():
-        return {}
-    numbers = [getattr(signal, name) for name in SIGNALS]
-    heard = [number for number in numbers if signal.getsignal(number) != signal.SIG_IGN]  # `nohup`
-    return {number: signal.signal(number, handle) for number in heard}
-
-
-def _set_handlers(handlers: dict[int, Any]) -> None:
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
+        self.signal_name = "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name
+        self._on_request()

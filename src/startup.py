@@ -12,8 +12,6 @@ from multiprocessing import forkserver, resource_tracker
 from pathlib import Path
 from typing import Any
 
-FORK_SERVER_PARENT = "SEARCH_FORK_SERVER_PARENT"  # environment variable: the parent's process id
-
 
 def import_keras() -> None:
     """Imports TensorFlow and Keras, holding back what they print."""
@@ -28,8 +26,8 @@ def import_tensorflow() -> None:
     """Imports TensorFlow and Keras Tuner without starting any device, so that a fork can follow."""
     first = "tensorflow" not in sys.modules
     import_keras()
-    with held_stderr():
-        import keras_tuner  # noqa: F401
+    import keras_tuner  # noqa: F401
+
     if first:
         gc.freeze()  # modules stay, and every collection would look through all of them
 
@@ -40,12 +38,10 @@ def start_tensorflow(worker: int | None = None, threads: int = 1) -> None:
     Where TensorFlow has computed something before, as in a notebook, its threads stay as they are.
 
     Args:
-        worker: number of the worker process that this is; it takes one GPU of those there are.
+        worker: number of this worker process, which takes one GPU of those there are.
         threads: of an operation. Two take 2.5 times as long as one on two layers of 64 with batches
-            of 32, 0.8 times as long on three of 512 with batches of 128, 0.6 times on three of
-            2,048 with batches of 256; and wherever there is a worker for each processor, one is
-            fastest. They are a matter of the nets alone, and not of the machine: the order of sums,
-            and with it the last digits of a score, depends on them.
+            of 32, 0.6 times as long on three of 2,048 with batches of 256. The machine must not
+            decide: the order of sums, and so the last digits of a score, depends on the number.
     """
     import_tensorflow()
     import keras
@@ -68,31 +64,23 @@ def start_tensorflow(worker: int | None = None, threads: int = 1) -> None:
 
 
 def start_fork_server() -> None:
-    """Starts the process that worker processes are forked from, and returns at once.
+    """Starts the process that workers are forked from, unless it runs, and returns at once.
 
-    It imports TensorFlow while this process prepares; from then on a worker costs a fork instead
-    of an import. It ends with this process. If it runs already, nothing happens.
+    The server imports TensorFlow while this process prepares, so that a worker costs a fork instead
+    of an import. It ends with this process.
     """
     multiprocessing.get_context("forkserver").set_forkserver_preload(["src.execution.preload"])
-    # Python before 3.12.8 does not tell the server where modules are (python/cpython#126631).
-    root, path = str(Path(__file__).resolve().parents[1]), os.environ.get("PYTHONPATH")
-    told = {
-        "PYTHONPATH": os.pathsep.join((root, path)) if path else root,
-        FORK_SERVER_PARENT: str(os.getpid()),
-    }
-    before = {name: os.environ.get(name) for name in told}
-    os.environ.update(told)
     resource_tracker.ensure_running()  # else the server starts it, which unblocks signals
+    # Python before 3.12.8 does not tell the server where modules are (python/cpython#126631).
+    before = os.environ.get("PYTHONPATH", "")
+    os.environ["PYTHONPATH"] = f"{Path(__file__).resolve().parents[1]}{os.pathsep}{before}"
     # Ctrl-C reaches the server too, which could not ignore it before it is up; it inherits this.
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGHUP))
     try:
         forkserver.ensure_running()
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
-        for name, value in before.items():
-            del os.environ[name]
-            if value is not None:
-                os.environ[name] = value
+        os.environ["PYTHONPATH"] = before
 
 
 def _share_gpus(tf: Any, worker: int | None) -> None:
@@ -107,7 +95,7 @@ def _share_gpus(tf: Any, worker: int | None) -> None:
 
 @contextmanager
 def held_stderr() -> Iterator[None]:
-    """Holds back the process's standard error, and shows it if what runs meanwhile raises.
+    """Holds back the process's standard error, and shows it only if the block raises.
 
     TensorFlow writes there before its own log level applies, so the file descriptor itself goes to
     a temporary file.

@@ -37,7 +37,7 @@ def python_command() -> str:
 
 def resume_command(run: Path) -> str:
     """The command that goes on with the search in a run's folder."""
-    return f"{python_command()} -m src.tune --resume {shlex.quote(str(run))}"
+    return _command("tune --resume", run)
 
 
 def go_on_command(run: Path, setting: str, value: float) -> tuple[str, str]:
@@ -50,24 +50,27 @@ def go_on_command(run: Path, setting: str, value: float) -> tuple[str, str]:
     """
     if setting == "limits.target":
         return "go on with this search, as far as it goes", f"{resume_command(run)} {setting}=null"
-    more = int(2 * value) if float(2 * value).is_integer() else 2 * value
-    return "go on with this search, twice as long", f"{resume_command(run)} {setting}={more}"
+    doubled = f"{setting}={2 * value:.15g}"
+    return "go on with this search, twice as long", f"{resume_command(run)} {doubled}"
 
 
 def retrain_command(run: Path, trial_id: str | None = None) -> str:
     """The command that trains a trial of a run anew, by default the best one."""
-    trial = "" if trial_id is None else f" --trial {trial_id}"
-    return f"{python_command()} -m src.retrain {shlex.quote(str(run))}{trial}"
+    return _command("retrain", run) + ("" if trial_id is None else f" --trial {trial_id}")
 
 
 def predict_command(folder: Path, file: str = "FILE") -> str:
     """The command that predicts with the model in a run's folder, or in one of its own."""
-    return f"{python_command()} -m src.predict {shlex.quote(str(folder))} {file}"
+    return f"{_command('predict', folder)} {file}"
 
 
 def report_command(run: Path) -> str:
     """The command that reports on the run in a folder."""
-    return f"{python_command()} -m src.report {shlex.quote(str(run))}"
+    return _command("report", run)
+
+
+def _command(name: str, folder: Path) -> str:
+    return f"{python_command()} -m src.{name} {shlex.quote(str(folder))}"
 
 
 def _shortened(text: str) -> str:

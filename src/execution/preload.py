@@ -10,7 +10,7 @@ import signal
 from multiprocessing import spawn
 from typing import Any
 
-from src.startup import FORK_SERVER_PARENT, import_tensorflow
+from src.startup import import_tensorflow
 
 MODULES = (
     "src.execution.worker",
@@ -34,8 +34,7 @@ for number in (signal.SIGINT, signal.SIGHUP):  # Ctrl-C is for the parent to ans
 spawn._fixup_main_from_name = spawn._fixup_main_from_path = _leave_main_alone  # type: ignore[attr-defined]
 
 # The server looks after its parent only once it serves; the import takes seconds before that.
-_parent = int(os.environ.pop(FORK_SERVER_PARENT, "") or os.getppid())
-_exit_without_parent()
+_parent = os.getppid()
 signal.signal(signal.SIGALRM, _exit_without_parent)
 signal.setitimer(signal.ITIMER_REAL, PARENT_CHECK_SECONDS, PARENT_CHECK_SECONDS)
 try:

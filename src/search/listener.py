@@ -1,11 +1,16 @@
-"""`SearchListener`: what may watch a search. Listeners show; the search reads nothing back."""
+"""`SearchListener`: what may watch a search. Listeners show; the search reads nothing back.
 
+To add one, write one file and enter the class in `src.registry.LISTENERS`.
+"""
+
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from src.files import disk_errors
 from src.messages import SearchEnd, TrialProgress
 from src.records import TrialRecord, TrialResult, TrialSpec
+from src.registry import LISTENERS, load
 from src.search.progress import SearchProgress
 from src.store.run_directory import RunDirectory
 
@@ -13,13 +18,29 @@ if TYPE_CHECKING:  # reading a run needs no TensorFlow
     import keras_tuner as kt
 
     from src.evaluation.winner import Winner
+    from src.search.preparation import PreparedSearch
+    from src.search.resume import ResumedRun
+    from src.search.workflow import SearchOutcome
 
 
 class SearchListener:
     """Watches a search. Every method may be left as it is.
 
     A trial or an end that a listener hears of is in the store already.
+
+    Attributes:
+        prints: whether the listener writes to the terminal; `--quiet` leaves such listeners out.
     """
+
+    prints = False
+
+    def on_plan(self, prepared: "PreparedSearch", notices: Sequence[str]) -> None:
+        """The search is checked and about to begin; the only event of `--dry-run`.
+
+        Args:
+            prepared: the search.
+            notices: what a user should know of data, settings and resume, a sentence each.
+        """
 
     def on_search_begin(
         self,
@@ -68,10 +89,13 @@ class SearchListener:
         """No trial will follow."""
 
     def on_export(self, run: RunDirectory, winner: "Winner") -> None:
-        """The best model is in `best/`; the last event.
+        """The best model is in `best/`.
 
         What a listener raises here is added to the reason of the end; nothing is taken back.
         """
+
+    def on_outcome(self, outcome: "SearchOutcome") -> None:
+        """The search is over, and everything is on the disk; the last event."""
 
 
 class Listeners:
@@ -106,3 +130,45 @@ class Listeners:
         """The method `event` of every listener."""
         for listener in list(self._watching):
             yield disk_errors(self._run.path)(getattr(listener, event))
+
+
+class QuietListener(SearchListener):
+    """Prints the run's folder to stdout, notices and why the search stopped to stderr."""
+
+    prints = True
+
+    def on_plan(self, prepared: "PreparedSearch", notices: Sequence[str]) -> None:
+        """Prints the notices."""
+        for notice in notices:
+            print(f"notice: {notice}", file=sys.stderr)
+
+    def on_outcome(self, outcome: "SearchOutcome") -> None:
+        """Prints the folder and the reason."""
+        print(outcome.run.path)
+        print(f"stopped: {outcome.end.reason}", file=sys.stderr)
+
+
+def load_listeners(*, quiet: bool = False) -> list[SearchListener]:
+    """Makes the listeners of the registry.
+
+    Args:
+        quiet: whether to leave out those that print. Where none prints, `QuietListener` does.
+    """
+    listeners: list[SearchListener] = [load(LISTENERS, name, "LISTENERS")() for name in LISTENERS]
+    if quiet:
+        listeners = [listener for listener in listeners if not listener.prints]
+    if not any(listener.prints for listener in listeners):
+        listeners.append(QuietListener())
+    return listeners
+
+
+def announce(
+    listeners: Sequence[SearchListener],
+    prepared: "PreparedSearch",
+    resumed: "ResumedRun | None" = None,
+) -> None:
+    """Tells the listeners what a search will do, which is all that a dry run does."""
+    table = prepared.data.table
+    notices = [*(() if table is None else table.notices), *prepared.notices]
+    for listener in listeners:
+        listener.on_plan(prepared, [*notices, *(() if resumed is None else resumed.notices)])

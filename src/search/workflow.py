@@ -1,6 +1,7 @@
 """One search from configuration to exported model."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from src.execution.context import RunContext
 from src.files import disk_errors, write_atomically
 from src.messages import SearchEnd
 from src.search.identity import search_state
-from src.search.listener import SearchListener
+from src.search.listener import SearchListener, announce, load_listeners
 from src.search.loop import SearchLoop
 from src.search.preparation import PreparedSearch, engine_name, prepare
 from src.search.progress import SearchProgress
@@ -46,7 +47,7 @@ class SearchOutcome:
 def run(
     config: Config | str | Path | None = None,
     overrides: Sequence[str] = (),
-    listeners: Sequence[SearchListener] = (),
+    listeners: Sequence[SearchListener] | None = None,
     resume: str | None = None,
 ) -> SearchOutcome:
     """Runs a search from a notebook or a script: `run("quick", ["tuner.max_trials=3"])`.
@@ -54,7 +55,8 @@ def run(
     Args:
         config: a `Config`, a preset's name, a file, or None for the default preset.
         overrides: `key=value` texts, as on the command line; only without a `Config`.
-        listeners: watch the search, as those of `src.reporting.report_listeners()` do.
+        listeners: watch the search; None for those of `src.registry.LISTENERS`, as the command
+            has them.
         resume: a run's folder or name, to go on with its search; only without a `Config`.
 
     Raises:
@@ -72,7 +74,8 @@ def run(
     try:
         if engine_name(config) == "process":
             start_fork_server()  # before all else, so that workers come up meanwhile
-        return search(prepare(config, saved), listeners, resumed)
+        watching = load_listeners() if listeners is None else listeners
+        return search(prepare(config, saved), watching, resumed)
     finally:
         if resumed is not None:
             resumed.lock.release()
@@ -108,6 +111,7 @@ def search(
         else:
             folder, lock, saved = resumed.run, resumed.lock, resumed.saved
         with lock:
+            announce(listeners, prepared, resumed)
             if resumed is not None:
                 delete_leftovers(folder)
             with _store(prepared, folder, saved) as store:
@@ -118,14 +122,16 @@ def search(
                 end = loop.run()
                 winner = None
                 if end.kind != "interrupted" and not loop.is_broken:
-                    context, exported = (
-                        prepared.context(folder),
-                        None if saved is None else saved.exported,
-                    )
+                    context = prepared.context(folder)
+                    exported = None if saved is None else saved.exported
                     winner, end = _export(context, loop.progress, store, stop, exported, end)
             if winner is not None:
                 end = _tell_export(listeners, folder, winner, end)
-            return SearchOutcome(folder, end, loop.progress, winner, before)
+            outcome = SearchOutcome(folder, end, loop.progress, winner, before)
+            with suppress(KeyboardInterrupt):  # everything is on the disk
+                for listener in listeners:
+                    listener.on_outcome(outcome)
+            return outcome
 
 
 def _store(prepared: PreparedSearch, run: RunDirectory, saved: SavedSearch | None) -> Store:
