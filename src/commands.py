@@ -1,37 +1,28 @@
 """Exit statuses that the commands share."""
 
-import signal
 import sys
 from collections.abc import Callable
-from types import FrameType
-from typing import NoReturn
 
 from src.errors import DiskError, UserError
+from src.signals import Interruption
 
 DONE, FAILED, USER_ERROR, INTERRUPTED = 0, 1, 2, 130
-PACKAGES = frozenset(
-    (
-        *("keras", "keras_tuner", "numpy", "pandas", "pydantic", "rich", "scipy", "sklearn"),
-        *("tensorboard", "tensorflow", "yaml"),
-    )
-)
+OUR_PACKAGES = ("src", "hypermodels", "callbacks")
 
 
 def exit_status(command: Callable[[], int], stopped: str) -> int:
-    """Runs a command and returns its exit status; what goes wrong is one message to stderr.
+    """Runs a command and returns its exit status; a failure is one message to stderr.
 
     0: done. 1: it failed, as on a full disk. 2: a mistake in the configuration, the data or the
-    command line. 130: stopped by Ctrl-C, SIGTERM or SIGHUP.
+    command line, or a missing package. 130: stopped by Ctrl-C, SIGTERM or SIGHUP.
 
     Args:
-        command: does all of it and returns a status.
-        stopped: what to say where a signal ends it.
+        command: does everything and returns a status.
+        stopped: the message after a signal.
     """
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) != signal.SIG_IGN:  # as after `nohup`
-            signal.signal(number, _interrupt)
     try:
-        return command()
+        with Interruption():
+            return command()
     except (UserError, DiskError) as error:
         print(f"error: {error}", file=sys.stderr)
         return USER_ERROR if isinstance(error, UserError) else FAILED
@@ -39,15 +30,12 @@ def exit_status(command: Callable[[], int], stopped: str) -> int:
         print(stopped, file=sys.stderr)
         return INTERRUPTED
     except ModuleNotFoundError as error:
-        if error.name is None or error.name.partition(".")[0] not in PACKAGES:
+        package = (error.name or "src").partition(".")[0]
+        if package in OUR_PACKAGES:
             raise
         print(
-            f"error: the package {error.name} is not installed; use `make tune`, or "
+            f"error: the package {package} is not installed; use `make tune`, or "
             "`pip install -r requirements.txt` in the environment of this Python",
             file=sys.stderr,
         )
         return USER_ERROR
-
-
-def _interrupt(signal_number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001
-    raise KeyboardInterrupt

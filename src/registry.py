@@ -1,7 +1,7 @@
-"""The name tables of `src`: a name in the configuration → `"module:attribute"`, imported when used.
+"""The name tables of `src`: a name → `"module:attribute"`, imported when used.
 
-To add a data source, tuner, pruner or executor, write one file and add one line here. Models,
-callbacks and schedules have their own tables, in `hypermodels/` and `callbacks/`.
+To add a data source, tuner, pruner, executor or listener, write one file and add one line here.
+Models, callbacks and schedules have their own tables, in `hypermodels/` and `callbacks/`.
 """
 
 import importlib
@@ -49,6 +49,7 @@ LISTENERS: dict[str, str] = {
     "tables": "src.reporting.tables:TablesListener",
     "hparams": "src.reporting.hparams:HParamsListener",
     "board": "src.reporting.board:BoardListener",
+    "log": "src.console.log:LogListener",
     "console": "src.console.listener:ConsoleListener",
 }
 
@@ -67,24 +68,18 @@ def load(registry: Mapping[str, str], name: str, key: str) -> Any:
     """Imports and returns what `registry` holds under `name`.
 
     Raises:
-        UserError: if the name is unknown (naming `key` and the nearest name), or its entry does
-            not lead to a module and an attribute.
+        UserError: if the name is unknown, or its entry does not lead to a module and an attribute;
+            an error inside the module is raised as it is.
     """
     check_name(registry, name, key)
     module_name, _, attribute = registry[name].partition(":")
+    entry = f"{key}: the registry entry '{registry[name]}' for '{name}' names"
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         if not f"{module_name}.".startswith(f"{error.name}."):
-            raise  # the module is there, but something that it imports is not
-        raise UserError(
-            f"{key}: the registry entry '{registry[name]}' for '{name}' names a module that does "
-            f"not exist: {module_name}"
-        ) from error
-    try:
-        return getattr(module, attribute)
-    except AttributeError as error:
-        raise UserError(
-            f"{key}: the registry entry '{registry[name]}' for '{name}' names '{attribute}', "
-            f"which {module_name} does not have"
-        ) from error
+            raise  # the module is there, but a module that it imports is not
+        raise UserError(f"{entry} a module that does not exist: {module_name}") from error
+    if not hasattr(module, attribute):
+        raise UserError(f"{entry} '{attribute}', which {module_name} does not have")
+    return getattr(module, attribute)

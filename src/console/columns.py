@@ -1,24 +1,22 @@
-"""The table that tells what was taken of each column of a user's table."""
+"""The columns of a user's table: what each is taken for, and what was done with it."""
 
 from collections.abc import Sequence
 
 from rich.table import Table as Grid
 from rich.text import Text
 
+from src.console.text import printable
 from src.data.tables.columns import Column
 
-MOST_LINES = 40  # with more columns, those of which the same was done share a line
-NAME_WIDTH = 28
+MOST_LINES = 40  # of more columns, those of one kind and treatment share a line
+LONGEST_NAME = 24
 _MOST_NAMES = 3
 
 
 def columns_grid(columns: Sequence[Column]) -> Grid:
-    """Returns column, kind, missing and distinct values, and what was done, a line a column.
-
-    Where there are more than `MOST_LINES` columns, a line for all those of one kind and treatment.
-    """
+    """Returns name, kind, missing and distinct values and treatment of each column."""
     grid = Grid(box=None, padding=(0, 2, 0, 0))
-    grid.add_column("  column", max_width=NAME_WIDTH)
+    grid.add_column("  column", max_width=LONGEST_NAME + 4)
     grid.add_column("kind", no_wrap=True)
     grid.add_column("missing", justify="right", no_wrap=True)
     grid.add_column("distinct", justify="right", no_wrap=True)
@@ -28,7 +26,7 @@ def columns_grid(columns: Sequence[Column]) -> Grid:
         key = (column.kind, column.done, "" if len(columns) > MOST_LINES else str(place))
         groups.setdefault(key, []).append(column)
     for group in groups.values():
-        names = ", ".join(_printable(column.name) for column in group[:_MOST_NAMES])
+        names = ", ".join(_short(printable(column.name)) for column in group[:_MOST_NAMES])
         if len(group) > _MOST_NAMES:
             names += f", … {len(group)} in all"
         grid.add_row(
@@ -41,12 +39,9 @@ def columns_grid(columns: Sequence[Column]) -> Grid:
     return grid
 
 
-def _printable(name: str) -> str:
-    text = "".join(character if character.isprintable() else "?" for character in name)
-    longest = NAME_WIDTH - 4
-    return text if len(text) <= longest else text[: longest - 1] + "…"
+def _short(name: str) -> str:
+    return name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…"
 
 
 def _span(counts: Sequence[int]) -> str:
-    low, high = min(counts), max(counts)
-    return f"{low:,}" if low == high else f"{low:,}–{high:,}"
+    return "–".join(f"{count:,}" for count in sorted({min(counts), max(counts)}))

@@ -1,60 +1,57 @@
-"""A search as it runs: in the terminal, and as a log in the run's folder."""
+"""A search in the terminal or in a notebook: its plan, its trials as they end, its outcome."""
 
 import sys
-import time
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 
 import keras_tuner as kt
-from rich.console import Console, RenderableType
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    SpinnerColumn,
-    Task,
-    TextColumn,
-    TimeElapsedColumn,
-)
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import BarColumn, Progress, SpinnerColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.text import Text
 
-from src.console.log import SearchLog
-from src.console.text import (
-    best_text,
-    confirmation_line,
-    show_line,
-    show_path,
-    trial_line,
-    worker_line,
-)
-from src.console.time_left import TimeLeft, in_words
-from src.evaluation.winner import Winner
+from src.console import text
+from src.console.outcome import show_outcome
+from src.console.plan import show_plan
 from src.messages import SearchEnd, TrialProgress
-from src.records import TrialRecord, TrialResult, TrialSpec
+from src.records import TrialRecord, TrialResult
 from src.search.listener import SearchListener
+from src.search.preparation import PreparedSearch
 from src.search.progress import SearchProgress
+from src.search.workflow import SearchOutcome
 from src.store.run_directory import RunDirectory
+
+SPEED_SECONDS = 1800  # rich forgets speeds after 30 s, but a trial may take minutes
 
 
 class ConsoleListener(SearchListener):
-    """A progress bar and the workers at the bottom, above them a line for each finished trial.
-
-    Where nothing can be drawn over, as in a file or a notebook, there are the lines alone. What
-    happens is written into the run's log too.
+    """Prints a line for each trial that ends; on a terminal, a bar and the workers stand below.
 
     Args:
-        console: where to; without one, standard output as plain text, which suits notebooks, and
-            at the end why the search stopped.
+        console: where to print; None for standard output, which is plain text in a notebook.
     """
 
+    prints = True
+
     def __init__(self, console: Console | None = None) -> None:
-        # A notebook's standard output claims to be a terminal, and would keep every frame of a bar.
-        self.console = console or Console(
-            file=sys.stdout, force_jupyter=False, force_terminal=False, color_system=None
+        self.console = console or Console()
+        if self.console.is_jupyter:  # the notebook would keep every frame of the bar
+            self.console = Console(file=sys.stdout, force_jupyter=False, force_terminal=False)
+        self._bar = Progress(
+            *(SpinnerColumn(), "{task.description}", BarColumn(24), "{task.fields[best]}"),
+            *(TimeElapsedColumn(), "left", TimeRemainingColumn(compact=True)),
+            console=self.console,
+            get_time=self.console.get_time,
+            speed_estimate_period=SPEED_SECONDS,
         )
-        self._is_alone = console is None  # nobody else says how it ended
-        self._display = _Display(self.console)
+        self._task = self._bar.add_task("", total=None, best="")
+        self._running: dict[int, TrialProgress] = {}  # by worker
+        self._ended = self._trainings = 0
+        self._objective = self._stopping = ""
+        self._live = Live(get_renderable=self.draw, console=self.console, transient=True)
+
+    def on_plan(self, prepared: PreparedSearch, notices: Sequence[str]) -> None:
+        self._prepared = prepared
+        show_plan(self.console, prepared, notices)
 
     def on_search_begin(
         self,
@@ -63,159 +60,67 @@ class ConsoleListener(SearchListener):
         metrics: Sequence[str],
         progress: SearchProgress,
     ) -> None:
-        """Starts the bar."""
-        self._log = SearchLog(run.log)
         self.console.rule("[bold]Trials", align="left")
-        show_path(self.console, "run", run.path)
-        self._log.write(f"search of {run.name} begins")
+        text.show_path(self.console, run.path)
         if progress.records:
-            for record in progress.records:
-                self._display.time_left.note_end(record.result.seconds)
-            trials = f"{len(progress.records)} trial{'s' if len(progress.records) > 1 else ''}"
-            resumed = f"after {trials}, best {best_text(progress)}"
-            show_line(self.console, "resumed", resumed)
-            self._log.write(f"resumed {resumed}")
-        if progress.warm_start:
-            if self._is_alone:
-                show_line(self.console, "warm start", progress.warm_start)
-            self._log.write(f"warm start: {progress.warm_start}")
-        self._display.show(progress)
+            before = f"trials before: {len(progress.records)}, best {text.best_text(progress)}"
+            text.show_lines(self.console, [("resumed", before)])
+        self._objective = progress.objective.name
+        self._update(progress)
         if self.console.is_interactive:
-            self._display.start()
-
-    def on_trial_begin(self, spec: TrialSpec, progress: SearchProgress) -> None:
-        """Sets the total, which is known now."""
-        self._display.objective = progress.objective.name
-        self._display.show(progress)
+            self._live.start()
 
     def on_progress(self, running: TrialProgress) -> None:
-        """Notes it for the next time that the display is drawn."""
-        self._display.note(running)
+        self._running[running.worker] = running
 
     def on_trial_end(self, record: TrialRecord, progress: SearchProgress) -> None:
-        """Prints the trial's line."""
-        self._display.note_end(record)
-        self._display.show(progress)
-        self._tell(trial_line(record, progress))
+        self._end(record, progress, text.trial_line(record, progress))
+
+    def on_trial_retry(self, record: TrialRecord) -> None:
+        self.console.print(text.retry_line(record))
 
     def on_reevaluation_begin(self, trainings: int, progress: SearchProgress) -> None:
-        """Says that the best trials are trained again."""
-        plural = "" if trainings == 1 else "s"
-        text = f"the best trials from new seeds, {trainings} training{plural}"
-        show_line(self.console, "confirming", text)
-        self._log.write(f"confirming {text}")
-        self._display.show_confirmation(trainings)
+        what = f"the best trials train from new seeds, trainings: {trainings}"
+        text.show_lines(self.console, [("re-evaluation", what)])
+        self._trainings = trainings
+        self._update(progress)
 
     def on_reevaluation(
         self, record: TrialRecord, result: TrialResult, progress: SearchProgress
     ) -> None:
-        """Prints what came of one of these trainings."""
-        self._display.note_end(replace(record, result=result))
-        self._display.advance_confirmation()
-        self._tell(confirmation_line(record, result))
-
-    def on_trial_retry(self, record: TrialRecord) -> None:
-        """Prints why the trial runs again."""
-        self._tell(trial_line(record).append("; it runs again", style="yellow"))
+        self._end(record, progress, text.reevaluation_line(record, result))
 
     def on_stopping(self, signal_name: str) -> None:
-        """Notes it for the next time that the display is drawn."""
-        self._display.stopping = f"  {signal_name}: stopping; once more stops at once"
+        self._stopping = f"  {signal_name}: stopping; once more stops at once"
 
     def on_search_end(self, end: SearchEnd, progress: SearchProgress) -> None:
-        """Removes the bar, and says why the search ended where no command does."""
-        if self.console.is_interactive:
-            self._display.stop()
-        if self._is_alone:
-            show_line(self.console, end.kind, end.reason)
-        self._log.write(f"search ends, {end.kind}: {end.reason}; best {best_text(progress)}")
+        self._live.stop()
 
-    def on_export(self, run: RunDirectory, winner: Winner) -> None:
-        """Writes the winner's test metrics into the log."""
-        metrics = ", ".join(f"{name} {value}" for name, value in winner.test.items())
-        trial_id = winner.record.spec.trial_id
-        self._log.write(f"trial {trial_id} is exported; test rows: {metrics or 'none'}")
+    def on_outcome(self, outcome: SearchOutcome) -> None:
+        show_outcome(self.console, self._prepared, outcome)
 
-    def _tell(self, line: Text) -> None:
+    def draw(self) -> Group:
+        """What stands below the lines: the bar, and a line for each worker that runs a trial."""
+        workers = [running for _, running in sorted(self._running.copy().items())]
+        # Running trials count in part, so that the time left is known before the first trial ends.
+        parts = [(one.fit - 1 + one.epoch / one.epochs) / one.fits for one in workers]
+        self._bar.update(self._task, completed=self._ended + sum(parts))
+        lines = [text.worker_line(running, self._objective) for running in workers]
+        stopping = [Text(self._stopping, style="yellow")] if self._stopping else []
+        return Group(self._bar.get_renderable(), *lines, *stopping)
+
+    def _end(self, record: TrialRecord, progress: SearchProgress, line: Text) -> None:
+        running = self._running.copy().items()  # another thread may add to the dict
+        trial_id = record.spec.trial_id
+        self._running = {worker: one for worker, one in running if one.trial_id != trial_id}
+        self._update(progress)
         self.console.print(line)
-        self._log.write(line.plain)
 
-
-class _Display(Progress):
-    """A progress bar, and below it what each worker is doing."""
-
-    def __init__(self, console: Console) -> None:
-        self.objective = self.stopping = ""
-        self.time_left = TimeLeft()
-        self.left: int | None = None  # trials
-        self._running: dict[int, tuple[TrialProgress, float]] = {}  # by worker, and since when
-        super().__init__(
-            SpinnerColumn(),
-            TextColumn("{task.fields[what]}"),
-            MofNCompleteColumn(),
-            BarColumn(bar_width=24),
-            TextColumn("{task.description}"),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            _TimeLeftColumn(self),
-            console=console,
-            transient=True,
-        )
-        self._bar = self.add_task("best –, 0 failed", total=None, what="trial")
-
-    def note(self, running: TrialProgress) -> None:
-        """A worker tells how far it is; from any thread."""
-        before = self._running.get(running.worker)
-        same = before is not None and before[0].trial_id == running.trial_id
-        since = before[1] if before is not None and same else time.monotonic()
-        self._running[running.worker] = running, since
-
-    def note_end(self, record: TrialRecord) -> None:
-        """A trial has ended."""
-        self.time_left.note_end(record.result.seconds)
-        for worker, (running, _) in self._running.copy().items():
-            if running.trial_id == record.spec.trial_id:
-                self._running.pop(worker, None)
-
-    def show(self, progress: SearchProgress) -> None:
-        """Brings the bar up to date."""
-        ended = len(progress.records)
-        self.left = None if progress.total is None else max(progress.total - ended, 0)
-        description = f"best {best_text(progress)}, {progress.failures} failed"
-        self.update(self._bar, total=progress.total, completed=ended, description=description)
-
-    def show_confirmation(self, trainings: int) -> None:
-        """Begins the bar anew, for trainings after the search."""
-        self.left = trainings
-        self.reset(self._bar, total=trainings, completed=0, what="confirmation", description="")
-
-    def advance_confirmation(self) -> None:
-        """One of these trainings has ended."""
-        self.left = max((self.left or 0) - 1, 0)
-        self.advance(self._bar)
-
-    def seconds_left(self) -> float | None:
-        """Until the last trial ends."""
-        now = time.monotonic()
-        since = {worker: now - begun for worker, (_, begun) in self._running.copy().items()}
-        return self.time_left.estimate(self.left, since)
-
-    def get_renderables(self) -> Iterable[RenderableType]:
-        """The bar's line, then a line for each worker that runs a trial."""
-        yield from super().get_renderables()
-        for _, (running, _) in sorted(self._running.copy().items()):
-            yield worker_line(running, self.objective)
-        if self.stopping:
-            yield Text(self.stopping, style="yellow")
-
-
-class _TimeLeftColumn(ProgressColumn):
-    """What `TimeLeft` estimates; rich's own column would take all trials for equally long."""
-
-    def __init__(self, display: _Display) -> None:
-        self._display = display
-        super().__init__()
-
-    def render(self, task: Task) -> Text:
-        """The time, drawn anew as often as the bar."""
-        return Text(in_words(self._display.seconds_left()), style="progress.remaining")
+    def _update(self, progress: SearchProgress) -> None:
+        """Brings the bar up to date: of the trials, then of the trainings of the re-evaluation."""
+        what, self._ended, total = "trial", len(progress.records), progress.total
+        if self._trainings:
+            what, self._ended, total = "training", progress.reevaluations, self._trainings
+        count = f"{what} {self._ended}{'' if total is None else f'/{total}'}"
+        best = f"best {text.best_text(progress)}, {progress.failures} failed"
+        self._bar.update(self._task, total=total, description=count, best=best)

@@ -1,26 +1,56 @@
 """The log of a search: a text file in the run's folder, a line an event, with its time."""
 
+from collections.abc import Sequence
 from datetime import datetime
-from pathlib import Path
+
+import keras_tuner as kt
+
+from src.console.text import best_text, printable, reevaluation_line, retry_line, trial_line
+from src.evaluation.winner import Winner
+from src.messages import SearchEnd
+from src.records import TrialRecord, TrialResult
+from src.search.listener import SearchListener
+from src.search.progress import SearchProgress
+from src.store.run_directory import RunDirectory
 
 
-class SearchLog:
-    """Adds lines to a file that is not held open between them.
+class LogListener(SearchListener):
+    """Adds a line an event to `search.log`, which is not held open between the lines."""
 
-    Args:
-        path: of the file; lines of an earlier search stay.
-    """
+    def on_search_begin(
+        self,
+        run: RunDirectory,
+        space: kt.HyperParameters,
+        metrics: Sequence[str],
+        progress: SearchProgress,
+    ) -> None:
+        self._path = run.log
+        self._write(f"search of {run.name} begins")
+        if progress.records:
+            self._write(f"trials before: {len(progress.records)}, best {best_text(progress)}")
+        if progress.warm_start:
+            self._write(f"warm start: {progress.warm_start}")
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def on_trial_end(self, record: TrialRecord, progress: SearchProgress) -> None:
+        self._write(trial_line(record, progress).plain)
 
-    def write(self, text: str) -> None:
-        """Adds a line; what would break it or steer a terminal becomes a blank.
+    def on_trial_retry(self, record: TrialRecord) -> None:
+        self._write(retry_line(record).plain)
 
-        Raises:
-            OSError: if the file cannot be written.
-        """
-        plain = "".join(c if c.isprintable() else " " for c in text.strip())
+    def on_reevaluation(
+        self, record: TrialRecord, result: TrialResult, progress: SearchProgress
+    ) -> None:
+        self._write(reevaluation_line(record, result).plain)
+
+    def on_search_end(self, end: SearchEnd, progress: SearchProgress) -> None:
+        self._write(f"search ends, {end.kind}: {end.reason}; best {best_text(progress)}")
+
+    def on_export(self, run: RunDirectory, winner: Winner) -> None:
+        metrics = ", ".join(f"{name} {value}" for name, value in winner.test.items())
+        trial_id = winner.record.spec.trial_id
+        self._write(f"trial {trial_id} is exported; test rows: {metrics or 'none'}")
+
+    def _write(self, text: str) -> None:
         now = datetime.now().isoformat(sep=" ", timespec="seconds")
-        with self.path.open("a", encoding="utf-8", errors="replace") as file:
-            file.write(f"{now}  {plain}\n")
+        with self._path.open("a", encoding="utf-8", errors="replace") as file:
+            file.write(f"{now}  {printable(text.strip())}\n")

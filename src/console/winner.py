@@ -1,35 +1,45 @@
-"""What the console shows of the winner: its metrics, how sure they are, and those untuned."""
+"""What the console shows of the winner: its metrics with intervals, and untuned models."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from rich.table import Table
 
 from src.config.objectives import judged_metric
-from src.console.text import confirmed_text, score_text
-from src.evaluation.baselines import Baseline
-from src.evaluation.winner import Metrics, Winner
+from src.console.text import score_text
+from src.evaluation.winner import Winner
 from src.search.progress import SearchProgress
 from src.text import short_number as number
 
 
 def winner_facts(
     winner: Winner, progress: SearchProgress, class_names: Sequence[str]
-) -> list[tuple[str, str]]:
-    """Returns names and sentences."""
-    facts = []
+) -> Iterator[tuple[str, str]]:
+    """Yields names and sentences: how the model was made, and how far its score can be trusted."""
     if winner.epochs is not None:
-        facts.append(("refitted", f"on train + validation rows for {winner.epochs} epochs"))
+        yield "refitted", f"on train + validation rows for {winner.epochs} epochs"
     if winner.averaged:
-        facts.append(("averaged", f"the mean of the {winner.averaged} models of all folds"))
+        yield "averaged", f"the mean of the {winner.averaged} models of all folds"
     if (tuned := winner.threshold) is not None:
-        text = (
+        yield (
+            "threshold",
             f"'{class_names[1]}' from a probability of {number(tuned.value)} on, which is best on "
             f"the validation rows: {tuned.metric} {number(tuned.score)}, with 0.5 "
-            f"{number(tuned.default_score)}"
+            f"{number(tuned.default_score)}",
         )
-        facts.append(("threshold", text))
-    return facts + _confirmation(winner) + _selection(winner, progress)
+    again = winner.record.reevaluation
+    if again is not None and again.score is not None:
+        text = f"{score_text(again)}, mean of new trainings: {len(again.trained)}"
+        yield "re-evaluated", f"{text}; the search saw {score_text(winner.record.result)}"
+    name = judged_metric(progress.objective.name)
+    validation, test = winner.validation.get(name), winner.test.get(name)
+    if validation is not None and test is not None:
+        sign = -1 if progress.objective.direction == "max" else 1
+        loss, trials = sign * (test - validation), len(progress.completed)
+        side = "worse" if loss > 0 else "better"
+        why = "noise: nothing of the score was lost"
+        if loss > 0 and trials > 1:
+            why = f"noise, and selection: it was the best of {trials} trials on the validation rows"
+        yield "validation to test", f"{name} {number(abs(loss))} {side} on the test rows; {why}"
 
 
 def winner_table(winner: Winner) -> Table:
@@ -42,47 +52,12 @@ def winner_table(winner: Winner) -> Table:
         table.add_column("test, 95 %", justify="right", no_wrap=True)
     for baseline in winner.baselines:
         table.add_column(baseline.name, justify="right", style="dim")
+    baselines = [b.test if winner.test else b.validation for b in winner.baselines]
     for name, value in winner.validation.items():
         cells = [number(value)]
         if winner.test:
             ends = winner.test_intervals.get(name)
-            interval = "–" if ends is None else f"{_short(ends[0])}…{_short(ends[1])}"
+            interval = "–" if ends is None else "…".join(map(number, ends))
             cells += [number(winner.test.get(name)), interval]
-        judged = [_judged(baseline, winner).get(name) for baseline in winner.baselines]
-        table.add_row(f"  {name}", *cells, *map(number, judged))
+        table.add_row(f"  {name}", *cells, *(number(metrics.get(name)) for metrics in baselines))
     return table
-
-
-def _confirmation(winner: Winner) -> list[tuple[str, str]]:
-    """What came of the trial's trainings after the search."""
-    known = winner.record.reevaluation
-    if known is None or known.score is None:
-        return []
-    times = f"{len(known.trained)} new training{'' if len(known.trained) == 1 else 's'}"
-    text = f"{confirmed_text(known)} in {times}; the search saw {score_text(winner.record)}"
-    return [("reevaluated", text)]
-
-
-def _selection(winner: Winner, progress: SearchProgress) -> list[tuple[str, str]]:
-    """How much of the validation score the test confirms."""
-    name = judged_metric(progress.objective.name)
-    validation, test = winner.validation.get(name), winner.test.get(name)
-    if validation is None or test is None:
-        return []
-    sign = -1 if progress.objective.direction == "max" else 1
-    loss = sign * (test - validation)
-    trials = len(progress.completed)
-    if loss <= 0 or trials < 2:
-        why = "noise: nothing of the score was lost"
-    else:
-        why = f"noise, and selection: it was the best of {trials} trials on the validation rows"
-    side = "worse" if loss > 0 else "better"
-    return [("validation to test", f"{name} {number(abs(loss))} {side} on the test rows; {why}")]
-
-
-def _judged(baseline: Baseline, winner: Winner) -> Metrics:
-    return baseline.test if winner.test else baseline.validation
-
-
-def _short(value: Any) -> str:
-    return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}"

@@ -1,172 +1,145 @@
-"""The console and the log tell what happens, in a terminal, in a file and in a notebook."""
+"""The terminal and the log show a search as it runs: in a terminal, in a file, in a notebook."""
 
 import io
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import keras_tuner as kt
 import pytest
-from rich.console import Console, Group
+from rich.console import Console
 
 from src.console.listener import ConsoleListener
-from src.console.time_left import TimeLeft, in_words
+from src.console.log import LogListener
 from src.messages import SearchEnd, TrialProgress
-from src.records import FitResult, Status, TrialRecord, TrialResult, TrialSpec
+from src.records import FitResult, Objective, Reevaluation, TrialRecord, TrialResult, TrialSpec
 from src.search.progress import SearchProgress
 from src.store.run_directory import RunDirectory
 
 
-def ended(trial_id: str, *scores: float, seconds: float = 2.0, reason: str = "") -> TrialRecord:
+def ended(trial_id: str, *scores: float, reason: str = "", **more: Any) -> TrialRecord:
     """A trial with a score for each of its executions; without one, it failed."""
     spec = TrialSpec(trial_id, trial_id, None, {"space": [], "values": {}}, 0, 50)
     fits = tuple(FitResult(n, 0, score, 4, 9, {}) for n, score in enumerate(scores))
-    status: Status = "COMPLETED" if scores else "FAILED"
-    return TrialRecord(spec, TrialResult(status, fits, reason, "", (), 10, 0.0, seconds, "0"))
+    result = TrialResult("COMPLETED", fits, reason, "", (), 10, 0.0, 2.0, "0", **more)
+    return TrialRecord(spec, result if scores else replace(result, status="FAILED"))
 
 
-class Told:
-    """A listener whose search has begun, and what it printed."""
+class Watched:
+    """Listeners whose search has begun, and what they print."""
 
-    def __init__(self, folder: Path, console: Console | None = None, total: int = 9) -> None:
-        self.file = io.StringIO()
-        self.console = console or Console(file=self.file, width=100)
-        self.listener = ConsoleListener(self.console)
-        self.progress = SearchProgress(kt.Objective("val_accuracy", "max"), total)
+    def __init__(self, folder: Path, **settings: Any) -> None:
+        self.file, self.clock = io.StringIO(), 0.0
+        console = Console(file=self.file, width=100, get_time=lambda: self.clock, **settings)
+        self.console_listener = ConsoleListener(console)
+        self.listeners = [self.console_listener, LogListener()]
+        self.progress = SearchProgress(Objective("val_accuracy", "max"), 9)
         self.run = RunDirectory(folder)
-        self.listener.on_search_begin(self.run, kt.HyperParameters(), ["accuracy"], self.progress)
+        self.tell("on_search_begin", self.run, kt.HyperParameters(), ["accuracy"], self.progress)
+
+    def tell(self, event: str, *arguments: Any) -> None:
+        for listener in self.listeners:
+            getattr(listener, event)(*arguments)
 
     def end(self, record: TrialRecord) -> None:
-        self.listener.on_trial_begin(record.spec, self.progress)
-        self.progress.records.append(record)
-        self.listener.on_trial_end(record, self.progress)
+        self.progress.add(record)
+        self.tell("on_trial_end", record, self.progress)
+
+    def run_some_trials(self) -> None:
+        self.end(ended("0000", 0.9))
+        self.end(ended("0001", 0.8766))
+        self.end(ended("0002", reason="ValueError: two\nlines \x1b[2J"))
+        self.end(ended("0003", 0.94, 0.96))
+        self.end(ended("0006", 0.2, reason="pruned at epoch 9 of 50: 0.2", stopped_by="pruner"))
+        self.tell("on_trial_retry", ended("0005", reason="nan"))
+        self.tell("on_reevaluation_begin", 1, self.progress)
+        best = self.progress.record("0003")
+        again = Reevaluation(1, (FitResult(2, 0, 0.93, 4, 9, {}),))
+        result = ended("0003", 0.93).result
+        self.tell("on_reevaluation", replace(best, reevaluation=again), result, self.progress)
+        self.tell("on_search_end", SearchEnd("finished", "all done"), self.progress)
 
     @property
     def lines(self) -> list[str]:
         return [" ".join(line.split()) for line in self.file.getvalue().splitlines()]
 
 
-def test_the_display_shows_what_every_worker_is_doing(tmp_path: Path) -> None:
-    told = Told(tmp_path)
-    listener = told.listener
-    listener.on_trial_begin(ended("0007").spec, told.progress)
-    listener.on_progress(
-        TrialProgress(1, "0007", 1, 1, 12, 50, learning_rate=1.25e-3, value=0.9531)
-    )
-    listener.on_progress(TrialProgress(0, "0008", 2, 5, 0, 50))
+def test_each_trial_has_a_line_and_the_log_too_which_grows(tmp_path: Path) -> None:
+    for _ in range(2):
+        watched = Watched(tmp_path)
+        watched.run_some_trials()
+    log = (tmp_path / "search.log").read_text().splitlines()
+    logged = [" ".join(line[21:].split()) for line in log[len(log) // 2 :]]
+    lines = [
+        "0000 0.9 epoch 4 of 9 2.0 s best so far",
+        "0001 0.8766 epoch 4 of 9 2.0 s best 0000: 0.9",
+        "0002 failed: ValueError: two lines [2J",
+        "0003 0.95 ± 0.01 epoch 4 of 9 2.0 s best so far",
+        "0006 0.2 2.0 s pruned at epoch 9 of 50",
+        "0005 failed: nan; it runs again",
+        "0003 re-evaluation 0.93 epoch 4 of 9 2.0 s mean 0.93",
+    ]
+    end = "search ends, finished: all done; best 0.95 ± 0.01"
+    assert logged == [f"search of {tmp_path.name} begins", *lines, end]
+    assert [line for line in watched.lines if line[:4].isdigit()] == lines
+    assert "re-evaluation the best trials train from new seeds, trainings: 1" in watched.lines
+    assert "\x1b" not in "".join(watched.lines)  # no terminal, no bar and no colours
+
+
+def test_the_display_shows_the_workers_and_the_time_left(tmp_path: Path) -> None:
+    watched = Watched(tmp_path)
 
     def drawn() -> list[str]:
         console = Console(file=io.StringIO(), width=100)
-        console.print(Group(*listener._display.get_renderables()))
-        text: str = console.file.getvalue()  # type: ignore[attr-defined]
-        return [" ".join(line.split()) for line in text.splitlines()]
+        console.print(watched.console_listener.draw())
+        assert isinstance(console.file, io.StringIO)
+        return [" ".join(line.split()) for line in console.file.getvalue().splitlines()]
 
-    first, *workers = drawn()
-    assert "trial 0/9" in first
-    assert first.endswith("left –")  # nobody can tell yet
+    rate = {"learning_rate": 1.25e-3, "value": 0.9531}
+    watched.tell("on_progress", TrialProgress(1, "0007", 1, 1, 10, 50, **rate))  # type: ignore[arg-type]
+    watched.tell("on_progress", TrialProgress(0, "0008", 2, 5, 0, 50))
+    bar, *workers = drawn()
+    assert bar.split()[1:3] == ["trial", "0/9"]
+    assert bar.endswith("left --:--")  # nobody can tell yet
     assert workers == [
         "worker 0 trial 0008 fit 2/5 epoch 0/50",
-        "worker 1 trial 0007 epoch 12/50 rate 0.0013 val_accuracy 0.9531",
+        "worker 1 trial 0007 epoch 10/50 rate 0.0013 val_accuracy 0.9531",
     ]
-    told.end(ended("0007", reason="why", seconds=60.0))
-    first, *workers = drawn()
-    assert "best –, 1 failed" in first
-    assert first.endswith("left 4:00")  # eight more, two at a time
-    assert workers == ["worker 0 trial 0008 fit 2/5 epoch 0/50"]
+    watched.clock = 60.0
+    watched.tell("on_progress", TrialProgress(1, "0007", 1, 1, 40, 50))
+    assert drawn()[0].endswith("0:01:00 left 13:20")  # 0.6 trials a minute, 8.0 trials to go
+    watched.end(ended("0007", reason="why"))
+    watched.tell("on_stopping", "Ctrl-C")
+    bar, *workers = drawn()
+    assert bar.split()[1:3] == ["trial", "1/9"]
+    assert "best –, 1 failed" in bar
+    assert workers[0] == "worker 0 trial 0008 fit 2/5 epoch 0/50"
+    assert workers[1] == "Ctrl-C: stopping; once more stops at once"
+    assert len(workers) == 2
 
 
-def test_each_trial_has_a_line_with_its_distance_to_the_best(tmp_path: Path) -> None:
-    told = Told(tmp_path)
-    told.end(ended("0000", 0.9))
-    told.end(ended("0001", 0.8766))
-    told.end(ended("0002", reason="ValueError: no tanh here"))
-    told.end(ended("0003", 0.94, 0.96))
-    told.end(ended("0004", 0.95))
-    reason = "pruned at epoch 9 of 50: val_accuracy 0.2 is below 0.9, the median of 5 trials there"
-    pruned = ended("0006", 0.2, reason=reason)
-    told.end(replace(pruned, result=replace(pruned.result, cut="pruner")))
-    told.listener.on_trial_retry(ended("0005", reason="nan"))
-    assert told.lines[-7:] == [
-        "0000 0.9 epoch 4 of 9 2.0 s best so far",
-        "0001 0.8766 epoch 4 of 9 2.0 s 0.023 behind 0000",
-        "0002 failed: ValueError: no tanh here",
-        "0003 0.95 ± 0.01 epoch 4 of 9 2.0 s best so far",
-        "0004 0.95 epoch 4 of 9 2.0 s as good as 0003",
-        "0006 0.2 2.0 s pruned at epoch 9 of 50",
-        "0005 failed: nan; it runs again",
-    ]
-
-
-def test_without_a_terminal_and_without_colours_there_are_no_escape_codes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    told = Told(tmp_path)
-    told.end(ended("0000", 0.9))
-    told.listener.on_search_end(SearchEnd("finished", "all done"), told.progress)
-    assert "\x1b" not in told.file.getvalue()
-
+def test_no_color_is_respected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
-    file = io.StringIO()
-    told = Told(tmp_path, Console(file=file, width=100, force_terminal=True))
-    told.end(ended("0000", 0.9))
-    told.listener.on_search_end(SearchEnd("finished", "all done"), told.progress)
-    assert "0.9" in file.getvalue()
-    assert "\x1b[3" not in file.getvalue()  # colours; the bar still moves the cursor
+    watched = Watched(tmp_path, force_terminal=True)
+    watched.run_some_trials()
+    assert "0.9" in watched.file.getvalue()
+    assert "\x1b[3" not in watched.file.getvalue()  # colours; the bar still moves the cursor
 
 
-def test_a_notebook_gets_plain_lines_and_the_end(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_notebook_gets_plain_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    file = io.StringIO()
-    monkeypatch.setattr(file, "isatty", lambda: True)  # as a notebook's standard output says
-    monkeypatch.setattr("sys.stdout", file)
+    class ZMQInteractiveShell:
+        """As a notebook's shell is called."""
+
+    monkeypatch.setattr("builtins.get_ipython", ZMQInteractiveShell, raising=False)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     listener = ConsoleListener()
-    assert not listener.console.is_jupyter
-    progress = SearchProgress(kt.Objective("val_accuracy", "max"), 1)
+    progress = SearchProgress(Objective("val_accuracy", "max"), 1)
     listener.on_search_begin(RunDirectory(tmp_path), kt.HyperParameters(), [], progress)
-    record = ended("0000", 0.9)
-    progress.records.append(record)
+    progress.add(record := ended("0000", 0.9))
     listener.on_trial_end(record, progress)
     listener.on_search_end(SearchEnd("interrupted", "SIGINT"), progress)
-    lines = [line.split() for line in file.getvalue().splitlines()]
-    assert "\x1b" not in file.getvalue()
-    assert [line[:2] for line in lines] == [
-        *(["Trials", "─" * 73], ["run", str(tmp_path)], ["0000", "0.9"], ["interrupted", "SIGINT"])
-    ]
-
-
-def test_the_log_has_a_line_an_event_and_grows(tmp_path: Path) -> None:
-    for _ in range(2):
-        told = Told(tmp_path, Console(quiet=True))
-        told.end(ended("0000", 0.9))
-        told.end(ended("0001", reason="two\nlines \x1b[2J"))
-        told.listener.on_search_end(SearchEnd("finished", "all done"), told.progress)
-    lines = told.run.log.read_text().splitlines()
-    assert len(lines) == 8
-    assert [line[21:] for line in lines[4:]] == [
-        f"search of {tmp_path.name} begins",
-        "0000  0.9  epoch 4 of 9  2.0 s  best so far",
-        "0001  failed: two lines  [2J",
-        "search ends, finished: all done; best 0.9",
-    ]
-
-
-def test_the_time_left_is_learned_from_the_trials_that_ended() -> None:
-    left = TimeLeft()
-    assert left.estimate(10, {0: 5.0}) is None
-    left.note_end(10.0)
-    left.note_end(20.0)
-    assert left.estimate(None, {}) is None
-    assert left.estimate(4, {}) == 60.0
-    assert left.estimate(4, {0: 5.0, 1: 10.0}) == 22.5  # two at once, 15 seconds done
-    assert left.estimate(2, {0: 14.0, 1: 3.0}) == 12.0  # the last one takes as long as it takes
-    assert left.estimate(1, {0: 100.0}) == 0.0
-    for _ in range(30):
-        left.note_end(1.0)  # what was long ago is forgotten
-    assert left.estimate(1, {}) == 1.0
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"), [(None, "–"), (0.4, "0:00"), (309, "5:09"), (3909, "1:05:09")]
-)
-def test_times_are_short(seconds: float | None, words: str) -> None:
-    assert in_words(seconds) == words
+    shown = capsys.readouterr().out
+    assert "\x1b" not in shown
+    assert [line.split()[0] for line in shown.splitlines()] == ["Trials", str(tmp_path), "0000"]

@@ -1,0 +1,135 @@
+"""What came of a search: why it stopped, its best trials and model, its files, what to run next."""
+
+import shlex
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from src import text as commands
+from src.console.text import NAME_WIDTH, printable, score_text, show_lines, show_path
+from src.console.winner import winner_facts, winner_table
+from src.evaluation.comparison import lead_of_the_first
+from src.evaluation.pareto import value_of
+from src.registry import TUNERS
+from src.search.preparation import PreparedSearch
+from src.search.progress import SearchProgress
+from src.search.workflow import SearchOutcome
+from src.text import short_number as number
+from src.tuners.space import format_value
+
+LEADERBOARD_TRIALS = 5
+LEADERBOARD_COLUMN_WIDTH = 13  # two blanks included
+MOST_OF_FRONT = 12
+MOST_REASONS = 3
+
+
+def show_outcome(console: Console, prepared: PreparedSearch, outcome: SearchOutcome) -> None:
+    """Prints why the search stopped, the best trials, the winner, the files and what to do next."""
+    progress, run, winner = outcome.progress, outcome.run, outcome.winner
+    console.rule("[bold]Result", align="left")
+    show_lines(console, _end(outcome))
+    if progress.best is not None:
+        console.print(leaderboard(progress, console.width))
+        if progress.secondary:
+            console.print(pareto_table(progress))
+        if (lead := lead_of_the_first(progress)) is not None:
+            show_lines(console, [("first and second", lead.text)])
+        console.rule("[bold]Best hyperparameters", align="left")
+        values = progress.best.spec.values
+        show_lines(console, [(name, format_value(name, value)) for name, value in values.items()])
+    elif progress.records:
+        console.print(Text(progress.records[-1].result.traceback, style="dim"))
+    if winner is not None:
+        console.rule("[bold]Best model", align="left")
+        show_lines(console, winner_facts(winner, progress, prepared.data.class_names))
+        console.print(winner_table(winner))
+    console.rule("[bold]Files", align="left")
+    exports = (run.model, run.metrics, run.predictions) if winner is not None else ()
+    for path in (run.trials_table, run.history_table, run.log, *exports):
+        if path.exists():
+            show_path(console, path)
+    console.rule("[bold]Next", align="left")
+    for purpose, command in _next_commands(outcome, prepared):
+        console.print(Text(f"  # {purpose}", style="dim"))
+        console.print(Text(f"  {command}"), soft_wrap=True)
+
+
+def leaderboard(progress: SearchProgress, width: int) -> Table:
+    """The best trials side by side: a column a trial, a row a hyperparameter that varies."""
+    fitting = (width - NAME_WIDTH) // LEADERBOARD_COLUMN_WIDTH
+    shown = progress.completed[: max(1, min(fitting, LEADERBOARD_TRIALS))]
+    results, again = [r.result for r in shown], [r.reevaluation for r in shown]
+    table = _table("best trials", [record.spec.trial_id for record in shown])
+    table.add_row(f"  {progress.objective.name}", *map(score_text, results))
+    if any(again):
+        table.add_row("  re-evaluated", *("" if one is None else score_text(one) for one in again))
+    table.add_row("  best epoch / epochs", *(f"{r.best_epoch}/{r.epochs}" for r in results))
+    table.add_row("  seconds", *(f"{result.seconds:.1f}" for result in results))
+    table.add_row("  parameters", *(f"{result.parameters:,}" for result in results))
+    for name in dict.fromkeys(name for record in shown for name in record.spec.values):
+        values = [record.spec.values.get(name) for record in shown]
+        if len(set(map(repr, values))) > 1:
+            cells = ("" if value is None else format_value(name, value) for value in values)
+            table.add_row(f"  {name}", *cells)
+    return table
+
+
+def pareto_table(progress: SearchProgress) -> Table:
+    """The trials that no other trial dominates, best in the objective first."""
+    objectives = [other.name for other in progress.secondary]
+    table = _table("Pareto front", [progress.objective.name, *objectives])
+    for record in progress.front[:MOST_OF_FRONT]:
+        cells = (number(value_of(record, name)) for name in objectives)
+        table.add_row(f"  {record.spec.trial_id}", score_text(record.result), *cells)
+    if len(progress.front) > MOST_OF_FRONT:
+        table.add_row(f"  {len(progress.front) - MOST_OF_FRONT} more in trials.csv")
+    return table
+
+
+def _table(name: str, columns: Sequence[str]) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    table.add_column(f"  {name}", width=NAME_WIDTH)
+    for column in columns:
+        table.add_column(column, justify="right", overflow="fold")
+    return table
+
+
+def _end(outcome: SearchOutcome) -> Iterator[tuple[str, str]]:
+    progress = outcome.progress
+    failed = f", {progress.failures} failed" if progress.failures else ""
+    pruned = f" ({progress.pruned} pruned)" if progress.pruned else ""
+    yield "stopped", f"{outcome.end.reason}; {len(progress.completed)} completed{pruned}{failed}"
+    failures = (record.result for record in progress.records if record.result.status == "FAILED")
+    reasons = Counter(result.reason for result in failures)
+    for reason, count in reasons.most_common(MOST_REASONS):
+        yield f"{count} ×", printable(reason)
+
+
+def _next_commands(outcome: SearchOutcome, prepared: PreparedSearch) -> Iterator[tuple[str, str]]:
+    """What to do next: purposes and commands."""
+    python, run, config = commands.python_command(), outcome.run, prepared.config
+    section, _, name = outcome.end.setting.partition(".")
+    if outcome.end.kind != "finished":
+        yield "go on with this search", commands.resume_command(run.path)
+    elif section == "limits":
+        yield commands.go_on_command(run.path, outcome.end.setting, getattr(config.limits, name))
+    elif (most := prepared.oracle.max_trials) is not None:
+        yield commands.go_on_command(run.path, "tuner.max_trials", most)
+    if find_spec("src.reporting") is not None:  # the folder may be deleted
+        yield "a report: what won, is it real, what next", commands.report_command(run.path)
+    board = f"{python} -m tensorboard.main --host 127.0.0.1 --logdir"
+    tensorboard = f"{board} {shlex.quote(str(run.tensorboard))}"
+    yield "look at the trials: open the address that it prints", tensorboard
+    if outcome.winner is not None:
+        retrain = f"{commands.retrain_command(run.path)} --seeds 5 --ensemble"
+        yield "train the best trial anew, on validation rows too", retrain
+        yield "predict the rows of a file", commands.predict_command(run.path)
+    others = ", ".join(tuner for tuner in TUNERS if tuner != config.tuner.name)
+    again = f"{python} -m src.tune --config {shlex.quote(str(run.config))} run.name=auto"
+    yield f"another tuner: {others}", f"{again} tuner.name=TUNER"
+    own = "data.source=csv data.path=FILE.csv data.target=COLUMN"
+    yield "your own table", f"{python} -m src.tune {own}"

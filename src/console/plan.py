@@ -1,0 +1,94 @@
+"""What a search will do: its settings, data, search space and plan."""
+
+import json
+from collections.abc import Iterator, Sequence
+
+from rich.console import Console
+from rich.text import Text
+
+from src.config import Config, differing
+from src.console.columns import columns_grid
+from src.console.text import show_lines
+from src.search.budgets import limits_text
+from src.search.preparation import PreparedSearch
+from src.tuners import space as spaces
+from src.tuners.points_to_evaluate import brief
+
+
+def show_plan(console: Console, prepared: PreparedSearch, notices: Sequence[str]) -> None:
+    """Prints the settings that differ from the defaults, the data, the space and the plan."""
+    console.rule("[bold]Settings", align="left")
+    show_lines(console, list(_settings(prepared.config)) or [("all defaults", "")])
+    console.rule("[bold]Data", align="left")
+    show_lines(console, _data(prepared))
+    if prepared.data.table is not None:
+        console.print(columns_grid(prepared.data.table.columns))
+    console.rule("[bold]Search space", align="left")
+    show_lines(console, _space(prepared))
+    console.rule("[bold]Plan", align="left")
+    show_lines(console, _plan(prepared))
+    show_lines(console, [("notice", Text(notice, style="yellow")) for notice in notices])
+
+
+def _settings(config: Config) -> Iterator[tuple[str, str]]:
+    for key, value in differing(config).items():
+        if not key.startswith("data.columns."):  # the table of columns shows them
+            yield key, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _data(prepared: PreparedSearch) -> Iterator[tuple[str, str]]:
+    data = prepared.data
+    classes = f", {len(data.class_names)} classes" if data.class_names else ""
+    inferred = " (inferred; set data.task to change)" if data.task_inferred else ""
+    yield data.name, f"{data.x.shape[1]} features, {data.task}{classes}{inferred}"
+    rows = f"{len(data.train)} train + {len(data.validation)} validation + {len(data.test)} test"
+    yield "rows", rows
+    if prepared.config.data.class_weight == "balanced":
+        yield "class weights", "rows / (classes × rows of the class), in the training loss"
+
+
+def _space(prepared: PreparedSearch) -> Iterator[tuple[str, str | Text]]:
+    active = spaces.reachable(prepared.space.space)
+    for hp in active:
+        if spaces.is_searched(hp):
+            condition = f"  if {spaces.condition_text(hp)}" if hp.conditions else ""
+            yield hp.name, Text(spaces.domain_text(hp)).append(condition, style="dim")
+    single = (hp for hp in active if not spaces.is_searched(hp))
+    if pinned := ", ".join(f"{hp.name} {spaces.domain_text(hp)}" for hp in single):
+        yield "pinned", Text(pinned, style="dim")
+    if names := ", ".join(prepared.passed_over):
+        yield "passed over", f"{names}: hypermodel.name={prepared.config.hypermodel.name} has none"
+
+
+def _plan(prepared: PreparedSearch) -> Iterator[tuple[str, str]]:
+    config, oracle, objective = prepared.config, prepared.oracle, prepared.objective
+    settings, again = config.tuner, config.tuner.reevaluate
+    for place, step in enumerate(prepared.steps):
+        yield ("", step) if place else ("tuner", f"{settings.name}: {step}")
+    for place, values in enumerate(oracle.points_to_evaluate, 1):
+        yield "enqueued first" if place == 1 else "", f"{place}: {brief(values)}"
+    if oracle.warm_start.text:
+        yield "warm start", oracle.warm_start.text
+        default = spaces.default_values(prepared.space.space)
+        for values in oracle.warm_start.first:
+            differs = {name: v for name, v in values.items() if default.get(name) != v}
+            yield "", f"runs first: {brief(differs)}"
+    fits = settings.executions_per_trial * settings.folds
+    each = f", each trained {fits} times ({settings.folds} folds)" if fits > 1 else ""
+    in_all = "" if prepared.epochs is None else f"; {prepared.epochs:,} in all"
+    yield "epochs", f"at most {config.training.epochs} a trial{each}{in_all}"
+    if text := limits_text(config.limits, objective.name):
+        yield "limits", text
+    if (pruner := config.pruner).name != "none":
+        start = f"from epoch {pruner.first_epoch} on, against at least {pruner.startup_trials}"
+        yield "pruner", f"{pruner.name}: {start} trials that ended before"
+    if again.trials is not None:
+        epochs = again.trainings * settings.folds * config.training.epochs
+        text = f"best trials: {again.trials}, each trained {again.executions} × from new seeds"
+        yield "re-evaluation", f"{text}; at most {epochs:,} epochs"
+    if prepared.workers > 1:
+        yield "workers", f"{prepared.workers} processes, one trial each at a time"
+    yield "objective", f"{objective.name} ({objective.direction})"
+    if prepared.secondary:
+        names = (f"{other.name} ({other.direction})" for other in prepared.secondary)
+        yield "secondary objectives", ", ".join(names)
