@@ -12,6 +12,7 @@ from src.console.text import show_lines
 from src.search.budgets import limits_text
 from src.search.preparation import PreparedSearch
 from src.tuners import space as spaces
+from src.tuners.enumeration import size_text
 from src.tuners.points_to_evaluate import brief
 
 
@@ -56,6 +57,7 @@ def _space(prepared: PreparedSearch) -> Iterator[tuple[str, str | Text]]:
     single = (hp for hp in active if not spaces.is_searched(hp))
     if pinned := ", ".join(f"{hp.name} {spaces.domain_text(hp)}" for hp in single):
         yield "pinned", Text(pinned, style="dim")
+    yield "size", size_text(prepared.space)
     if names := ", ".join(prepared.passed_over):
         yield "passed over", f"{names}: hypermodel.name={prepared.config.hypermodel.name} has none"
 
