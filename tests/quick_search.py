@@ -19,6 +19,7 @@ import callbacks
 from src.config import load_config
 from src.errors import DiskError, UserError
 from src.evaluation import winner
+from src.evaluation.metrics import Metrics
 from src.execution.serial import SerialExecutor
 from src.execution.trial_runner import RunContext, TrialRunner
 from src.files import checksum, disk_errors, write_atomically
@@ -220,7 +221,7 @@ def _export(context: RunContext, record: TrialRecord, run: RunDirectory, _: Any)
         raise UserError(f"{path}: the weights cannot be read")
     run.best.mkdir(parents=True)
     run.model.write_text(f"model of {path.read_text()}")
-    scores: dict[str, winner.Metrics] = {
+    scores: dict[str, Metrics] = {
         "validation": {"accuracy": record.result.score},
         "test": {"accuracy": 0.5},
     }

@@ -161,7 +161,9 @@ def show_outcome(
             for baseline in outcome.winner.baselines:
                 score = baseline.validation.get(judged_metric(progress.objective.name))
                 show_line(console, "untuned", f"{number(score)}  {baseline.name}")
-        if (lead := lead_of_the_first(progress)) is not None:
+        if (
+            lead := lead_of_the_first(progress.completed, progress.objective.direction)
+        ) is not None:
             show_line(console, "first and second", lead.text)
         console.rule("[bold]Best hyperparameters", align="left")
         for name, value in progress.best.spec.values.items():

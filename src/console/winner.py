@@ -8,7 +8,8 @@ from rich.table import Table
 from src.config.objectives import judged_metric
 from src.console.text import confirmed_text, score_text
 from src.evaluation.baselines import Baseline
-from src.evaluation.winner import Metrics, Winner
+from src.evaluation.metrics import Metrics
+from src.evaluation.winner import Winner
 from src.search.events import SearchProgress
 from src.text import short_number as number
 
@@ -18,10 +19,10 @@ def winner_facts(
 ) -> list[tuple[str, str]]:
     """Returns names and sentences."""
     facts = []
-    if winner.epochs is not None:
-        facts.append(("refitted", f"on train + validation rows for {winner.epochs} epochs"))
-    if winner.averaged:
-        facts.append(("averaged", f"the mean of the {winner.averaged} models of all folds"))
+    if winner.refit_epochs is not None:
+        facts.append(("refitted", f"on train + validation rows for {winner.refit_epochs} epochs"))
+    if winner.averaged_models:
+        facts.append(("averaged", f"the mean of the {winner.averaged_models} models of all folds"))
     if (tuned := winner.threshold) is not None:
         text = (
             f"'{class_names[1]}' from a probability of {number(tuned.value)} on, which is best on "
@@ -45,7 +46,7 @@ def winner_table(winner: Winner) -> Table:
     for name, value in winner.validation.items():
         cells = [number(value)]
         if winner.test:
-            ends = winner.test_intervals.get(name)
+            ends = winner.test_interval.get(name)
             interval = "–" if ends is None else f"{_short(ends[0])}…{_short(ends[1])}"
             cells += [number(winner.test.get(name)), interval]
         judged = [_judged(baseline, winner).get(name) for baseline in winner.baselines]

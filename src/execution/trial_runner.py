@@ -61,7 +61,6 @@ class RunContext:
         tune_threshold: whether the winner gets a decision threshold of its own.
         average: whether, after cross-validation, the models of the folds are exported together
             instead of one that is trained anew on all of their rows.
-        baselines: whether a dumb guess and a linear model are scored beside the winner.
         save_interval: epochs or else seconds after which a running trial is saved, to go on from
             there if it is killed; neither for never.
         full_board: whether TensorBoard gets graphs and histograms too.
@@ -79,7 +78,6 @@ class RunContext:
     class_weight: Literal["balanced"] | None = None
     tune_threshold: bool = False
     average: bool = False
-    baselines: bool = True
     save_interval: tuple[int | None, float | None] = (None, None)
     full_board: bool = False
     time_predictions: bool = False

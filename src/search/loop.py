@@ -135,31 +135,24 @@ class SearchTuner(kt.Tuner):
             return self._abandon(SearchEnd("failing", f"{self._end.reason}; {error}"))
         return self._end
 
-    def exported_files(self, best: TrialRecord) -> dict[str, int] | None:
-        """The checksums of the files in `best/`; None if their model is not one of this trial.
-
-        Nor may it be of other fits than those by which the trial ranks.
-        """
+    def is_exported(self, best: TrialRecord) -> bool:
+        """Whether `best/` has this trial's model, chosen by the fits by which the trial ranks."""
         known = self._files.exported or {}
         exported = (known.get("trial_id"), known.get("confirmed"))
-        if exported != (best.spec.trial_id, _confirming(best)):
-            return None
-        files: dict[str, int] = known["files"]
-        return files
+        return exported == (best.spec.trial_id, _confirming(best))
 
-    def note_export(self, best: TrialRecord, checksums: Mapping[str, int]) -> None:
-        """Keeps in the snapshot whose model is in `best/`.
-
-        Args:
-            best: the trial.
-            checksums: of the files there.
+    def note_export(self, best: TrialRecord | None) -> None:
+        """Keeps in the snapshot whose model is in `best/`; None before that folder is replaced.
 
         Raises:
             DiskError: if the snapshot cannot be written.
         """
-        exported = {"trial_id": best.spec.trial_id, "confirmed": _confirming(best)}
-        self._files.exported = exported | {"files": dict(checksums)}
-        self._write_state()
+        exported = None
+        if best is not None:
+            exported = {"trial_id": best.spec.trial_id, "confirmed": _confirming(best), "files": {}}
+        if exported != self._files.exported:
+            self._files.exported = exported
+            self._write_state()
 
     def run_trial(self, trial: Any, *_: Any, **__: Any) -> "Future[TrialResult]":
         """Hands a trial to the executor."""

@@ -16,7 +16,6 @@ from src.config.objectives import COSTS
 from src.data.leaks import leak_notices
 from src.data.loading import Data, load_data
 from src.data.tables.columns import Table
-from src.data.tables.encoding import TableEncoding
 from src.errors import UserError
 from src.evaluation.export import check_export
 from src.execution.trial_runner import RunContext
@@ -111,7 +110,6 @@ class PreparedSearch:
             class_weight=_class_weight(config),
             tune_threshold=config.objective.threshold == "tuned",
             average=config.tuner.export == "average",
-            baselines=config.run.baselines,
             save_interval=config.training.save_interval,
             full_board=config.run.tensorboard == "full",
             time_predictions="prediction_seconds" in config.objective.also,
@@ -193,9 +191,7 @@ def prepare(config: Config, saved: SavedSearch | None = None) -> PreparedSearch:
     network, arrays = rehearse(
         hypermodel_class, data, space, plan, owner, class_weight=class_weight
     )
-    columns = () if data.table is None else data.table.inputs
-    encoding = arrays.scaling if isinstance(arrays.scaling, TableEncoding) else None
-    check_export(network, arrays.problem, owner, encoding, columns)
+    check_export(network, arrays, data, owner)
     hypermodel = hypermodel_class(problem, plan=plan)  # knows now what it is to report
     oracle_class = registry.load(TUNERS, config.tuner.name, "tuner.name")
     check_pruner(config, oracle_class)

@@ -9,7 +9,7 @@ from hypermodels import HYPERMODELS
 from src import registry
 from src.config import Config, dump_config, load_config
 from src.errors import DiskError, UserError
-from src.evaluation.winner import Winner, export_checksums, export_winner, read_winner
+from src.evaluation.winner import Winner, export_winner, read_winner
 from src.execution.trial_runner import RunContext
 from src.files import disk_errors, write_atomically
 from src.registry import EXECUTORS
@@ -127,12 +127,12 @@ def _winner(
     try:
         if stop.requested:  # after the last trial
             return None, stopped
-        files = tuner.exported_files(best)
-        if files is not None:
-            winner = read_winner(context.run, best, files)
+        if tuner.is_exported(best):
+            winner = read_winner(context.run, best)
         if winner is None:
+            tuner.note_export(None)
             winner = export_winner(context, best, lambda: stop.requested)
-            tuner.note_export(best, export_checksums(context.run))
+            tuner.note_export(best)
     except (KeyboardInterrupt, TrialInterruptedError):
         return None, stopped
     except Exception as error:

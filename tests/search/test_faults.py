@@ -183,7 +183,6 @@ def damage_history(folder: Path) -> None:
 SEARCHES_TO_DAMAGE = {"stopped": 4, "finished": 99}
 FILES = (
     *("search.json", "search.previous.json", "config.yaml", "trials.csv", "history.csv"),
-    *("best/model.keras", "best/metrics.json", "best/predictions.csv", "best/hyperparameters.yaml"),
     *("event", "state", "weights"),
 )
 

@@ -7,7 +7,7 @@ import pytest
 
 from src.data.tables.columns import Column, ModelColumns, TextForm
 from src.data.tables.text_files import open_text
-from src.evaluation.prediction.exported import ExportedModel
+from src.evaluation.prediction.model import ExportedModel
 from src.evaluation.prediction.rows import open_rows
 from src.store.run_directory import ExportDirectory
 
@@ -23,7 +23,7 @@ def trained_on(folder: Path, end: str) -> ExportedModel:
     columns = tuple(Column(n, "numeric", "plain", input=n) for n in text.names[1:])
     target = Column("column_1", "target", "plain")
     table = ModelColumns(columns, target, "binary", ("0", "1"), 3, text.form)
-    return ExportedModel(ExportDirectory(folder), "binary", ("0", "1"), (), None, table, "mlp")
+    return ExportedModel(ExportDirectory(folder), "binary", ("0", "1"), table=table)
 
 
 @pytest.mark.parametrize(
@@ -44,10 +44,9 @@ def test_an_empty_last_field_is_a_feature_unless_all_lines_had_one(
     assert model.table.form is not None
     assert model.table.form.empty_ends == len(trained)
     (tmp_path / "rows.csv").write_text(lines)
-    [rows] = open_rows(tmp_path / "rows.csv", model).chunks()
-    assert isinstance(rows.inputs, dict)
-    np.testing.assert_array_equal(rows.inputs["column_2"], second)
-    np.testing.assert_array_equal(rows.inputs["column_3"], third)
+    [(_, inputs, _)], _ = open_rows(tmp_path / "rows.csv", model)
+    np.testing.assert_array_equal(inputs["column_2"], second)
+    np.testing.assert_array_equal(inputs["column_3"], third)
 
 
 @pytest.mark.parametrize("encoding", ["cp1250", "utf-8", "utf-16", "ascii"])
@@ -64,8 +63,6 @@ def test_the_encoding_may_be_another_than_that_of_the_training_file(
     form = TextForm(",", has_header=True, encoding="cp1250")
     target = Column("y", "target", "plain")
     table = ModelColumns(columns, target, "binary", ("0", "1"), 3, form)
-    exported = ExportDirectory(tmp_path)
-    model = ExportedModel(exported, "binary", ("0", "1"), (), None, table, "mlp")
-    [rows] = open_rows(tmp_path / "new.csv", model).chunks()
-    assert isinstance(rows.inputs, dict)
-    assert list(rows.inputs["city"]) == cities
+    model = ExportedModel(ExportDirectory(tmp_path), "binary", ("0", "1"), table=table)
+    [(_, inputs, _)], _ = open_rows(tmp_path / "new.csv", model)
+    assert list(inputs["city"]) == cities
