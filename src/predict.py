@@ -5,96 +5,77 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
 
 from src.commands import DONE, exit_status
 from src.errors import UserError
 from src.text import short_number
 
-if TYPE_CHECKING:
-    import keras
-    from numpy.typing import NDArray
-
-    from src.evaluation.prediction.rows import Rows
-    from src.evaluation.prediction.running_metrics import RunningMetrics
-
-ROWS_AT_ONCE = 4096  # of one forward pass
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Predicts the rows of one file from the command line and returns the exit status.
-
-    0: done. 1: a full disk. 2: a mistake in the file or the command line, or a run without a model.
-    130: stopped by Ctrl-C, SIGTERM or SIGHUP.
-    """
+    """Predicts the rows of one file; returns the exit status, which `--help` explains."""
     options = _parser().parse_args(arguments)
-    return exit_status(lambda: _interruptible(options), "stopped; no file was written")
-
-
-def _interruptible(options: argparse.Namespace) -> int:
-    from src.signals import Interruption
-
-    with Interruption():  # TensorFlow may swallow a Ctrl-C
-        return _predict(options)
+    return exit_status(lambda: _predict(options), "stopped; no file was written")
 
 
 def _predict(options: argparse.Namespace) -> int:
-    # Imported step by step: what needs no TensorFlow, mistakes above all, does not wait for it.
-    from src.evaluation.prediction.exported import find_model
-    from src.evaluation.prediction.loading import load_network
-    from src.evaluation.prediction.output import PredictionFile, prediction_table
-    from src.evaluation.prediction.progress import RowCount
-    from src.evaluation.prediction.rows import is_known, open_rows
-    from src.evaluation.prediction.running_metrics import RunningMetrics
-
-    model = find_model(options.run)
-    if options.proba and not model.class_names:
-        raise UserError("--proba: is for classes, and the model predicts values; leave it out")
-    rows = open_rows(Path(options.file), model)
-    output = PredictionFile(options.output)
-    for notice in rows.notices:
-        print(f"notice: {notice}", file=sys.stderr)
-
-    network = load_network(model)
-    metrics = RunningMetrics(model.task, len(model.class_names), model.threshold)
-    try:
-        with RowCount(rows.total) as count, output:
-            for part in rows.chunks():
-                prediction = _predictions(network, part)
-                output.write(prediction_table(model, prediction, probabilities=options.proba))
-                if part.truth is not None:
-                    known = is_known(part.truth)
-                    metrics.add(part.truth[known], prediction[known])
-                count.add(part.count)
-    except BrokenPipeError:  # as with `| head`, which has what it wanted
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return DONE
-    if rows.has_target:
-        _show(metrics, count.rows, sys.stderr if output.path is None else sys.stdout)
-    return DONE
-
-
-def _predictions(network: "keras.Model", part: "Rows") -> "NDArray[Any]":
+    # What needs no TensorFlow comes first, so that mistakes do not wait for it.
     import numpy as np
+    import pandas as pd
+    from rich.console import Console
+    from rich.progress import Progress, TimeElapsedColumn
 
-    def piece(start: int) -> Any:
-        some = slice(start, start + ROWS_AT_ONCE)
-        if isinstance(part.inputs, dict):
-            return {name: values[some] for name, values in part.inputs.items()}
-        return part.inputs[some]
+    from src.evaluation.metrics import evaluate
+    from src.evaluation.outputs import predict, prediction_columns
+    from src.evaluation.prediction.model import find_model, load_model
+    from src.evaluation.prediction.output import check_output, prediction_file
+    from src.evaluation.prediction.rows import open_rows
+    from src.signals import Interruption
 
-    starts = range(0, part.count, ROWS_AT_ONCE)
-    return np.concatenate([network.predict_on_batch(piece(start)) for start in starts])
+    with Interruption():  # TensorFlow may swallow a Ctrl-C
+        model = find_model(options.run)
+        task, names, threshold = model.task, model.class_names, model.threshold
+        if options.proba and not names:
+            raise UserError("--proba: is for classes, and the model predicts values; leave it out")
+        chunks, notices = open_rows(Path(options.file), model)
+        check_output(options.output)
+        for notice in notices:
+            print(f"notice: {notice}", file=sys.stderr)
+        network = load_model(model)
 
-
-def _show(metrics: "RunningMetrics", rows: int, file: TextIO) -> None:
-    """Prints the metrics, and on how many rows."""
-    without = rows - metrics.rows
-    left_out = f"; {without:,} without a target that the model knows" if without else ""
-    print(f"metrics on {metrics.rows:,} of {rows:,} rows{left_out}", file=file)
-    if metrics.rows:
-        for name, value in metrics.result().items():
-            print(f"  {name:<18} {short_number(value)}", file=file)
+        is_printed = options.output == "-"
+        progress = Progress(
+            *("{task.completed:,.0f} rows in", TimeElapsedColumn()),
+            console=Console(stderr=True),
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+            disable=not sys.stderr.isatty() or (is_printed and sys.stdout.isatty()),
+        )
+        bar, count, with_target = progress.add_task(""), 0, []
+        try:
+            with progress, prediction_file(options.output) as file:
+                for rows, inputs, truth in chunks:
+                    outputs = predict(network, inputs, rows)
+                    table = pd.DataFrame(prediction_columns(task, names, outputs, threshold))
+                    shown = list(table) if options.proba else ["prediction"]
+                    table[shown].to_csv(file, index=False, header=not count, lineterminator="\n")
+                    count += rows
+                    progress.update(bar, completed=count)
+                    if truth is not None:
+                        known = truth >= 0 if names else np.isfinite(truth)
+                        with_target.append((truth[known], outputs[known]))
+        except BrokenPipeError:  # as with `| head`, which has what it wanted
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return DONE
+        if with_target:
+            truth, outputs = map(np.concatenate, zip(*with_target, strict=True))
+            left_out = count - len(truth)
+            without = f"; {left_out:,} without a target that the model knows" if left_out else ""
+            told = [f"metrics on {len(truth):,} of {count:,} rows{without}"]
+            scores = evaluate(task, truth, outputs, threshold) if len(truth) else {}
+            told += [f"  {name:<18} {short_number(value)}" for name, value in scores.items()]
+            print("\n".join(told), file=sys.stderr if is_printed else sys.stdout)
+    return DONE
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -103,30 +84,21 @@ def _parser() -> argparse.ArgumentParser:
         description="Predicts the rows of a file with the model that a search has exported.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="""\
-FILE is a CSV file (gzip too), a Parquet file, or an npz file with an array x or x_test. Columns are
-found by their names: the order does not matter, others are passed over, and categories that the
-training rows did not have, and missing values, are no mistake. It may be larger than memory.
+FILE is a CSV file (gzip too), a Parquet file, or an npz file with an array x or x_test. It may be
+larger than memory. Columns are found by their names; their order does not matter, and other columns
+are ignored. New categories and missing values are allowed.
 
-The result is CSV, a line for each row of FILE in its order: `prediction`, a label as it stood in
-the training file, or a value in the target's units. Where FILE has the target too, metrics are
-shown.
+The result is CSV, a line for each row of FILE in its order: `prediction`, a label as in the
+training file, or a value in the target's units. Where FILE has the target, metrics are shown.
 
 exit status: 0 done; 1 the disk is full or unwritable; 2 a mistake in FILE or the command line, or a
 run without a model; 130 stopped by Ctrl-C, SIGTERM or SIGHUP
 """,
     )
-    parser.add_argument(
-        "run",
-        metavar="RUN",
-        help="a run's folder, or its name; or the folder of a model that src.retrain made",
-    )
+    parser.add_argument("run", metavar="RUN", help="a run, or a folder that src.retrain made")
     parser.add_argument("file", metavar="FILE", help="the rows: CSV, Parquet or npz")
-    parser.add_argument(
-        "--output",
-        metavar="FILE",
-        default="-",
-        help="a file that is not there yet; without it, or with -, standard output",
-    )
+    output = "a new file; without it, or with -, standard output"
+    parser.add_argument("--output", metavar="FILE", default="-", help=output)
     parser.add_argument("--proba", action="store_true", help="add the probability of each label")
     return parser
 

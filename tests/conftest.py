@@ -8,6 +8,7 @@ import pytest
 
 from src.config import Config, load_config
 from src.startup import start_tensorflow
+from tests.evaluation.runs import colours, headless, images  # noqa: F401
 
 start_tensorflow()
 # A runner in the background may ignore these, and all that is started here would do so too.

@@ -14,57 +14,22 @@ import pytest
 from src import predict
 from src.data.tables.columns import raw_inputs, read_columns
 from src.store.run_directory import RunDirectory
-from tests.evaluation.prediction.runs import array_run, binary_run, colour_table, headless_run
+from tests.evaluation.runs import colour_table
 
 ROOT = Path(__file__).parents[1]
-BY_HAND = """
-import csv, sys
-try:
-    import src
-except ModuleNotFoundError:
-    pass
-else:
-    sys.exit("the project can be imported here")
-import keras, numpy as np
-model = keras.models.load_model(sys.argv[1], safe_mode=True)
-with open(sys.argv[2], newline="") as file:
-    rows = list(csv.DictReader(file, delimiter=";"))
-days = np.array([row["bought"] for row in rows], "datetime64[D]").astype(float)
-inputs = {
-    "size": np.array([float(row["size"] or "nan") for row in rows], "float32")[:, None],
-    "bought": (days - float(sys.argv[3])).astype("float32")[:, None],
-    "colour": np.array([row["colour"] for row in rows], object)[:, None],
-}
-np.save(sys.argv[4], model.predict_on_batch(inputs))
-"""
-
-
-@pytest.fixture(scope="module")
-def colours(tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
-    return binary_run(tmp_path_factory.mktemp("colours"))
-
-
-@pytest.fixture(scope="module")
-def headless(tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
-    return headless_run(tmp_path_factory.mktemp("headless"))
-
-
-@pytest.fixture(scope="module")
-def images(tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
-    return array_run(tmp_path_factory.mktemp("images"))
+Captured = pytest.CaptureFixture[str]
 
 
 def predicted(run: RunDirectory, file: Path, *arguments: str) -> pd.DataFrame:
     """What the command writes."""
     output = file.with_name("predicted.csv")
     output.unlink(missing_ok=True)
-    status = predict.main([str(run.path), str(file), "--output", str(output), *arguments])
-    assert status == 0
+    assert predict.main([str(run.path), str(file), "--output", str(output), *arguments]) == 0
     return pd.read_csv(output, dtype={"prediction": str})
 
 
 def test_rows_of_the_training_file_get_what_the_search_has_written_for_them(
-    colours: RunDirectory, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    colours: RunDirectory, tmp_path: Path, capsys: Captured
 ) -> None:
     source = colours.path.parent / "colours.csv"
     table = predicted(colours, source, "--proba")
@@ -75,28 +40,23 @@ def test_rows_of_the_training_file_get_what_the_search_has_written_for_them(
     columns = ["probability_no", "probability_yes"]
     assert list(table.columns) == ["prediction", *columns]
     np.testing.assert_allclose(own[columns], known[columns], atol=1e-6)
-    capsys.readouterr()
+    threshold = json.loads(colours.metrics.read_text())["threshold"]["value"]
+    labels = np.where(table["probability_yes"] >= np.float32(threshold), "yes", "no")
+    assert list(table["prediction"]) == list(labels)
 
+    capsys.readouterr()
     frame = pd.read_csv(source, sep=";", dtype=str, keep_default_na=False)
     frame.loc[known.index].to_csv(tmp_path / "test.csv", index=False)  # another separator
-    predicted(colours, tmp_path / "test.csv")
+    assert list(predicted(colours, tmp_path / "test.csv")) == ["prediction"]
     told = capsys.readouterr().out.split()
     assert told[:6] == ["metrics", "on", "24", "of", "24", "rows"]
     metrics = json.loads(colours.metrics.read_text())["test"]
-    shown = dict(zip(told[6::2], told[7::2], strict=True))
-    assert {name: float(value) for name, value in shown.items()} == pytest.approx(metrics, rel=1e-4)
-
-
-def test_labels_follow_the_tuned_threshold(colours: RunDirectory) -> None:
-    threshold = json.loads(colours.metrics.read_text())["threshold"]["value"]
-    table = predicted(colours, colours.path.parent / "colours.csv", "--proba")
-    expected = np.where(table["probability_yes"] >= np.float32(threshold), "yes", "no")
-    assert list(table["prediction"]) == list(expected)
-    assert len(set(expected)) == 2
+    shown = dict(zip(told[6::2], map(float, told[7::2]), strict=True))
+    assert shown == pytest.approx(metrics, rel=1e-4)
 
 
 def test_columns_are_found_by_name_and_values_may_be_new_or_missing(
-    colours: RunDirectory, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    colours: RunDirectory, tmp_path: Path, capsys: Captured
 ) -> None:
     frame = colour_table(40, seed=5)
     frame.to_csv(tmp_path / "rows.csv", index=False)
@@ -110,16 +70,15 @@ def test_columns_are_found_by_name_and_values_may_be_new_or_missing(
     found = predicted(colours, tmp_path / "rows.csv", "--proba")
     pd.testing.assert_frame_equal(found[2:], expected[2:])
     assert np.isfinite(found["probability_yes"]).all()
-    assert capsys.readouterr().out.startswith(
-        "metrics on 1 of 40 rows; 39 without a target that the model knows\n"
-    )
+    told = "metrics on 1 of 40 rows; 39 without a target that the model knows\n"
+    assert capsys.readouterr().out.startswith(told)
     shuffled.drop(columns=["size", "bought"]).to_csv(tmp_path / "rows.csv", index=False)
     assert predict.main([str(colours.path), str(tmp_path / "rows.csv")]) == 2
     told = capsys.readouterr().err
     assert "lacks 2 of the 3 columns that the model takes: size, bought. It has: colour" in told
 
 
-def test_pieces_are_predicted_as_the_whole(
+def test_pieces_are_predicted_as_the_whole_and_parquet_as_csv(
     colours: RunDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     frame = pd.concat([colour_table(1500, seed=seed) for seed in (6, 7)])
@@ -128,15 +87,20 @@ def test_pieces_are_predicted_as_the_whole(
     model = keras.models.load_model(colours.model)
     whole = model.predict_on_batch(raw_inputs(frame, columns))[:, 0]
     monkeypatch.setattr("src.data.tables.text_files.CHUNK_CELLS", 1)  # at least 1,000 rows
-    monkeypatch.setattr("src.predict.ROWS_AT_ONCE", 300)
-    found = predicted(colours, tmp_path / "rows.csv", "--proba")["probability_yes"]
-    np.testing.assert_allclose(found, whole, atol=1e-6)
+    monkeypatch.setattr("src.evaluation.outputs.BATCH_ROWS", 300)
+    found = predicted(colours, tmp_path / "rows.csv", "--proba")
+    np.testing.assert_allclose(found["probability_yes"], whole, atol=1e-6)
+    pytest.importorskip("pyarrow", reason="Parquet needs the package pyarrow")
+    typed = frame.assign(size=pd.to_numeric(frame["size"]), bought=pd.to_datetime(frame["bought"]))
+    typed.to_parquet(tmp_path / "rows.parquet")
+    again = predicted(colours, tmp_path / "rows.parquet", "--proba")
+    pd.testing.assert_frame_equal(again, found)
 
 
 def test_a_file_without_names_is_read_as_that_of_the_run(
-    headless: RunDirectory, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    headless: RunDirectory, tmp_path: Path, capsys: Captured
 ) -> None:
-    source = headless.path.parent / "headless.csv"
+    source, rows = headless.path.parent / "headless.csv", tmp_path / "rows.csv"
     table = predicted(headless, source)
     known = pd.read_csv(headless.predictions).set_index("row")
     found = table.loc[known.index, "prediction"].astype(float)
@@ -144,24 +108,27 @@ def test_a_file_without_names_is_read_as_that_of_the_run(
     assert known["prediction"].mean() > 300  # in the target's units
 
     frame = pd.read_csv(source, header=None)
-    frame[[0, 2]].head(1).to_csv(tmp_path / "rows.csv", header=False, index=False)
-    alone = predicted(headless, tmp_path / "rows.csv")
+    frame[[0, 2]].head(1).to_csv(rows, header=False, index=False)
+    alone = predicted(headless, rows)
     assert float(alone["prediction"][0]) == pytest.approx(float(table["prediction"][0]), rel=1e-5)
-    frame[[0]].to_csv(tmp_path / "rows.csv", header=False, index=False)
+    frame[[0]].to_csv(rows, header=False, index=False)
     capsys.readouterr()
-    assert predict.main([str(headless.path), str(tmp_path / "rows.csv")]) == 2
-    assert "has 1 columns. The model was trained on a file" in capsys.readouterr().err
-    (tmp_path / "rows.csv").write_text("a,b\n1,2\n")
-    assert predict.main([str(headless.path), str(tmp_path / "rows.csv")]) == 0
-    told = capsys.readouterr()
-    assert "though it looks like a header" in told.err
-    assert len(told.out.splitlines()) == 3
-    assert predict.main([str(headless.path), str(source), "--proba"]) == 2
-    assert "--proba: is for classes" in capsys.readouterr().err
+    for arguments, told in (
+        ([str(rows)], "has 1 columns. The model was trained on a file"),
+        ([str(source), "--proba"], "--proba: is for classes"),
+    ):
+        assert predict.main([str(headless.path), *arguments]) == 2
+        assert told in capsys.readouterr().err
+    rows.write_text("a,b\n1,2\n")
+    assert predict.main([str(headless.path), str(rows)]) == 0
+    written = capsys.readouterr()
+    assert "though it looks like a header" in written.err
+    assert written.out.splitlines()[0] == "prediction"
+    assert len(written.out.splitlines()) == 3
 
 
 def test_arrays_are_predicted_with_their_labels(
-    images: RunDirectory, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    images: RunDirectory, tmp_path: Path, capsys: Captured
 ) -> None:
     with np.load(images.path.parent / "images.npz") as arrays:
         x, y = arrays["x_train"], arrays["y_train"]
@@ -177,8 +144,7 @@ def test_arrays_are_predicted_with_their_labels(
     names = [f"pixel_{row}_{column}" for row in range(2) for column in range(3)]
     frame = pd.DataFrame(x[known.index].reshape(-1, 6), columns=names)[names[::-1]]
     frame.to_csv(tmp_path / "rows.csv", index=False)
-    again = predicted(images, tmp_path / "rows.csv", "--proba")
-    pd.testing.assert_frame_equal(again, table)
+    pd.testing.assert_frame_equal(predicted(images, tmp_path / "rows.csv", "--proba"), table)
     frame = frame.astype(object)
     frame.loc[7, "pixel_1_0"] = "?"
     frame.to_csv(tmp_path / "rows.csv", index=False)
@@ -186,83 +152,19 @@ def test_arrays_are_predicted_with_their_labels(
     assert "row 8 has no finite number in 'pixel_1_0'" in capsys.readouterr().err
 
 
-def test_parquet_is_predicted_as_csv(colours: RunDirectory, tmp_path: Path) -> None:
-    pytest.importorskip("pyarrow", reason="Parquet needs the package pyarrow")
-    frame = colour_table(30, seed=8)
-    frame.to_csv(tmp_path / "rows.csv", index=False)
-    expected = predicted(colours, tmp_path / "rows.csv", "--proba")
-    typed = frame.assign(size=pd.to_numeric(frame["size"]), bought=pd.to_datetime(frame["bought"]))
-    typed.to_parquet(tmp_path / "rows.parquet")
-    pd.testing.assert_frame_equal(
-        predicted(colours, tmp_path / "rows.parquet", "--proba"), expected
-    )
-
-
-def test_predictions_are_those_of_the_model_loaded_by_hand_without_this_project(
-    colours: RunDirectory, tmp_path: Path
-) -> None:
-    source = colours.path.parent / "colours.csv"
-    origin = {c.name: c.origin for c in read_columns(colours.columns).columns}["bought"]
-    arguments = [str(colours.model), str(source), str(origin), str(tmp_path / "by_hand.npy")]
-    subprocess.run([sys.executable, "-c", BY_HAND, *arguments], cwd=tmp_path, check=True)
-    table = predicted(colours, source, "--proba")
-    by_hand = np.load(tmp_path / "by_hand.npy")[:, 0]
-    assert by_hand.std() > 0.01
-    np.testing.assert_allclose(table["probability_yes"], by_hand, atol=1e-6)
-
-
-def test_the_command_writes_to_standard_output_and_imports_what_it_needs(
-    colours: RunDirectory, tmp_path: Path
-) -> None:
-    colour_table(20, seed=9).drop(columns="answer").to_csv(tmp_path / "rows.csv", index=False)
-    script = (
-        "import sys; from src import predict\n"
-        "status = predict.main(sys.argv[1:])\n"
-        "needless = {'keras_tuner', 'pydantic', 'sklearn.metrics', 'src.store.snapshot'}\n"
-        "assert not needless & set(sys.modules), needless & set(sys.modules)\n"
-        "sys.exit(status)\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", script, str(colours.path), str(tmp_path / "rows.csv")],
-        *(), cwd=ROOT, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
-    lines = done.stdout.splitlines()
-    assert lines[0] == "prediction"
-    assert len(lines) == 21
-    assert set(lines[1:]) <= {"yes", "no"}
-
-
-def test_help_needs_no_tensorflow() -> None:
-    script = (
-        "import sys, runpy; sys.argv = ['predict', '--help']\n"
-        "try: runpy.run_module('src.predict', run_name='__main__')\n"
-        "except SystemExit as end: assert end.code == 0\n"
-        "heavy = {'tensorflow', 'keras', 'pandas', 'sklearn', 'numpy', 'pydantic'}\n"
-        "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    for word in ("RUN", "--output", "--proba", "Parquet", "130"):
-        assert word in done.stdout
-
-
 def test_mistakes_are_told_before_tensorflow_is_imported(
-    colours: RunDirectory, tmp_path: Path, capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+    colours: RunDirectory, tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse() -> Any:
         raise AssertionError("TensorFlow is not needed for this")
 
-    monkeypatch.setattr("src.evaluation.prediction.loading.import_keras", refuse)
+    monkeypatch.setattr("src.evaluation.prediction.model.import_keras", refuse)
     source = str(colours.path.parent / "colours.csv")
     (tmp_path / "taken.csv").write_text("mine")
     np.savez(tmp_path / "rows.npz", x=np.zeros((2, 3)))
     for arguments, words in (
         ([str(tmp_path), source], ["is not a run's folder"]),
-        ([str(colours.path), str(tmp_path / "no.csv")], ["FILE:", "no.csv", "no such file"]),
+        ([str(colours.path), str(tmp_path / "no.csv")], ["FILE:", "no.csv", "No such file"]),
         ([str(colours.path), source, "--output", str(tmp_path / "taken.csv")], ["--output"]),
         ([str(colours.path), str(tmp_path / "rows.npz")], ["columns by name: size, bought"]),
     ):
@@ -272,3 +174,26 @@ def test_mistakes_are_told_before_tensorflow_is_imported(
         for word in words:
             assert word in told
     assert (tmp_path / "taken.csv").read_text() == "mine"
+
+
+def test_the_commands_import_what_they_need_and_help_needs_nothing(colours: RunDirectory) -> None:
+    script = (
+        "import sys; from src import predict, retrain\n"
+        "def loaded(*names): return set(names) & {n.partition('.')[0] for n in sys.modules}\n"
+        "for command in (predict, retrain):\n"
+        "    try: command.main(['--help'])\n"
+        "    except SystemExit as end: assert end.code == 0\n"
+        "assert not loaded('tensorflow', 'keras', 'numpy', 'pandas', 'pydantic')\n"
+        "from src.evaluation import outputs, metrics\n"
+        "from src.evaluation.prediction import model, output, rows\n"
+        "print(rows.open_rows.__name__, model.find_model(sys.argv[1]).task)\n"
+        "assert not loaded('tensorflow', 'keras', 'keras_tuner', 'pydantic', 'sklearn')\n"
+        "assert retrain.main([sys.argv[2]]) == retrain.main(['--ensemble']) == 2\n"
+        "assert not loaded('tensorflow', 'keras')\n"
+    )
+    command = [sys.executable, "-c", script, str(colours.path), str(ROOT / "src")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    for word in ("RUN", "--output", "--proba", "Parquet", "--trial", "--seeds", "130", "binary"):
+        assert word in done.stdout
+    assert f"'{ROOT / 'src'}' is not a run's folder" in done.stderr
+    assert "--seeds: 1 is too few; valid: at least 2 with --ensemble" in done.stderr

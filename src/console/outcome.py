@@ -36,7 +36,9 @@ def show_outcome(console: Console, prepared: PreparedSearch, outcome: SearchOutc
         console.print(leaderboard(progress, console.width))
         if progress.secondary:
             console.print(pareto_table(progress))
-        if (lead := lead_of_the_first(progress)) is not None:
+        if (
+            lead := lead_of_the_first(progress.completed, progress.objective.direction)
+        ) is not None:
             show_lines(console, [("first and second", lead.text)])
         console.rule("[bold]Best hyperparameters", align="left")
         values = progress.best.spec.values

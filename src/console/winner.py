@@ -15,10 +15,10 @@ def winner_facts(
     winner: Winner, progress: SearchProgress, class_names: Sequence[str]
 ) -> Iterator[tuple[str, str]]:
     """Yields names and sentences: how the model was made, and how far its score can be trusted."""
-    if winner.epochs is not None:
-        yield "refitted", f"on train + validation rows for {winner.epochs} epochs"
-    if winner.averaged:
-        yield "averaged", f"the mean of the {winner.averaged} models of all folds"
+    if winner.refit_epochs is not None:
+        yield "refitted", f"on train + validation rows for {winner.refit_epochs} epochs"
+    if winner.averaged_models:
+        yield "averaged", f"the mean of the {winner.averaged_models} models of all folds"
     if (tuned := winner.threshold) is not None:
         yield (
             "threshold",
@@ -56,7 +56,7 @@ def winner_table(winner: Winner) -> Table:
     for name, value in winner.validation.items():
         cells = [number(value)]
         if winner.test:
-            ends = winner.test_intervals.get(name)
+            ends = winner.test_interval.get(name)
             interval = "–" if ends is None else "…".join(map(number, ends))
             cells += [number(winner.test.get(name)), interval]
         table.add_row(f"  {name}", *cells, *(number(metrics.get(name)) for metrics in baselines))

@@ -1,43 +1,36 @@
-"""What the data give without tuning: a dumb guess and a linear model, on the same splits.
+"""Baselines that are not tuned: a constant guess and a linear model, on the splits of the search.
 
-A search that does not beat them has found nothing; where it beats the linear model by little, that
-is the model to use.
+A search that does not beat them has found nothing. Where it beats the linear model by little, the
+linear model is the better choice.
 """
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.sparse import csr_matrix, hstack
+from sklearn.base import clone
+from sklearn.compose import ColumnTransformer
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
 
-from hypermodels.problem import Problem
 from src.data.loading import Data
 from src.data.splits import Rows
-from src.evaluation import metrics
+from src.evaluation.metrics import Metrics, defined, evaluate
 from src.seeds import Stream, derived_seed
 from src.signals import TrialInterruptedError
 
 MOST_ROWS = 20_000  # to fit a linear model on: some seconds
 ITERATIONS = 100  # on 16,000 images of Fashion-MNIST, 200 took twice as long for no better score
-Array = np.ndarray[Any, Any]
-Metrics = dict[str, float | None]
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """A model that was not tuned.
-
-    Attributes:
-        name: what it is, in a few words.
-        validation: its metrics on the validation rows; after cross-validation the means over the
-            folds.
-        test: its metrics on the test rows; empty where there are none.
-    """
+    """The kind of model, and its metrics, with folds their means; empty without test rows."""
 
     name: str
     validation: Metrics
@@ -47,95 +40,61 @@ class Baseline:
 def score_baselines(
     data: Data, folds: int, class_weight: str | None, stopping: Callable[[], bool]
 ) -> tuple[Baseline, ...]:
-    """Fits the baselines on training rows, and judges them on validation and test rows.
+    """Fits the baselines on training rows, and evaluates them on validation and test rows.
 
-    As the exported model, after cross-validation they are fitted on training and validation rows
-    before they see the test rows.
-
-    Args:
-        data: the rows and how they are split.
-        folds: those of the search.
-        class_weight: `balanced`, or None.
-        stopping: asked between two fits whether to give up.
-
-    Raises:
-        TrialInterruptedError: if it was given up.
+    With folds, like the exported model, they are fitted on all development rows for the test rows.
+    Raises `TrialInterruptedError` before a fit if `stopping` says so.
     """
+    none = data.test[:0]
+    splits = [(data.train, data.validation, data.test)]  # rows to fit on, then to evaluate on
+    if folds > 1:
+        splits = [(train, validation, none) for train, validation in data.folds(folds)]
+        splits += [(data.development, none, data.test)] if len(data.test) else []
     found = []
-    for name, make in _models(data, class_weight).items():
-
-        def judge(train: Rows, rows: Sequence[Rows], make: Any = make) -> list[Metrics]:
+    for name, model in _models(data.task, class_weight, rows=len(splits[-1][0])).items():
+        scores = []
+        for train, *parts in splits:
             if stopping():
                 raise TrialInterruptedError
-            return _judged(data, make(), train, rows)
-
-        if folds == 1:
-            validation, test = judge(data.train, [data.validation, data.test])
-        else:
-            validation = _means([judge(train, [rows])[0] for train, rows in data.folds(folds)])
-            (test,) = judge(data.development, [data.test])
-        fitted = len(data.train if folds == 1 else data.development)
-        found.append(Baseline(_described(name, data.task, fitted), validation, test))
+            scores.append(_scores(clone(model), data, train, parts))
+        of_folds = [validation for validation, _ in scores if validation]
+        values = {key: np.array([fold[key] for fold in of_folds], float) for key in of_folds[0]}
+        means = defined({key: of_key.mean() for key, of_key in values.items()})
+        found.append(Baseline(name, validation=means, test=scores[-1][1]))
     return tuple(found)
 
 
-def _models(data: Data, class_weight: str | None) -> Mapping[str, Callable[[], Any]]:
-    if data.task == "regression":
-        return {"guess": DummyRegressor, "linear": Ridge}
-    return {
-        "guess": lambda: DummyClassifier(strategy="prior"),
-        "linear": lambda: LogisticRegression(max_iter=ITERATIONS, class_weight=class_weight),
-    }
+def _models(task: str, class_weight: str | None, rows: int) -> dict[str, Any]:
+    sampled = f" on {MOST_ROWS} rows" if rows > MOST_ROWS else ""
+    if task == "regression":
+        return {"mean of the target": DummyRegressor(), f"ridge regression{sampled}": Ridge()}
+    linear = LogisticRegression(max_iter=ITERATIONS, class_weight=class_weight)
+    return {"most frequent class": DummyClassifier(), f"logistic regression{sampled}": linear}
 
 
-def _described(name: str, task: str, rows: int) -> str:
-    if name == "guess":
-        return "mean of the target" if task == "regression" else "most frequent class"
-    model = "ridge regression" if task == "regression" else "logistic regression"
-    return f"{model} on {MOST_ROWS} rows" if rows > MOST_ROWS else model
-
-
-def _judged(data: Data, model: Any, train: Rows, parts: Sequence[Rows]) -> list[Metrics]:
-    """Fits on `train`, or a sample of it, and judges on each part; one without rows has none."""
+def _scores(model: Any, data: Data, train: Rows, parts: Sequence[Rows]) -> list[Metrics]:
+    """Fits on `train`, or a sample of it, and evaluates each part; an empty part has no metrics."""
     if len(train) > MOST_ROWS:
         generator = np.random.default_rng(derived_seed(data.seed, Stream.BASELINE))
         train = np.sort(generator.choice(train, MOST_ROWS, replace=False))
     rows = np.concatenate(parts)
     arrays = data.arrays(train, rows)
+    if arrays.problem.embedded:  # codes in the last columns, for which a network has an embedding
+        one_hot = OneHotEncoder(handle_unknown="ignore", dtype=np.float32)
+        codes = slice(arrays.problem.features - arrays.problem.embedded, None)
+        encoder = ColumnTransformer([("codes", one_hot, codes)], remainder="passthrough")
+        model = make_pipeline(encoder, model)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # good enough to compare with
-        model.fit(_inputs(arrays.x, arrays.problem), arrays.y)
-    inputs = _inputs(arrays.x_validation, arrays.problem)
+        model.fit(arrays.x, arrays.y)
     if data.task == "regression":
-        prediction = model.predict(inputs) * arrays.target_scale + arrays.target_mean
+        outputs = model.predict(arrays.x_validation) * arrays.target_scale + arrays.target_mean
     else:
         probability = np.zeros((len(rows), len(data.class_names)))
-        probability[:, model.classes_] = model.predict_proba(inputs)  # a fold may lack a class
-        prediction = probability[:, 1:] if data.task == "binary" else probability
-    ends = np.cumsum([len(part) for part in parts])[:-1]
-    pairs = zip(parts, np.split(prediction, ends), strict=True)
+        probability[:, model.classes_] = model.predict_proba(arrays.x_validation)  # one may lack
+        outputs = probability[:, 1:] if data.task == "binary" else probability
+    pieces = np.split(outputs, np.cumsum([len(part) for part in parts])[:-1])
     return [
-        metrics.evaluate(data.task, data.y[part], predicted) if len(part) else {}
-        for part, predicted in pairs
+        evaluate(data.task, data.y[part], piece) if len(part) else {}
+        for part, piece in zip(parts, pieces, strict=True)
     ]
-
-
-def _inputs(x: Array, problem: Problem) -> Any:
-    """The encoded rows, with a column for each category where a network has an embedding."""
-    if not problem.embedded:
-        return x
-    plain = problem.features - problem.embedded
-    codes = x[:, plain:].astype(np.int64)
-    starts = np.arange(len(x) + 1) * problem.embedded
-    shape = (len(x), problem.embedded_categories)
-    categories = csr_matrix((np.ones(codes.size, x.dtype), codes.ravel(), starts), shape)
-    return hstack([csr_matrix(x[:, :plain]), categories], format="csr")
-
-
-def _means(parts: Sequence[Metrics]) -> Metrics:
-    """Over the folds; None where a fold has none."""
-    means: Metrics = {}
-    for name in parts[0]:
-        values = [value for part in parts if (value := part[name]) is not None]
-        means[name] = float(np.mean(values)) if len(values) == len(parts) else None
-    return means

@@ -1,78 +1,54 @@
-"""Whether two trials that were repeated differ by more than chance."""
+"""Whether the best two trials, each of several fits, differ by more than chance."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from scipy import stats
 
 from src.records import TrialRecord
-from src.search.progress import SearchProgress
 
 CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True)
 class Lead:
-    """By how much one trial's score is better than another's.
-
-    Attributes:
-        mean: over the fits, above 0 where the first is better.
-        margin: half the width of its 95 % interval.
-        text: both in a sentence.
-    """
+    """Mean difference of two trials' fits, above 0 where the first is better, ± a 95 % margin."""
 
     mean: float
     margin: float
     text: str
 
-    @property
-    def is_distinguishable(self) -> bool:
-        """Whether chance alone would hardly give as much."""
-        return self.mean > self.margin
 
+def lead_of_the_first(completed: Sequence[TrialRecord], direction: str) -> Lead | None:
+    """Compares the first two trials, fit by fit; None where they have a single fit to compare.
 
-def lead_of_the_first(progress: SearchProgress) -> Lead | None:
-    """Compares the best two trials, fit by fit; None where they have a single fit to compare.
-
-    The fits of two trials that have the same execution and fold see the same rows, so that their
-    differences say more than the two spreads do. Folds share most of their training rows; the
-    variance is corrected for that (Nadeau and Bengio 2003).
+    Fits of the same execution and fold see the same rows, so that their differences tell more than
+    the spreads of both trials do. Folds share most of their training rows, for which the variance
+    is corrected (Nadeau and Bengio 2003).
     """
-    if len(progress.completed) < 2:
+    if len(completed) < 2:
         return None
-    first, second = progress.completed[:2]
-    sign = 1.0 if progress.objective.direction == "max" else -1.0
-    confirmed = first.reevaluated_score is not None and second.reevaluated_score is not None
-    fits = [r.ranking_fits if confirmed else r.result.fits for r in (first, second)]
-    others = {(fit.execution, fit.fold): fit.score for fit in fits[1]}
-    pairs = [
-        sign * (fit.score - others[fit.execution, fit.fold])
-        for fit in fits[0]
-        if (fit.execution, fit.fold) in others
-    ]
-    count = len(pairs)
+    first, second = completed[:2]
+    again = first.reevaluated_score is not None and second.reevaluated_score is not None
+    fits = [r.ranking_fits if again else r.result.fits for r in (first, second)]
+    own, others = ({(fit.execution, fit.fold): fit.score for fit in own} for own in fits)
+    pairs = [score - others[fit] for fit, score in own.items() if fit in others]
+    count, folds = len(pairs), first.spec.folds
     if count < 2:
         return None
-    mean = sum(pairs) / count
-    variance = sum((pair - mean) ** 2 for pair in pairs) / (count - 1)
-    folds = first.spec.folds
+    mean = float(np.mean(pairs)) * (1 if direction == "max" else -1)
     shared = 1 / (folds - 1) if folds > 1 else 0.0  # validation rows for each training row
-    error = (variance * (1 / count + shared)) ** 0.5
+    error = float(np.sqrt(np.var(pairs, ddof=1) * (1 / count + shared)))
     margin = float(stats.t.ppf((1 + CONFIDENCE) / 2, count - 1)) * error
-    more = "tuner.folds or tuner.executions_per_trial"
-    if confirmed:
-        more = "tuner.reevaluate.executions"
+    more = "tuner.reevaluate.executions" if again else "tuner.folds or tuner.executions_per_trial"
     verdict = (
-        "more than chance would make of equal ones"
+        "more than chance would make of equal trials"
         if mean > margin
         else f"they cannot be told apart; more {more} might"
     )
-    return Lead(mean, margin, _sentence(first, second, mean, margin, count, verdict))
-
-
-def _sentence(
-    first: TrialRecord, second: TrialRecord, mean: float, margin: float, count: int, verdict: str
-) -> str:
-    return (
+    text = (
         f"{first.spec.trial_id} is better than {second.spec.trial_id} by {mean:.3g} ± {margin:.2g} "
         f"(95 %, {count} fits of each): {verdict}"
     )
+    return Lead(mean, margin, text)

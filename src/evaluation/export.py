@@ -2,7 +2,8 @@
 
 import json
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,54 +12,42 @@ import numpy as np
 import yaml
 
 from hypermodels.export import plain_network
-from hypermodels.problem import Problem
 from src.data.loading import Data, FitArrays
-from src.data.preprocessing import Scaling
 from src.data.scaled_rows import ScaledRows
-from src.data.tables.columns import Column, columns_yaml
+from src.data.tables.columns import columns_yaml
 from src.data.tables.encoding import TableEncoding
 from src.data.tables.model_inputs import encoded_inputs
-from src.data.tables.raw_rows import RawTableRows
-from src.errors import UserError
-from src.files import sync, write_atomically
+from src.errors import DiskError, UserError
+from src.evaluation.metrics import Metrics, evaluate
+from src.evaluation.outputs import Array, predict
+from src.evaluation.threshold import Threshold, with_threshold
+from src.files import disk_errors, remove, sync, write_atomically
 from src.records import TrialSpec
 from src.store.run_directory import ExportDirectory
 from src.tuners import space as spaces
 
-Array = np.ndarray[Any, Any]
-PREDICTION_ROWS = 4096  # rows of one forward pass
-EXPORT_ROWS = 4  # on which the export is tried before the search
+CHECKED_ROWS = 1024  # of validation: on these, an exported model must predict what its network does
 TOLERANCE = 1e-4  # of a probability or a standardised target: rounding stays far below
-EXPORT_PROBLEM = """\
+PROBLEM = """\
 {owner}: its model cannot be exported to a file that loads with safe_mode=True:
   {reason}
-Use Keras's own layers, but no Lambda; or a keras.layers.Layer of your own with a get_config,
-decorated with @keras.saving.register_keras_serializable(), whose module is imported wherever the
-exported model is loaded"""
+Use Keras's own layers, but no Lambda; or a keras.layers.Layer of your own with a complete
+get_config, decorated with @keras.saving.register_keras_serializable(), whose module is imported
+wherever the exported model is loaded"""
 
 
-def raw_model(
-    network: keras.Model,
-    scaling: Scaling | TableEncoding,
-    problem: Problem,
-    columns: Sequence[Column] = (),
-) -> keras.Model:
-    """Wraps a trained network so that it takes raw rows and gives the target's own units.
+def raw_model(network: keras.Model, arrays: FitArrays, data: Data) -> keras.Model:
+    """Wraps a network that was trained on `arrays`, to take raw rows and give raw targets.
 
-    What is added are Keras's own layers and operations, so that the result loads without this
-    project if the network's layers do. The arithmetic is that of `Scaling.apply`, bit for bit, but
-    that TensorFlow takes numbers below 1.2e-38 for 0; a `Normalization` layer would take a scale
-    below 1e-7 for 1e-7, and one above 1.8e19 for infinity.
-
-    Args:
-        network: trained on scaled rows and, for regression, on a standardised target.
-        scaling: of the rows it was trained on.
-        problem: of the same.
-        columns: of a table, the columns of the raw rows; the model takes a dict of them.
+    Only Keras's own layers and operations are added, so that the result loads without this project
+    if the network's layers do. Of a table it takes a dict of columns. The arithmetic is that of
+    `Scaling.apply`, bit for bit, but that TensorFlow takes numbers below 1.2e-38 for 0. A
+    `Normalization` layer would take a scale below 1e-7 for 1e-7, and above 1.8e19 for infinity.
     """
     inputs: Any
+    problem, scaling = arrays.problem, arrays.scaling
     if isinstance(scaling, TableEncoding):
-        inputs, x = encoded_inputs(scaling, columns)
+        inputs, x = encoded_inputs(scaling, data.table.inputs if data.table else ())
     else:
         inputs = keras.Input((problem.features,), name="features")
         x = (inputs - scaling.mean) / scaling.scale
@@ -71,7 +60,7 @@ def raw_model(
 
 
 def average_models(models: Sequence[keras.Model]) -> keras.Model:
-    """Returns a model of raw rows that gives the mean of what several of them give."""
+    """Returns a model of the same inputs that gives the mean of the models' outputs."""
     inputs = keras.tree.map_structure(
         lambda own: keras.Input(own.shape[1:], dtype=own.dtype, name=own.name), models[0].input
     )
@@ -83,51 +72,68 @@ def average_models(models: Sequence[keras.Model]) -> keras.Model:
 
 
 def save_and_load(path: Path, model: keras.Model, owner: str) -> keras.Model:
-    """Writes a model of raw rows, and returns it as it loads.
-
-    Raises:
-        UserError: if it cannot be saved or loaded in Keras's safe mode.
-    """
+    """Writes a model of raw rows, and returns it as users load it; `UserError` if Keras cannot."""
     try:
         model.save(path)
         sync(path)
-        return load_export(path)
-    except (TypeError, ValueError) as error:  # Keras's, for layers that it cannot load safely
-        problem = EXPORT_PROBLEM.format(owner=owner, reason=first_line(error))
-        raise UserError(problem) from error
+        return keras.models.load_model(path, safe_mode=True, compile=False)
+    except OSError:  # a full disk
+        raise
+    except Exception as error:  # layers of any user's may raise anything
+        raise UserError(PROBLEM.format(owner=owner, reason=first_line(error))) from error
 
 
 def export_network(
     path: Path, network: keras.Model, arrays: FitArrays, data: Data, owner: str
 ) -> keras.Model:
-    """Writes the model of a trained network, and returns it as it loads.
+    """Writes the model of a network that was trained on `arrays`, and returns it as it loads.
 
-    Args:
-        path: the file.
-        network: trained on `arrays`.
-        arrays: what it was trained on.
-        data: all rows; on its validation rows the file must predict what the network does.
-        owner: how messages call the HyperModel.
-
-    Raises:
-        UserError: if the model cannot be saved or loaded in Keras's safe mode, or if it predicts
-            something else than the network.
+    Raises `UserError`, naming its `owner`, if it cannot be saved or loaded in Keras's safe mode, or
+    predicts something else than the network.
     """
-    inputs = () if data.table is None else data.table.inputs
-    whole = raw_model(network, arrays.scaling, arrays.problem, inputs)
-    model = save_and_load(path, whole, owner)
-    _check_predictions(model, network, arrays, data)
+    model = save_and_load(path, raw_model(network, arrays, data), owner)
+    rows, problem = data.validation[:CHECKED_ROWS], arrays.problem
+    own = predict(network, ScaledRows(data.x, rows, arrays.scaling), len(rows)).astype(np.float64)
+    found = predict(model, data.raw_rows(rows), len(rows)).astype(np.float64)
+    found = (found - problem.target_mean) / problem.target_scale
+    # float32 rounds a mean far from 0 too. Huge values in the data may have made NaNs of the
+    # weights, which is for the trials to tell.
+    margin = TOLERANCE + 1e-6 * abs(problem.target_mean / problem.target_scale)
+    if not np.allclose(found, own, TOLERANCE, margin, equal_nan=True):
+        worst = np.abs(found - own).max()
+        reason = f"once loaded, it predicts something else, by up to {worst:.3g}"
+        raise UserError(PROBLEM.format(owner=owner, reason=reason))
     return model
+
+
+def check_export(network: keras.Model, arrays: FitArrays, data: Data, owner: str) -> None:
+    """Exports a network to a temporary folder, so that a problem is told before the search."""
+    with tempfile.TemporaryDirectory() as folder:
+        export_network(Path(folder) / "model.keras", network, arrays, data, owner)
+
+
+def judge(
+    path: Path, model: keras.Model, data: Data, threshold: Threshold | None, owner: str
+) -> tuple[Metrics, Array]:
+    """Puts the threshold into a saved model; returns its metrics and outputs on the test rows.
+
+    Both are empty where there are no test rows.
+    """
+    value = None
+    if threshold is not None:
+        value = threshold.value
+        model = save_and_load(path, with_threshold(model, value), owner)
+    if not len(data.test):
+        return {}, np.empty((0, 1))
+    outputs = predict(model, data.raw_rows(data.test), len(data.test))
+    return evaluate(data.task, data.y[data.test], outputs, value), outputs
 
 
 def write_facts(
     folder: ExportDirectory, data: Data, spec: TrialSpec, scores: Mapping[str, Any]
 ) -> None:
-    """Writes what is to be known of an exported model: metrics, columns, hyperparameters.
-
-    Raises:
-        DiskError: if a file cannot be written.
-    """
+    """Writes metrics, columns and hyperparameters; raises `DiskError` if a file cannot be."""
+    scores = {name: value for name, value in scores.items() if (name, value) != ("threshold", None)}
     write_atomically(folder.metrics, json.dumps(scores, indent=2) + "\n")
     if data.table is not None:
         text = columns_yaml(data.table, data.task, data.class_names)
@@ -136,95 +142,20 @@ def write_facts(
     write_atomically(folder.hyperparameters, yaml.safe_dump(values, sort_keys=False))
 
 
-def check_export(
-    network: Any,
-    problem: Problem,
-    owner: str = "the HyperModel",
-    encoding: TableEncoding | None = None,
-    columns: Sequence[Column] = (),
-) -> None:
-    """Exports a model to a temporary folder and loads it as users will.
-
-    Otherwise layers that cannot be loaded would come to light after the whole search.
-
-    Args:
-        network: a HyperModel's.
-        problem: that it was built for.
-        owner: how messages call the HyperModel.
-        encoding: of a table, that of the rows that it was built for.
-        columns: of a table, those of its raw rows.
-
-    Raises:
-        UserError: if the model cannot be saved or loaded in Keras's safe mode, or if it predicts
-            something else once loaded.
-    """
-    scaling: Scaling | TableEncoding
-    rows: Any
-    if encoding is None:
-        ones = np.ones(problem.features, np.float32)
-        scaling = Scaling(ones, ones)
-        shape = (EXPORT_ROWS, problem.features)
-        rows = np.random.default_rng(0).normal(size=shape).astype(np.float32)
-    else:
-        scaling = encoding
-        nothing = np.full((EXPORT_ROWS, len(columns)), np.nan, np.float32)
-        rows = RawTableRows(nothing, np.arange(EXPORT_ROWS), columns)[:]
+@contextmanager
+def staged(path: Path) -> Iterator[Path]:
+    """A new folder that is deleted unless it is renamed; raises `DiskError` for an `OSError`."""
+    remove(path)
     try:
-        model = raw_model(network, scaling, problem, columns)
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "model.keras"
-            model.save(path)
-            loaded = load_export(path)
-        # Huge values in the data may have made NaNs of the weights; that is for the trials to say.
-        same = np.allclose(
-            loaded.predict_on_batch(rows),
-            model.predict_on_batch(rows),
-            rtol=TOLERANCE,
-            atol=TOLERANCE,
-            equal_nan=True,
-        )
-    except Exception as error:  # layers of any user's may raise anything
-        reason = first_line(error)
-        raise UserError(EXPORT_PROBLEM.format(owner=owner, reason=reason)) from error
-    if not same:
-        reason = "the loaded model predicts something else; see the get_config of its own layers"
-        raise UserError(EXPORT_PROBLEM.format(owner=owner, reason=reason))
-
-
-def load_export(path: Path) -> keras.Model:
-    """Loads an exported model as users will."""
-    return keras.models.load_model(path, safe_mode=True, compile=False)
-
-
-def predict(model: keras.Model, x: ScaledRows | RawTableRows) -> Array:
-    """Returns what a model gives for all rows, in pieces that fit into memory."""
-    parts = (x[start : start + PREDICTION_ROWS] for start in range(0, len(x), PREDICTION_ROWS))
-    return np.concatenate([np.asarray(model.predict_on_batch(part)) for part in parts])
+        with disk_errors(path):
+            path.mkdir(parents=True)
+            yield path
+    finally:
+        with suppress(DiskError):
+            remove(path)
 
 
 def first_line(error: Exception) -> str:
     """Returns the first line of the innermost error; Keras quotes that at the end of its own."""
     innermost = str(error).rpartition("Exception encountered: ")[2].strip().partition("\n")[0]
     return f"{type(error).__name__}: {innermost.partition(' Full object config:')[0]}"
-
-
-def _check_predictions(
-    model: keras.Model, network: keras.Model, arrays: FitArrays, data: Data
-) -> None:
-    """Raises `UserError` unless the exported model predicts what its network does."""
-    problem = arrays.problem
-    scaled = ScaledRows(data.x, data.validation, arrays.scaling)
-    own = predict(network, scaled).astype(np.float64)
-    expected = own * problem.target_scale + problem.target_mean
-    allowed = np.full(own.shape, TOLERANCE)
-    if problem.task == "regression":  # relative, and float32 rounds a mean far from 0
-        allowed = TOLERANCE * problem.target_scale * (1 + np.abs(own)) + 1e-6 * np.abs(expected)
-    difference = np.abs(predict(model, data.raw_rows(data.validation)) - expected)
-    if not np.all(difference <= allowed):  # NaN is never at most something
-        raise UserError(
-            "the exported file is not the model that was trained: on the validation rows its "
-            f"predictions differ by up to {difference.max():.3g}, so it is not kept. "
-            "Either a layer of the HyperModel is restored with other settings than it was built "
-            "with, or it is random in predictions, or columns of the data have a spread below "
-            "1.2e-38, which float32 cannot scale"
-        )

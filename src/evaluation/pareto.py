@@ -1,4 +1,4 @@
-"""Which trials no other one beats in everything that counts: the Pareto front."""
+"""The Pareto front: trials that no other trial beats in the objective and all secondary metrics."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,61 +10,49 @@ from src.records import Objective, TrialRecord
 
 
 def pareto_front(points: NDArray[np.float64], directions: Sequence[str]) -> NDArray[np.bool_]:
-    """Which points are not dominated, `(points,)`.
+    """Which of the points `(points, objectives)` are not dominated, `(points,)`.
 
-    One dominates another if it is at least as good in everything and better in something, so that
-    equal points are on the front together. A point with a NaN is not on it, and dominates none.
-
-    Args:
-        points: a row each, `(points, objectives)`.
-        directions: `max` or `min`, of each objective.
+    A point dominates another if it is at least as good in everything and better in something, so
+    that equal points are on the front together. A point with a NaN is not on it and dominates none.
+    Directions are `max` or `min`.
     """
-    signs = np.array([1.0 if direction == "min" else -1.0 for direction in directions])
-    costs = points * signs
-    whole: NDArray[np.bool_] = ~np.isnan(costs).any(axis=1)
-    front = whole.copy()
+    costs = points * [1.0 if direction == "min" else -1.0 for direction in directions]
+    whole = np.asarray(~np.isnan(costs).any(axis=1))
     others = costs[whole]
-    for index in np.flatnonzero(whole):
-        as_good, better = others <= costs[index], others < costs[index]
-        front[index] = not (as_good.all(axis=1) & better.any(axis=1)).any()
-    return front
+    front = [
+        not ((others <= cost).all(axis=1) & (others < cost).any(axis=1)).any() for cost in costs
+    ]
+    return np.asarray(whole & np.array(front, dtype=bool))
 
 
 def front_of(
-    records: Sequence[TrialRecord], objective: Objective, also: Sequence[Objective]
+    records: Sequence[TrialRecord], objective: Objective, secondary: Sequence[Objective]
 ) -> list[TrialRecord]:
     """The trials on the front, best in the objective first.
 
-    A trial and those that continue it are one, the best of them. One that was confirmed has the
-    mean of those trainings; what was cut short, and does not compare, is left out.
-
-    Args:
-        records: trials that have completed, best first.
-        objective: what the search optimises.
-        also: what else counts.
+    Takes completed trials, best first. A trial and its promotions are one configuration and take
+    part once, as the best of them; a re-evaluated trial takes part with the mean of its new fits.
+    Trials whose score does not compare, or whose re-evaluation failed, are left out.
     """
-    found: dict[str, TrialRecord] = {}
+    best: dict[str, TrialRecord] = {}
     for record in records:
         failed = record.reevaluation is not None and record.reevaluation.reason
         if record.comparable and not failed:
-            found.setdefault(record.spec.root_id, record)
-    if not found:
-        return []
-    records = list(found.values())
-    points = [
-        [
-            record.result.score if record.reevaluated_score is None else record.reevaluated_score,
-            *(value_of(record, other.name) for other in also),
-        ]
-        for record in records
+            best.setdefault(record.spec.root_id, record)
+    candidates = list(best.values())
+    again = [record.reevaluated_score for record in candidates]
+    scores = [
+        record.result.score if score is None else score
+        for record, score in zip(candidates, again, strict=True)
     ]
-    directions = [objective.direction, *(other.direction for other in also)]
-    front = pareto_front(np.array(points, dtype=float), directions)
-    return [record for record, is_on in zip(records, front, strict=True) if is_on]
+    others = [[value_of(record, other.name) for record in candidates] for other in secondary]
+    directions = [objective.direction, *(other.direction for other in secondary)]
+    front = pareto_front(np.array([scores, *others], dtype=float).T, directions)
+    return [record for record, is_on in zip(candidates, front, strict=True) if is_on]
 
 
 def value_of(record: TrialRecord, name: str) -> Any:
-    """What a trial has of something that counts; None if that is not known."""
+    """A trial's value of a secondary metric; None if it is not known."""
     if name == "parameters":
         known = record.result.parameters or record.result.status == "COMPLETED"
         return record.result.parameters if known else None

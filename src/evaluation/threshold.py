@@ -1,34 +1,25 @@
-"""The probability from which a row counts as class 1: chosen on validation rows, kept in the model.
+"""The probability from which a row counts as class 1: tuned on validation rows, kept in the model.
 
-The exported model gives probabilities as before. Beside them it computes, in a layer of Keras's own
-that is called `decision_threshold`, whether they reach the threshold.
+The exported model still gives probabilities. It has the threshold in a layer of Keras's own.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import keras
 import numpy as np
 
-Array = np.ndarray[Any, Any]
+from src.evaluation.metrics import label_metrics
+from src.evaluation.outputs import Array
 
 LAYER = "decision_threshold"
-MAXIMISED = ("accuracy", "balanced_accuracy", "f1")
-"""Metrics that depend on a threshold."""
-
-OTHERWISE = "balanced_accuracy"
-"""What is maximised where the objective is none of them."""
+METRICS = ("accuracy", "balanced_accuracy", "f1")  # they depend on a threshold
 
 
 @dataclass(frozen=True)
 class Threshold:
-    """A tuned threshold.
+    """A tuned threshold: class 1 begins at the probability `value`, a float32 number.
 
-    Attributes:
-        value: class 1 begins at this probability; a float32 number from 0 to 1.
-        metric: what it maximises.
-        score: the metric on the validation rows.
-        default_score: the same at 0.5.
+    It maximises `metric` on validation rows, where that is `score`, and `default_score` at 0.5.
     """
 
     value: float
@@ -38,45 +29,34 @@ class Threshold:
 
 
 def tune_threshold(truth: Array, prediction: Array, objective: str) -> Threshold:
-    """Returns the threshold that is best for validation rows.
+    """Returns the best threshold for float32 probabilities `(rows, 1)` of validation rows.
 
-    There are as many different ones as distinct probabilities, and all are tried. Of equally good
-    ones, that nearest to 0.5 is taken; between two probabilities, the middle.
-
-    Args:
-        truth: `(rows,)` labels 0 and 1, both of which occur.
-        prediction: float32 `(rows, 1)` probabilities of class 1.
-        objective: the search's; where it is `val_accuracy`, `val_balanced_accuracy` or `val_f1`,
-            that is maximised, else balanced accuracy.
+    Every threshold that parts two probabilities is tried, in the middle of the two. Of equally good
+    ones, the nearest to 0.5 is taken. An objective of `val_accuracy`, `val_balanced_accuracy` or
+    `val_f1` is maximised itself, balanced accuracy for any other objective. Both classes occur.
     """
     name = objective.removeprefix("val_")
-    metric = name if name in MAXIMISED else OTHERWISE
+    metric = name if name in METRICS else "balanced_accuracy"
     probability = np.unique(prediction[:, 0].astype(np.float32))
     # Rows from `upper` on are class 1 for any threshold above `lower` and up to `upper`.
     lower = np.append(np.float32(0), probability)
     upper = np.append(probability, np.float32(1))
     lower, upper = lower[lower < upper], upper[lower < upper]
     middle = ((lower.astype(np.float64) + upper) / 2).astype(np.float32)
-    values = np.where(middle > lower, middle, upper)  # neighbours have no middle
+    middle = np.where(middle > lower, middle, upper)  # neighbours have no middle
     above_half = np.nextafter(np.float32(0.5), np.float32(1))  # 0.5 itself is class 0 by default
-    own = (lower <= 0.5) & (upper > 0.5)
-    values[own] = np.where(lower[own] < 0.5, np.float32(0.5), above_half)
+    values = np.append(middle, [np.float32(0.5), above_half])
     scores = _scores(metric, truth, prediction[:, 0], values)
     best = np.flatnonzero(scores == scores.max())
     chosen = best[np.argmin(np.abs(values[best] - 0.5))]
-    default = _scores(metric, truth, prediction[:, 0], np.array([above_half]))
-    return Threshold(float(values[chosen]), metric, float(scores[chosen]), float(default[0]))
+    return Threshold(float(values[chosen]), metric, float(scores[chosen]), float(scores[-1]))
 
 
 def with_threshold(model: keras.Model, threshold: float) -> keras.Model:
-    """Returns a model that predicts the same, and has the threshold in its layer `LAYER`.
+    """Returns a functional model that predicts the same, and has the threshold in a layer `LAYER`.
 
-    The layer is Keras's `Discretization`, with the threshold in `bin_boundaries`; of probabilities
-    it makes labels 0 and 1.
-
-    Args:
-        model: a functional model that gives `(rows, 1)` probabilities of class 1.
-        threshold: class 1 begins here.
+    The layer is Keras's `Discretization`, with the threshold in `bin_boundaries`, and makes labels
+    0 and 1 of the probabilities `(rows, 1)`.
     """
     label = keras.layers.Discretization([threshold], name=LAYER)(model.output)
     # Keras keeps only layers that an output depends on. Nothing is computed from the label.
@@ -87,14 +67,9 @@ def with_threshold(model: keras.Model, threshold: float) -> keras.Model:
 
 def _scores(metric: str, truth: Array, probability: Array, thresholds: Array) -> Array:
     """The metric for each of the thresholds, float64."""
-    positive, negative = np.sort(probability[truth == 1]), np.sort(probability[truth == 0])
-    missed = np.searchsorted(positive, thresholds)
-    cleared = np.searchsorted(negative, thresholds)
-    found, raised = len(positive) - missed, len(negative) - cleared
-    if metric == "accuracy":
-        return np.asarray((found + cleared) / len(probability))
-    if metric == "balanced_accuracy":
-        return np.asarray((found / len(positive) + cleared / len(negative)) / 2)
-    f1 = 2 * found / (len(positive) + found + raised)
-    f1_of_0 = 2 * cleared / (len(negative) + cleared + missed)
-    return np.asarray((f1 + f1_of_0) / 2)
+    confusion = []
+    for label in (0, 1):
+        own = np.sort(probability[truth == label])
+        below = np.searchsorted(own, thresholds)
+        confusion.append([below, len(own) - below])
+    return label_metrics(np.moveaxis(np.array(confusion), -1, 0))[metric]

@@ -1,210 +1,138 @@
-"""The winner: its model takes raw rows, is judged once on the test rows, and is exported."""
+"""The winner of a search: its model is exported, and evaluated once on the test rows."""
 
 import json
 from collections.abc import Callable, Mapping
-from contextlib import suppress
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
+from pydantic import TypeAdapter
 
-from src.errors import DiskError, UserError
-from src.evaluation import metrics
+from src.data.loading import Data
+from src.data.splits import Rows
+from src.errors import UserError
+from src.evaluation import export, networks
 from src.evaluation.baselines import Baseline, score_baselines
-from src.evaluation.bootstrap import Interval, intervals
-from src.evaluation.export import (
-    average_models,
-    export_network,
-    load_export,
-    predict,
-    save_and_load,
-    write_facts,
-)
-from src.evaluation.fitted import (
-    best_execution,
-    fit_models,
-    held_out_predictions,
-    trained_network,
-)
-from src.evaluation.refit import development_arrays, refit, refit_seed
-from src.evaluation.threshold import Threshold, tune_threshold, with_threshold
+from src.evaluation.metrics import Interval, Metrics, evaluate, intervals
+from src.evaluation.outputs import Array, predict, prediction_columns
+from src.evaluation.threshold import Threshold, tune_threshold
 from src.execution.context import RunContext
 from src.execution.failures import TrialFailedError
-from src.files import disk_errors, remove, sync, write_atomically
+from src.files import remove, sync, write_atomically
 from src.records import TrialRecord
 from src.signals import TrialInterruptedError
 from src.store.run_directory import RunDirectory
 
-Metrics = dict[str, float | None]
-
 
 @dataclass(frozen=True)
 class Winner:
-    """The best trial's model, exported.
+    """The best trial's model, exported; the fields are the keys of metrics.json, but for the trial.
 
     Attributes:
         record: the trial.
-        validation: metrics on the validation rows; after cross-validation on the rows that each
-            fold's model had not seen.
+        validation: metrics on the validation rows; with folds, by fits that had not seen them.
         test: metrics on the test rows; empty where there are none.
-        epochs: epochs of a refit after cross-validation; None without one.
-        averaged: how many models of folds the exported one averages; 0 if it is a single one.
-        threshold: what decides between two classes, in both metrics; None for 0.5.
-        test_intervals: of each test metric its 95 % bootstrap interval, or None.
+        refit_epochs: epochs of a refit after cross-validation; None without one.
+        averaged_models: how many models of folds the exported model averages; 0 for a single one.
+        test_interval: the 95 % bootstrap interval of each test metric, or None.
         baselines: what untuned models reach on the same rows.
+        threshold: where class 1 begins in both metrics; None for 0.5.
     """
 
     record: TrialRecord
     validation: Metrics
     test: Metrics
-    epochs: int | None
-    averaged: int = 0
-    threshold: Threshold | None = None
-    test_intervals: Mapping[str, Interval | None] = field(default_factory=dict)
+    refit_epochs: int | None = None
+    averaged_models: int = 0
+    test_interval: Mapping[str, Interval | None] = field(default_factory=dict)
     baselines: tuple[Baseline, ...] = ()
+    threshold: Threshold | None = None
 
 
 def export_winner(
     context: RunContext, record: TrialRecord, stopping: Callable[[], bool] = lambda: False
 ) -> Winner:
-    """Writes the winner's `best/` folder, whole or not at all, and returns what stands in it.
+    """Writes the winner's `best/` folder, whole or not at all, in place of an earlier winner's.
 
-    An earlier winner's, of a search that went on, is replaced.
+    Without cross-validation, the weights of the trial's best fit are exported. After it, the trial
+    is refitted on all development rows, or the models of all folds are averaged. A threshold is
+    tuned on the validation rows, by the outputs that `Winner.validation` is computed from.
 
-    Without cross-validation, the exported weights are those of the trial's best fit at its best
-    epoch. After it, the hyperparameters are trained anew on training and validation rows, for the
-    mean best epoch of the folds.
-
-    A threshold is chosen on the same predictions of validation rows that `Winner.validation`
-    judges, and is used for the test rows.
-
-    Args:
-        context: what the trials shared.
-        record: the best trial.
-        stopping: asked whether to give the export up.
-
-    Raises:
-        TrialInterruptedError: if it was given up.
-        UserError: if that refit diverges, if the exported file does not predict what the network
-            does that was trained, or if the trial's weights cannot be read.
-        DiskError: if a file cannot be written.
+    Raises `TrialInterruptedError` if `stopping` says so; `UserError` if the refit fails, weights
+    cannot be read, or the network cannot be exported; `DiskError` if a file cannot be written.
     """
-    staged = RunDirectory(context.run.export)
-    remove(staged.path)
-    try:
-        with disk_errors(context.run.best):
+    with export.staged(context.run.export) as path:
+        staged = RunDirectory(path)
+        try:
             winner = _export(context, record, staged, stopping)
-            sync(staged.best)
-            if stopping():
-                raise TrialInterruptedError
-            remove(context.run.best)
-            staged.best.rename(context.run.best)
-    finally:
-        with suppress(DiskError):
-            remove(staged.path)
+        except TrialFailedError as error:
+            raise UserError(str(error)) from error
+        sync(staged.best)
+        if stopping():
+            raise TrialInterruptedError
+        remove(context.run.best)
+        staged.best.rename(context.run.best)
     return winner
 
 
 def read_winner(run: RunDirectory, record: TrialRecord) -> Winner | None:
-    """Returns what `export_winner` left in `best/` for this trial; None if that is not whole.
-
-    Args:
-        run: the run's folder.
-        record: the trial.
-    """
+    """Reads back the winner that `best/` holds; None if the folder is missing or not readable."""
     try:
-        files = (run.model, run.predictions, run.hyperparameters)
-        if not all(path.is_file() for path in files):
-            return None
+        run.model.stat()
         scores = json.loads(run.metrics.read_text())
-        validation, test = dict(scores["validation"]), dict(scores["test"])
-        threshold = Threshold(**scores["threshold"]) if "threshold" in scores else None
-        ends = {n: tuple(e) if e else None for n, e in dict(scores["test_interval"]).items()}
-        baselines = tuple(Baseline(**baseline) for baseline in scores["baselines"])
-        epochs, averaged = scores["refit_epochs"], scores["averaged_models"]
-    except (DiskError, OSError, ValueError, KeyError, TypeError):
+        return TypeAdapter(Winner).validate_python({**scores, "record": record})
+    except (OSError, ValueError, TypeError):  # pydantic's errors are ValueErrors
         return None
-    return Winner(record, validation, test, epochs, averaged, threshold, ends, baselines)
 
 
 def _export(
     context: RunContext, record: TrialRecord, run: RunDirectory, stopping: Callable[[], bool]
 ) -> Winner:
     """Exports into the folder `run.best`, which is not there yet."""
-    data, spec = context.data, record.spec
-    owner, epochs, averaged = f"hypermodel.name={context.hypermodel}", None, 0
-    if spec.folds > 1 and context.average:
-        models = fit_models(context, record)
-        averaged = len(models)
-        run.best.mkdir(parents=True)
-        model = save_and_load(run.model, average_models(models), owner)
+    data, folds, epochs, averaged = context.data, record.spec.folds, None, 0
+    owner, path = f"hypermodel.name={context.hypermodel}", run.model
+    run.best.mkdir()
+    if folds == 1:
+        execution = networks.chosen_execution(context, record)
+        rows, network, arrays = next(networks.fit_networks(context, record, execution))
+        model = export.export_network(path, network, arrays, data, owner)
+        outputs = predict(model, data.raw_rows(rows), len(rows))
     else:
-        if spec.folds == 1:
-            execution = best_execution(context, record)
-            arrays = context.arrays(data.train, data.validation)
-            network = trained_network(context, record, execution, 0, arrays)
+        rows, outputs = networks.held_out_predictions(context, record)
+        if context.average:
+            fits = networks.fit_networks(context, record)
+            models = [export.raw_model(network, arrays, data) for _, network, arrays in fits]
+            averaged = len(models)
+            model = export.save_and_load(path, export.average_models(models), owner)
         else:
-            epochs = record.result.best_epoch
-            arrays = development_arrays(context)
-            try:
-                network = refit(context, record, arrays, refit_seed(context, record), stopping)
-            except TrialFailedError as error:
-                raise UserError(str(error)) from error
-        run.best.mkdir(parents=True)
-        model = export_network(run.model, network, arrays, data, owner)
-
-    if spec.folds == 1:
-        rows, prediction = data.validation, predict(model, data.raw_rows(data.validation))
-    else:
-        rows, prediction = held_out_predictions(context, record)
+            epochs, seed = record.result.best_epoch, networks.refit_seed(context, record)
+            arrays = networks.development_arrays(context)
+            network = networks.refit(context, record, arrays, seed, stopping)
+            model = export.export_network(path, network, arrays, data, owner)
     threshold = value = None
     if context.tune_threshold:
-        threshold = tune_threshold(data.y[rows], prediction, context.plan.monitor)
+        threshold = tune_threshold(data.y[rows], outputs, context.plan.monitor)
         value = threshold.value
-        with_threshold(model, value).save(run.model)
-        sync(run.model)
-        model = load_export(run.model)
-    validation_metrics = metrics.evaluate(data.task, data.y[rows], prediction, value)
-    tables = [_prediction_table(context, "validation", rows, prediction, value)]
-    test_metrics: Metrics = {}
-    test_intervals: Mapping[str, Interval | None] = {}
-    if len(data.test):
-        prediction = predict(model, data.raw_rows(data.test))
-        test_metrics = metrics.evaluate(data.task, data.y[data.test], prediction, value)
-        test_intervals = intervals(data.task, data.y[data.test], prediction, value)
-        tables.append(_prediction_table(context, "test", data.test, prediction, value))
-    baselines = score_baselines(data, spec.folds, context.class_weight, stopping)
+    validation = evaluate(data.task, data.y[rows], outputs, value)
+    test, test_outputs = export.judge(path, model, data, threshold, owner)
+    found = intervals(data.task, data.y[data.test], test_outputs, value) if test else {}
+    baselines = score_baselines(data, folds, context.class_weight, stopping)
 
-    scores: dict[str, Any] = {"validation": validation_metrics, "test": test_metrics}
-    scores |= {"refit_epochs": epochs, "averaged_models": averaged}
-    scores["test_interval"] = test_intervals
-    scores["baselines"] = [asdict(baseline) for baseline in baselines]
-    if threshold is not None:
-        scores["threshold"] = asdict(threshold)
+    tables = [_table(data, "validation", rows, outputs, value)]
+    tables += [_table(data, "test", data.test, test_outputs, value)] if test else []
     write_atomically(run.predictions, pd.concat(tables).to_csv(index=False))
-    write_facts(run.exported, data, record.spec, scores)
-    judged = (validation_metrics, test_metrics)
-    return Winner(record, *judged, epochs, averaged, threshold, test_intervals, baselines)
+    winner = Winner(record, validation, test, epochs, averaged, found, baselines, threshold)
+    facts = TypeAdapter(Winner).dump_python(winner, exclude={"record"})
+    export.write_facts(run.exported, data, record.spec, facts)
+    return winner
 
 
-def _prediction_table(
-    context: RunContext,
-    split: str,
-    rows: np.ndarray[Any, Any],
-    prediction: np.ndarray[Any, Any],
-    threshold: float | None,
+def _table(
+    data: Data, split: str, rows: Rows, outputs: Array, threshold: float | None
 ) -> pd.DataFrame:
-    """One row each: split, row (in the source, from 0), target, prediction, probabilities."""
-    data = context.data
-    table: dict[str, Any] = {"split": split, "row": data.row_numbers(rows)}
-    if data.task == "regression":
-        table |= {"target": data.y[rows], "prediction": prediction.reshape(-1)}
-        return pd.DataFrame(table)
-    probability = metrics.class_probabilities(data.task, prediction)
+    """A row each: split, row (its number in the source, from 0), target, prediction columns."""
     names = np.asarray(data.class_names, dtype=object)
-    label = metrics.predicted_labels(data.task, prediction, threshold)
-    table |= {"target": names[data.y[rows]], "prediction": names[label]}
-    for index, name in enumerate(data.class_names):
-        table[f"probability_{name}"] = probability[:, index]
-    return pd.DataFrame(table)
+    target = names[data.y[rows]] if data.class_names else data.y[rows]
+    columns = {"split": split, "row": data.row_numbers(rows), "target": target}
+    columns |= prediction_columns(data.task, data.class_names, outputs, threshold)
+    return pd.DataFrame(columns)

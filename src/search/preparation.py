@@ -16,7 +16,6 @@ from src.config import Config, dump_config
 from src.config.objectives import COSTS
 from src.data.leaks import leak_notices
 from src.data.loading import Data, load_data
-from src.data.tables.encoding import TableEncoding
 from src.errors import UserError
 from src.evaluation.export import check_export
 from src.execution.context import RunContext
@@ -202,9 +201,7 @@ def prepare(config: Config, saved: SavedSearch | None = None) -> PreparedSearch:
     network, arrays = rehearse(
         hypermodel_class, data, space, plan, owner, class_weight=_class_weight(config)
     )
-    columns = () if data.table is None else data.table.inputs
-    encoding = arrays.scaling if isinstance(arrays.scaling, TableEncoding) else None
-    check_export(network, arrays.problem, owner, encoding, columns)
+    check_export(network, arrays, data, owner)
     hypermodel = hypermodel_class(problem, plan=plan)  # knows now what it is to report
 
     oracle: SearchOracle = oracle_class.from_config(

@@ -23,8 +23,7 @@ def winner(test: float, **more: object) -> Winner:
         record=PROGRESS.records[0],
         validation={"roc_auc": 0.9},
         test={"roc_auc": test},
-        epochs=None,
-        test_intervals={"roc_auc": (0.83, 0.9167)},
+        test_interval={"roc_auc": (0.83, 0.9167)},
         baselines=(Baseline("most frequent class", {"roc_auc": 0.5}, {"roc_auc": 0.5}),),
         **more,  # type: ignore[arg-type]
     )
@@ -48,7 +47,9 @@ def test_the_loss_from_validation_to_test_is_explained(test: float, sentence: st
 
 def test_the_way_the_model_was_made_is_said() -> None:
     tuned = Threshold(0.3, "f1", 0.8, 0.7)
-    facts = dict(winner_facts(winner(0.87, averaged=6, threshold=tuned), PROGRESS, ("no", "yes")))
+    facts = dict(
+        winner_facts(winner(0.87, averaged_models=6, threshold=tuned), PROGRESS, ("no", "yes"))
+    )
     assert facts["averaged"] == "the mean of the 6 models of all folds"
     assert facts["threshold"].startswith("'yes' from a probability of 0.3 on")
 

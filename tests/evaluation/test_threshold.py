@@ -1,8 +1,5 @@
 """The decision threshold: the best of all there are, and kept in the model's file."""
 
-import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,23 +7,9 @@ import keras
 import numpy as np
 import pytest
 
-from src.evaluation import metrics
+from src.evaluation.metrics import evaluate
+from src.evaluation.outputs import predicted_labels
 from src.evaluation.threshold import LAYER, tune_threshold, with_threshold
-
-OBJECTIVES = ("val_accuracy", "val_balanced_accuracy", "val_f1")
-
-READ = """
-import sys, json, keras, numpy as np
-try:
-    import src
-except ImportError:
-    model = keras.models.load_model(sys.argv[1], safe_mode=True)
-    probability = model.predict(np.load(sys.argv[2]), verbose=0)
-    layer = model.get_layer("decision_threshold")
-    labels = keras.Model(model.input, layer.output).predict(np.load(sys.argv[2]), verbose=0)
-    found = [layer.bin_boundaries[0], probability.tolist(), np.asarray(layer(probability)).tolist()]
-    print(json.dumps([*found, labels.tolist()]))
-"""
 
 
 def draw(seed: int) -> tuple[Any, Any]:
@@ -39,46 +22,26 @@ def draw(seed: int) -> tuple[Any, Any]:
     return truth, probability.round(2 - seed % 2).astype("float32")[:, None]
 
 
-def score(name: str, truth: Any, found: Any) -> float:
-    """The metric by its definition; fast enough for many thresholds."""
-    if name == "accuracy":
-        return float((truth == found).mean())
-    if name == "balanced_accuracy":
-        return float(np.mean([(found[truth == label] == label).mean() for label in (0, 1)]))
-    shares = [
-        2
-        * ((truth == label) & (found == label)).sum()
-        / ((truth == label).sum() + (found == label).sum())
-        for label in (0, 1)
-    ]
-    return float(np.mean(shares))
-
-
-@pytest.mark.parametrize("objective", OBJECTIVES)
-def test_no_threshold_is_better(objective: str) -> None:
-    name = objective.removeprefix("val_")
-    for seed in range(40):
-        truth, prediction = draw(seed)
-        tuned = tune_threshold(truth, prediction, objective)
-        assert tuned.metric == name
-        decided = metrics.predicted_labels("binary", prediction, tuned.value)
-        default = metrics.predicted_labels("binary", prediction)
-        assert tuned.score == pytest.approx(score(name, truth, decided), abs=1e-12)
-        assert tuned.default_score == pytest.approx(score(name, truth, default), abs=1e-12)
-        others = [score(name, truth, prediction[:, 0] >= t) for t in np.linspace(0.005, 0.995, 100)]
-        assert tuned.score >= max(others) - 1e-12
-        assert tuned.score >= tuned.default_score
+@pytest.mark.parametrize("metric", ["accuracy", "balanced_accuracy", "f1"])
+def test_no_threshold_is_better(metric: str) -> None:
+    for seed in range(20):
+        truth, outputs = draw(seed)
+        tuned = tune_threshold(truth, outputs, f"val_{metric}")
+        others = [evaluate("binary", truth, outputs, t)[metric] for t in np.linspace(0.01, 1, 67)]
+        assert tuned.metric == metric
+        assert tuned.score == evaluate("binary", truth, outputs, tuned.value)[metric]
+        assert tuned.default_score == evaluate("binary", truth, outputs)[metric]
+        assert tuned.score >= max(score for score in others if score is not None)
         if tuned.score == tuned.default_score:
-            assert decided.tolist() == default.tolist()
-    expected = metrics.evaluate("binary", truth, prediction, tuned.value)[name]
-    assert tuned.score == pytest.approx(expected)
+            decided = predicted_labels("binary", outputs, tuned.value)
+            assert decided.tolist() == predicted_labels("binary", outputs).tolist()
 
 
-@pytest.mark.parametrize("objective", ["val_auc", "val_pr_auc", "val_log_loss", "val_loss"])
+@pytest.mark.parametrize("objective", ["val_auc", "val_log_loss", "val_loss"])
 def test_objectives_without_a_threshold_take_balanced_accuracy(objective: str) -> None:
-    truth, prediction = draw(0)
-    expected = tune_threshold(truth, prediction, "val_balanced_accuracy")
-    assert tune_threshold(truth, prediction, objective) == expected
+    truth, outputs = draw(0)
+    expected = tune_threshold(truth, outputs, "val_balanced_accuracy")
+    assert tune_threshold(truth, outputs, objective) == expected
 
 
 @pytest.mark.parametrize(
@@ -93,53 +56,25 @@ def test_objectives_without_a_threshold_take_balanced_accuracy(objective: str) -
     ],
 )
 def test_by_hand(probabilities: list[float], value: float) -> None:
-    prediction = np.array(probabilities, np.float32)[:, None]
-    tuned = tune_threshold(np.array([0, 0, 1, 1]), prediction, "val_accuracy")
-    assert tuned.value == value
-    assert tuned.score == (0.5 if prediction.max() == 0 else 1.0)
+    outputs = np.array(probabilities, np.float32)[:, None]
+    tuned = tune_threshold(np.array([0, 0, 1, 1]), outputs, "val_accuracy")
+    assert (tuned.value, tuned.score) == (value, 0.5 if outputs.max() == 0 else 1.0)
 
 
-@pytest.mark.slow
-def test_the_file_alone_tells_the_threshold_and_predicts_what_it_did(tmp_path: Path) -> None:
-    inputs = keras.Input((3,), name="features")
-    model = keras.Model(inputs, keras.layers.Dense(1, activation="sigmoid")(inputs), name="model")
-    rows = np.random.default_rng(0).normal(size=(50, 3)).astype("float32")
-    expected = model.predict(rows, verbose=0)
-    threshold = float(np.sort(expected[:, 0])[19:21].mean())
-    decided = with_threshold(model, threshold)
-    np.testing.assert_array_equal(decided.predict(rows, verbose=0), expected)
-    decided.save(tmp_path / "model.keras")
-    np.save(tmp_path / "rows.npy", rows)
-    done = subprocess.run(
-        [sys.executable, "-I", "-c", READ, "model.keras", "rows.npy"],
-        cwd=tmp_path,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    found, probability, of_layer, labels = json.loads(done.stdout.splitlines()[-1])
-    assert found == threshold
-    np.testing.assert_allclose(probability, expected, rtol=1e-6)
-    assert sum(map(sum, labels)) == 30
-    own = metrics.predicted_labels("binary", expected, threshold)
-    np.testing.assert_array_equal(np.ravel(labels), own)
-    np.testing.assert_array_equal(np.ravel(of_layer), own)
-    assert LAYER in READ
-
-
-def test_inputs_keep_their_names() -> None:
+def test_a_file_has_the_threshold_and_predicts_the_same(tmp_path: Path) -> None:
     inputs = {name: keras.Input((1,), name=name) for name in ("probability", "identity")}
     total = keras.layers.Add()(list(inputs.values()))
-    model = with_threshold(keras.Model(inputs, keras.layers.Activation("sigmoid")(total)), 0.25)
-    rows = {name: np.array([[-2.0], [3.0]], np.float32) for name in inputs}
-    np.testing.assert_allclose(model(rows), 1 / (1 + np.exp([[4.0], [-6.0]])), rtol=1e-5)
-    assert np.ravel(model.get_layer(LAYER)(model(rows))).tolist() == [0, 1]
-
-
-def test_a_probability_of_just_the_threshold_is_class_1() -> None:
-    inputs = keras.Input((1,))
-    model = with_threshold(keras.Model(inputs, keras.layers.Identity()(inputs)), 0.3)
-    threshold = np.float32(0.3)
-    rows = np.array([[np.nextafter(threshold, np.float32(0))], [threshold]], np.float32)
-    assert np.ravel(model.get_layer(LAYER)(model(rows))).tolist() == [0, 1]
-    assert metrics.predicted_labels("binary", rows, 0.3).tolist() == [0, 1]
+    model = keras.Model(inputs, keras.layers.Activation("sigmoid")(total), name="model")
+    rows = {name: np.array([[-2.0], [0.1], [3.0]], np.float32) for name in inputs}
+    expected = model.predict_on_batch(rows)
+    with_threshold(model, float(expected[1, 0])).save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras", safe_mode=True)
+    np.testing.assert_array_equal(loaded.predict_on_batch(rows), expected)
+    layer = loaded.get_layer(LAYER)
+    assert type(layer) is keras.layers.Discretization
+    assert layer.bin_boundaries == [expected[1, 0]]
+    labels = [0, 1, 1]  # a probability of just the threshold is class 1
+    assert np.ravel(layer(expected)).tolist() == labels
+    assert predicted_labels("binary", expected, float(expected[1, 0])).tolist() == labels
+    within = keras.Model(loaded.input, layer.output).predict_on_batch(rows)
+    assert np.ravel(within).tolist() == labels

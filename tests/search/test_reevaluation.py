@@ -94,7 +94,7 @@ def test_the_luckiest_is_not_the_winner(tmp_path: Path) -> None:
     assert outcome.progress.best is second
     assert outcome.winner is not None
     assert outcome.winner.record is second
-    lead = lead_of_the_first(outcome.progress)
+    lead = lead_of_the_first(outcome.progress.completed, "max")
     assert lead is not None
     assert lead.mean == pytest.approx((second.confirmed or 0) - (first.confirmed or 0))
     text = console.file.getvalue()  # type: ignore[attr-defined]

@@ -184,7 +184,7 @@ def test_streamed_rows_and_worker_processes_give_the_same(
 def test_each_fold_is_encoded_by_its_own_training_rows(houses: Path) -> None:
     outcome = searched(houses, "tuner.folds=2", "tuner.max_trials=1", target="price", name="folds")
     assert outcome.winner is not None
-    assert outcome.winner.epochs is not None
+    assert outcome.winner.refit_epochs is not None
     written = predictions(outcome)
     assert (written["split"] == "validation").sum() == 119 - 24
     columns = read_columns(outcome.run.columns)

@@ -18,7 +18,8 @@ from hypermodels import HYPERMODELS
 from hypermodels.mlp import MLP
 from src.config import load_config
 from src.errors import UserError
-from src.evaluation.fitted import fit_models
+from src.evaluation.export import raw_model
+from src.evaluation.networks import fit_networks
 from src.evaluation.winner import Winner
 from src.records import TrialRecord, TrialSpec
 from src.reporting import report_listeners
@@ -160,7 +161,7 @@ def test_folds_and_executions_average_and_the_winner_is_refitted(tiny: MakeConfi
         assert row.val_log_loss_error == pytest.approx(own_fits["val_log_loss"].sem())
     winner = outcome.winner
     assert winner is not None
-    assert winner.epochs == winner.record.result.best_epoch
+    assert winner.refit_epochs == winner.record.result.best_epoch
     table = pd.read_csv(outcome.run.predictions)
     validation = table[table["split"] == "validation"]
     data = prepare(config).data
@@ -176,16 +177,17 @@ def test_the_models_of_all_folds_can_be_exported_as_their_mean(tiny: MakeConfig)
     outcome = run(config)
     winner, prepared = outcome.winner, prepare(config)
     assert winner is not None
-    assert (winner.averaged, winner.epochs) == (4, None)
+    assert (winner.averaged_models, winner.refit_epochs) == (4, None)
     rows = prepared.data.x[prepared.data.test]
-    models = fit_models(prepared.context(outcome.run), winner.record)
+    context = prepared.context(outcome.run)
+    models = [raw_model(*fit[1:], context.data) for fit in fit_networks(context, winner.record)]
     expected = np.mean([model.predict(rows, verbose=0) for model in models], axis=0)
     model = keras.models.load_model(outcome.run.model, safe_mode=True)
     np.testing.assert_allclose(model.predict(rows, verbose=0), expected, rtol=1e-4)
     assert len({float(model.predict(rows[:1], verbose=0)[0, 0]) for model in models}) == 4
     plain = run(tiny("tuner.folds=2", "tuner.max_trials=1", "run.name=plain"))
     assert plain.winner is not None
-    assert (plain.winner.averaged, plain.winner.epochs) == (
+    assert (plain.winner.averaged_models, plain.winner.refit_epochs) == (
         0,
         plain.winner.record.result.best_epoch,
     )

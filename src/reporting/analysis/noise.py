@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from src.config.objectives import judged_metric
-from src.evaluation.bootstrap import draws, of_confusion, weighted_areas, weighted_metrics
+from src.evaluation.metrics import draws, label_metrics, weighted_areas, weighted_metrics
 from src.reporting.analysis.winner import class_report, errors, is_classification, probabilities
 from src.reporting.run_data import RunData
 
@@ -150,8 +150,7 @@ def _of_labels(metric: str, rows: pd.DataFrame) -> float:
     drawn = np.random.default_rng(0).multinomial(
         len(rows), confusion.reshape(-1) / len(rows), size=REPLICATES
     )
-    with np.errstate(divide="ignore", invalid="ignore"):
-        values = of_confusion(drawn.reshape(-1, *confusion.shape))[metric]
+    values = label_metrics(drawn.reshape(-1, *confusion.shape))[metric]
     return float(np.nanstd(values))
 
 

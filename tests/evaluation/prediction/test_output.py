@@ -1,46 +1,37 @@
 """The file of predictions is there whole or not at all, and replaces nothing."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-import pandas as pd
 import pytest
 
 from src.errors import UserError
-from src.evaluation.prediction.output import PredictionFile
-
-TABLE = pd.DataFrame({"prediction": ["a", "b"]})
+from src.evaluation.prediction.output import check_output, prediction_file
 
 
-def test_pieces_make_one_table_with_one_header(tmp_path: Path) -> None:
-    path = tmp_path / "out.csv"
-    with PredictionFile(str(path)) as output:
-        output.write(TABLE)
-        output.write(TABLE)
+def write(path: Path, meanwhile: Callable[[], Any] = lambda: None) -> None:
+    with prediction_file(str(path)) as file:
+        file.write("a\n")
         assert not path.exists()
-    assert path.read_text() == "prediction\na\nb\na\nb\n"
-    assert list(tmp_path.iterdir()) == [path]
+        meanwhile()
 
 
-def test_nothing_is_left_of_predictions_that_were_stopped(tmp_path: Path) -> None:
-    output = PredictionFile(str(tmp_path / "out.csv"))
-    output.__enter__()
-    output.write(TABLE)
-    assert len(list(tmp_path.iterdir())) == 1
-    output.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)
-    assert list(tmp_path.iterdir()) == []
+def test_the_file_is_there_whole_or_not_at_all_and_replaces_nothing(tmp_path: Path) -> None:
+    def stop() -> None:
+        raise KeyboardInterrupt
 
-
-def test_a_file_is_not_replaced_even_if_it_comes_meanwhile(tmp_path: Path) -> None:
     path = tmp_path / "out.csv"
-    output = PredictionFile(str(path))
-    output.__enter__()
-    output.write(TABLE)
-    path.write_text("mine")
-    with pytest.raises(UserError, match="made by somebody else meanwhile"):
-        output.__exit__(None, None, None)
-    assert path.read_text() == "mine"
-    assert list(tmp_path.iterdir()) == [path]
+    check_output(str(path))
+    with pytest.raises(KeyboardInterrupt):
+        write(path, stop)
+    assert list(tmp_path.iterdir()) == []
     with pytest.raises(UserError, match=r"--output: .*out\.csv' exists"):
-        PredictionFile(str(path))
+        write(path, lambda: path.write_text("mine"))
+    assert path.read_text() == "mine"
+    path.unlink()
+    write(path)
+    assert path.read_text() == "a\n"
+    assert list(tmp_path.iterdir()) == [path]
     with pytest.raises(UserError, match="there is no folder"):
-        PredictionFile(str(tmp_path / "nowhere" / "out.csv"))
+        check_output(str(tmp_path / "nowhere" / "out.csv"))

@@ -1,11 +1,9 @@
-"""Small finished searches, each made once: a binary table, a regression without header, arrays."""
-
-from pathlib import Path
+"""Small finished searches, each made once; `tests/conftest.py` has them for all tests."""
 
 import numpy as np
 import pandas as pd
+import pytest
 
-from src.search import run as search
 from src.store.run_directory import RunDirectory
 
 SMALL = (
@@ -32,8 +30,10 @@ def colour_table(rows: int = ROWS, seed: int = 0) -> pd.DataFrame:
     )
 
 
-def binary_run(folder: Path) -> RunDirectory:
+@pytest.fixture(scope="session")
+def colours(tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
     """A table with semicolons, two folds, a tuned threshold, class weights and a plateau."""
+    folder = tmp_path_factory.mktemp("colours")
     path = folder / "colours.csv"
     colour_table().to_csv(path, index=False, sep=";")
     return _searched(
@@ -44,8 +44,10 @@ def binary_run(folder: Path) -> RunDirectory:
     )
 
 
-def headless_run(folder: Path) -> RunDirectory:
+@pytest.fixture(scope="session")
+def headless(tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
     """A table without names of columns, whose second column is a quantity to predict."""
+    folder = tmp_path_factory.mktemp("headless")
     rng = np.random.default_rng(1)
     x = rng.normal(size=(ROWS, 2))
     y = 500 + 90 * x[:, 0] - 40 * x[:, 1]
@@ -58,8 +60,10 @@ def headless_run(folder: Path) -> RunDirectory:
     )
 
 
-def array_run(folder: Path) -> RunDirectory:
+@pytest.fixture(scope="session")
+def images(tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
     """Images of 2 × 3 whole numbers with the labels 3, 5 and 9."""
+    folder = tmp_path_factory.mktemp("images")
     rng = np.random.default_rng(2)
     x = rng.integers(0, 256, size=(ROWS, 2, 3)).astype(np.uint8)
     y = np.array([3, 5, 9])[x[:, 0].argmax(axis=1)]
@@ -67,12 +71,13 @@ def array_run(folder: Path) -> RunDirectory:
     np.savez(path, x_train=x, y_train=y)
     return _searched(
         *("data.source=npz", f"data.path={path}", "data.test_fraction=0.4"),
-        "space.early_stopping_patience=0",
         *(f"run.directory={folder}", "run.name=images"),
     )
 
 
 def _searched(*overrides: str) -> RunDirectory:
+    from src.search import run as search  # which tests without a run need not wait for
+
     outcome = search("quick", [*SMALL, *overrides])
     assert outcome.winner is not None, outcome.end
     return outcome.run

@@ -1,4 +1,4 @@
-"""Loading: a HyperModel's own layers are looked for when they are needed, and not before."""
+"""Loading a model: its HyperModel's module is imported only where the file needs its layers."""
 
 import sys
 from pathlib import Path
@@ -8,8 +8,7 @@ import pytest
 
 from hypermodels import HYPERMODELS
 from src.errors import UserError
-from src.evaluation.prediction.exported import ExportedModel
-from src.evaluation.prediction.loading import load_network
+from src.evaluation.prediction.model import ExportedModel, load_model
 from src.store.run_directory import ExportDirectory
 
 OWN = """
@@ -25,7 +24,7 @@ class Own: pass
 
 
 def exported(folder: Path, hypermodel: str) -> ExportedModel:
-    return ExportedModel(ExportDirectory(folder), "regression", (), ("a",), None, None, hypermodel)
+    return ExportedModel(ExportDirectory(folder), "regression", (), ("a",), hypermodel=hypermodel)
 
 
 def test_layers_of_the_hypermodel_are_imported_where_the_file_needs_them(
@@ -43,18 +42,16 @@ def test_layers_of_the_hypermodel_are_imported_where_the_file_needs_them(
     del sys.modules["own_parts"]
 
     with pytest.raises(UserError, match=r"model\.keras: cannot be loaded"):
-        load_network(exported(tmp_path, ""))
+        load_model(exported(tmp_path, ""))
     assert "own_parts" not in sys.modules
-    network = load_network(exported(tmp_path, "own"))
+    network = load_model(exported(tmp_path, "own"))
     assert network.predict_on_batch(keras.ops.ones((1, 1))).tolist() == [[2.0]]
 
-    plain = tmp_path / "plain"
-    plain.mkdir()
-    keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)]).save(plain / "model.keras")
-    load_network(exported(plain, "other"))  # nothing of it is imported
+    keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)]).save(tmp_path / "model.keras")
+    load_model(exported(tmp_path, "other"))  # whose module is not imported
 
 
 def test_a_damaged_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "model.keras").write_bytes(b"PK\x03\x04 and no more")
     with pytest.raises(UserError, match=r"model\.keras: cannot be loaded .*Put back a copy"):
-        load_network(exported(tmp_path, "mlp"))
+        load_model(exported(tmp_path, "mlp"))
