@@ -13,7 +13,7 @@ X = np.arange(60, dtype=np.int16).reshape(10, 2, 3)
 Y = np.arange(10) * 3
 
 
-def read(folder: Path, rows: int = 100, save: Any = np.savez, **arrays: Any) -> list[Any]:
+def read(folder: Path, rows: int, save: Any = np.savez, **arrays: Any) -> list[Any]:
     save(folder / "rows.npz", **arrays)
     return list(npz_rows(folder / "rows.npz", "FILE: rows.npz", 6, rows))
 
@@ -27,31 +27,37 @@ def test_pieces_are_the_rows_in_order(tmp_path: Path, save: Any, order: Any, row
     np.testing.assert_array_equal(np.concatenate([x for x, _ in pieces]), X.reshape(10, 6))
     np.testing.assert_array_equal(np.concatenate([y for _, y in pieces]), Y)
     assert pieces[0][0].dtype == np.float32
-    [(x, y)] = read(tmp_path, x_train=X, x_test=X[:4], y_train=Y)  # there is no x
-    assert (x.tolist(), y) == (X[:4].reshape(4, 6).tolist(), None)
+
+
+def test_test_rows_are_taken_where_there_is_no_x(tmp_path: Path) -> None:
+    [(x, y)] = read(tmp_path, 100, x_train=X, x_test=X[:4], y_train=Y)
+    assert y is None
+    np.testing.assert_array_equal(x, X[:4].reshape(4, 6))
 
 
 @pytest.mark.parametrize(
-    ("arrays", "told"),
+    ("arrays", "words"),
     [
-        ({"a": X}, "has no array x or x_test; it has a"),
-        ({"x": X[:, 0]}, r"x has shape \(10, 3\) .*valid: numbers, \(rows, 6\)"),
-        ({"x": X.astype(str)}, "x has shape .* of type <U.*; valid: numbers"),
-        ({"x": X.astype(object)}, "of type object; valid: numbers"),
-        ({"x": X, "y": Y.astype(object)}, r"y has shape \(10,\) of type object"),
-        ({"x": X, "y": Y[:9]}, r"y has shape \(9,\) .* x has 10 rows"),
+        ({"a": X}, ["no array x or x_test; it has a"]),
+        ({"x": X[:, 0]}, ["shape (10, 3)", "(rows, 6)"]),
+        ({"x": X.astype(str)}, ["type <U", "numbers"]),
+        ({"x": X.astype(object)}, ["type object", "numbers"]),
+        ({"x": X, "y": Y.astype(object)}, ["y has shape (10,) of type object"]),
+        ({"x": X, "y": Y[:9]}, ["y has shape (9,)", "10 rows"]),
     ],
 )
-def test_what_cannot_be_taken_is_told(tmp_path: Path, arrays: Any, told: str) -> None:
-    with pytest.raises(UserError, match=rf"FILE: rows\.npz: {told}"):
-        read(tmp_path, **arrays)
+def test_what_cannot_be_taken_is_told(tmp_path: Path, arrays: Any, words: list[str]) -> None:
+    with pytest.raises(UserError, match=r"FILE: rows\.npz") as error:
+        read(tmp_path, 100, **arrays)
+    for word in words:
+        assert word in str(error.value)
 
 
-def test_a_damaged_file_is_told(tmp_path: Path) -> None:
+@pytest.mark.parametrize("end", [200, -150])
+def test_a_damaged_file_is_told(tmp_path: Path, end: int) -> None:
     path = tmp_path / "rows.npz"
     np.savez(path, x=X)
     content = path.read_bytes()
-    for damaged in (content[:200], content.replace(b"\x05\x00", b"\x06\x00", 1)):
-        path.write_bytes(damaged)
-        with pytest.raises(UserError, match="not a complete npz file"):
-            list(npz_rows(path, "FILE: rows.npz", 6, 100))
+    path.write_bytes(content[:end] if end > 0 else content.replace(b"\x05\x00", b"\x06\x00", 1))
+    with pytest.raises(UserError, match="not a complete npz file"):
+        list(npz_rows(path, "FILE: rows.npz", 6, 100))

@@ -11,15 +11,23 @@ from src.evaluation.prediction.model import ExportedModel
 from src.evaluation.prediction.rows import open_rows
 from src.store.run_directory import ExportDirectory
 
+ROWS = 30
 
-def model_of(folder: Path, form: TextForm, *columns: Column) -> ExportedModel:
+
+def trained_on(folder: Path, end: str) -> ExportedModel:
+    """A model whose file had a target and two features, and this at the end of its lines."""
+    path = folder / "train.csv"
+    path.write_text("".join(f"{row % 2},{row}.5,{row * row % 7}{end}\n" for row in range(ROWS)))
+    text = open_text(path, "FILE", False)
+    assert text.names == ("column_1", "column_2", "column_3")
+    columns = tuple(Column(n, "numeric", "plain", input=n) for n in text.names[1:])
     target = Column("column_1", "target", "plain")
-    table = ModelColumns(columns, target, "binary", ("0", "1"), 3, form)
+    table = ModelColumns(columns, target, "binary", ("0", "1"), 3, text.form)
     return ExportedModel(ExportDirectory(folder), "binary", ("0", "1"), table=table)
 
 
 @pytest.mark.parametrize(
-    ("end", "lines", "second", "third"),
+    ("trained", "lines", "second", "third"),
     [
         ("", "1,2.5,\n0,3.5,\n", [2.5, 3.5], [np.nan, np.nan]),  # nobody knows column_3
         ("", "2.5,6\n3.5,7\n", [2.5, 3.5], [6, 7]),
@@ -29,15 +37,14 @@ def model_of(folder: Path, form: TextForm, *columns: Column) -> ExportedModel:
     ],
 )
 def test_an_empty_last_field_is_a_feature_unless_all_lines_had_one(
-    tmp_path: Path, end: str, lines: str, second: list[float], third: list[float]
+    tmp_path: Path, trained: str, lines: str, second: list[float], third: list[float]
 ) -> None:
-    path = tmp_path / "rows.csv"
-    path.write_text("".join(f"{row % 2},{row}.5,{row * row % 7}{end}\n" for row in range(30)))
-    text = open_text(path, "FILE", False)  # as the model was trained
-    assert text.form.empty_ends == len(end)
-    columns = (Column(name, "numeric", "plain", input=name) for name in text.names[1:])
-    path.write_text(lines)
-    [(_, inputs, _)], _ = open_rows(path, model_of(tmp_path, text.form, *columns))
+    model = trained_on(tmp_path, trained)
+    assert model.table is not None
+    assert model.table.form is not None
+    assert model.table.form.empty_ends == len(trained)
+    (tmp_path / "rows.csv").write_text(lines)
+    [(_, inputs, _)], _ = open_rows(tmp_path / "rows.csv", model)
     np.testing.assert_array_equal(inputs["column_2"], second)
     np.testing.assert_array_equal(inputs["column_3"], third)
 
@@ -47,8 +54,15 @@ def test_the_encoding_may_be_another_than_that_of_the_training_file(
     tmp_path: Path, encoding: str
 ) -> None:
     cities = ["Koln", "Lodz"] if encoding == "ascii" else ["Köln", "Łódź"]
-    (tmp_path / "new.csv").write_bytes("\n".join(["city,size", *cities]).encode(encoding))
+    text = "\n".join(["city,size", *(f"{city},{size}" for size, city in enumerate(cities))])
+    (tmp_path / "new.csv").write_bytes(text.encode(encoding))
+    columns = (
+        Column("city", "categorical", "text", input="city"),
+        Column("size", "numeric", "plain", input="size"),
+    )
     form = TextForm(",", has_header=True, encoding="cp1250")
-    model = model_of(tmp_path, form, Column("city", "categorical", "text", input="city"))
+    target = Column("y", "target", "plain")
+    table = ModelColumns(columns, target, "binary", ("0", "1"), 3, form)
+    model = ExportedModel(ExportDirectory(tmp_path), "binary", ("0", "1"), table=table)
     [(_, inputs, _)], _ = open_rows(tmp_path / "new.csv", model)
     assert list(inputs["city"]) == cities
