@@ -107,7 +107,9 @@ def _judged(data: Data, model: Any, train: Rows, parts: Sequence[Rows]) -> list[
         model.fit(_inputs(arrays.x, arrays.problem), arrays.y)
     inputs = _inputs(arrays.x_validation, arrays.problem)
     if data.task == "regression":
-        prediction = model.predict(inputs) * arrays.target_scale + arrays.target_mean
+        prediction = (
+            model.predict(inputs) * arrays.problem.target_scale + arrays.problem.target_mean
+        )
     else:
         probability = np.zeros((len(rows), len(data.class_names)))
         probability[:, model.classes_] = model.predict_proba(inputs)  # a fold may lack a class
