@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from src.seeds import oracle_seed, trial_seed
+from src.seeds import Stream, derived_seed, oracle_seed, trial_seed
 
 MOST = 2**32 - 1  # of NumPy's RandomState
 
@@ -37,3 +37,14 @@ def test_seeds_stay_the_same_from_version_to_version() -> None:
     # A run is repeated from its configuration: these numbers may never change.
     assert oracle_seed(42) == 3671515462
     assert trial_seed(42, 7, 1, 2) == 1317906619
+
+
+def test_derived_seeds_stay_what_they_were() -> None:
+    """A changed value would silently change the split of every recorded run."""
+    assert [derived_seed(42, stream) for stream in Stream] == [
+        *(2684470948, 4091952314, 233227757, 3276785861, 3644269654, 1206282609)
+    ]
+    seeds = [0, 1, 2**32, 2**32 + 1, 10**30]
+    derived = [derived_seed(seed, stream) for seed in seeds for stream in Stream]
+    assert len(set(derived)) == len(seeds) * len(Stream)
+    assert all(0 <= value < 2**32 for value in derived)

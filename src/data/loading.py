@@ -14,13 +14,13 @@ from src.config.schema import DataSettings
 from src.data.dataset import Dataset
 from src.data.preprocessing import Scaling, ScalingKind, fit_scaling, resolve_scaling
 from src.data.scaled_rows import ScaledRows
-from src.data.splits import Rows, fold_rows, split_rows
+from src.data.splits import Labels, Rows, fold_rows, split_rows
 from src.data.tables.columns import Table
 from src.data.tables.encoding import TableEncoding
 from src.data.tables.fitting import fit_encoding
 from src.data.tables.raw_rows import RawTableRows
 from src.data.task import encode_target
-from src.errors import UserError
+from src.errors import UserError, listed
 from src.registry import SOURCES, load
 
 
@@ -31,13 +31,10 @@ class FitArrays:
     Attributes:
         x: float32 `(training rows, features)`, scaled: an array, or `ScaledRows`.
         y: int32 class codes, or the float32 target `(target − target_mean) / target_scale`.
-        x_validation: as `x`, for the validation rows.
-        y_validation: as `y`, for the validation rows.
+        x_validation, y_validation: the same for the validation rows.
         scaling: what was applied to the inputs, fitted on the training rows: for a table, its
             encoding.
-        target_mean: mean of the training target in its own units; 0 for classes.
-        target_scale: its standard deviation; 1 for classes.
-        problem: what a HyperModel must know.
+        problem: what a HyperModel must know, `target_mean` and `target_scale` too.
     """
 
     x: Any
@@ -45,32 +42,25 @@ class FitArrays:
     x_validation: Any
     y_validation: NDArray[Any]
     scaling: Scaling | TableEncoding
-    target_mean: float
-    target_scale: float
     problem: Problem
 
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """All rows of a data set, what they pose, and which of them are for what.
+    """All rows of a data set, the task that they pose, and how they are split.
+
+    `name`, `feature_names`, `image_maximum`, `table` and `groups` are those of `Dataset`.
 
     Attributes:
-        name: the data set's name.
         task: the task.
         task_inferred: whether the labels alone decided the task.
         class_names: the original labels as text, in the order of the codes; empty for regression.
-        feature_names: one a column.
         x: float32 `(rows, features)` in raw units; separate test rows come last. Of a table also
             the codes of texts, and NaN for missing values.
         y: int32 class codes `(rows,)`, or the float64 raw target.
-        train: sorted int64 row numbers.
-        validation: sorted int64 row numbers.
-        test: sorted int64 row numbers; may be empty.
-        scaling: `standard`, `robust` or `none`: what `data.scaling: auto` came to.
-        image_maximum: the value of a full pixel where rows are flattened images, else None.
+        train, validation, test: sorted int64 row numbers; `test` may be empty.
+        scaling: `standard`, `robust` or `none`: `data.scaling` once `auto` is resolved.
         seed: the seed of the split and the folds.
-        table: of a table, what its columns are; its inputs are the columns of `x`.
-        groups: int64 `(rows,)`: rows with the same number never part; None where each stands alone.
     """
 
     name: str
@@ -131,7 +121,8 @@ class Data:
         """
         if count == 1:
             return ((self.train, self.validation),)
-        return fold_rows(self.y, self.development, self.class_names, count, self.seed, self.groups)
+        labels = Labels(self.y, self.class_names, self.groups)
+        return fold_rows(labels, self.development, count, self.seed)
 
     def arrays(self, train_rows: Rows, validation_rows: Rows, *, stream: bool = False) -> FitArrays:
         """Preprocesses the rows of one fit, fitted on `train_rows` alone.
@@ -145,15 +136,11 @@ class Data:
             UserError: if the target of a regression's training rows is constant, or no column of
                 a table tells these rows apart.
         """
-        x: Any = ScaledRows(self.x, train_rows) if stream or self.table else self.x[train_rows]
-        scaling = self._encoding(train_rows) if self.table else self._array_scaling(x)
-        if stream or self.table:
-            x_validation: Any = ScaledRows(self.x, validation_rows, scaling)
-            x = ScaledRows(self.x, train_rows, scaling)
-            if not stream:
-                x, x_validation = x[:], x_validation[:]
-        else:
-            x, x_validation = scaling.apply(x), scaling.apply(self.x[validation_rows])
+        scaling = self._scaling(train_rows)
+        x: Any = ScaledRows(self.x, train_rows, scaling)
+        x_validation: Any = ScaledRows(self.x, validation_rows, scaling)
+        if not stream:
+            x, x_validation = x[:], x_validation[:]
         y, y_validation = self.y[train_rows], self.y[validation_rows]
         target_mean, target_scale = 0.0, 1.0
         if self.task == "regression":
@@ -165,40 +152,28 @@ class Data:
             target_mean, target_scale = float(y.mean()), float(y.std())
             y = ((y - target_mean) / target_scale).astype(np.float32)
             y_validation = ((y_validation - target_mean) / target_scale).astype(np.float32)
+        encoding = scaling if isinstance(scaling, TableEncoding) else None
         problem = Problem(
             task=self.task,
             features=scaling.features,
             classes=len(self.class_names),
             target_mean=target_mean,
             target_scale=target_scale,
-            embedded=len(scaling.embedded) if isinstance(scaling, TableEncoding) else 0,
-            embedded_categories=(
-                scaling.embedded_categories if isinstance(scaling, TableEncoding) else 0
-            ),
+            embedded=len(encoding.embedded) if encoding else 0,
+            embedded_categories=encoding.embedded_categories if encoding else 0,
         )
-        return FitArrays(
-            x=x,
-            y=y,
-            x_validation=x_validation,
-            y_validation=y_validation,
-            scaling=scaling,
-            target_mean=target_mean,
-            target_scale=target_scale,
-            problem=problem,
-        )
+        return FitArrays(x, y, x_validation, y_validation, scaling, problem)
 
-    def _array_scaling(self, x: Any) -> Scaling:
-        assert self.scaling != "robust"  # `resolve_scaling` keeps it for tables
-        return fit_scaling(x, self.scaling, self.image_maximum)
-
-    def _encoding(self, train_rows: Rows) -> TableEncoding:
-        assert self.table is not None
+    def _scaling(self, train_rows: Rows) -> Scaling | TableEncoding:
+        if self.table is None:
+            rows = ScaledRows(self.x, train_rows)
+            return fit_scaling(rows, self.scaling, self.image_maximum)
         encoding = fit_encoding(self.x, train_rows, self.table.inputs, self.scaling)
         if not encoding.features:
-            names = ", ".join(column.name for column in self.table.inputs[:20])
             raise UserError(
-                f"data: no category of the columns {names} comes often enough in the training "
-                "rows to learn from. Valid: a number, or categories that repeat"
+                f"data: no category of {listed(column.name for column in self.table.inputs)} is "
+                "frequent enough in the training rows to learn from. Valid: a number, or "
+                "categories that repeat"
             )
         return encoding
 
@@ -210,41 +185,33 @@ def load_data(settings: DataSettings, seed: int) -> Data:
     rows of its own, `data.test_fraction` counts as 0. Any integer ≥ 0 is a seed.
 
     Raises:
-        UserError: naming the key and what is valid, for everything that settings or files may
-            have wrong.
+        UserError: naming the key and what is valid, for all that settings or files may have wrong.
     """
     dataset = _dataset(settings, seed)
     chosen, key = dataset.task, f"data.task=auto (data.source={settings.source})"
     if settings.task != "auto":
         chosen, key = settings.task, f"data.task={settings.task}"
-    target = encode_target(dataset.y, dataset.y_test, chosen, key)
-    split = split_rows(
-        target.y,
-        target.class_names,
-        settings.validation_fraction,
-        settings.test_fraction if dataset.x_test is None else 0.0,
-        seed,
-        dataset.groups,
-    )
-    x, y, test = dataset.x, target.y, split.test
+    task, class_names, y, y_test = encode_target(dataset.y, dataset.y_test, chosen, key)
+    labels = Labels(y, class_names, dataset.groups)
+    test_fraction = settings.test_fraction if dataset.x_test is None else 0.0
+    train, validation, test = split_rows(labels, settings.validation_fraction, test_fraction, seed)
+    x = dataset.x
     if dataset.x_test is not None:
         x = np.concatenate([dataset.x, dataset.x_test])
-        y = np.concatenate([target.y, target.y_test])
+        y = np.concatenate([y, y_test])
         test = np.arange(len(dataset.x), len(x), dtype=np.int64)
     return Data(
         name=dataset.name,
-        task=target.task,
-        task_inferred=target.inferred,
-        class_names=target.class_names,
+        task=task,
+        task_inferred=chosen is None,
+        class_names=class_names,
         feature_names=dataset.feature_names,
         x=x,
         y=y,
-        train=split.train,
-        validation=split.validation,
+        train=train,
+        validation=validation,
         test=test,
-        scaling=resolve_scaling(
-            settings.scaling, dataset.image_maximum, is_table=dataset.table is not None
-        ),
+        scaling=resolve_scaling(settings.scaling, dataset),
         image_maximum=dataset.image_maximum,
         seed=seed,
         table=dataset.table,
@@ -253,7 +220,7 @@ def load_data(settings: DataSettings, seed: int) -> Data:
 
 
 def _dataset(settings: DataSettings, seed: int) -> Dataset:
-    """Calls the source; what one of a user's own raises or returns may be anything."""
+    """Calls the source, and checks what it returns, because a user may have written it."""
     where = f"data.source={settings.source}"
     source = load(SOURCES, settings.source, "data.source")
     try:
@@ -268,11 +235,9 @@ def _dataset(settings: DataSettings, seed: int) -> Dataset:
         ) from error
     if not isinstance(dataset, Dataset):
         raise UserError(f"{where}: its function gave a {type(dataset).__name__}, not a Dataset")
-    rows, columns = dataset.x.shape if dataset.x.ndim == 2 else (-1, -1)
-    if len(dataset.y) != rows or len(dataset.feature_names) != columns:
+    if dataset.x.shape != (shape := (len(dataset.y), len(dataset.feature_names))):
         raise UserError(
-            f"{where}: x has shape {dataset.x.shape}, y {len(dataset.y)} rows, feature_names "
-            f"{len(dataset.feature_names)} names; valid: x (rows, features), as many labels as "
-            "rows, as many names as features"
+            f"{where}: x has shape {dataset.x.shape}. Valid: {shape}, as many rows as y and as "
+            "many columns as feature_names"
         )
     return dataset

@@ -21,21 +21,20 @@ class MappedData(Data):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Leaves the arrays where they are."""
-        values = {field.name: getattr(self, field.name) for field in fields(Data)}
-        plain = {n: value for n, value in values.items() if not isinstance(value, np.ndarray)}
-        return _open, (self.folder, plain)
+        return _open, (self.folder, _plain(self))
 
 
 def map_data(data: Data, folder: Path) -> MappedData:
     """Writes the arrays of `data` into a folder, once, and returns the same data mapped from it."""
-    plain: dict[str, Any] = {}
-    for field in fields(Data):
-        value = getattr(data, field.name)
-        if isinstance(value, np.ndarray):
-            np.save(folder / f"{field.name}.npy", value, allow_pickle=False)
-        else:
-            plain[field.name] = value
+    plain = _plain(data)
+    for name in [field.name for field in fields(Data) if field.name not in plain]:
+        np.save(folder / f"{name}.npy", getattr(data, name), allow_pickle=False)
     return _open(folder, plain)
+
+
+def _plain(data: Data) -> dict[str, Any]:
+    values = {field.name: getattr(data, field.name) for field in fields(Data)}
+    return {name: value for name, value in values.items() if not isinstance(value, np.ndarray)}
 
 
 def _open(folder: Path, plain: dict[str, Any]) -> MappedData:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from src.data.dataset import Dataset
 from src.errors import UserError
 
 ScalingKind = Literal["standard", "robust", "none"]
@@ -51,61 +52,52 @@ def aligned_empty(shape: tuple[int, ...]) -> NDArray[np.float32]:
 
 
 def resolve_scaling(
-    kind: Literal["auto", "standard", "robust", "none"],
-    image_maximum: float | None,
-    *,
-    is_table: bool = False,
+    kind: Literal["auto", "standard", "robust", "none"], dataset: Dataset
 ) -> ScalingKind:
-    """Returns what `auto` stands for: `none` for images, `robust` for tables with columns of any
-    kind, `standard` for everything else.
+    """Returns what `auto` stands for: `none` for images, `robust` for tables, else `standard`.
 
     Raises:
         UserError: if `robust` is asked for arrays.
     """
-    if kind == "auto":
-        return "robust" if is_table else "standard" if image_maximum is None else "none"
-    if kind == "robust" and not is_table:
+    if kind == "robust" and dataset.table is None:
         raise UserError(
-            "data.scaling: 'robust' is for the tables of data.source=csv and parquet; valid here: "
+            "data.scaling: 'robust' is for the tables of data.source=csv and parquet. Valid here: "
             "auto, standard, none"
         )
-    return kind
+    automatic: ScalingKind = "standard" if dataset.image_maximum is None else "none"
+    if dataset.table is not None:
+        automatic = "robust"
+    return automatic if kind == "auto" else kind
 
 
-def fit_scaling(
-    x_train: Any,
-    kind: Literal["auto", "standard", "none"],
-    image_maximum: float | None = None,
-) -> Scaling:
+def fit_scaling(x_train: Any, kind: ScalingKind, image_maximum: float | None = None) -> Scaling:
     """Fits the scaling of training rows.
 
     Args:
         x_train: float32 `(rows, features)`, training rows only; read in pieces.
         kind: `standard` takes each column's mean and standard deviation (computed in float64;
-            a constant column keeps scale 1 and becomes 0); `none` leaves tables as they are and
-            divides images by `image_maximum`; `auto` is `none` for images, else `standard`.
+            a constant column keeps scale 1 and becomes 0); `none` leaves rows as they are and
+            divides images by `image_maximum`.
         image_maximum: the value of a full pixel where rows are flattened images, else None.
     """
     features = x_train.shape[1]
-    if resolve_scaling(kind, image_maximum) == "none":
+    if kind == "none":
         return Scaling(
             mean=np.zeros(features, np.float32),
             scale=np.full(features, image_maximum or 1.0, np.float32),
         )
     rows = len(x_train)
     sums, squares = np.zeros(features), np.zeros(features)
-    lowest, highest = np.full(features, np.inf), np.full(features, -np.inf)
+    is_constant = np.ones(features, bool)
     for start in range(0, rows, _CHUNK_ROWS):
         chunk = x_train[start : start + _CHUNK_ROWS]
         sums += chunk.sum(axis=0, dtype=np.float64)
-        lowest = np.minimum(lowest, chunk.min(axis=0))
-        highest = np.maximum(highest, chunk.max(axis=0))
+        is_constant &= (chunk == x_train[:1]).all(axis=0)
     mean = sums / rows
     for start in range(0, rows, _CHUNK_ROWS):
         deviations = x_train[start : start + _CHUNK_ROWS] - mean
         squares += np.einsum("ij,ij->j", deviations, deviations)
     scale = np.sqrt(squares / rows).astype(np.float32)
-    # not scale == 0: rounding leaves a constant column such as 0.1 a deviation of some 1e-17
-    constant = (highest == lowest) | (scale == 0)
-    scale[constant] = 1
+    # Not scale == 0 alone: rounding leaves a constant column of 0.1 a deviation of some 1e-17.
+    scale[is_constant | (scale == 0)] = 1
     return Scaling(mean.astype(np.float32), scale)

@@ -1,6 +1,6 @@
 """Seeded splits into training, validation and test rows, and folds; stratified for classes.
 
-Where rows belong to groups, such as the visits of one patient, no group stands on two sides.
+Rows of one group, such as the visits of one patient, are never on two sides of a split.
 """
 
 from dataclasses import dataclass
@@ -21,223 +21,124 @@ from src.errors import UserError
 from src.seeds import Stream, derived_seed
 
 Rows = NDArray[np.int64]
-Groups = NDArray[np.int64]
 
-GROUP_DRAWS = 50  # of which the one is taken that comes closest to the sizes and proportions
+GROUP_DRAWS = 50  # the draw that comes closest to the wanted size and proportions is taken
 
 
 @dataclass(frozen=True, eq=False)
-class Split:
-    """Sorted row numbers of the three parts, int64; `test` may be empty."""
+class Labels:
+    """The facts about all rows that a split respects.
 
-    train: Rows
-    validation: Rows
-    test: Rows
+    Attributes:
+        y: `(rows,)` class codes, or raw values for regression.
+        class_names: the classes, whose proportions every part keeps; empty for regression.
+        groups: `(rows,)`: rows with the same number stay together; None for independent rows.
+    """
+
+    y: NDArray[Any]
+    class_names: tuple[str, ...]
+    groups: Rows | None = None
 
 
 def split_rows(
-    y: NDArray[Any],
-    class_names: tuple[str, ...],
-    validation_fraction: float,
-    test_fraction: float,
-    seed: int,
-    groups: Groups | None = None,
-) -> Split:
-    """Splits the rows of `y` at random. The test rows do not depend on the validation fraction.
+    labels: Labels, validation_fraction: float, test_fraction: float, seed: int
+) -> tuple[Rows, Rows, Rows]:
+    """Returns sorted training, validation and test rows, drawn at random.
 
-    Of groups, the parts have about the sizes and proportions that the fractions say.
+    The test rows do not depend on the validation fraction. With groups, the parts have about the
+    sizes and proportions that are asked for.
 
     Args:
-        y: `(rows,)` class codes, or raw values for regression.
-        class_names: the classes, whose proportions every part keeps; empty for regression.
-        validation_fraction: of all rows, above 0 and below 1; at least one row.
-        test_fraction: of all rows, below 1; 0 leaves `test` empty.
+        labels: of all rows.
+        validation_fraction: of all rows, above 0; at least one row.
+        test_fraction: of all rows; 0 for no test rows. The sum of both is below 1.
         seed: the configuration's seed.
-        groups: `(rows,)`: rows with the same number stay together; None for rows that stand alone.
 
     Raises:
-        UserError: if the fractions leave nothing to train on, a class has too few rows, or there
-            are fewer groups than parts.
+        UserError: if a part or a class has too few rows, or there are fewer groups than parts.
     """
-    if validation_fraction + test_fraction >= 1:
+    count, key = len(labels.y), "data" if labels.groups is None else "data.group"
+    fractions = {"validation": validation_fraction, "test": test_fraction}
+    sizes = {part: max(1, round(count * share)) for part, share in fractions.items() if share}
+    rest, test = np.arange(count, dtype=np.int64), np.empty(0, np.int64)
+    parts = f"{len(sizes) + 1} parts train, {', '.join(sizes)}"
+    _check_classes(labels, rest, len(sizes) + 1, key, parts)
+    try:
+        if test_fraction:
+            rest, test = _draw(labels, rest, sizes["test"], derived_seed(seed, Stream.TEST_SPLIT))
+        validation_seed = derived_seed(seed, Stream.VALIDATION_SPLIT)
+        train, validation = _draw(labels, rest, sizes["validation"], validation_seed)
+    except ValueError as error:  # scikit-learn says how many rows or groups are too few for what
         raise UserError(
-            f"data.validation_fraction={validation_fraction} and data.test_fraction="
-            f"{test_fraction} together leave nothing to train on; valid: a sum below 1"
-        )
-    sizes = {
-        "validation": max(1, round(len(y) * validation_fraction)),
-        "test": max(1, round(len(y) * test_fraction)) if test_fraction else 0,
-    }
-    sizes = {"train": len(y) - sum(sizes.values()), **sizes}
-    _check_sizes(sizes, y, class_names)
-    if groups is not None:
-        return _split_groups(y, class_names, sizes, seed, groups)
-
-    development, test = np.arange(len(y), dtype=np.int64), np.empty(0, np.int64)
-    if sizes["test"]:
-        development, test = train_test_split(
-            development,
-            test_size=sizes["test"],
-            random_state=derived_seed(seed, Stream.TEST_SPLIT),
-            stratify=y if class_names else None,
-        )
-    # rounding may give a part all the rows of a rare class; scikit-learn needs two of each
-    _check_classes_left(y[development], 2, y, class_names)
-    train, validation = train_test_split(
-        development,
-        test_size=sizes["validation"],
-        random_state=derived_seed(seed, Stream.VALIDATION_SPLIT),
-        stratify=y[development] if class_names else None,
-    )
-    _check_classes_left(y[train], 1, y, class_names)
-    return Split(np.sort(train), np.sort(validation), np.sort(test))
+            f"{key}: data.validation_fraction and data.test_fraction cannot split {count} rows: "
+            f"{str(error).rstrip('.')}. Valid: other fractions, or more rows or groups"
+        ) from error
+    _check_classes(labels, train, 1, key, parts)
+    return np.sort(train), np.sort(validation), np.sort(test)
 
 
-def fold_rows(
-    y: NDArray[Any],
-    rows: Rows,
-    class_names: tuple[str, ...],
-    count: int,
-    seed: int,
-    groups: Groups | None = None,
-) -> tuple[tuple[Rows, Rows], ...]:
+def fold_rows(labels: Labels, rows: Rows, count: int, seed: int) -> tuple[tuple[Rows, Rows], ...]:
     """Returns `count` ≥ 2 pairs of training and validation rows; each row validates once.
 
     Args:
-        y: the labels of the whole data set, as in `split_rows`.
+        labels: of all rows.
         rows: the sorted row numbers to share out.
-        class_names: as in `split_rows`.
         count: the number of folds.
         seed: the configuration's seed.
-        groups: of all rows, as in `split_rows`.
 
     Raises:
         UserError: if there are fewer rows than folds, in all or of one class, or fewer groups.
     """
-    if len(rows) < count:
+    key, parts = f"tuner.folds={count}", f"{count} folds"
+    groups = None if labels.groups is None else labels.groups[rows]
+    units = len(rows) if groups is None else len(np.unique(groups))
+    if units < count:
         raise UserError(
-            f"tuner.folds={count}: there are {_rows(len(rows))}; valid: at most as many folds"
+            f"{key}: there are {units} {'rows' if groups is None else 'groups (data.group)'} in "
+            "training and validation together. Valid: at most as many folds"
         )
-    counts = np.bincount(y[rows], minlength=len(class_names)) if class_names else np.empty(0, int)
-    for name, class_rows in zip(class_names, counts, strict=True):
-        if class_rows < count:
-            most = max(1, min(counts))
-            raise UserError(
-                f"tuner.folds={count}: class '{name}' has {_rows(class_rows)} in training and "
-                f"validation together, and every fold needs one. Valid here: at most {most}"
-                f"{' (no cross-validation)' if most == 1 else ''}"
-            )
+    _check_classes(labels, rows, count, key, parts)
     kinds = (StratifiedKFold, KFold) if groups is None else (StratifiedGroupKFold, GroupKFold)
-    own_groups = None if groups is None else groups[rows]
-    if own_groups is not None and len(np.unique(own_groups)) < count:
-        raise UserError(
-            f"tuner.folds={count}: data.group has {len(np.unique(own_groups))} groups in training "
-            "and validation together; valid: at most as many folds"
-        )
-    splitter = kinds[0 if class_names else 1](
+    splitter = kinds[0 if labels.class_names else 1](
         count, shuffle=True, random_state=derived_seed(seed, Stream.FOLDS)
     )
-    folds = tuple(
-        (rows[train], rows[validation])
-        for train, validation in splitter.split(rows, y[rows], own_groups)
-    )
-    if groups is not None:
-        for train, _ in folds:
-            _check_grouped(train, y, class_names, f"tuner.folds={count}: a fold")
+    pairs = splitter.split(rows, labels.y[rows], groups)
+    folds = tuple((rows[train], rows[validation]) for train, validation in pairs)
+    for train, _ in folds:
+        _check_classes(labels, train, 1, key, parts)
     return folds
 
 
-def _split_groups(
-    y: NDArray[Any],
-    class_names: tuple[str, ...],
-    sizes: dict[str, int],
-    seed: int,
-    groups: Groups,
-) -> Split:
-    parts = sum(size > 0 for size in sizes.values())
-    if (count := len(np.unique(groups))) < parts:
-        raise UserError(f"data.group: there are {count} groups to share among {parts} parts")
-    rest, test = np.arange(len(y), dtype=np.int64), np.empty(0, np.int64)
-    if sizes["test"]:
-        test_seed = derived_seed(seed, Stream.TEST_SPLIT)
-        rest, test = _closest_draw(rest, sizes["test"], y, class_names, test_seed, groups)
-    validation_seed = derived_seed(seed, Stream.VALIDATION_SPLIT)
-    train, validation = _closest_draw(
-        rest, sizes["validation"], y, class_names, validation_seed, groups
-    )
-    _check_grouped(train, y, class_names, "data.group: the training part")
-    return Split(train, validation, test)
-
-
-def _closest_draw(
-    rows: Rows,
-    size: int,
-    y: NDArray[Any],
-    class_names: tuple[str, ...],
-    seed: int,
-    groups: Groups,
-) -> tuple[Rows, Rows]:
-    """Parts `rows` in two; the second has about `size` rows and the proportions of all."""
-    if len(np.unique(groups[rows])) < 2:
-        raise UserError("data.group: one group holds all rows that are left to share; valid: more")
-    wanted = np.bincount(y[rows]) * size / len(rows) if class_names else np.array([float(size)])
-    draws = GroupShuffleSplit(GROUP_DRAWS, test_size=size / len(rows), random_state=seed)
+def _draw(labels: Labels, rows: Rows, size: int, seed: int) -> tuple[Rows, Rows]:
+    """Draws `size` of the rows, with groups about so many; returns the rest and the drawn rows."""
+    y, is_classes = labels.y[rows], bool(labels.class_names)
+    if labels.groups is None:
+        rest, part = train_test_split(
+            rows, test_size=size, random_state=seed, stratify=y if is_classes else None
+        )
+        return rest, part
+    groups = labels.groups[rows]
+    wanted = np.bincount(y) * size / len(rows) if is_classes else np.array([float(size)])
 
     def distance(part: Rows) -> float:
-        found = np.bincount(y[rows[part]], minlength=len(wanted)) if class_names else [len(part)]
+        found = np.bincount(y[part], minlength=len(wanted)) if is_classes else [len(part)]
         return float(np.abs(wanted - found).sum())
 
-    # What GroupShuffleSplit draws is a share of the groups, however many rows each has.
-    rest, part = min(draws.split(rows, groups=groups[rows]), key=lambda pair: distance(pair[1]))
-    return np.sort(rows[rest]), np.sort(rows[part])
+    # GroupShuffleSplit draws a share of the groups, however many rows each has.
+    draws = GroupShuffleSplit(GROUP_DRAWS, test_size=size / len(rows), random_state=seed)
+    rest, part = min(draws.split(rows, groups=groups), key=lambda pair: distance(pair[1]))
+    return rows[rest], rows[part]
 
 
-def _check_grouped(train: Rows, y: NDArray[Any], class_names: tuple[str, ...], place: str) -> None:
-    """Raises `UserError` if a class has no row to train on, as all stand in groups elsewhere."""
-    if not class_names:
-        return
-    missing = np.flatnonzero(np.bincount(y[train], minlength=len(class_names)) == 0)
-    if len(missing):
-        raise UserError(
-            f"{place} has no row of class '{class_names[missing[0]]}': all of them stand in a few "
-            "groups. Valid: more groups with each class, other fractions, or another seed"
-        )
-
-
-def _check_sizes(sizes: dict[str, int], y: NDArray[Any], class_names: tuple[str, ...]) -> None:
-    parts = {part: size for part, size in sizes.items() if size or part == "train"}
-    _check_classes_left(y, len(parts), y, class_names, f"the {len(parts)} parts {', '.join(parts)}")
-    least = max(1, len(class_names))
-    for part, size in parts.items():
-        if size < least:
-            need = f"one of each of the {least} classes" if class_names else "at least one"
-            raise UserError(
-                f"data.validation_fraction and data.test_fraction give the {part} part {size} of "
-                f"{len(y)} rows, and it needs {need}. Valid: other fractions or more rows"
-            )
-
-
-def _check_classes_left(
-    y_left: NDArray[Any],
-    least: int,
-    y: NDArray[Any],
-    class_names: tuple[str, ...],
-    parts: str = "the parts",
-) -> None:
-    """Raises `UserError` if fewer than `least` rows of a class are left."""
-    if not class_names:
-        return
-    left = np.bincount(y_left, minlength=len(class_names))
-    scarce = np.flatnonzero(left < least)
+def _check_classes(labels: Labels, rows: Rows, least: int, key: str, parts: str) -> None:
+    """Raises `UserError` if the rows have fewer than `least` of a class."""
+    names = labels.class_names
+    counts = np.bincount(labels.y[rows], minlength=len(names)) if names else np.empty(0)
+    scarce = np.flatnonzero(counts < least)
     if len(scarce):
-        counts = np.bincount(y, minlength=len(class_names))
         others = f" (and {len(scarce) - 1} more classes)" if len(scarce) > 1 else ""
         raise UserError(
-            f"data: class '{class_names[scarce[0]]}' has {_rows(counts[scarce[0]])}{others}, too "
-            f"few to share among {parts}. Give it more rows, leave it out, merge it with another, "
-            "or choose other fractions; for a quantity set data.task=regression"
+            f"{key}: class '{names[scarce[0]]}' has {(labels.y == scarce[0]).sum()} of "
+            f"{len(labels.y)} rows{others}, too few rows or groups for {parts}. Valid: more of "
+            "them, without that class, or other fractions; for a quantity data.task=regression"
         )
-
-
-def _rows(count: int) -> str:
-    return "1 row" if count == 1 else f"{count} rows"

@@ -88,7 +88,8 @@ def _scores(model: Any, data: Data, train: Rows, parts: Sequence[Rows]) -> list[
         warnings.simplefilter("ignore", ConvergenceWarning)  # good enough to compare with
         model.fit(arrays.x, arrays.y)
     if data.task == "regression":
-        outputs = model.predict(arrays.x_validation) * arrays.target_scale + arrays.target_mean
+        problem = arrays.problem
+        outputs = model.predict(arrays.x_validation) * problem.target_scale + problem.target_mean
     else:
         probability = np.zeros((len(rows), len(data.class_names)))
         probability[:, model.classes_] = model.predict_proba(arrays.x_validation)  # one may lack

@@ -67,5 +67,5 @@ def test_rows_on_both_sides_are_counted() -> None:
     repeated = replace(data, x=x, y=y)
     assert repeated_rows(repeated) == 6
     (notice,) = leak_notices(repeated)
-    assert notice.startswith("6 of 200 test rows (3.0%) also stand among the training")
+    assert notice.startswith("6 of 200 test rows (3.0%) are also among the training")
     assert repeated_rows(replace(repeated, test=np.empty(0, np.int64))) == 0

@@ -1,11 +1,18 @@
-"""Scaling: numbers, constant columns, agreement with Keras' Normalization layer."""
+"""Scaling: numbers, constant columns, rows that are scaled when they are read."""
 
-import keras
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from src.data.preprocessing import Scaling, fit_scaling, resolve_scaling
+from src.config.schema import DataSettings
+from src.data.loading import load_data
+from src.data.mapped import map_data
+from src.data.preprocessing import Scaling, fit_scaling
+from src.data.scaled_rows import ScaledRows
+from src.errors import UserError
 
 
 def random_rows(rows: int = 500) -> NDArray[np.float32]:
@@ -14,78 +21,77 @@ def random_rows(rows: int = 500) -> NDArray[np.float32]:
     return x.astype(np.float32)
 
 
-def test_standard_scaling_is_the_mean_and_deviation_of_each_column() -> None:
-    x = random_rows()
+@pytest.mark.parametrize("rows", [500, 20_000])  # one piece, and many
+def test_standard_scaling_is_the_mean_and_deviation_of_each_column(rows: int) -> None:
+    x = np.asfortranarray(random_rows(rows))
+    before = x.copy()
     scaling = fit_scaling(x, "standard")
     np.testing.assert_allclose(scaling.mean, x.astype(np.float64).mean(axis=0), rtol=1e-6)
     np.testing.assert_allclose(scaling.scale, x.astype(np.float64).std(axis=0), rtol=1e-6)
     assert scaling.mean.dtype == scaling.scale.dtype == np.float32
     scaled = scaling.apply(x)
     np.testing.assert_array_equal(scaled, (x - scaling.mean) / scaling.scale)
-    np.testing.assert_allclose(scaled.mean(axis=0, dtype=np.float64), 0, atol=1e-2)
-    np.testing.assert_allclose(scaled.std(axis=0, dtype=np.float64), 1, atol=1e-3)
-
-
-def test_rows_beyond_one_chunk_count_as_the_others() -> None:
-    x = random_rows(20_000)
-    np.testing.assert_allclose(
-        fit_scaling(x, "standard").scale, x.astype(np.float64).std(axis=0), rtol=1e-6
-    )
+    assert scaled.flags.c_contiguous
+    assert scaled.ctypes.data % 64 == 0  # TensorFlow takes it without a copy
+    np.testing.assert_array_equal(x, before)
 
 
 @pytest.mark.parametrize("value", [0.0, 0.1, 1e6, -3.3e37])
 def test_a_constant_column_becomes_zero(value: float) -> None:
-    x = random_rows(1000)
+    x = random_rows(3000)
     x[:, 1] = value
     scaling = fit_scaling(x, "standard")
     assert scaling.scale[1] == 1
     np.testing.assert_array_equal(scaling.apply(x)[:, 1], 0)
     assert np.isfinite(scaling.apply(x)).all()
-
-
-def test_one_row() -> None:
-    scaling = fit_scaling(np.array([[3.0, 4.0]], np.float32), "standard")
-    assert scaling.mean.tolist() == [3, 4]
-    assert scaling.scale.tolist() == [1, 1]
+    one = fit_scaling(np.array([[3.0, 4.0]], np.float32), "standard")
+    assert (one.mean.tolist(), one.scale.tolist()) == ([3, 4], [1, 1])
 
 
 def test_images_are_divided_by_their_maximum() -> None:
     x = np.array([[0, 51, 255], [255, 0, 102]], np.float32)
-    for kind in ("auto", "none"):
-        scaling = fit_scaling(x, kind, image_maximum=255.0)
-        np.testing.assert_allclose(scaling.apply(x), [[0, 0.2, 1], [1, 0, 0.4]], rtol=1e-6)
+    scaled = fit_scaling(x, "none", image_maximum=255.0).apply(x)
+    np.testing.assert_allclose(scaled, [[0, 0.2, 1], [1, 0, 0.4]], rtol=1e-6)
     assert fit_scaling(x, "standard", 255.0).mean.tolist() == [127.5, 25.5, 178.5]
 
 
-def test_none_leaves_tables_as_they_are() -> None:
-    x = random_rows()
-    np.testing.assert_array_equal(fit_scaling(x, "none").apply(x), x)
+@pytest.mark.parametrize(
+    ("settings", "scaling", "largest"),
+    [
+        ({"source": "digits"}, "none", 1.0),
+        ({"source": "digits", "scaling": "standard"}, "standard", None),
+        ({"source": "wine"}, "standard", None),
+        ({"source": "wine", "scaling": "none"}, "none", 1680.0),
+    ],
+)
+def test_scaling_is_resolved(settings: Any, scaling: str, largest: float | None) -> None:
+    data = load_data(DataSettings(**settings), seed=0)
+    assert data.scaling == scaling
+    x = data.arrays(np.arange(len(data.x)), data.test[:0]).x
+    assert x.max() == largest if largest else x.std() == pytest.approx(1, abs=0.05)
+    with pytest.raises(UserError, match=r"^data\.scaling: 'robust' is for the tables"):
+        load_data(DataSettings(source="iris", scaling="robust"), seed=0)
 
 
-def test_auto_is_standard_for_tables_and_none_for_images() -> None:
-    assert resolve_scaling("auto", None) == "standard"
-    assert resolve_scaling("auto", 16.0) == "none"
-    assert resolve_scaling("standard", 16.0) == "standard"
-    x = random_rows()
-    np.testing.assert_array_equal(fit_scaling(x, "auto").scale, fit_scaling(x, "standard").scale)
+def test_any_rows_are_those_of_the_whole_scaled_array() -> None:
+    x, chosen = random_rows(50), np.array([3, 49, 7, 20, 21])
+    scaling = fit_scaling(x[chosen], "standard")
+    rows, whole = ScaledRows(x, chosen, scaling), scaling.apply(x[chosen])
+    assert (len(rows), rows.shape, rows.dtype) == (5, whole.shape, whole.dtype)
+    for key in (slice(None), slice(1, 3), np.array([4, 0, 4])):
+        np.testing.assert_array_equal(rows[key], whole[key])
+    np.testing.assert_array_equal(ScaledRows(x, chosen)[1:], x[chosen[1:]])
 
 
-def test_apply_returns_new_contiguous_memory() -> None:
-    x = np.asfortranarray(random_rows())
-    before = x.copy()
-    scaled = fit_scaling(x, "standard").apply(x)
-    assert scaled.flags.c_contiguous
-    assert scaled.dtype == np.float32
-    np.testing.assert_array_equal(x, before)
-    assert Scaling(np.zeros(4, np.float32), np.ones(4, np.float32)).apply(x[:0]).shape == (0, 4)
-
-
-@pytest.mark.parametrize("image_maximum", [None, 255.0])
-def test_keras_normalization_does_the_same(image_maximum: float | None) -> None:
-    x = random_rows()
-    x[:, 3] = 7
-    scaling = fit_scaling(x, "auto", image_maximum)
-    layer = keras.layers.Normalization(mean=scaling.mean, variance=scaling.scale**2)
-    np.testing.assert_allclose(
-        keras.ops.convert_to_numpy(layer(x)), scaling.apply(x), rtol=1e-5, atol=1e-5
-    )
+@pytest.mark.parametrize("source", ["digits", "diabetes"])
+def test_what_a_fit_streams_is_what_it_would_hold(tmp_path: Path, source: str) -> None:
+    data = map_data(load_data(DataSettings(source=source), seed=3), tmp_path)
+    held = data.arrays(data.train, data.validation)
+    streamed = data.arrays(data.train, data.validation, stream=True)
+    assert isinstance(streamed.x, ScaledRows)
+    for name in ("x", "x_validation", "y", "y_validation"):
+        np.testing.assert_array_equal(getattr(streamed, name)[:], getattr(held, name))
+    assert isinstance(streamed.scaling, Scaling)
+    assert isinstance(held.scaling, Scaling)
+    np.testing.assert_array_equal(streamed.scaling.scale, held.scaling.scale)
+    assert streamed.problem == held.problem

@@ -14,14 +14,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
+from src.console.summary import _front_table
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from src.config.schema import ObjectiveSettings
-from src.console.summary import _front_table
 from src.errors import UserError
 from src.evaluation.pareto import front_of, pareto_front
 from src.execution.prediction_time import prediction_seconds
-from src.records import Reevaluation, FitResult, TrialRecord, TrialResult, TrialSpec
+from src.records import FitResult, Reevaluation, TrialRecord, TrialResult, TrialSpec
 from src.reporting.page.sections import tradeoffs_section
 from src.reporting.run_data import read_run
 from src.search.objective import resolve_also
@@ -58,7 +58,9 @@ def test_equal_points_are_on_the_front_together_and_no_points_make_none() -> Non
 def record(trial_id: str, score: float, parameters: int, **more: Any) -> TrialRecord:
     again = more.pop("again", None)
     spec = TrialSpec(trial_id, more.pop("root", trial_id), None, {"values": {}}, 0, 1, folds=2)
-    fits = tuple(FitResult(0, fold, score, 1, 1, {}) for fold in range(1 if "stopped_by" in more else 2))
+    fits = tuple(
+        FitResult(0, fold, score, 1, 1, {}) for fold in range(1 if "stopped_by" in more else 2)
+    )
     result = TrialResult("COMPLETED", fits, "", "", (), parameters, 0.0, 1.0, "0", **more)
     return TrialRecord(spec, result, again)
 

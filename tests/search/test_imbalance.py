@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 from rich.console import Console
 from sklearn.metrics import f1_score
+from src.console.summary import show_outcome, show_plan
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from src.config import load_config
-from src.console.summary import show_outcome, show_plan
 from src.errors import UserError
 from src.reporting import report_listeners
 from src.search import run

@@ -16,14 +16,12 @@ from src.errors import UserError
 def test_images_are_flattened_rows_with_separate_test_rows(
     source: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    random = np.random.default_rng(0)
-    images = random.integers(0, 256, size=(50, 28, 28), dtype=np.uint8)
+    images = np.random.default_rng(0).integers(0, 256, size=(50, 28, 28), dtype=np.uint8)
     labels = np.tile(np.arange(10, dtype=np.uint8), 5)
     parts = ((images[:40], labels[:40]), (images[40:], labels[40:]))
     monkeypatch.setattr(getattr(keras.datasets, source), "load_data", lambda: parts)
     data = load_data(DataSettings(source=source, validation_fraction=0.25), seed=0)
     assert (data.name, data.task, data.image_maximum) == (source, "multiclass", 255.0)
-    assert data.x.dtype == np.float32
     np.testing.assert_array_equal(data.x, images.reshape(50, 784))
     np.testing.assert_array_equal(data.y, labels)
     assert data.test.tolist() == list(range(40, 50))
@@ -32,15 +30,14 @@ def test_images_are_flattened_rows_with_separate_test_rows(
     np.testing.assert_allclose(x, images[data.train].reshape(30, 784) / 255, rtol=1e-6)
 
 
-@pytest.mark.parametrize("source", ["mnist", "fashion_mnist"])
 def test_a_failed_download_says_what_to_do_instead(
-    source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("keras.src.backend.config._KERAS_DIR", str(tmp_path))  # nothing cached
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # nobody listens on this port
     monkeypatch.setenv("no_proxy", "")
     with pytest.raises(UserError) as raised:
-        load_data(DataSettings(source=source), seed=0)
-    for part in (f"data.source={source}", "refused", "x_train", "data.source=npz data.path=FILE"):
+        load_data(DataSettings(source="mnist"), seed=0)
+    for part in ("data.source=mnist", "refused", "x_train", "data.source=npz data.path=FILE"):
         assert part in str(raised.value)
     assert socket.getdefaulttimeout() is None

@@ -24,16 +24,18 @@ def saved(folder: Path, **arrays: NDArray[Any]) -> DataSettings:
     return DataSettings(source="npz", path=str(folder / "rows.npz"))
 
 
-def test_a_table(tmp_path: Path) -> None:
-    dataset = npz(saved(tmp_path, x_train=X, y_train=Y.reshape(20, 1)), seed=0)
-    assert dataset.name == "rows"
-    assert dataset.feature_names == ("feature_0", "feature_1", "feature_2")
-    assert dataset.x.dtype == np.float32
-    assert dataset.x.flags.c_contiguous
-    assert dataset.image_maximum is None
-    assert dataset.x_test is None
-    np.testing.assert_array_equal(dataset.x, X)
-    np.testing.assert_array_equal(dataset.y, Y)
+def test_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = npz(saved(tmp_path, x_train=X, y_train=Y.reshape(20, 1)), seed=0)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    np.savez_compressed(tmp_path / "rows.npz", x_train=X, y_train=Y)
+    packed = npz(DataSettings(source="npz", path="~/rows.npz"), seed=0)
+    for dataset in (plain, packed):
+        assert (dataset.name, dataset.image_maximum, dataset.x_test) == ("rows", None, None)
+        assert dataset.feature_names == ("feature_0", "feature_1", "feature_2")
+        assert dataset.x.dtype == np.float32
+        assert dataset.x.flags.c_contiguous
+        np.testing.assert_array_equal(dataset.x, X)
+        np.testing.assert_array_equal(dataset.y, Y)
 
 
 @pytest.mark.parametrize(
@@ -50,8 +52,7 @@ def test_images_are_flattened_and_know_their_maximum(
     images: NDArray[Any], maximum: float, tmp_path: Path
 ) -> None:
     dataset = npz(saved(tmp_path, x_train=images, y_train=Y), seed=0)
-    assert dataset.x.shape == (20, 4)
-    assert dataset.image_maximum == maximum
+    assert (dataset.x.shape, dataset.image_maximum) == ((20, 4), maximum)
     assert dataset.feature_names == ("pixel_0_0", "pixel_0_1", "pixel_1_0", "pixel_1_1")
 
 
@@ -69,27 +70,13 @@ def test_labels_of_text(labels: NDArray[Any], tmp_path: Path) -> None:
     np.testing.assert_array_equal(data.y, Y)
 
 
-def test_compressed_files_and_files_in_the_home_folder(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
-    np.savez_compressed(tmp_path / "small.npz", x_train=X, y_train=Y)
-    dataset = npz(DataSettings(source="npz", path="~/small.npz"), seed=0)
-    np.testing.assert_array_equal(dataset.x, X)
-
-
 @pytest.mark.parametrize(
     ("arrays", "parts"),
     [
         ({"x_train": X, "labels": Y}, ["no y_train", "it has labels, x_train", "Valid: x_train"]),
         ({"x": X, "y": Y}, ["no x_train and no y_train", "it has x, y"]),
         ({"x_train": X, "y_train": Y, "x_test": X}, ["no y_test", "it has x_test, x_train"]),
-        ({"x_train": X, "y_train": Y, "y_test": Y}, ["no x_test"]),
         ({"x_train": X, "y_train": Y[:19]}, ["x_train has 20 rows and y_train has 19"]),
-        (
-            {"x_train": X, "y_train": Y, "x_test": X[:5], "y_test": Y[:6]},
-            ["x_test has 5 rows and y_test has 6"],
-        ),
         (
             {"x_train": X, "y_train": Y, "x_test": X[:, :2], "y_test": Y},
             ["row of x_test has shape (2,)", "x_train (3,)"],
@@ -97,16 +84,11 @@ def test_compressed_files_and_files_in_the_home_folder(
         ({"x_train": X[:, 0], "y_train": Y}, ["x_train has shape (20,)", "(rows, features)"]),
         ({"x_train": X[:0], "y_train": Y[:0]}, ["x_train has shape (0, 3)", "none of them 0"]),
         ({"x_train": X.astype(str), "y_train": Y}, ["x_train is of type <U32", "valid: numbers"]),
-        ({"x_train": X * 1j, "y_train": Y}, ["x_train is of type complex128"]),
         ({"x_train": X, "y_train": np.eye(20)}, ["y_train has shape (20, 20)", "argmax(axis=1)"]),
         ({"x_train": X, "y_train": Y * 1j}, ["y_train is of type complex128", "numbers or text"]),
         (
             {"x_train": HOLED, "y_train": Y},
             ["x_train: 2 of 60 values are not finite", "nan in row 5, column 'feature_1'"],
-        ),
-        (
-            {"x_train": X, "y_train": Y, "x_test": HOLED[6:8], "y_test": Y[:2]},
-            ["x_test: 1 of 6 values are not finite", "inf in row 2, column 'feature_2'"],
         ),
         ({"x_train": X * 1e38, "y_train": Y}, ["not finite", "±3.4e38"]),
         (
@@ -128,53 +110,21 @@ def test_messages_name_the_file_what_was_found_and_what_is_valid(
         assert part in str(raised.value)
 
 
-def truncated(path: Path) -> None:
-    np.savez(path, x_train=X, y_train=Y)
-    path.write_bytes(path.read_bytes()[:300])
-
-
-def damaged(path: Path) -> None:
-    np.savez_compressed(path, x_train=X, y_train=Y)
-    content = bytearray(path.read_bytes())
-    content[150:160] = b"0123456789"
-    path.write_bytes(content)
-
-
-def text(path: Path) -> None:
-    path.write_text("a,b\n1,2\n")
-
-
-def empty(path: Path) -> None:
-    path.touch()
-
-
-def npy(path: Path) -> None:
-    with path.open("wb") as file:
-        np.save(file, X)
-
-
-@pytest.mark.parametrize("write", [truncated, damaged, text, empty, npy])
-def test_files_that_are_not_npz(write: Any, tmp_path: Path) -> None:
-    path = tmp_path / "rows.npz"
-    write(path)
-    with pytest.raises(UserError, match="is not a complete npz file") as raised:
-        npz(DataSettings(source="npz", path=str(path)), seed=0)
-    assert f"data.path: {path}" in str(raised.value)
-    assert "numpy.savez" in str(raised.value)
-
-
-def test_no_file(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"data\.path: data\.source=npz needs it"):
-        npz(DataSettings(source="npz"), seed=0)
-    with pytest.raises(UserError, match=r"none\.npz: there is no such file; valid: an npz file"):
-        npz(DataSettings(source="npz", path="none.npz"), seed=0)
-    with pytest.raises(UserError, match="is a folder"):
-        npz(DataSettings(source="npz", path=str(tmp_path)), seed=0)
-
-
-@pytest.mark.parametrize("key", ["test_path", "target", "drop"])
-def test_keys_of_csv_are_refused(key: str, tmp_path: Path) -> None:
+def test_files_that_are_not_npz_or_not_there(tmp_path: Path) -> None:
     settings = saved(tmp_path, x_train=X, y_train=Y)
-    settings = settings.model_copy(update={key: ("a",) if key == "drop" else "a"})
-    with pytest.raises(UserError, match=rf"data\.{key}: .* not used by data.source=npz; .* csv"):
-        npz(settings, seed=0)
+    whole = (tmp_path / "rows.npz").read_bytes()
+    np.save(tmp_path / "array.npy", X)
+    alone = (tmp_path / "array.npy").read_bytes()
+    for content in (whole[:300], whole[:150] + b"0123456789" + whole[160:], b"a,b\n", b"", alone):
+        (tmp_path / "rows.npz").write_bytes(content)
+        with pytest.raises(
+            UserError, match=r"rows\.npz.* is not a complete npz file.*numpy\.savez"
+        ):
+            npz(settings, seed=0)
+    for path, message in (
+        (None, r"data\.path: data\.source=npz needs it"),
+        ("none.npz", r"none\.npz: there is no such file; valid: an npz file"),
+        (str(tmp_path), "is a folder"),
+    ):
+        with pytest.raises(UserError, match=message):
+            npz(DataSettings(source="npz", path=path), seed=0)
