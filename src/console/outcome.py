@@ -24,7 +24,6 @@ from src.tuners.space import format_value
 LEADERBOARD_TRIALS = 5
 LEADERBOARD_COLUMN_WIDTH = 13  # two blanks included
 MOST_OF_FRONT = 12
-MOST_REASONS = 3
 
 
 def show_outcome(console: Console, prepared: PreparedSearch, outcome: SearchOutcome) -> None:
@@ -107,7 +106,7 @@ def _end(outcome: SearchOutcome) -> Iterator[tuple[str, str]]:
     yield "stopped", f"{outcome.end.reason}; {len(progress.completed)} completed{pruned}{failed}"
     failures = (record.result for record in progress.records if record.result.status == "FAILED")
     reasons = Counter(result.reason for result in failures)
-    for reason, count in reasons.most_common(MOST_REASONS):
+    for reason, count in reasons.most_common(3):
         yield f"{count} ×", printable(reason)
 
 

@@ -162,7 +162,7 @@ def test_a_search_that_was_killed_prunes_the_same_trials(tmp_path: Path) -> None
 
 @pytest.mark.usefixtures("fake")
 def test_killed_with_two_workers_the_pruner_goes_on_from_the_trials_that_had_ended(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
     overrides = (*MEDIAN, *at_once(2))
     search(tmp_path, *overrides, listeners=[StopAfter(5)])
