@@ -33,9 +33,8 @@ class TemplateHyperModel(kt.HyperModel, ABC):
     Args:
         problem: the task, shapes and units of the data.
         seed: seeds the order of the batches; weights and dropout follow Keras's global seed.
-        plan: the length of the training, and the metrics that its callbacks monitor; models report
-            those that are among `offered_metrics`. Without a plan, callbacks monitor the
-            validation loss over the epochs given to `fit`.
+        plan: the length of the training, and the metrics that its callbacks monitor and models
+            report; by default the validation loss, over the epochs given to `fit`.
     """
 
     # Hard limits, per hyperparameter, within which a user may pin or widen it beyond the range
@@ -65,7 +64,7 @@ class TemplateHyperModel(kt.HyperModel, ABC):
         """Builds the hidden layers on `x`, shape `(rows, features)`; the output layer is added."""
 
     @property
-    def tunables(self) -> frozenset[str]:
+    def in_variables(self) -> frozenset[str]:
         """Names of the hyperparameters that reach a model through variables alone."""
         return optimizers.TUNABLES | losses.TUNABLES | self.TUNABLES
 
@@ -138,7 +137,7 @@ class TemplateHyperModel(kt.HyperModel, ABC):
         if type(self).build is not TemplateHyperModel.build:
             return None
         ignored = ALWAYS_TUNABLE | _callback_hyperparameters(tuple(CALLBACKS.items()))
-        tunable = self.tunables
+        tunable = self.in_variables
         values = {
             name: bool(value) if name in tunable else value
             for name, value in hp.values.items()
@@ -176,11 +175,10 @@ class TemplateHyperModel(kt.HyperModel, ABC):
             epochs: the epoch to train up to.
             callbacks: further callbacks; they see what the controls put into the logs.
             controls: the callbacks that `hp` describes, built afresh where they are not given.
-                Those that need validation rows are left out where there are none.
-            class_weight: `balanced` gives each class of `y` the same total weight in the loss:
-                rows / (classes × its rows) for each of its rows.
-            options: `initial_epoch` (the epochs already trained), `stream` (reads `x` and `y` batch
-                by batch where they are, such as in mapped files) and `verbose`.
+                Without validation rows, those that need them are left out.
+            class_weight: `balanced` gives each class of `y` the same total weight in the loss.
+            options: `initial_epoch`; `verbose`; `stream` to read rows where they are, such as in
+                mapped files.
         """
         if controls is None:
             plan = self.plan or TrainingPlan(epochs, "val_loss", "min")

@@ -14,11 +14,11 @@ def automatic(model: Any, rows: int, memory: float = MEMORY, share: float = SHAR
     """Returns the largest power of two whose step fits into memory and is a small part of the rows.
 
     A step takes, by this estimate, three copies of every layer's outputs for each row of the batch,
-    beside the weights, their gradients and the optimizer's variables.
+    beside the weights, their gradients and the optimizer's variables, which must be built.
 
     Args:
-        model: compiled, its optimizer built.
-        rows: rows of the training set.
+        model: the compiled model.
+        rows: of the training set.
         memory: MB that a step may take.
         share: the largest share of the rows in one batch, above 0 and at most 1.
     """

@@ -1,6 +1,5 @@
 """The layer that MLPs repeat: dense, normalisation, activation, dropout."""
 
-from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -10,17 +9,10 @@ from hypermodels.parts import training
 
 ACTIVATIONS = ("relu", "tanh", "sigmoid", "elu", "selu", "gelu", "silu")
 NORMALIZATIONS = ("none", "batch", "layer")
-INITIALIZERS: dict[str, Callable[[], Any]] = {
-    "random_normal": lambda: keras.initializers.RandomNormal(mean=0.0, stddev=0.05),
-    "random_normal_one": lambda: keras.initializers.RandomNormal(mean=1.0, stddev=0.05),
-    "glorot_normal": keras.initializers.GlorotNormal,
-    "glorot_uniform": keras.initializers.GlorotUniform,
-    "he_normal": keras.initializers.HeNormal,
-    "he_uniform": keras.initializers.HeUniform,
-    "lecun_normal": keras.initializers.LecunNormal,
-    "lecun_uniform": keras.initializers.LecunUniform,
-    "orthogonal": keras.initializers.Orthogonal,
-}
+INITIALIZERS = (
+    *("random_normal", "random_normal_one", "glorot_normal", "glorot_uniform", "he_normal"),
+    *("he_uniform", "lecun_normal", "lecun_uniform", "orthogonal"),
+)
 LIMITS = {"dropout": (0.0, 0.95), **regularizers.LIMITS}
 TUNABLES = frozenset({"dropout", "l1", "l2"})  # the block keeps them in variables
 
@@ -36,11 +28,11 @@ def declare_dense_block(hp: Any) -> None:
 
 def dense_block(hp: Any, x: Any, units: int) -> Any:
     """Applies one block of `units` to `x`, of shape `(rows, anything)`."""
-    x = keras.layers.Dense(
-        units,
-        kernel_initializer=INITIALIZERS[hp.get("initializer")](),
-        kernel_regularizer=regularizers.build_regularizer(hp),
-    )(x)
+    initializer = hp.get("initializer")
+    if initializer == "random_normal_one":
+        initializer = keras.initializers.RandomNormal(mean=1.0, stddev=0.05)
+    penalty = regularizers.build_regularizer(hp)
+    x = keras.layers.Dense(units, kernel_initializer=initializer, kernel_regularizer=penalty)(x)
     if hp.get("normalization") == "batch":
         x = keras.layers.BatchNormalization()(x)
     elif hp.get("normalization") == "layer":

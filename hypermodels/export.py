@@ -6,13 +6,10 @@ import keras
 
 
 def plain_network(network: keras.Model) -> keras.Model:
-    """Returns the same function with the same weights, made of Keras's layers and regularizers.
+    """Returns a functional model with the same weights, made of Keras's layers and regularizers.
 
-    Parts with a method `plain`, such as `hypermodels.training.dropout.Dropout`, are replaced by its
-    result, with the values that their variables have now. All other layers are shared.
-
-    Args:
-        network: a functional model.
+    Parts with a method `plain`, such as our `Dropout`, are replaced by its result, with the values
+    that their variables have now. All other layers are shared.
     """
     replaced: list[tuple[Any, Any]] = []
 

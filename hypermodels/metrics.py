@@ -55,11 +55,7 @@ def log_losses(y_true: Any, y_pred: Any) -> Any:
     """The negative logarithm of each label's probability, float32 `(rows,)`.
 
     As in scikit-learn, a probability is at least 2.2e-16. Keras's own least, 1e-7, is kinder to a
-    model that is sure and wrong.
-
-    Args:
-        y_true: labels of any shape.
-        y_pred: probabilities `(rows, 1)` of class 1 or `(rows, classes)`.
+    model that is sure and wrong. `y_pred` has shape `(rows, 1)`, of class 1, or `(rows, classes)`.
     """
     y_pred = tf.convert_to_tensor(y_pred)
     if y_pred.shape[-1] == 1:

@@ -48,12 +48,7 @@ def scale_strengths(hp: Any, model: keras.Model) -> None:
 class Penalty(keras.regularizers.Regularizer):
     """`l1` × the sum of absolute values + `l2` × the sum of squares, as `keras.regularizers.L1L2`.
 
-    Args:
-        l1: strength of the first term, at least 0; None leaves it out for good.
-        l2: strength of the second term, likewise.
-
-    Attributes:
-        tunables: variables of the strengths that there are, by name; they may change at any time.
+    Strengths that are not None are variables in `tunables`, which may change at any time.
     """
 
     def __init__(self, l1: float | None = None, l2: float | None = None) -> None:

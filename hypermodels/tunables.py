@@ -21,7 +21,6 @@ def tunables_of(model: Any) -> dict[str, tuple[Any, ...]]:
     found: dict[str, list[Any]] = {}
     for part in (*model.layers, *penalties, model.optimizer, model.loss):
         for name, variable in getattr(part, "tunables", {}).items():
-            if all(variable is not other for other in found.setdefault(name, [])):
-                found[name].append(variable)
+            found.setdefault(name, []).append(variable)
     found["learning_rate"] = [model.optimizer.learning_rate]
     return {name: tuple(variables) for name, variables in found.items()}

@@ -1,11 +1,14 @@
 """The name tables of `src`: a name → `"module:attribute"`, imported when used.
 
+An entry `"module:attribute [package]"` needs a package beside requirements.txt.
+
 To add a data source, tuner, pruner, executor or listener, write one file and add one line here.
 Models, callbacks and schedules have their own tables, in `hypermodels/` and `callbacks/`.
 """
 
 import importlib
 from collections.abc import Mapping
+from importlib.util import find_spec
 from typing import Any
 
 from src.errors import UserError, nearest
@@ -30,7 +33,7 @@ TUNERS: dict[str, str] = {
     "hyperband": "src.tuners.hyperband:HyperbandOracle",
     "gp": "src.tuners.gp.oracle:GaussianProcessOracle",
     "bohb": "src.tuners.bohb.oracle:BOHBOracle",
-    "tpe": "src.tuners.tpe:TPEOracle",
+    "tpe": "src.tuners.tpe:TPEOracle [optuna]",
     "grid": "src.tuners.grid:GridOracle",
 }
 
@@ -53,15 +56,18 @@ LISTENERS: dict[str, str] = {
     "console": "src.console.listener:ConsoleListener",
 }
 
-OPTIONAL_PACKAGES: dict[str, str] = {"tpe": "optuna"}
-"""The package that a tuner needs beside requirements.txt."""
-
 
 def check_name(registry: Mapping[str, str], name: str, key: str) -> None:
-    """Raises `UserError` naming the configuration `key` if `name` is not in the registry."""
+    """Raises `UserError` naming `key` if the registry lacks `name`, or its package is missing."""
     if name not in registry:
         known = ", ".join(sorted(registry))
         raise UserError(f"{key}: '{name}' is not known.{nearest(name, registry)} Known: {known}")
+    package = _split(registry[name])[2]
+    if package and find_spec(package) is None:
+        raise UserError(
+            f"{key}: '{name}' needs the package {package}, which is not installed: "
+            f"pip install {package}; or choose another"
+        )
 
 
 def load(registry: Mapping[str, str], name: str, key: str) -> Any:
@@ -72,7 +78,7 @@ def load(registry: Mapping[str, str], name: str, key: str) -> Any:
             an error inside the module is raised as it is.
     """
     check_name(registry, name, key)
-    module_name, _, attribute = registry[name].partition(":")
+    module_name, attribute, _ = _split(registry[name])
     entry = f"{key}: the registry entry '{registry[name]}' for '{name}' names"
     try:
         module = importlib.import_module(module_name)
@@ -83,3 +89,10 @@ def load(registry: Mapping[str, str], name: str, key: str) -> Any:
     if not hasattr(module, attribute):
         raise UserError(f"{entry} '{attribute}', which {module_name} does not have")
     return getattr(module, attribute)
+
+
+def _split(entry: str) -> tuple[str, str, str]:
+    """Module, attribute and optional package of an entry; the package is empty if none is."""
+    module, _, rest = entry.partition(":")
+    attribute, _, package = rest.removesuffix("]").partition(" [")
+    return module, attribute, package

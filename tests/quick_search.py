@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -22,7 +22,7 @@ from src.evaluation import winner
 from src.execution.context import RunContext
 from src.files import disk_errors, remove, write_atomically
 from src.messages import TrialProgress
-from src.records import FitResult, Status, StoppedBy, TrialRecord, TrialResult, TrialSpec
+from src.records import FitResult, StoppedBy, TrialRecord, TrialResult, TrialSpec
 from src.registry import EXECUTORS, TUNERS, load
 from src.reporting.hparams import HParamsListener
 from src.reporting.tables import TablesListener
@@ -51,12 +51,17 @@ _prepared: dict[str, PreparedSearch] = {}
 
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes searches quick."""
+    make_quick(monkeypatch)
+
+
+def make_quick(patch: pytest.MonkeyPatch) -> None:
     """Makes searches quick; `run.engine=process` runs `run.workers` trials in threads."""
     for name in EXECUTORS:
-        monkeypatch.setitem(EXECUTORS, name, f"{__name__}:FakeExecutor")
-    monkeypatch.setattr(workflow, "prepare", _prepare)
-    monkeypatch.setattr(workflow, "start_fork_server", lambda: None)
-    monkeypatch.setattr(workflow, "export_winner", _export)
+        patch.setitem(EXECUTORS, name, f"{__name__}:FakeExecutor")
+    patch.setattr(workflow, "prepare", _prepare)
+    patch.setattr(workflow, "start_fork_server", lambda: None)
+    patch.setattr(workflow, "export_winner", _export)
     ran.clear()
 
 
@@ -194,13 +199,14 @@ class FakeExecutor:
         if self.threads is not None and int(spec.trial_id) % self.slots == 0:
             time.sleep(0.02)
         trial = _Trial(self.context, spec, self.stopping, self.ending)
-        status: Status = "COMPLETED"
         started, reason = time.time(), ""
+        status: Literal["COMPLETED", "FAILED"] = "COMPLETED"
         again = bool(spec.first_execution)
         ran.append(f"{spec.trial_id}/{spec.first_execution}" if again else spec.trial_id)
         self.on_progress(TrialProgress(0, spec.trial_id, 1, spec.planned_fits, 0, spec.epochs))
         if spec.trial_id == (FAILING_AGAIN if again else FAILING):
-            reason, status = "ValueError: this one never works", "FAILED"
+            reason = "ValueError: this one never works"
+            status = "FAILED"
         else:
             trial.train()
         return TrialResult(

@@ -1,4 +1,4 @@
-"""The README's own parts, put in as it says, one file and one line each, in a copy."""
+"""The README's own parts, a file and a line each; and what is left when leaves are deleted."""
 
 import os
 import re
@@ -10,30 +10,23 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from src.store.run_directory import RunDirectory
+from src.store.saved_search import read_search
+from tests.benchmarks.leaves import delete_leaves, find_leaves
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PARTS = re.findall(
-    r"\*\*A \w[\w ]*\*\*: `(?P<file>[\w/]+\.py)`, and `(?P<line>\"[^`]+\")`\s+in\s+"
-    r"`(?P<registry>\w+)`\s+\(`(?P<where>[\w/]+\.py)`\).*?```python\n(?P<code>.*?)```",
+    r"\*\*A \w[\w ]*\*\*: `(?P<file>[\w/]+\.py)`, and\s+`(?P<line>\"[^`]+\")`\s+in\s+"
+    r"`(?P<registry>\w+)`\s+\((?P<where>`[\w/]+\.py`)\).*?```python\n(?P<code>.*?)```",
     README,
     flags=re.DOTALL,
 )
-RUN = ("--config", "quick", "tuner.max_trials=2", "training.epochs=2", "run.name=own")
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
-    """A copy of the project without its runs."""
-    for folder in ("src", "hypermodels", "callbacks"):
-        shutil.copytree(
-            ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__")
-        )
-    return tmp_path
-
-
-def tune(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run_copy(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "src.tune", *RUN, *arguments],
+        [sys.executable, "-m", *arguments],
         cwd=project,
         env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
         capture_output=True,
@@ -42,53 +35,53 @@ def tune(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_each_part_of_ones_own_is_one_file_and_one_line(project: Path) -> None:
-    assert [where for _, _, _, where, _ in PARTS] == [
-        "src/data/__init__.py",
-        "hypermodels/__init__.py",
-        "callbacks/schedules.py",
-        "callbacks/registry.py",
-        "src/search/__init__.py",
-    ]
+def test_own_parts_are_one_file_and_one_line_with_all_leaves_deleted(tmp_path: Path) -> None:
+    for folder in ("src", "hypermodels", "callbacks"):
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=ignored)
+    leaves = find_leaves(tmp_path)
+    assert {"reporting", "console", "training", "grid", "process"} <= {leaf.name for leaf in leaves}
+    delete_leaves(tmp_path, leaves)
+
+    assert len(PARTS) == 6
     for file, line, registry, where, code in PARTS:
-        assert not (project / file).exists()
-        (project / file).write_text(code)
-        text = (project / where).read_text()
+        assert not (tmp_path / file).exists()
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        (tmp_path / file).write_text(code)
+        path = tmp_path / where.strip("`")
         opening = f"{registry}: dict[str, str] = {{\n"
-        assert text.count(opening) == 1
-        (project / where).write_text(text.replace(opening, f"{opening}    {line},\n"))
-    done = tune(
-        project,
+        assert path.read_text().count(opening) == 1
+        path.write_text(path.read_text().replace(opening, f"{opening}    {line},\n"))
+
+    done = run_copy(
+        tmp_path,
+        *("src.tune", "--config", "quick", "tuner.max_trials=2", "training.epochs=2"),
         *("data.source=moons", "hypermodel.name=wide", "space.schedule=sawtooth"),
         *("space.width.max=64", "space.good_enough=0.5", "tuner.name=halton"),
+        *("run.name=own", "run.workers=1"),
     )
     assert done.returncode == 0, done.stderr
-    trials = pd.read_csv(project / "logs" / "own" / "trials.csv")
-    assert list(trials["status"]) == ["COMPLETED"] * 2
-    assert set(trials["schedule"]) == {"sawtooth"}
-    assert set(trials["good_enough"]) == {0.5}
-    assert set(trials["epochs"]) == {1}  # of two: half of two classes is soon reached
-    assert trials["width"].between(32, 64).all()
-    assert trials["schedule_teeth"].nunique() == 2
-    assert "2 features, binary, 2 classes" in done.stdout
-    assert "passed over" in done.stdout  # the preset's hyperparameters that the model does not have
+    assert done.stdout == "logs/own\n"
+    assert done.stderr.endswith("stopped: all 2 trials are done (tuner.max_trials)\n")
+    run = RunDirectory(tmp_path / "logs" / "own")
+    assert run.model.exists()
+    assert not run.trials_table.exists()
+    saved = read_search(run)
+    assert saved.identity["data"]["features"] == 2
+    best = max(record.result.score or 0 for record in saved.records)
+    assert (run.path / "best_score.txt").read_text() == f"{best}\n"
+    values = [record.spec.values for record in saved.records]
+    assert [record.result.epochs for record in saved.records] == [1, 1]  # half is soon good enough
+    assert {trial["schedule"] for trial in values} == {"sawtooth"}
+    assert values[0]["schedule_teeth"] != values[1]["schedule_teeth"]
+    assert all(32 <= trial["width"] <= 64 for trial in values)
 
-
-def test_reporting_can_be_deleted(project: Path) -> None:
-    shutil.rmtree(project / "src" / "reporting")
-    done = tune(project, "data.source=iris")
-    assert done.returncode == 0, done.stderr
-    run = project / "logs" / "own"
-    assert (run / "best" / "model.keras").exists()
-    assert not (run / "trials.csv").exists()
-    assert "src.report" not in done.stdout
-    command = [sys.executable, "-m", "src.report", str(run)]
-    report = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
+    report = run_copy(tmp_path, "src.report", "logs/own")
     assert report.returncode == 2
     assert report.stderr == "error: src/reporting/, which makes reports, was deleted\n"
 
 
-def test_the_notebook_cell_runs(
+def test_the_notebook_cell_leaves_the_files_of_the_command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -101,4 +94,9 @@ def test_the_notebook_cell_runs(
     assert isinstance(epochs, pd.DataFrame)
     assert list(trials["trial_id"]) == ["0000", "0001", "0002"]
     assert set(epochs["trial_id"]) == set(trials["trial_id"])
-    assert "best so far" in capsys.readouterr().out
+    (run,) = (RunDirectory(path) for path in (tmp_path / "logs").iterdir())
+    for path in (run.trials_table, run.history_table, run.log, run.tensorboard, run.model):
+        assert path.exists(), path
+    shown = capsys.readouterr().out
+    assert "best so far" in shown
+    assert "\x1b" not in shown

@@ -11,16 +11,19 @@ from src.registry import check_name, load
 REGISTRY = {
     "ordered": "collections:OrderedDict",
     "counter": "collections:Counter",
+    "packaged": "collections:Counter [pytest]",
+    "unpackaged": "collections:Counter [no_such_package]",
     "no_package": "no_such_package.mine:Mine",
     "no_module": "collections.mine:Mine",
     "no_class": "collections:Cuonter",
 }
-KNOWN = "Known: counter, no_class, no_module, no_package, ordered"
+KNOWN = "Known: counter, no_class, no_module, no_package, ordered, packaged, unpackaged"
 ENTRY = "key: the registry entry "
 
 
 def test_entries_are_loaded() -> None:
     assert load(REGISTRY, "counter", "key") is Counter
+    assert load(REGISTRY, "packaged", "key") is Counter
     check_name(REGISTRY, "counter", "key")
 
 
@@ -29,6 +32,11 @@ def test_entries_are_loaded() -> None:
     [
         ("countr", f"key: 'countr' is not known. Did you mean 'counter'? {KNOWN}"),
         ("xyz", f"key: 'xyz' is not known. {KNOWN}"),
+        (
+            "unpackaged",
+            "key: 'unpackaged' needs the package no_such_package, which is not installed: "
+            "pip install no_such_package; or choose another",
+        ),
         (
             "no_package",
             f"{ENTRY}'no_such_package.mine:Mine' for 'no_package' names a module that does not "

@@ -35,65 +35,61 @@ def content(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="module")
+def opened(colours: RunDirectory) -> CompletedTrial:
+    return open_trial(colours, "0000")
+
+
+@pytest.fixture(scope="module")
 def retrained(colours: RunDirectory) -> tuple[Retrained, str]:
-    """The models of three seeds and their ensemble, and what was said."""
+    """The models of two seeds and their ensemble, and what was said."""
     before, said = content(colours.path), io.StringIO()
     with redirect_stdout(said), RunLock(colours.lock):  # as during a search
-        assert retrain.main([str(colours.path), "--seeds", "3", "--ensemble"]) == 0
+        assert retrain.main([str(colours.path), "--seeds", "2", "--ensemble"]) == 0
     after = content(colours.path)
     assert {name: after[name] for name in before} == before
     return Retrained(colours.retrained / "0000"), said.getvalue()
 
 
-@pytest.fixture(scope="module")
-def opened(colours: RunDirectory) -> CompletedTrial:
-    return open_trial(colours, "0000")
-
-
-def test_each_model_has_what_the_winner_has(
+def test_each_model_has_what_the_winner_has_and_the_first_is_the_refit_of_the_search(
     colours: RunDirectory, retrained: tuple[Retrained, str]
 ) -> None:
-    folder, _ = retrained
-    exports = [*folder.seeds, folder.ensemble]
-    assert [export.path.name for export in exports] == ["seed1", "seed2", "seed3", "ensemble"]
+    exports = [*retrained[0].seeds, retrained[0].ensemble]
+    assert [export.path.name for export in exports] == ["seed1", "seed2", "ensemble"]
     for export in exports:
         assert {path.name for path in export.path.iterdir()} == FILES
         for name in ("hyperparameters.yaml", "columns.yaml"):
             assert (export.path / name).read_bytes() == (colours.best / name).read_bytes()
         threshold = json.loads(export.metrics.read_text())["threshold"]
         assert threshold == json.loads(colours.metrics.read_text())["threshold"]
-    search, *models = (
-        keras.models.load_model(export.model).get_weights()
-        for export in [colours.exported, *folder.seeds]
-    )
-    for own, other in zip(models[0], search, strict=True):  # the refit of the search
+    models = [keras.models.load_model(e.model) for e in (colours.exported, *exports)]
+    search, first, second, _ = (model.get_weights() for model in models)
+    for own, other in zip(first, search, strict=True):
         np.testing.assert_array_equal(own, other)
-    kernels = [next(w for w in weights if w.ndim == 2) for weights in models]
-    for a, b in ((0, 1), (0, 2), (1, 2)):
-        assert abs(np.corrcoef(kernels[a].ravel(), kernels[b].ravel())[0, 1]) < 0.5
+    kernels = [next(w for w in weights if w.ndim == 2).ravel() for weights in (first, second)]
+    assert abs(np.corrcoef(*kernels)[0, 1]) < 0.5
 
 
-def test_what_is_said_are_mean_and_deviation_of_the_models_on_the_test_rows(
+def test_mean_and_deviation_of_the_models_on_the_test_rows_are_said(
     colours: RunDirectory, retrained: tuple[Retrained, str], opened: CompletedTrial
 ) -> None:
     folder, said = retrained
     data, threshold, found = opened.context.data, threshold_of(opened), []
     assert threshold is not None
     for export in [*folder.seeds, folder.ensemble]:
-        model = keras.models.load_model(export.model)
-        outputs = model.predict_on_batch(data.raw_rows(data.test)[:])
+        outputs = keras.models.load_model(export.model).predict_on_batch(
+            data.raw_rows(data.test)[:]
+        )
         scores = evaluate("binary", data.y[data.test], outputs, threshold.value)
         assert json.loads(export.metrics.read_text())["test"] == pytest.approx(scores, abs=1e-6)
         found.append(float(scores["log_loss"] or 0))
     summary = json.loads(folder.summary.read_text())
-    mean, deviation = np.mean(found[:3]), np.std(found[:3], ddof=1)
-    assert summary["mean"]["log_loss"] == pytest.approx(mean, abs=1e-6)
-    assert summary["standard_deviation"]["log_loss"] == pytest.approx(deviation, abs=1e-6)
-    assert summary["ensemble"]["log_loss"] == pytest.approx(found[3], abs=1e-6)
     assert summary["search"]["test"] == json.loads(colours.metrics.read_text())["test"]
+    expected = np.mean(found[:2]), np.std(found[:2], ddof=1), found[2]
+    keys = ("mean", "standard_deviation", "ensemble")
+    assert [summary[key]["log_loss"] for key in keys] == pytest.approx(expected, abs=1e-6)
     line = next(line for line in map(str.split, said.splitlines()) if line[:1] == ["log_loss"])
     numbers = [float(word) for word in line if word not in ("log_loss", "±")]
-    assert numbers == pytest.approx([mean, deviation, found[3], found[0]], rel=0.05)
+    assert numbers == pytest.approx([*expected, found[0]], rel=0.05)
     for words in (
         "  seed 2  accuracy ",
         "on 96 training and validation rows",
@@ -131,11 +127,11 @@ def test_values_are_averaged_in_the_units_of_the_target_and_no_folder_is_replace
     assert list((headless.retrained / "0000").iterdir()) == []
     folder = Retrained(headless.retrained / "0000-2")
     x = {"column_1": np.array([[0.3], [-1]], "float32"), "column_3": np.ones((2, 1), "float32")}
-    values = [keras.models.load_model(e.model).predict_on_batch(x) for e in folder.seeds]
+    exports = [*folder.seeds, folder.ensemble]
+    *values, mean = (keras.models.load_model(e.model).predict_on_batch(x) for e in exports)
     assert np.abs(values[0] - values[1]).max() > 1
-    ensemble = keras.models.load_model(folder.ensemble.model)
-    np.testing.assert_allclose(ensemble.predict_on_batch(x), np.mean(values, axis=0), rtol=1e-5)
-    assert np.mean(values) > 300
+    np.testing.assert_allclose(mean, np.mean(values, axis=0), rtol=1e-5)
+    assert np.mean(mean) > 300
 
 
 def test_the_threshold_of_another_trial_is_tuned_on_rows_that_its_fits_have_not_seen(
@@ -159,23 +155,11 @@ def failing(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retraining, "refit", fail)
 
 
-def test_a_seed_that_fails_is_told_and_left_out(
-    opened: CompletedTrial, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    failing(2, monkeypatch)
-    folder, summary = retraining.retrain(opened, 2, None)
-    assert [one["reason"] for one in summary["seeds"]] == ["", "its loss became nan"]
-    assert [export.path.name for export in folder.seeds] == ["seed1"]
-    assert summary["mean"] == pytest.approx(summary["seeds"][0]["test"])
-    assert set(summary["standard_deviation"].values()) == {None}
-    shutil.rmtree(folder.path)
-
-
-def test_nothing_is_left_where_all_seeds_fail_or_a_signal_stops_the_training(
+def test_a_seed_that_fails_is_told_and_left_out_and_nothing_is_left_where_all_fail(
     colours: RunDirectory, opened: CompletedTrial, monkeypatch: Any, capsys: Captured
 ) -> None:
     before, calls = content(colours.path), iter(range(100))
-    with pytest.raises(TrialInterruptedError):
+    with pytest.raises(TrialInterruptedError):  # by a signal
         retraining.retrain(opened, 3, None, stopping=lambda: next(calls) >= 1)
     failing(1, monkeypatch)
     monkeypatch.setattr("src.search.completed_trial.open_trial", lambda *_: opened)
@@ -183,6 +167,14 @@ def test_nothing_is_left_where_all_seeds_fail_or_a_signal_stops_the_training(
     assert "error: 0 of 2 seeds succeeded: its loss became nan" in capsys.readouterr().err
     assert content(colours.path) == before
     assert not list(colours.retrained.glob(".*"))
+
+    failing(2, monkeypatch)
+    folder, summary = retraining.retrain(opened, 2, None)
+    assert [one["reason"] for one in summary["seeds"]] == ["", "its loss became nan"]
+    assert [export.path.name for export in folder.seeds] == ["seed1"]
+    assert summary["mean"] == pytest.approx(summary["seeds"][0]["test"])
+    assert set(summary["standard_deviation"].values()) == {None}
+    shutil.rmtree(folder.path)
 
 
 @pytest.mark.parametrize(
@@ -198,10 +190,8 @@ def test_other_rows_or_settings_than_those_of_the_search_are_refused(
     path = colours.path / name
     whole = path.read_text()
     path.write_text(whole.replace(text, other, 1))
-    try:
-        assert retrain.main([str(colours.path)]) == 2
-    finally:
-        path.write_text(whole)
+    assert retrain.main([str(colours.path)]) == 2
+    path.write_text(whole)
     written = capsys.readouterr().err
     assert told in written
     assert "\nBring that back" in written
@@ -210,11 +200,11 @@ def test_other_rows_or_settings_than_those_of_the_search_are_refused(
 def test_a_run_without_a_model_is_told_what_to_do(
     colours: RunDirectory, tmp_path: Path, capsys: Captured
 ) -> None:
-    run = RunDirectory(tmp_path / "stopped_by")
-    shutil.copytree(colours.path, run.path, ignore=shutil.ignore_patterns("best"))
-    for command in (predict.main, retrain.main):
-        assert command([str(run.path), *(["rows.csv"] if command is predict.main else [])]) == 2
+    run = tmp_path / "stopped_by"
+    shutil.copytree(colours.path, run, ignore=shutil.ignore_patterns("best"))
+    for arguments in ([str(run), "rows.csv"], [str(run)]):
+        assert (predict if len(arguments) > 1 else retrain).main(arguments) == 2
         told = capsys.readouterr().err
-        assert f"{run.path}: has no best/model.keras: its search has not ended" in told
-        assert f"src.tune --resume {run.path}" in told
-        assert f"src.retrain {run.path} --trial 0000" in told
+        assert f"{run}: has no best/model.keras: its search has not ended" in told
+        assert f"src.tune --resume {run}\n" in told
+        assert f"src.retrain {run} --trial 0000" in told

@@ -1,20 +1,11 @@
 """What makes training fast: README.md says what each part buys, and how to delete the folder."""
 
-from hypermodels.training.dropout import Dropout
+from hypermodels.training.dropout import Dropout as Dropout
 from hypermodels.training.epoch_model import EpochModel as Model
-from hypermodels.training.fused_optimizers import optimizer_class
-from hypermodels.training.shared_metrics import add_metrics
-from hypermodels.training.traced_models import MOST_MODELS, TracedModels
+from hypermodels.training.epoch_model import add_metrics as add_metrics
+from hypermodels.training.fused_optimizers import optimizer_class as optimizer_class
+from hypermodels.training.traced_models import MOST_MODELS as MOST_MODELS
+from hypermodels.training.traced_models import TracedModels as TracedModels
 
-__all__ = [
-    "MOST_MODELS",
-    "WHOLE_EPOCHS",
-    "Dropout",
-    "Model",
-    "TracedModels",
-    "add_metrics",
-    "fit",
-    "optimizer_class",
-]
 WHOLE_EPOCHS = True
 fit = Model.fit_epochs

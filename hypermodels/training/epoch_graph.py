@@ -14,7 +14,7 @@ Step = Callable[[Any, Any, Any, Any], tuple[Any, Any]]
 
 
 def train(model: Any, rows: Rows, batch: Any, rates: Any, sets_rate: bool) -> dict[str, Any]:
-    """Takes every step of an epoch.
+    """Takes every step of an epoch; returns the mean loss over the rows and the metrics, scalars.
 
     Args:
         model: an `EpochModel`.
@@ -22,9 +22,6 @@ def train(model: Any, rows: Rows, batch: Any, rates: Any, sets_rate: bool) -> di
         batch: rows of a step, int32.
         rates: float32: the learning rate of each step.
         sets_rate: whether the optimizer gets them; otherwise it has a schedule of its own.
-
-    Returns:
-        Scalars: the mean loss over the rows, and the metrics.
     """
     weights, optimizer = model.trainable_weights, model.optimizer
 

@@ -1,14 +1,16 @@
 """A Keras model that trains and validates a whole epoch in one graph call."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import cache
 from typing import Any, NoReturn
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from hypermodels.metrics import WholeMetric
-from hypermodels.training.epoch_graph import EVALUATION_ROWS, Rows, train, validate
+from hypermodels.metrics import ON_REQUEST, WholeMetric, build_metrics
+from hypermodels.problem import Problem
+from hypermodels.training.epoch_graph import EVALUATION_ROWS, Rows, results, train, validate
 from hypermodels.training.rows import Arrays, MemoryRows, RowStream, tensors
 from hypermodels.tunables import tunables_of
 
@@ -19,11 +21,8 @@ class EpochModel(keras.Model):
     """A functional model with one output whose `fit_epochs` runs one graph call an epoch.
 
     Losses, metrics and `History` are those of Keras's `fit` on the same batches; for callbacks an
-    epoch is one batch. `evaluate` and `predict` are Keras's.
-
-    Where the optimizer averages weights (`use_ema`), an epoch ends with the averages in the model,
-    as `keras.callbacks.SwapEMAWeights` does with `swap_on_epoch=True`: validation and callbacks
-    see them, and after the training they stay. The next epoch goes on with the trained weights.
+    epoch is one batch. Averages of weights (`use_ema`) are in the model after each epoch and after
+    the training, as with `keras.callbacks.SwapEMAWeights(swap_on_epoch=True)`.
 
     Attributes:
         batch_size: integer variable: rows of one step, 0 for the whole training set. The last
@@ -76,9 +75,8 @@ class EpochModel(keras.Model):
             validation: the same of the validation rows, or None.
             batch_size: rows of a step, 0 for all.
             seed: decides, with the number of the epoch, the order of the rows.
-            stream: reads the arrays batch by batch where they are, such as in mapped files, for the
-                same steps on the same batches; they may then be anything that `RowStream.open`
-                takes. Otherwise memory holds them.
+            stream: reads batch by batch what `RowStream.open` takes; the steps are the same.
+                Otherwise memory holds all arrays.
         """
         self._prepare(training[1])
         self.batch_size.assign(batch_size)
@@ -128,11 +126,7 @@ class EpochModel(keras.Model):
         return min(size, self._rows) if size > 0 else self._rows
 
     def trained_weights(self) -> list[Any]:
-        """The trainable weights as they were trained, also where the model has their averages.
-
-        Returns:
-            Tensors, in the order of `trainable_variables`.
-        """
+        """The trainable weights as tensors, trained, also where the model shows their averages."""
         shown = self._trained if self._averaged else self.trainable_variables
         return [tf.convert_to_tensor(weight) for weight in shown]
 
@@ -198,3 +192,21 @@ class EpochModel(keras.Model):
             found = validate(self, validation)
             logs |= {f"val_{name}": value for name, value in found.items()}
         return logs
+
+
+def add_metrics(model: EpochModel, problem: Problem, names: Collection[str]) -> None:
+    """Adds the metrics on request among `names`, and the one trace of the others."""
+    further = ON_REQUEST[problem.task]
+    model.whole_metrics = {name: further[name] for name in further if name in names}
+    model.row_metrics = _row_metrics(problem)
+
+
+@cache
+def _row_metrics(problem: Problem) -> RowMetrics:
+    built = build_metrics(problem)
+    for metric in built:  # some make their variables with the first rows, which a trace must find
+        metric.update_state(tf.zeros((2, 1), tf.int32), tf.zeros((2, problem.outputs)))
+    traced: RowMetrics = tf.function(
+        lambda y, y_pred: results(built, y, y_pred), autograph=False, reduce_retracing=True
+    )
+    return traced

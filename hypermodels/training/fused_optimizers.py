@@ -29,16 +29,16 @@ class FusedOptimizer(keras.optimizers.Optimizer):
             self.tunables["ema_momentum"] = tunable("ema_momentum", self.ema_momentum)
             self.ema_momentum = self.tunables["ema_momentum"]
         # Clipping, moving averages and the like are left to Keras.
-        limits = (self.clipnorm, self.clipvalue, self.global_clipnorm)
-        others = (self.use_ema, self.loss_scale_factor, self.gradient_accumulation_steps)
-        self._simple = not any((*limits, *others))
+        clipping = self.clipnorm or self.clipvalue or self.global_clipnorm
+        others = self.use_ema or self.loss_scale_factor or self.gradient_accumulation_steps
+        self._simple = not clipping and not others
 
-    def apply(self, grads: Sequence[Any], trainable_variables: Sequence[Any] | None = None) -> None:
+    def apply(self, grads: Sequence[Any], trainable_variables: Sequence[Any] = ()) -> None:
         """Decays and updates every variable, as Keras does with more operations."""
-        if trainable_variables is not None and not self.built:
+        if not self.built:
             self.build(list(trainable_variables))
         self.begin_step()
-        if trainable_variables is None or not self._simple or None in grads:
+        if not self._simple or None in grads:
             super().apply(grads, trainable_variables)
             return
         rate = tf.convert_to_tensor(self.learning_rate)
@@ -66,9 +66,8 @@ class FusedAdam(FusedOptimizer, keras.optimizers.Adam):
         """Raises the decay rates to the power of the step's number, from 1."""
         step = self.next_step()
         settings = {"beta1": self.beta_1, "beta2": self.beta_2, "epsilon": self.epsilon}
-        self._shared = {name: tf.constant(value, tf.float32) for name, value in settings.items()}
-        for name in ("beta1", "beta2"):
-            self._shared[f"{name}_power"] = tf.pow(self._shared[name], step)
+        shared = {name: tf.constant(value, tf.float32) for name, value in settings.items()}
+        self._shared = shared | {f"{n}_power": tf.pow(shared[n], step) for n in ("beta1", "beta2")}
 
     def next_step(self) -> Any:
         """The number of the update that comes next, from 1; a float32 scalar."""

@@ -1,7 +1,7 @@
 """Where a graph takes its batches from: rows in memory, or rows that are read while it trains."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -47,7 +47,7 @@ class StreamedRows(NamedTuple):
     def begin(self, order: Any, batch: int) -> "StreamedRows":
         """Begins to read an epoch; the last batch holds what is left."""
         order = np.arange(self.count.numpy()) if order is None else order.numpy()
-        self.stream.begin(order, batch)
+        self.stream.batches = self.stream.read(order, batch)
         return self
 
     def batch(self, start: Any, end: Any) -> tuple[Arrays, Any]:
@@ -56,64 +56,52 @@ class StreamedRows(NamedTuple):
         Whatever reading raises ends the graph's call with a `tf.errors.UnknownError`.
         """
         dtypes = [array.dtype for array in self.like]
-        parts = tf.numpy_function(self.stream.next_batch, [start], dtypes)
+        parts = tf.numpy_function(lambda _: next(self.stream.batches), [start], dtypes)
         for part, array in zip(parts, self.like, strict=True):
             part.set_shape((None, *array.shape[1:]))
         return tuple(parts), tf.shape(parts[0])[0]
 
 
 class RowStream:
-    """Reads batches from arrays that a traced graph does not know.
+    """Arrays that a traced graph does not know, and the batches that it takes next.
 
     Memory holds a block of batches, the next block, which is read meanwhile, and the order of the
     rows. A `tf.data` pipeline in the graph would take eight milliseconds to start in every epoch.
     """
 
-    def __init__(self) -> None:
-        self._arrays: Sequence[Any] = ()
-        self._reader: ThreadPoolExecutor | None = None
-        self._batches: Iterator[list[Any]] = iter(())
+    arrays: Arrays = ()
+    batches: Iterator[list[Any]] = iter(())
 
-    def open(self, arrays: Sequence[Any]) -> StreamedRows:
+    def open(self, arrays: Arrays) -> StreamedRows:
         """Takes the arrays to read from, until `close`.
 
         They are NumPy arrays, mapped ones too, or anything else with their `shape`, `dtype` and
         indexing by an array of row numbers.
         """
-        self._arrays = arrays
-        self._reader = ThreadPoolExecutor(1)
+        self.arrays = arrays
         like = tuple(tf.zeros((0, *array.shape[1:]), array.dtype) for array in arrays)
         return StreamedRows(self, tf.constant(arrays[0].shape[0], tf.int32), like)
 
     def close(self) -> None:
         """Forgets the arrays."""
-        self._arrays, self._batches = (), iter(())
-        if self._reader is not None:
-            self._reader.shutdown()
-            self._reader = None
+        self.arrays, self.batches = (), iter(())
 
-    def begin(self, order: np.ndarray[Any, Any], batch: int) -> None:
-        """Begins with the first batch of an epoch."""
-        self._batches = self._read_ahead(order, batch)
-
-    def next_batch(self, _: Any) -> list[Any]:
-        """The arrays of the next batch; the argument makes the steps of a graph wait in turn."""
-        return next(self._batches)
-
-    def _read_ahead(self, order: np.ndarray[Any, Any], batch: int) -> Iterator[list[Any]]:
-        assert self._reader is not None
-        row_bytes = sum(math.prod(a.shape[1:]) * a.dtype.itemsize for a in self._arrays)
+    def read(self, order: np.ndarray[Any, Any], batch: int) -> Iterator[list[Any]]:
+        """Yields batches of rows in this order."""
+        row_bytes = sum(math.prod(a.shape[1:]) * a.dtype.itemsize for a in self.arrays)
         rows = batch * max(1, BLOCK_BYTES // (batch * row_bytes))
-        ahead = self._reader.submit(self._read, order[:rows])
-        for start in range(rows, len(order) + rows, rows):
-            block = ahead.result()
-            if start < len(order):
-                ahead = self._reader.submit(self._read, order[start : start + rows])
-            for first in range(0, len(block[0]), batch):
-                yield [array[first : first + batch] for array in block]
 
-    def _read(self, chosen: np.ndarray[Any, Any]) -> list[Any]:
-        return [array[chosen] for array in self._arrays]
+        def block(start: int) -> list[Any]:
+            return [array[order[start : start + rows]] for array in self.arrays]
+
+        with ThreadPoolExecutor(1) as reader:
+            ahead = reader.submit(block, 0)
+            for start in range(0, len(order), rows):
+                arrays = ahead.result()
+                if start + rows < len(order):
+                    ahead = reader.submit(block, start + rows)
+                for first in range(0, len(arrays[0]), batch):
+                    yield [array[first : first + batch] for array in arrays]
 
 
 def take(arrays: Arrays, numbers: Any) -> Arrays:

@@ -55,7 +55,7 @@ class TracedModels:
             kept = _build(hypermodel, hp, seed, shared=structure is not None)
         elif not kept.renew(seed):
             kept.copy(_build(hypermodel, hp, seed, shared=False).model)
-        _set_values(kept.model, hp, hypermodel.tunables)
+        _set_values(kept.model, hp, hypermodel.in_variables)
         if structure is not None:
             self._kept[structure] = kept
         numbers = sum(kept.numbers for kept in self._kept.values())
@@ -86,19 +86,15 @@ class _TracedModel:
         """Finds out, just after building with this seed, whether `renew` can replace building.
 
         Initializers and random generators draw their seeds from Python's `random` in the order in
-        which layers are made. Drawing anew in the order of the layers must give the same weights,
-        as it does not for weights of unknown origin.
+        which layers are made. Drawing anew in the order of the layers must give the same weights
+        and leave the same state, as it does not for weights of unknown origin.
         """
-        after = _random_state()
-        initial = _initial_values(self.model)
+        after, initial = _random_state(), _initial_values(self.model)
         _seed(seed)
         same = all(np.array_equal(variable.numpy(), value()) for variable, value in initial)
         if same and initial and _random_state() == after:
             slots = self.model.optimizer.variables  # they begin without randomness
             self._initial = [*initial, *((slot, _constant(slot.numpy())) for slot in slots)]
-        python, numpy = pickle.loads(after)
-        random.setstate(python)
-        np.random.set_state(numpy)
         return bool(self._initial)
 
     def renew(self, seed: int) -> bool:

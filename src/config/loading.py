@@ -8,7 +8,6 @@ import copy
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from src.config.schema import Config
 from src.config.space import OPEN
 from src.config.yaml_text import YamlError, read_yaml, read_yaml_file
 from src.errors import UserError, nearest
-from src.registry import OPTIONAL_PACKAGES, PRUNERS, SOURCES, TUNERS, check_name
+from src.registry import PRUNERS, SOURCES, TUNERS, check_name
 from src.text import shown
 
 _EXAMPLE = "write for example tuner.max_trials=5 or 'space.units={min: 16, max: 512}'"
@@ -171,11 +170,5 @@ def _check_names(config: Config) -> None:
             check_name(registry, name, key)
         except UserError as error:
             problems.append(str(error))
-    package = OPTIONAL_PACKAGES.get(config.tuner.name)
-    if package is not None and find_spec(package) is None:
-        problems.append(
-            f"tuner.name: '{config.tuner.name}' needs the package {package}, which is not "
-            f"installed: pip install {package}; or choose another tuner, such as gp"
-        )
     if problems:
         raise UserError("\n".join(problems))

@@ -24,6 +24,7 @@ from src.config.fields import (
 )
 from src.config.objectives import KNOWN_DIRECTIONS
 from src.errors import nearest
+from src.registry import EXECUTORS
 
 PROVENANCE = ("inherited_space", "opened_space")
 """Fields of `Config` that loading fills in; a file cannot set them, and a dump leaves them out."""
@@ -209,8 +210,10 @@ class RunSettings(Section):
     @property
     def worker_count(self) -> int:
         """How many trials may run at once: by default, one a processor."""
-        if self.workers != "auto" or self.engine == "serial":
-            return 1 if self.workers == "auto" else self.workers
+        if self.workers != "auto":
+            return self.workers
+        if self.engine == "serial" or "process" not in EXECUTORS:
+            return 1
         if hasattr(os, "sched_getaffinity"):
             return len(os.sched_getaffinity(0))  # containers and `taskset` may restrict them
         return os.cpu_count() or 1

@@ -8,8 +8,6 @@ from scipy import stats
 
 from src.records import TrialRecord
 
-CONFIDENCE = 0.95
-
 
 @dataclass(frozen=True)
 class Lead:
@@ -40,7 +38,7 @@ def lead_of_the_first(completed: Sequence[TrialRecord], direction: str) -> Lead 
     mean = float(np.mean(pairs)) * (1 if direction == "max" else -1)
     shared = 1 / (folds - 1) if folds > 1 else 0.0  # validation rows for each training row
     error = float(np.sqrt(np.var(pairs, ddof=1) * (1 / count + shared)))
-    margin = float(stats.t.ppf((1 + CONFIDENCE) / 2, count - 1)) * error
+    margin = float(stats.t.ppf(0.975, count - 1)) * error
     more = "tuner.reevaluate.executions" if again else "tuner.folds or tuner.executions_per_trial"
     verdict = (
         "more than chance would make of equal trials"

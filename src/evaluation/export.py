@@ -96,12 +96,10 @@ def export_network(
     own = predict(network, ScaledRows(data.x, rows, arrays.scaling), len(rows)).astype(np.float64)
     found = predict(model, data.raw_rows(rows), len(rows)).astype(np.float64)
     found = (found - problem.target_mean) / problem.target_scale
-    # float32 rounds a mean far from 0 too. Huge values in the data may have made NaNs of the
-    # weights, which is for the trials to tell.
+    # float32 rounds a mean far from 0. NaNs are for the trials to tell: huge data make weights so.
     margin = TOLERANCE + 1e-6 * abs(problem.target_mean / problem.target_scale)
     if not np.allclose(found, own, TOLERANCE, margin, equal_nan=True):
-        worst = np.abs(found - own).max()
-        reason = f"once loaded, it predicts something else, by up to {worst:.3g}"
+        reason = f"once loaded, it predicts other values, by up to {np.abs(found - own).max():.3g}"
         raise UserError(PROBLEM.format(owner=owner, reason=reason))
     return model
 

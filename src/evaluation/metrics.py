@@ -93,10 +93,7 @@ def weighted_metrics(
 
 
 def label_metrics(confusion: Array) -> dict[str, Array]:
-    """The metrics that depend on confusion matrices alone.
-
-    These are `(replicates, classes, classes)`: rows of each class, by the predicted class.
-    """
+    """The metrics of confusion matrices `(replicates, true classes, predicted classes)`."""
     hits = np.diagonal(confusion, axis1=1, axis2=2)
     actual, predicted = confusion.sum(axis=2), confusion.sum(axis=1)
     occurs = (actual + predicted > 0).sum(axis=1)  # classes that count in a macro average

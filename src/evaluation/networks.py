@@ -55,10 +55,10 @@ def fit_networks(
             try:
                 network.set_weights(load_weights(path))
             except UNREADABLE as error:
+                what = f"{path}: the weights of trial {trial_id} cannot be read"
+                anew = f"train a trial anew: {retrain_command(run.path, 'ID')}"
                 raise UserError(
-                    f"{path}: the weights of trial {trial_id} cannot be read: {first_line(error)}. "
-                    "Put back a copy of the file, or train a trial anew: "
-                    + retrain_command(run.path, "ID")
+                    f"{what}: {first_line(error)}. Put back a copy of the file, or {anew}"
                 ) from error
             yield validation, network, arrays
 

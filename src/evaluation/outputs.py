@@ -20,14 +20,12 @@ def predict(model: Any, inputs: Any, rows: int) -> Array:
 
     `inputs` is an array, a dict of arrays, or anything that gives these for a slice of its rows.
     """
-
-    def batch(part: slice) -> Any:
-        if isinstance(inputs, dict):
-            return {name: values[part] for name, values in inputs.items()}
-        return inputs[part]
-
-    parts = [slice(start, start + BATCH_ROWS) for start in range(0, rows, BATCH_ROWS)]
-    return np.concatenate([np.asarray(model.predict_on_batch(batch(part))) for part in parts])
+    outputs = []
+    for part in (slice(start, start + BATCH_ROWS) for start in range(0, rows, BATCH_ROWS)):
+        is_dict = isinstance(inputs, dict)
+        batch = {name: v[part] for name, v in inputs.items()} if is_dict else inputs[part]
+        outputs.append(np.asarray(model.predict_on_batch(batch)))
+    return np.concatenate(outputs)
 
 
 def class_probabilities(task: Task, outputs: Array) -> Array:

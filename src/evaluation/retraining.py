@@ -135,8 +135,7 @@ def _export(
     folder.path.mkdir()
     model = export_network(folder.model, network, arrays, data, owner)
     test, _ = judge(folder.model, model, data, threshold, owner)
-    tuned = None if threshold is None else asdict(threshold)
-    scores = {"validation": {}, "test": test, "threshold": tuned}
+    scores = {"validation": {}, "test": test, "threshold": threshold and asdict(threshold)}
     write_facts(folder, data, trial.record.spec, scores)
     sync(folder.path)
     return test

@@ -109,10 +109,9 @@ def _export(
             arrays = networks.development_arrays(context)
             network = networks.refit(context, record, arrays, seed, stopping)
             model = export.export_network(path, network, arrays, data, owner)
-    threshold = value = None
-    if context.tune_threshold:
-        threshold = tune_threshold(data.y[rows], outputs, context.plan.monitor)
-        value = threshold.value
+    tuned = (data.y[rows], outputs, context.plan.monitor)
+    threshold = tune_threshold(*tuned) if context.tune_threshold else None
+    value = None if threshold is None else threshold.value
     validation = evaluate(data.task, data.y[rows], outputs, value)
     test, test_outputs = export.judge(path, model, data, threshold, owner)
     found = intervals(data.task, data.y[data.test], test_outputs, value) if test else {}

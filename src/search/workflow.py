@@ -178,6 +178,8 @@ def _export(
         if exported == wanted:
             winner = read_winner(context.run, best)
         if winner is None:
+            with store.transaction():  # a kill must not leave another trial's model under this name
+                store.set({"exported": None})
             winner = export_winner(context, best, lambda: stop.requested)
             with store.transaction():
                 store.set({"exported": wanted})

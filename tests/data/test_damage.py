@@ -36,8 +36,7 @@ edits = st.lists(
     st.tuples(
         st.sampled_from(["flip", "insert", "delete", "truncate", "double"]),
         st.floats(0, 1, exclude_max=True),
-        st.sampled_from([b"\0", b"\xff", b'"', b",", b"\n", b"\r", b"1e999", b"-", b"\xef\xbb\xbf"])
-        | st.binary(min_size=1, max_size=4),
+        st.sampled_from([b"\0", b"\xff", b'"', b",", b"\n", b"\r", b"1e999", b"\xef\xbb\xbf"]),
     ),
     min_size=1,
     max_size=5,
@@ -97,20 +96,12 @@ def stored(**members: bytes) -> bytes:
     return buffer.getvalue()
 
 
-@pytest.mark.parametrize(
-    "x",
-    [
-        header("(1000000000000, 1000)"),
-        header("(-5, 3)"),
-        header("(" * 3000),
-        header("(30, 3)", "<U1000000000"),
-        b"\x93NUMPY\x09\x00",
-    ],
-    ids=["huge", "negative", "nested", "wide text", "version"],
-)
-def test_headers_that_lie_take_no_memory(x: bytes, tmp_path: Path) -> None:
+def test_headers_that_lie_take_no_memory(tmp_path: Path) -> None:
     y = header("(30,)", "<i8") + b"\0" * 240
-    assert load(tmp_path / "lies.npz", stored(x_train=x, y_train=y)) is None
+    shapes = ("(1000000000000, 1000)", "(-5, 3)", "(" * 3000)
+    wide = header("(30, 3)", "<U1000000000")
+    for x in (*map(header, shapes), wide, b"\x93NUMPY\x09\x00"):
+        assert load(tmp_path / "lies.npz", stored(x_train=x, y_train=y)) is None
 
 
 def test_a_zip_bomb_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

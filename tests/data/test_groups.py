@@ -48,9 +48,10 @@ def test_a_column_of_a_table(visits: Path) -> None:
 
 def test_an_array_of_an_npz_file(visits: Path) -> None:
     frame = pd.read_csv(visits)
-    arrays = {"x_train": frame[["pulse"]].to_numpy(), "y_train": frame["ill"].to_numpy("U3")}
+    x, y = frame[["pulse"]].to_numpy(), frame["ill"].to_numpy("U3")
+    groups = frame["patient"].fillna("nobody").to_numpy("U6")
     path = str(visits.with_suffix(".npz"))
-    np.savez(path, **arrays, patient=frame["patient"].fillna("nobody").to_numpy("U6"))
+    np.savez(path, x_train=x, y_train=y, patient=groups)
     settings = DataSettings(source="npz", path=path, group="patient")
     check_apart(load_data(settings, 0), frame["patient"])
     with pytest.raises(UserError, match=r"^data\.group: .* has no array 'doctor'; it has patient"):
@@ -59,15 +60,13 @@ def test_an_array_of_an_npz_file(visits: Path) -> None:
         load_data(settings.model_copy(update={"group": "x_train"}), 0)
 
 
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
+def test_mistakes_name_the_key(visits: Path) -> None:
+    cases: list[tuple[dict[str, Any], str]] = [
         ({"group": "patiens"}, r"no column 'patiens'\. Did you mean 'patient'\?"),
         ({"group": "ill"}, r"'ill' is the target"),
         ({"group": "pulse", "drop": ("pulse",)}, r"'pulse' is left out by data\.drop"),
         ({"group": "pulse", "columns": {"pulse": "numeric"}}, r"'pulse' is named in data\.columns"),
-    ],
-)
-def test_mistakes_name_the_key(settings: dict[str, Any], message: str, visits: Path) -> None:
-    with pytest.raises(UserError, match=rf"^data\.group: .*{message}"):
-        load_data(DataSettings(source="csv", path=str(visits), **settings), 0)
+    ]
+    for settings, message in cases:
+        with pytest.raises(UserError, match=rf"^data\.group: .*{message}"):
+            load_data(DataSettings(source="csv", path=str(visits), **settings), 0)

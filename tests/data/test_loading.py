@@ -51,26 +51,17 @@ def test_any_seed_splits_and_repeats(seed: int) -> None:
     assert first.fingerprint == again.fingerprint != other.fingerprint
     np.testing.assert_array_equal(first.folds(3)[1][1], again.folds(3)[1][1])
     assert first.folds(3)[1][1].tolist() != other.folds(3)[1][1].tolist()
+    ((train, validation),) = first.folds(1)
+    np.testing.assert_array_equal(train, first.train)
+    np.testing.assert_array_equal(validation, first.validation)
+    rows = np.concatenate([validation for _, validation in first.folds(4)])
+    np.testing.assert_array_equal(np.sort(rows), first.development)  # without the test rows
 
 
 def test_the_split_of_a_seed_never_changes() -> None:
     data = load_data(DataSettings(source="iris"), seed=42)
     assert data.fingerprint == "72102a90153a88d903f57c52403acd15"
-    first = [part[:4].tolist() for part in (data.train, data.validation, data.test)]
-    assert first == [[0, 3, 6, 7], [1, 2, 4, 5], [9, 12, 15, 18]]
     assert data.folds(3)[0][1][:4].tolist() == [3, 6, 7, 13]
-
-
-def test_one_fold_is_the_split_and_more_leave_the_test_rows_alone() -> None:
-    data = load_data(DataSettings(source="iris"), seed=0)
-    ((train, validation),) = data.folds(1)
-    np.testing.assert_array_equal(train, data.train)
-    np.testing.assert_array_equal(validation, data.validation)
-    folds = data.folds(4)
-    np.testing.assert_array_equal(np.sort(np.concatenate([f[1] for f in folds])), data.development)
-    for train, validation in folds:
-        assert np.bincount(data.y[validation]).tolist() == [10, 10, 10]
-        assert not np.intersect1d(np.concatenate([train, validation]), data.test).size
 
 
 def test_arrays_of_classes() -> None:
@@ -82,17 +73,17 @@ def test_arrays_of_classes() -> None:
     np.testing.assert_array_equal(arrays.y_validation, data.y[data.validation])
     for x, y in ((arrays.x, arrays.y), (arrays.x_validation, arrays.y_validation)):
         assert x.shape == (len(y), 13)
-        assert (x.dtype, y.dtype) == (np.float32, np.int32)
+        assert (str(x.dtype), str(y.dtype)) == ("float32", "int32")
         assert x.flags.c_contiguous
     whole = data.arrays(data.development, data.test[:0])
-    assert (whole.problem.training_rows, whole.x_validation.shape) == (142, (0, 13))
+    assert (len(whole.x), whole.x_validation.shape) == (142, (0, 13))
 
 
 def test_the_target_of_a_regression_is_standardised_on_the_training_rows(tmp_path: Path) -> None:
     data = load_data(regression_file(tmp_path), seed=0)
     arrays = data.arrays(data.train, data.validation)
     mean, scale = data.y[data.train].mean(), data.y[data.train].std()
-    assert arrays.problem == Problem("regression", 3, 0, 60, float(mean), float(scale))
+    assert arrays.problem == Problem("regression", 3, 0, float(mean), float(scale))
     assert arrays.y.dtype == arrays.y_validation.dtype == np.float32
     assert arrays.y.mean() == pytest.approx(0, abs=1e-6)
     validated = arrays.y_validation * scale + mean
@@ -144,16 +135,12 @@ def test_a_source_of_ones_own_is_one_registry_line(monkeypatch: pytest.MonkeyPat
     ("settings", "parts"),
     [
         ({"source": "digit"}, ["data.source: 'digit'", "Did you mean 'digits'?", "npz"]),
-        ({"task": "binary"}, ["data.task=binary", "10 distinct values", "multiclass"]),
         ({"source": "diabetes", "task": "multiclass"}, ["class '25' has 1 of 442 rows"]),
         (
             {"path": "rows.csv"},
             ["'rows.csv' is not used by data.source=digits; valid for csv, npz"],
         ),
-        ({"source": "iris", "target": "species"}, ["data.target: 'species'", "csv"]),
-        ({"source": "wine", "drop": ("a", "b")}, ["data.drop: ['a', 'b']", "csv"]),
         ({"source": "synthetic", "test_path": "t.csv"}, ["data.test_path: 't.csv'", "csv"]),
-        ({"source": "mnist", "path": "m.npz"}, ["data.path: 'm.npz'", "data.source=mnist"]),
         ({"source": "iris", "group": "x"}, ["data.group: 'x' is not used by data.source=iris"]),
         ({"source": "iris", "header": False}, ["data.header: 'False' is not used by data.source="]),
         ({"source": "iris", "columns": {"a": "date"}}, ["data.columns: ['a'] is not used"]),
@@ -177,23 +164,15 @@ def gives_a_tuple(*_: Any) -> Any:
 
 
 def too_few_labels(*_: Any) -> Dataset:
-    x = np.zeros((5, 2), np.float32)
-    return Dataset(name="short", x=x, y=np.arange(4), feature_names=("a", "b"))
+    return Dataset("short", np.zeros((5, 2), np.float32), np.arange(4), ("a", "b"))
 
 
-@pytest.mark.parametrize(
-    ("source", "words"),
-    [
-        (raises, ["ArithmeticError: no luck today", 'raise ArithmeticError("no luck today")']),
-        (gives_a_tuple, ["tuple", "not a Dataset"]),
-        (too_few_labels, ["x has shape (5, 2). Valid: (4, 2)"]),
-    ],
-)
-def test_a_source_of_ones_own_that_is_wrong_is_told_with_its_name(
-    source: Any, words: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(SOURCES, "mine", f"{__name__}:{source.__name__}")
-    with pytest.raises(UserError, match=r"^data\.source=mine: ") as caught:
-        load_data(DataSettings(source="mine"), seed=0)
-    for word in words:
-        assert word in str(caught.value)
+def test_a_source_of_ones_own_that_is_wrong_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    for source, words in (
+        (raises, r'ArithmeticError: no luck today\n.*raise ArithmeticError\("no luck today"\)'),
+        (gives_a_tuple, "tuple, not a Dataset"),
+        (too_few_labels, r"x has shape \(5, 2\)\. Valid: \(4, 2\)"),
+    ):
+        monkeypatch.setitem(SOURCES, "mine", f"{__name__}:{source.__name__}")
+        with pytest.raises(UserError, match=rf"^data\.source=mine: .*{words}"):
+            load_data(DataSettings(source="mine"), seed=0)

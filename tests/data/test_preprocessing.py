@@ -1,7 +1,6 @@
 """Scaling: numbers, constant columns, rows that are scaled when they are read."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -55,20 +54,17 @@ def test_images_are_divided_by_their_maximum() -> None:
     assert fit_scaling(x, "standard", 255.0).mean.tolist() == [127.5, 25.5, 178.5]
 
 
-@pytest.mark.parametrize(
-    ("settings", "scaling", "largest"),
-    [
+def test_scaling_is_resolved() -> None:
+    for settings, scaling, largest in (
         ({"source": "digits"}, "none", 1.0),
         ({"source": "digits", "scaling": "standard"}, "standard", None),
         ({"source": "wine"}, "standard", None),
         ({"source": "wine", "scaling": "none"}, "none", 1680.0),
-    ],
-)
-def test_scaling_is_resolved(settings: Any, scaling: str, largest: float | None) -> None:
-    data = load_data(DataSettings(**settings), seed=0)
-    assert data.scaling == scaling
-    x = data.arrays(np.arange(len(data.x)), data.test[:0]).x
-    assert x.max() == largest if largest else x.std() == pytest.approx(1, abs=0.05)
+    ):
+        data = load_data(DataSettings.model_validate(settings), seed=0)
+        assert data.scaling == scaling
+        x = data.arrays(np.arange(len(data.x)), data.test[:0]).x
+        assert x.max() == largest if largest else x.std() == pytest.approx(1, abs=0.05)
     with pytest.raises(UserError, match=r"^data\.scaling: 'robust' is for the tables"):
         load_data(DataSettings(source="iris", scaling="robust"), seed=0)
 

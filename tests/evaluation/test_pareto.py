@@ -14,17 +14,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
-from src.console.summary import _front_table
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from src.config.schema import ObjectiveSettings
+from src.console.outcome import pareto_table
 from src.errors import UserError
 from src.evaluation.pareto import front_of, pareto_front
 from src.execution.prediction_time import prediction_seconds
 from src.records import FitResult, Reevaluation, TrialRecord, TrialResult, TrialSpec
 from src.reporting.page.sections import tradeoffs_section
 from src.reporting.run_data import read_run
-from src.search.objective import resolve_also
+from src.search.objective import resolve_secondary
 from src.store.run_directory import RunDirectory
 from tests.quick_search import fake, resume, search  # noqa: F401
 
@@ -47,12 +47,6 @@ def test_the_front_is_that_of_brute_force(points: list[Any], directions: list[st
         for own in scores
     ]
     assert pareto_front(np.array(points), directions).tolist() == expected
-
-
-def test_equal_points_are_on_the_front_together_and_no_points_make_none() -> None:
-    points = np.array([[0.9, 100], [0.9, 100], [0.9, 200], [0.8, 50], [0.7, 50]])
-    assert pareto_front(points, ["max", "min"]).tolist() == [True, True, False, True, False]
-    assert pareto_front(np.empty((0, 2)), ["max", "min"]).tolist() == []
 
 
 def record(trial_id: str, score: float, parameters: int, **more: Any) -> TrialRecord:
@@ -89,7 +83,9 @@ def secondary(*names: str) -> tuple[Any, ...]:
     objective, reported = kt.Objective("val_accuracy", "max"), ("accuracy", "log_loss", "f1", "own")
     space = kt.HyperParameters()
     space.Float("label_smoothing", 0.0, 0.2)
-    return resolve_also(ObjectiveSettings(also=names), objective, "binary", reported, space)
+    return resolve_secondary(
+        ObjectiveSettings(secondary=names), objective, "binary", reported, space
+    )
 
 
 def test_secondary_metrics_have_directions_or_are_told() -> None:
@@ -135,7 +131,7 @@ def test_table_console_board_and_report_show_the_front(tmp_path: Path) -> None:
     assert {row["trial_id"] for row in rows if row["pareto"] == "True"} == set(front)
     assert next(row for row in rows if row["status"] == "FAILED")["pareto"] == "False"
     text = Console(width=100, file=io.StringIO(), record=True)
-    text.print(_front_table(outcome.progress))
+    text.print(pareto_table(outcome.progress))
     header, *lines = (line.split() for line in text.export_text().splitlines())
     assert header[2:] == ["val_accuracy", "parameters", "val_log_loss"]
     assert [line[0] for line in lines] == front

@@ -26,7 +26,8 @@ from src.evaluation.export import check_export, raw_model
 from src.evaluation.metrics import evaluate
 from src.evaluation.networks import chosen_execution, held_out_predictions, refit_seed
 from src.evaluation.winner import Winner, export_winner, read_winner
-from src.execution.trial_runner import RunContext, TrialRunner, hyperparameters_of
+from src.execution.context import RunContext
+from src.execution.trial_runner import TrialRunner, hyperparameters_of
 from src.records import TrialRecord, TrialSpec
 from src.search.preparation import prepare
 from src.store.run_directory import RunDirectory
@@ -154,7 +155,7 @@ def test_a_file_that_predicts_something_else_replaces_nothing(
 ) -> None:
     context, record, winner = plain
     monkeypatch.setattr(export, "raw_model", wrong_scale)
-    with pytest.raises(UserError, match=r"hypermodel\.name=mlp: .*\n.* predicts something else"):
+    with pytest.raises(UserError, match=r"hypermodel\.name=mlp: .*\n.* predicts other values"):
         export_winner(context, record)
     assert read_winner(context.run, record) == winner
     assert not context.run.export.exists()
@@ -249,7 +250,7 @@ class Forgetful(keras.layers.Layer):
     [
         (lambda: keras.layers.Lambda(lambda x: x * 2), "Lambda"),
         (Unregistered, "Unregistered"),
-        (lambda: Forgetful(30.0), "once loaded, it predicts something else"),
+        (lambda: Forgetful(30.0), "once loaded, it predicts other values"),
         (lambda: Forgetful(1.0), ""),
     ],
 )

@@ -46,16 +46,6 @@ def test_they_are_scikit_learns() -> None:
             assert area(labels, probabilities) == pytest.approx(expected, abs=1e-12)
 
 
-def test_by_hand() -> None:
-    labels = np.array([0, 1, 0, 1, 1])
-    probabilities = np.array([[0.1], [0.4], [0.4], [0.4], [0.9]], np.float32)
-    before = probabilities.copy()
-    assert roc_auc(labels, probabilities) == (3 + 2 * 0.5 + 1) / 6
-    assert average_precision(labels, probabilities) == pytest.approx((1 + 3 / 4 + 3 / 4) / 3)
-    assert balanced_accuracy(labels, probabilities) == pytest.approx((1 + 1 / 3) / 2)
-    np.testing.assert_array_equal(probabilities, before)
-
-
 def test_classes_without_rows_count_as_in_scikit_learn() -> None:
     labels = np.array([0, 0, 1, 1])
     predicted = np.eye(4, dtype="float32")[[0, 2, 1, 1]]  # class 2 is predicted, class 3 never

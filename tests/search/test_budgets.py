@@ -10,18 +10,19 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 from rich.console import Console
-from src.console.summary import show_outcome
 
 from src.config import load_config
 from src.config.schema import LimitSettings
+from src.console.outcome import show_outcome
 from src.messages import SearchEnd
 from src.records import FitResult, Objective, TrialRecord, TrialResult, TrialSpec
 from src.reporting.rules.proposal import next_command
 from src.reporting.run_data import read_run
 from src.search.budgets import SearchBudgets, limits_text
 from src.search.listener import SearchListener
+from src.search.preparation import prepare
 from src.search.progress import SearchProgress
-from src.search.workflow import SearchOutcome, prepare
+from src.search.workflow import SearchOutcome
 from tests import quick_search
 from tests.quick_search import StopAfter, at_once, ran, result, resume, saved, search
 
@@ -54,7 +55,7 @@ def test_epochs_are_used_exactly_and_a_larger_budget_goes_on(folder: Path) -> No
     assert (ran, again.end, again.resumed_trials) == ([], first.end, 4)
     shown = io.StringIO()
     config = load_config("quick", quick_search.settings(folder, *RANDOM, "limits.epochs=10"))
-    show_outcome(Console(file=shown, width=200), prepare(config), again, ["--resume"])
+    show_outcome(Console(file=shown, width=200), prepare(config), again)
     assert "no trial was left to run; a larger limits.epochs goes on" in shown.getvalue()
     assert f"--resume {again.run.path} limits.epochs=20\n" in shown.getvalue()
     command = next_command(read_run(again.run), [], exhausted=False)[1]

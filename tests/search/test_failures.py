@@ -1,180 +1,38 @@
-"""A failed trial has a reason, never wins, and never takes the search with it."""
+"""A failed trial never takes the search with it; an oracle that raises ends it with its line."""
 
-import json
 import os
-import re
-import resource
 import threading
-import time
-import zlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import keras
 import keras_tuner as kt
-import numpy as np
 import pandas as pd
 import pytest
-import tensorflow as tf
 
-from callbacks import TrainingPlan
 from hypermodels import HYPERMODELS
 from hypermodels.mlp import MLP
-from src.config.schema import LimitSettings
-from src.execution.early_end import Cutter, nothing_ends
-from src.execution.epoch_recorder import EpochRecorder
-from src.execution.failures import TrialFailedError
-from src.records import TrialRecord, TrialSpec
+from src.records import TrialRecord
 from src.registry import TUNERS
-from src.reporting import report_listeners
+from src.reporting import load_history, load_trials
 from src.search import run
 from src.search.listener import SearchListener
-from src.search.workflow import SearchOutcome
+from src.store.saved_search import read_search
 from src.tuners.oracle import SearchOracle
 from tests.conftest import MakeConfig
 
 
-def search(tiny: MakeConfig, *overrides: str, listeners: Any = ()) -> SearchOutcome:
-    return run(tiny(*overrides), listeners=[*report_listeners(), *listeners])
-
-
-def table(outcome: SearchOutcome) -> pd.DataFrame:
-    return pd.read_csv(outcome.run.trials_table, dtype={"trial_id": str})
-
-
 def test_a_rejected_model_is_told_and_is_no_failure_in_a_row(tiny: MakeConfig) -> None:
-    overrides = ("space.units=[4, 16]", "tuner.name=grid", "tuner.max_trials=6", "space.layers=1")
-    outcome = search(tiny, *overrides, "limits.parameters=60", "limits.consecutive_failures=1")
-    rows = table(outcome)
+    overrides = ("space.units=[4, 16]", "tuner.name=grid", "tuner.max_trials=4", "space.layers=1")
+    limits = ("limits.parameters=60", "limits.consecutive_failures=1")
+    outcome = run(tiny(*overrides, *limits))
     assert outcome.end.kind == "finished"
-    assert len(rows) == 6
+    rows = load_trials(outcome.run)
     large = rows["units"] == 16
-    assert large.sum() == 3
-    assert (
-        rows[large]["reason"]
-        .str.fullmatch(r"rejected: (131|195) parameters, more than limits\.parameters=60")
-        .all()
-    )
+    assert (len(rows), large.sum()) == (4, 2)
+    reason = r"rejected: (131|195) parameters, more than limits\.parameters=60"
+    assert rows[large]["reason"].str.fullmatch(reason).all()
     assert set(rows[~large]["status"]) == {"COMPLETED"}
     assert rows[large]["epochs"].eq(0).all()
-
-
-def recorder(limits: LimitSettings, losses: list[float]) -> EpochRecorder:
-    spec = TrialSpec("0000", "0000", None, {"space": [], "values": {}}, 0, len(losses))
-    cutter = Cutter(spec, TrainingPlan(len(losses), "val_loss", "min"), limits, nothing_ends)
-    recorded = EpochRecorder("val_loss", limits, 0.0, cutter)
-    model = keras.Sequential()
-    model.stop_training = False
-    hooks = keras.callbacks.CallbackList([recorded, *recorded.guards], model=model)
-    recorded.begin(0, 0)
-    hooks.on_train_begin()
-    for epoch, loss in enumerate(losses):
-        hooks.on_epoch_end(epoch, {"loss": loss, "val_loss": loss})
-        if recorded.model.stop_training:
-            break
-    return recorded
-
-
-@pytest.mark.parametrize(
-    ("losses", "problem"),
-    [
-        ([2.0, 1999.0, 1.0], ""),
-        ([2.0, 2001.0, 1.0], r"diverged: loss 2001 in epoch 2, after 2 in its first"),
-        ([0.001, 999.0], ""),  # small losses may grow to 1000 × 1
-        ([0.001, 1001.0], r"diverged: loss 1001 in epoch 2, after 0.001 in its first"),
-        ([1.0, float("nan")], "loss became nan in epoch 2$"),
-        ([float("inf")], "loss became inf in epoch 1"),
-    ],
-)
-def test_divergence_is_a_loss_far_above_its_first(losses: list[float], problem: str) -> None:
-    recorded = recorder(LimitSettings(), losses)
-    stop = 2 if problem.startswith("diverged") else len(losses)
-    assert len(recorded.rows) == stop
-    if problem:
-        with pytest.raises(TrialFailedError, match=problem):
-            recorded.check()
-    else:
-        recorded.check()
-
-
-class Exploding(MLP):
-    """Its loss grows a hundredfold an epoch."""
-
-    def fit(self, hp: Any, model: Any, *arguments: Any, **options: Any) -> Any:
-        class Explode(keras.callbacks.Callback):
-            def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-                logs["loss"] = 100.0**epoch
-
-        callbacks = [Explode(), *options.pop("callbacks", ())]
-        return super().fit(hp, model, *arguments, **options, callbacks=callbacks)
-
-
-def test_a_diverged_trial_keeps_its_epochs(
-    tiny: MakeConfig, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(HYPERMODELS, "exploding", f"{__name__}:Exploding")
-    overrides = ("hypermodel.name=exploding", "training.epochs=6", "tuner.max_trials=2")
-    outcome = search(tiny, *overrides, "space.early_stopping_patience=0")
-    assert outcome.progress.best is None
-    rows = table(outcome)
-    assert set(rows["reason"]) == {"diverged: loss 1e+04 in epoch 3, after 1 in its first"}
-    history = pd.read_csv(outcome.run.history_table, dtype={"trial_id": str})
-    assert history.groupby("trial_id").size().to_dict() == {"0000": 3, "0001": 3}
-    assert history["loss"].tolist() == [1.0, 100.0, 1e4] * 2
-
-
-@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
-def test_a_trial_that_takes_too_long_has_failed(workers: int, tiny: MakeConfig) -> None:
-    overrides = ("training.epochs=1000000", "space.early_stopping_patience=0")
-    outcome = search(
-        tiny,
-        *overrides,
-        "limits.trial_seconds=3",
-        "tuner.max_trials=2",
-        f"run.workers={workers}",
-    )
-    for record in outcome.progress.records:
-        assert record.result.status == "FAILED"
-        assert record.result.reason.startswith("took longer than limits.trial_seconds=3")
-        assert record.result.epochs >= 1
-
-
-class Hanging(MLP):
-    """Its second trial never ends an epoch."""
-
-    def fit(self, hp: Any, model: Any, *arguments: Any, **options: Any) -> Any:
-        class Hang(keras.callbacks.Callback):
-            def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-                if hp.get("units") == 5 and epoch == 2:
-                    threading.Event().wait(120)
-
-        if "callbacks" in options:  # not in the rehearsal
-            options["callbacks"] = [*options["callbacks"], Hang()]
-        return super().fit(hp, model, *arguments, **options)
-
-
-def test_a_trial_that_hangs_in_an_epoch_is_ended_by_the_parent(
-    tiny: MakeConfig, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(HYPERMODELS, "hanging", f"{__name__}:Hanging")
-    monkeypatch.setattr("src.execution.process.GRACE_SECONDS", 0.2)
-    overrides = ("hypermodel.name=hanging", "tuner.name=grid", "space.units=[4, 5]")
-    outcome = search(
-        tiny, *overrides, "tuner.max_trials=2", "run.engine=process", "limits.trial_seconds=6"
-    )
-    reasons = {r.spec.values["units"]: r.result.reason for r in outcome.progress.records}
-    assert reasons == {
-        4: "",
-        5: "took longer than limits.trial_seconds=6; its process was ended",
-    }
-    (hung,) = (r.result for r in outcome.progress.records if r.result.reason)
-    assert [row["epoch"] for row in hung.history] == [1, 2]
-    assert {"loss", "val_loss", "learning_rate", "batch_size"} <= set(hung.history[-1])
-    assert hung.parameters > 0
-    history = pd.read_csv(outcome.run.history_table, dtype=str)
-    trial = next(r.spec.trial_id for r in outcome.progress.records if r.result is hung)
-    assert history[history["trial_id"] == trial]["epoch"].tolist() == ["1", "2"]
 
 
 class Flaky(MLP):
@@ -182,8 +40,7 @@ class Flaky(MLP):
 
     def fit(self, hp: Any, model: Any, *arguments: Any, **options: Any) -> Any:
         history = super().fit(hp, model, *arguments, **options)
-        marks = Path(os.environ["FLAKY_MARKS"])
-        mark = marks / str(hp.get("learning_rate"))
+        mark = Path(os.environ["FLAKY_MARKS"]) / str(hp.get("learning_rate"))
         if "callbacks" in options and not mark.exists():  # not in the rehearsal
             mark.touch()
             raise RuntimeError("not today")
@@ -203,146 +60,23 @@ def test_a_retry_starts_clean_and_from_another_seed(
 ) -> None:
     monkeypatch.setitem(HYPERMODELS, "flaky", f"{__name__}:Flaky")
     monkeypatch.setenv("FLAKY_MARKS", str(tmp_path))
-    plain = search(tiny, "run.name=plain")
+    two = ("tuner.max_trials=2", "training.epochs=1")
+    plain = run(tiny(*two, "run.name=plain"))
     retries = Retries()
-    overrides = ("hypermodel.name=flaky", "limits.retries=1", "run.name=flaky")
-    outcome = search(tiny, *overrides, listeners=[retries])
-    assert retries.told == [(f"000{n}", "RuntimeError: not today") for n in range(3)]
-    assert [r.result.status for r in outcome.progress.records] == ["COMPLETED"] * 3
-    assert [r.result.attempt for r in outcome.progress.records] == [1, 1, 1]
-    history = pd.read_csv(outcome.run.history_table, dtype=str)
-    assert not history.duplicated(["trial_id", "epoch"]).any()
-    assert len(list(outcome.run.tensorboard.rglob("*.trial*"))) == 3
+    flaky = ("hypermodel.name=flaky", "limits.retries=1", "run.name=flaky")
+    outcome = run(tiny(*two, *flaky), listeners=[retries])
+    assert retries.told == [(f"000{n}", "RuntimeError: not today") for n in range(2)]
     for mine, other in zip(outcome.progress.records, plain.progress.records, strict=True):
+        assert (mine.result.status, mine.result.attempt) == ("COMPLETED", 1)
         assert mine.spec.values == other.spec.values
         assert mine.result.metrics["val_loss"] != other.result.metrics["val_loss"]
+    assert not load_history(outcome.run).duplicated(["trial_id", "epoch"]).any()
+    assert len(list(outcome.run.tensorboard.rglob("*.trial*"))) == 2
+    assert pd.Series(r.result.trained for r in outcome.progress.records).eq(2).all()
     (tmp_path / "afresh").mkdir()
     monkeypatch.setenv("FLAKY_MARKS", str(tmp_path / "afresh"))
-    once = search(tiny, "hypermodel.name=flaky", "run.name=spent", "seed=1")
-    assert once.progress.failures == 3
-
-
-class Greedy(MLP):
-    """Some trials ask for more memory than any machine has."""
-
-    def network(self, hp: Any, x: Any) -> Any:
-        if hp.get("units") == 16:
-            np.empty((1 << 45,), np.float64)
-        return super().network(hp, x)
-
-
-def test_a_lack_of_memory_is_the_reason(tiny: MakeConfig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(HYPERMODELS, "greedy", f"{__name__}:Greedy")
-    overrides = ("hypermodel.name=greedy", "tuner.name=grid", "space.units=[4, 16]")
-    outcome = search(tiny, *overrides, "tuner.max_trials=2", "space.batch_size=32")
-    reasons = {r.spec.values["units"]: r.result.reason for r in outcome.progress.records}
-    assert reasons == {
-        4: "",
-        16: "out of memory, with batch size 32 and a model that could not be built",
-    }
-
-
-class Starved(MLP):
-    """One trial gets little memory, and asks for a lot while it trains."""
-
-    def fit(self, hp: Any, model: Any, *arguments: Any, **options: Any) -> Any:
-        class Eat(keras.callbacks.Callback):
-            def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-                pages = int(Path("/proc/self/statm").read_text().split()[0])
-                limit = pages * resource.getpagesize() + 300_000_000
-                hard = resource.getrlimit(resource.RLIMIT_AS)[1]
-                resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
-                tf.ones((20_000, 20_000)) @ tf.ones((20_000, 20_000))
-
-        if hp.get("units") == 16 and "callbacks" in options:  # not in the rehearsal
-            options["callbacks"] = [*options["callbacks"], Eat()]
-        return super().fit(hp, model, *arguments, **options)
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs /proc")
-def test_a_real_lack_of_memory_costs_one_trial(
-    tiny: MakeConfig, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(HYPERMODELS, "starved", f"{__name__}:Starved")
-    overrides = ("hypermodel.name=starved", "tuner.name=grid", "space.units=[4, 16]")
-    outcome = search(
-        tiny, *overrides, "tuner.max_trials=2", "space.batch_size=32", "run.engine=process"
-    )
-    assert outcome.end.kind == "finished"
-    assert len(outcome.progress.records) == 2
-    for record in outcome.progress.records:
-        if record.spec.values["units"] == 16:
-            expected = r"out of memory, with batch size 32 and (131|195) parameters$"
-            assert re.search(expected, record.result.reason), record.result.reason
-        else:
-            assert record.result.status == "COMPLETED"
-
-
-CGROUPS = Path("/sys/fs/cgroup")
-SMALL_MEMORY = (
-    # Version 1 of control groups has a tree for each resource, version 2 a single one.
-    (CGROUPS / "memory" if (CGROUPS / "memory").is_dir() else CGROUPS)
-    / f"small-memory-{zlib.crc32(__file__.encode()):x}"
-)
-
-
-class Hungry(MLP):
-    """One trial takes more memory than its group of processes may have, in its second epoch."""
-
-    def fit(self, hp: Any, model: Any, *arguments: Any, **options: Any) -> Any:
-        class Eat(keras.callbacks.Callback):
-            def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-                if epoch == 1:
-                    time.sleep(0.5)  # what was told of the first epoch is on its way
-                    (SMALL_MEMORY / "cgroup.procs").write_text(str(os.getpid()))
-                    bytearray(b"1") * 400_000_000
-
-        if hp.get("units") == 16 and "callbacks" in options:  # not in the rehearsal
-            options["callbacks"] = [*options["callbacks"], Eat()]
-        return super().fit(hp, model, *arguments, **options)
-
-
-@pytest.fixture
-def _small_memory() -> Iterator[None]:
-    """A control group whose processes may take 100 MB together."""
-    limits = [SMALL_MEMORY / "memory.limit_in_bytes", SMALL_MEMORY / "memory.max"]
-    try:
-        SMALL_MEMORY.mkdir(exist_ok=True)
-        limit = next(path for path in limits if path.exists())
-        limit.write_text("100000000")
-    except (OSError, StopIteration):
-        if SMALL_MEMORY.is_dir():
-            SMALL_MEMORY.rmdir()
-        pytest.skip("this user cannot limit the memory of a control group")
-    yield
-    SMALL_MEMORY.rmdir()
-
-
-@pytest.mark.slow
-@pytest.mark.usefixtures("_small_memory")
-def test_the_kernel_kills_a_worker_for_its_memory_and_the_search_goes_on(
-    tiny: MakeConfig, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(HYPERMODELS, "hungry", f"{__name__}:Hungry")
-    overrides = ("hypermodel.name=hungry", "tuner.name=grid", "space.units=[4, 16]")
-    outcome = search(
-        tiny,
-        *overrides,
-        "tuner.max_trials=2",
-        "space.batch_size=32",
-        "run.engine=process",
-        "run.workers=1",
-    )
-    assert outcome.end.kind == "finished"
-    small, large = sorted(outcome.progress.records, key=lambda r: r.spec.values["units"])
-    assert small.result.status == "COMPLETED"
-    expected = (
-        r"its worker process was killed twice, last by SIGKILL, perhaps out of memory, with "
-        r"batch size 32 and (131|195) parameters$"
-    )
-    assert re.match(expected, large.result.reason), large.result.reason
-    assert [row["epoch"] for row in large.result.history] == [1]
+    once = run(tiny(*two, "hypermodel.name=flaky", "run.name=spent", "seed=1"))
+    assert once.progress.failures == 2
 
 
 class Faulty(SearchOracle):
@@ -363,14 +97,13 @@ def test_an_oracle_that_raises_ends_the_search_with_its_line(
     workers: int, tiny: MakeConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(TUNERS, "faulty", f"{__name__}:Faulty")
-    outcome = search(tiny, "tuner.name=faulty", f"run.workers={workers}")
+    outcome = run(tiny("tuner.name=faulty", f"run.workers={workers}"))
     assert outcome.end.kind == "failing"
     assert outcome.end.reason.startswith(
         "tuner.name=faulty raised ZeroDivisionError: no points left to divide ("
     )
     assert 'raise ZeroDivisionError("no points left to divide")' in outcome.end.reason
-    state = json.loads(outcome.run.snapshot.read_text())["state"]
-    assert len(state["trials"]) == 1
+    assert list(read_search(outcome.run).specs) == (["0000"] if workers == 1 else [])
 
 
 @pytest.mark.parametrize(

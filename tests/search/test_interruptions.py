@@ -14,20 +14,23 @@ from rich.console import Console
 
 from hypermodels.mlp import MLP
 from src import tune
-from src.console.summary import show_outcome
+from src.config import load_config
+from src.console.outcome import show_outcome
 from src.errors import UserError
 from src.evaluation.winner import export_winner
 from src.execution.trial_runner import TrialRunner
 from src.records import TrialRecord
-from src.search import preparation as preparing
-from src.search import run
+from src.search import preparation, run
 from src.search.listener import SearchListener
-from src.search.preparation import prepare
 from src.search.progress import SearchProgress
 from src.signals import Interruption, TrialInterruptedError
 from src.store.lock import RunLock
+from tests import quick_search
 from tests.conftest import MakeConfig
 from tests.evaluation.test_winner import context_of, trained
+from tests.quick_search import resume, search
+
+fake, folder = quick_search.fake, quick_search.folder
 
 
 def test_an_interruption_comes_even_if_something_swallows_it() -> None:
@@ -82,47 +85,47 @@ class AfterTheLastTrial(SearchListener):
             signal.raise_signal(signal.SIGTERM)
 
 
-def test_a_signal_after_the_last_trial_keeps_the_export_for_later(tiny: MakeConfig) -> None:
-    config = tiny("tuner.max_trials=1", "run.name=cut")
-    stopped = run(config, listeners=[AfterTheLastTrial()])
+@pytest.mark.usefixtures("fake")
+def test_a_signal_after_the_last_trial_keeps_the_export_for_later(folder: Path) -> None:
+    stopped = search(folder, listeners=[AfterTheLastTrial()])
     assert stopped.end.kind == "interrupted"
     assert stopped.winner is None
     assert not stopped.run.best.exists()
-    outcome = run(None, listeners=[], resume=str(stopped.run.path))
+    outcome = resume(folder)
     assert outcome.end.kind == "finished"
     assert outcome.winner is not None
-    assert outcome.resumed_trials == 1
+    assert outcome.resumed_trials == 3
     shown = io.StringIO()
-    prepared = prepare(config)
+    prepared = preparation.prepare(load_config(outcome.run.config))
     # Resumed before any trial had ended, it is a resumed search all the same.
-    words = ["--resume", str(outcome.run.path)]
-    show_outcome(
-        Console(file=shown, width=200), prepared, replace(outcome, resumed_trials=0), words
-    )
+    before_any = replace(outcome, resumed_trials=0)
+    show_outcome(Console(file=shown, width=200), prepared, before_any)
     assert "# another tuner" not in shown.getvalue()
 
 
 def test_a_signal_in_the_start_of_a_resumed_search_names_the_command_and_frees_the_run(
-    tiny: MakeConfig,
+    folder: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
+    request: pytest.FixtureRequest,
 ) -> None:
-    done = run(tiny("tuner.max_trials=1", "run.name=cut"))
-    state = done.run.snapshot.read_bytes()
+    request.getfixturevalue("fake")
+    done = search(folder)
+    state = done.run.database.read_bytes()
 
     def interrupted(*_: Any) -> None:
         with suppress(KeyboardInterrupt):
             signal.raise_signal(signal.SIGTERM)
         raise UserError("what the signal broke")
 
-    monkeypatch.setattr(preparing, "prepare", interrupted)
+    monkeypatch.setattr(preparation, "prepare", interrupted)
     assert tune.main(["--resume", str(done.run.path), "run.engine=serial"]) == 130
     assert f"-m src.tune --resume {done.run.path}\n" in capsys.readouterr().err
     assert not done.run.lock.exists()
-    assert done.run.snapshot.read_bytes() == state
+    assert done.run.database.read_bytes() == state
 
 
-def test_a_run_that_was_killed_before_its_first_snapshot_can_be_resumed(
+def test_a_run_that_was_killed_before_its_state_was_written_can_be_resumed(
     tiny: MakeConfig, tmp_path: Path
 ) -> None:
     expected = run(tiny("tuner.max_trials=1", "run.name=whole"))
@@ -139,28 +142,24 @@ def test_a_run_that_was_killed_before_its_first_snapshot_can_be_resumed(
     assert sorted(path.name for path in killed.iterdir()) == sorted(
         path.name for path in expected.run.path.iterdir()
     )
-    (killed / "search.json").unlink()
-    (killed / "search.previous.json").unlink()
-    with pytest.raises(
-        UserError, match=r"search\.json"
-    ):  # trials are there: nothing is overwritten
+    outcome.run.database.unlink()  # trials are there: nothing is overwritten
+    with pytest.raises(UserError, match=r"has no search\.sqlite3, the state of its search"):
         run(None, resume=str(killed))
 
 
 def test_a_signal_while_a_run_is_opened_leaves_no_lock(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder = tmp_path / "stopped_by"
+    folder = tmp_path / "stopped"
     folder.mkdir()
     (folder / "config.yaml").write_text("seed: 7\n")
+    original = RunLock.acquire
 
-    def locked(lock: RunLock) -> int | None:
-        descriptor = original(lock)
-        signal.raise_signal(signal.SIGINT)  # when the file is there, and nobody knows yet
-        return descriptor
+    def acquire(lock: RunLock) -> None:
+        original(lock)
+        signal.raise_signal(signal.SIGINT)  # when the file is there
 
-    original = RunLock._locked
-    monkeypatch.setattr(RunLock, "_locked", locked)
+    monkeypatch.setattr(RunLock, "acquire", acquire)
     assert tune.main(["--resume", str(folder)]) == 130
     assert f"-m src.tune --resume {folder}\n" in capsys.readouterr().err
     assert [path.name for path in folder.iterdir()] == ["config.yaml"]

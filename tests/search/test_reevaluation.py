@@ -84,7 +84,7 @@ def test_the_luckiest_is_not_the_winner(folder: Path) -> None:
     assert (first.reevaluated_score or 0) < (second.reevaluated_score or 0)  # as the fake has it
     assert outcome.winner is not None
     assert outcome.winner.record is outcome.progress.best is second
-    lead = lead_of_the_first(outcome.progress)
+    lead = lead_of_the_first(outcome.progress.completed, "max")
     assert lead is not None
     assert lead.mean == pytest.approx(
         (second.reevaluated_score or 0) - (first.reevaluated_score or 0)
@@ -97,7 +97,7 @@ def test_the_luckiest_is_not_the_winner(folder: Path) -> None:
 
 @pytest.mark.usefixtures("fake")
 def test_a_search_that_has_ended_can_be_reevaluated_later_and_more(folder: Path) -> None:
-    assert reevaluated(search(folder, *SETTINGS[:2], "run.keep_top=1")) == []
+    assert reevaluated(search(folder, *SETTINGS[:2])) == []
     ran.clear()
     (first,) = reevaluated(
         resume(folder, "tuner.reevaluate.trials=1", "tuner.reevaluate.executions=1")
@@ -107,8 +107,10 @@ def test_a_search_that_has_ended_can_be_reevaluated_later_and_more(folder: Path)
     outcome = resume(folder, "tuner.reevaluate.trials=2", "tuner.reevaluate.executions=2")
     second = next(t for t in reevaluated(outcome) if t != first)
     assert ran == [f"{first}/2", f"{second}/1", f"{second}/2"]
-    search(folder / "whole", *TWICE, "run.keep_top=1")
+    search(folder / "whole", *TWICE)
     assert quick_search.result(folder) == quick_search.result(folder / "whole")
+    search(folder / "few", *SETTINGS[:2], "run.keep_top=1")  # weights that were deleted
+    assert resume(folder / "few", "tuner.reevaluate.trials=3").winner is not None
 
 
 class Interrupting(SearchListener):

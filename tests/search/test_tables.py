@@ -21,6 +21,7 @@ from src.errors import UserError
 from src.reporting import report_listeners
 from src.search import run
 from src.search.workflow import SearchOutcome
+from src.store.saved_search import read_search
 from tests.conftest import TINY
 
 LOAD = """
@@ -145,7 +146,7 @@ def test_the_configuration_of_a_run_has_what_was_inferred(outcome: SearchOutcome
     }
     config = load_config(outcome.run.config, ["run.name=again"])
     again = load_data(config.data, config.seed)
-    assert f'"{again.fingerprint}"' in outcome.run.snapshot.read_text()
+    assert read_search(outcome.run).identity["data"]["content"] == again.fingerprint
 
 
 def test_a_resumed_search_of_a_table_goes_on(
@@ -218,14 +219,3 @@ def test_the_size_of_an_embedding_is_searched(tmp_path: Path) -> None:
     chosen = raw_rows(path).iloc[written["row"]]
     predicted = model.predict(raw_inputs(chosen, columns.columns), verbose=0)[:, 0]
     np.testing.assert_allclose(predicted, written["probability_dear"], atol=1e-5)
-
-
-def test_columns_yaml_that_is_damaged_is_named(tmp_path: Path) -> None:
-    path = tmp_path / "columns.yaml"
-    with pytest.raises(UserError, match=r"columns\.yaml: does not tell of a model's columns"):
-        read_columns(path)
-    path.write_text(
-        "columns: [{name: a, nonsense: 1}]\ntarget: y\ntask: binary\nclasses: []\nmissing: []\n"
-    )
-    with pytest.raises(UserError, match="nonsense"):
-        read_columns(path)

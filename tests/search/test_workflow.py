@@ -21,35 +21,39 @@ from src.errors import UserError
 from src.evaluation.export import raw_model
 from src.evaluation.networks import fit_networks
 from src.evaluation.winner import Winner
-from src.records import TrialRecord, TrialSpec
 from src.reporting import report_listeners
 from src.search import run
 from src.search.listener import SearchListener
 from src.search.preparation import prepare
-from src.search.progress import SearchProgress
 from src.search.workflow import SearchOutcome
 from src.store.run_directory import RunDirectory
-from tests.conftest import MakeConfig
-from tests.selection import slow_but
+from tests import quick_search
+from tests.conftest import TINY, MakeConfig
+from tests.quick_search import StopAfter, at_once, ran, result, saved, search
 
 VOLATILE = ["seconds", "started", "ended", "worker"]
+fake, folder = quick_search.fake, quick_search.folder
 
 
 def trials_of(outcome: SearchOutcome) -> pd.DataFrame:
     return pd.read_csv(outcome.run.trials_table, dtype={"trial_id": str, "parent": str})
 
 
-def test_a_search_leaves_every_file_and_they_agree(tiny: MakeConfig) -> None:
-    outcome = run(tiny("run.keep_top=2"), listeners=report_listeners())
+@pytest.fixture(scope="module")
+def outcome(tmp_path_factory: pytest.TempPathFactory) -> SearchOutcome:
+    pins = ("space.normalization=batch", "space.dropout=0.2", "run.keep_top=2")
+    where = f"run.directory={tmp_path_factory.mktemp('logs')}"
+    return run("quick", [*TINY, *pins, where], report_listeners())
+
+
+def test_a_search_leaves_every_file_and_they_agree(outcome: SearchOutcome) -> None:
     run_directory, winner = outcome.run, outcome.winner
     assert winner is not None
     trials = trials_of(outcome)
     assert list(trials["trial_id"]) == ["0000", "0001", "0002"]
     assert set(trials["status"]) == {"COMPLETED"}
     assert list(trials.columns)[:4] == ["trial_id", "status", "score", "score_std"]
-    assert {"val_accuracy", "val_log_loss", "epochs", "best_epoch", "seconds", "started"} <= set(
-        trials.columns
-    )
+    assert {"val_log_loss", "epochs", "best_epoch", "seconds", "started"} <= set(trials.columns)
     assert {"units", "optimizer", "learning_rate", "batch_size"} <= set(trials.columns)
     np.testing.assert_allclose(trials["score"], trials["val_accuracy"])
     assert trials["score"].max() == winner.record.result.score
@@ -58,10 +62,9 @@ def test_a_search_leaves_every_file_and_they_agree(tiny: MakeConfig) -> None:
     assert list(history.columns[:6]) == [
         *("trial_id", "execution", "fold", "epoch", "learning_rate", "batch_size")
     ]
-    epochs = history.groupby("trial_id")["epoch"].max()
-    assert list(epochs) == list(trials["epochs"])
-    best = history.groupby("trial_id")["val_accuracy"].max()
-    np.testing.assert_allclose(best, trials["score"])
+    epochs = history.groupby("trial_id")
+    assert list(epochs["epoch"].max()) == list(trials["epochs"])
+    np.testing.assert_allclose(epochs["val_accuracy"].max(), trials["score"])
 
     scores = json.loads(run_directory.metrics.read_text())
     assert set(scores) == {
@@ -78,46 +81,47 @@ def test_a_search_leaves_every_file_and_they_agree(tiny: MakeConfig) -> None:
     assert values == winner.record.spec.values
     kept = sorted(path.name for path in run_directory.trials.iterdir())
     assert kept == sorted(r.spec.trial_id for r in outcome.progress.completed[:2])
-    assert not list(run_directory.path.rglob("*.tmp"))
-    assert not list(run_directory.path.rglob("oracle.json"))
-    assert not list(run_directory.path.rglob("tuner0.json"))
+    names = {path.name for path in run_directory.path.rglob("*")}
+    assert not any(name.endswith((".tmp", "-journal", "oracle.json")) for name in names)
 
 
-def test_the_same_seed_gives_the_same_search(tiny: MakeConfig) -> None:
-    first, second = (run(tiny("space.dropout=0.3"), listeners=report_listeners()) for _ in range(2))
-    pd.testing.assert_frame_equal(
-        trials_of(first).drop(columns=VOLATILE), trials_of(second).drop(columns=VOLATILE)
-    )
-    assert first.run.history_table.read_text() == second.run.history_table.read_text()
-    assert first.run.predictions.read_text() == second.run.predictions.read_text()
-    assert first.run.path != second.run.path
+def test_a_run_repeated_from_its_own_configuration_is_the_same(outcome: SearchOutcome) -> None:
+    again = run(load_config(outcome.run.config, ["run.name=again"]), listeners=report_listeners())
+    first, second = (trials_of(one).drop(columns=VOLATILE) for one in (outcome, again))
+    pd.testing.assert_frame_equal(first, second)
+    assert outcome.run.history_table.read_text() == again.run.history_table.read_text()
+    assert outcome.run.predictions.read_text() == again.run.predictions.read_text()
+    assert outcome.run.path != again.run.path
+
+
+@pytest.mark.usefixtures("fake")
+@pytest.mark.parametrize("tuner", ["random", "grid"])
+def test_any_number_of_workers_runs_the_same_trials(tuner: str, folder: Path) -> None:
+    settings = (f"tuner.name={tuner}", "tuner.max_trials=12", "training.epochs=1")
+    found = []
+    for workers in (1, 2, 4):
+        search(folder / str(workers), *settings, *at_once(workers))
+        parts = result(folder / str(workers))
+        found.append([parts[key] for key in ("trials", "history", "records", "told", "files")])
+        assert sorted(ran) == [f"{number:04}" for number in range(12)]
+        ran.clear()
+    assert found[0] == found[1] == found[2]
 
 
 def test_neighbouring_seeds_share_no_trial_but_the_default(tiny: MakeConfig) -> None:
     def values(seed: int) -> set[str]:
         oracle = prepare(tiny(f"seed={seed}")).oracle
-        trials = (oracle.create_trial(f"slot{number}") for number in range(30))
+        trials = (oracle.create_trial(f"slot{number}") for number in range(10))
         return {repr(sorted(trial.hyperparameters.values.items())) for trial in trials}
 
-    zero, one, two = values(0), values(1), values(2)
-    assert len(zero) == len(one) == len(two) == 30
-    assert len(zero & one) == 1
-    assert zero & one == one & two
-    assert values(0) == zero
+    zero, one = values(0), values(1)
+    assert (len(zero), len(one), len(zero & one)) == (10, 10, 1)
 
 
-@pytest.mark.slow
-def test_a_run_can_be_repeated_from_its_own_configuration(tiny: MakeConfig) -> None:
-    first = run(tiny(), listeners=report_listeners())
-    second = run(load_config(first.run.config), listeners=report_listeners())
-    pd.testing.assert_frame_equal(
-        trials_of(first).drop(columns=VOLATILE), trials_of(second).drop(columns=VOLATILE)
-    )
-
-
-def test_the_exported_model_needs_nothing_of_this_project(tiny: MakeConfig, tmp_path: Path) -> None:
-    outcome = run(tiny("space.normalization=batch", "space.dropout=0.2"))
-    data = prepare(outcome_config(outcome)).data
+def test_the_exported_model_needs_nothing_of_this_project(
+    outcome: SearchOutcome, tmp_path: Path
+) -> None:
+    data = prepare(load_config(outcome.run.config)).data
     np.save(tmp_path / "rows.npy", data.x[data.test])
     script = """
 import sys, keras, numpy as np
@@ -125,37 +129,26 @@ try:
     import hypermodels
 except ImportError:
     model = keras.models.load_model(sys.argv[1], safe_mode=True)
-    np.save(sys.argv[3], model.predict(np.load(sys.argv[2]), verbose=0))
+    np.save("out.npy", model.predict(np.load("rows.npy"), verbose=0))
 """
-    subprocess.run(
-        [
-            *(sys.executable, "-I", "-c", script),
-            *(str(outcome.run.model), str(tmp_path / "rows.npy"), str(tmp_path / "out.npy")),
-        ],
-        cwd=tmp_path,
-        check=True,
-        capture_output=True,
-    )
+    command = [sys.executable, "-I", "-c", script, str(outcome.run.model)]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
     table = pd.read_csv(outcome.run.predictions)
     reported = table[table["split"] == "test"].filter(like="probability_").to_numpy()
     np.testing.assert_allclose(np.load(tmp_path / "out.npy"), reported, atol=1e-6)
-
-
-def outcome_config(outcome: SearchOutcome) -> Any:
-    return load_config(outcome.run.config)
 
 
 def test_folds_and_executions_average_and_the_winner_is_refitted(tiny: MakeConfig) -> None:
     config = tiny("tuner.folds=3", "tuner.executions_per_trial=2", "tuner.max_trials=2")
     outcome = run(config, listeners=report_listeners())
     history = pd.read_csv(outcome.run.history_table, dtype={"trial_id": str})
+    fits = pd.read_csv(outcome.run.fits_table, dtype={"trial_id": str})
     for row in trials_of(outcome).itertuples():
-        own = history[history["trial_id"] == row.trial_id]
-        bests = own.groupby(["execution", "fold"])["val_accuracy"].max()
-        assert len(bests) == 6
+        own = history[history["trial_id"] == row.trial_id].groupby(["execution", "fold"])
+        bests = own["val_accuracy"].max()
+        assert len(bests) == own["val_loss"].max().nunique() == 6
         assert row.score == pytest.approx(bests.mean())
         assert row.score_std == pytest.approx(bests.std())
-        fits = pd.read_csv(outcome.run.fits_table, dtype={"trial_id": str})
         own_fits = fits[fits["trial_id"] == row.trial_id].set_index(["execution", "fold"])
         assert own_fits["score"].to_dict() == pytest.approx(bests.to_dict())
         assert row.val_log_loss_error == pytest.approx(own_fits["val_log_loss"].sem())
@@ -179,18 +172,12 @@ def test_the_models_of_all_folds_can_be_exported_as_their_mean(tiny: MakeConfig)
     assert winner is not None
     assert (winner.averaged_models, winner.refit_epochs) == (4, None)
     rows = prepared.data.x[prepared.data.test]
-    context = prepared.context(outcome.run)
-    models = [raw_model(*fit[1:], context.data) for fit in fit_networks(context, winner.record)]
+    fits = fit_networks(prepared.context(outcome.run), winner.record)
+    models = [raw_model(network, arrays, prepared.data) for _, network, arrays in fits]
     expected = np.mean([model.predict(rows, verbose=0) for model in models], axis=0)
     model = keras.models.load_model(outcome.run.model, safe_mode=True)
     np.testing.assert_allclose(model.predict(rows, verbose=0), expected, rtol=1e-4)
     assert len({float(model.predict(rows[:1], verbose=0)[0, 0]) for model in models}) == 4
-    plain = run(tiny("tuner.folds=2", "tuner.max_trials=1", "run.name=plain"))
-    assert plain.winner is not None
-    assert (plain.winner.averaged_models, plain.winner.refit_epochs) == (
-        0,
-        plain.winner.record.result.best_epoch,
-    )
     again = run(None, ["tuner.max_trials=1"], resume=str(outcome.run.path))
     assert again.winner == winner  # as it stands in the files
 
@@ -209,14 +196,6 @@ def test_regression_trains_on_a_standardised_target_and_reports_its_own_units(
     model = keras.models.load_model(outcome.run.model)
     predicted = model.predict(data.x[data.test], verbose=0).reshape(-1)
     assert math.sqrt(np.mean((predicted - data.y[data.test]) ** 2)) == pytest.approx(rmse)
-
-
-@pytest.mark.parametrize("tuner", slow_but(["bayesian", "grid"], ["bayesian"]))
-def test_other_tuners_finish(tiny: MakeConfig, tuner: str) -> None:
-    outcome = run(tiny(f"tuner.name={tuner}", "tuner.max_trials=4"), listeners=report_listeners())
-    assert len(trials_of(outcome)) == 4
-    assert outcome.end.reason == "all 4 trials are done (tuner.max_trials)"
-    assert outcome.winner is not None
 
 
 def test_hyperband_promotes_and_its_promotions_are_rows_of_their_own(tiny: MakeConfig) -> None:
@@ -259,39 +238,33 @@ def test_a_trial_that_raises_is_a_row_with_its_reason_and_never_the_best(
     tiny: MakeConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(HYPERMODELS, "sometimes", f"{__name__}:Sometimes")
-    config = tiny(
-        "hypermodel.name=sometimes", "tuner.max_trials=6", "space.units={min: 4, max: 30}"
-    )
-    outcome = run(config, listeners=report_listeners())
+    wide = ("hypermodel.name=sometimes", "tuner.max_trials=5", "space.units={min: 4, max: 30}")
+    outcome = run(tiny(*wide), listeners=report_listeners())
     trials = trials_of(outcome)
-    wide = trials["units"] > 9
-    assert 0 < wide.sum() < 6
-    assert set(trials[wide]["status"]) == {"FAILED"}
-    assert set(trials[wide]["reason"]) == {"ValueError: too wide"}
-    assert trials[wide]["score"].isna().all()
+    failed = trials[trials["units"] > 9]
+    assert 0 < len(failed) < 5
+    assert set(failed["status"]) == {"FAILED"}
+    assert set(failed["reason"]) == {"ValueError: too wide"}
+    assert failed["score"].isna().all()
     assert outcome.winner is not None
     assert outcome.winner.record.spec.values["units"] <= 9
-    failed = next(r for r in outcome.progress.records if r.result.status == "FAILED")
-    assert "raise ValueError" in failed.result.traceback
+    record = next(r for r in outcome.progress.records if r.result.status == "FAILED")
+    assert "raise ValueError" in record.result.traceback
 
 
 def test_infinity_fails_and_too_many_failures_end_the_search(
     tiny: MakeConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(HYPERMODELS, "diverging", f"{__name__}:Diverging")
-    config = tiny(
-        "hypermodel.name=diverging", "tuner.max_trials=9", "limits.consecutive_failures=4"
-    )
-    outcome = run(config, listeners=report_listeners())
+    limits = ("hypermodel.name=diverging", "tuner.max_trials=9", "limits.consecutive_failures=2")
+    outcome = run(tiny(*limits), listeners=report_listeners())
     assert outcome.end.kind == "failing"
-    assert "limits.consecutive_failures" in outcome.end.reason
+    assert outcome.end.reason == "2 trials in a row failed (limits.consecutive_failures)"
     assert outcome.winner is None
     trials = trials_of(outcome)
-    assert len(trials) == 4
     assert set(trials["reason"]) == {"loss became inf in epoch 1"}
-    assert set(trials["epochs"]) == {1}
-    history = pd.read_csv(outcome.run.history_table)
-    assert len(history) == 4  # the epoch that failed is kept
+    assert trials["epochs"].tolist() == [1, 1]
+    assert len(pd.read_csv(outcome.run.history_table)) == 2  # the epoch that failed is kept
 
 
 class Broken(MLP):
@@ -358,7 +331,8 @@ def test_a_refit_leaves_out_callbacks_that_need_validation_rows(
     name: str, exported: bool, tiny: MakeConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(CALLBACKS, "reads_validation", f"{__name__}:{name}")
-    outcome = run(tiny("tuner.folds=2", "tuner.max_trials=1"), listeners=report_listeners())
+    folds = tiny("tuner.folds=2", "tuner.max_trials=1", "training.epochs=1")
+    outcome = run(folds, listeners=report_listeners())
     assert set(trials_of(outcome)["status"]) == {"COMPLETED"}
     assert (outcome.winner is not None) == exported
     if not exported:
@@ -366,55 +340,23 @@ def test_a_refit_leaves_out_callbacks_that_need_validation_rows(
         assert "needs_validation" in outcome.end.reason
 
 
-class StopAfter(SearchListener):
-    """Interrupts as Ctrl-C would, when the given trial begins."""
-
-    def __init__(self, trial_id: str) -> None:
-        self.trial_id = trial_id
-
-    def on_trial_begin(self, spec: TrialSpec, progress: SearchProgress) -> None:
-        if spec.trial_id == self.trial_id:
-            raise KeyboardInterrupt
-
-    def on_trial_end(self, record: TrialRecord, progress: SearchProgress) -> None:
-        assert record in progress.records
-
-
-def test_an_interrupted_search_keeps_everything_and_does_not_touch_the_test_rows(
-    tiny: MakeConfig,
-) -> None:
-    outcome = run(tiny(), listeners=[*report_listeners(), StopAfter("0002")])
+@pytest.mark.usefixtures("fake")
+def test_an_interrupted_search_keeps_everything_and_exports_nothing(folder: Path) -> None:
+    outcome = search(folder, listeners=[StopAfter(2)])
     assert outcome.end.kind == "interrupted"
     assert outcome.winner is None
-    assert len(trials_of(outcome)) == 2
     assert not outcome.run.best.exists()
-    snapshot = json.loads(outcome.run.snapshot.read_text())
-    assert len(snapshot["state"]["records"]) == 2
-    assert len(snapshot["state"]["trials"]) == 3  # the one that was cut off too
-
-
-def test_two_trials_of_one_configuration_differ_by_their_seed(tiny: MakeConfig) -> None:
-    outcome = run(tiny("tuner.executions_per_trial=2", "tuner.max_trials=1"))
-    first, second = outcome.progress.records[0].result.fits
-    assert first.metrics["val_loss"] != second.metrics["val_loss"]
+    state = saved(folder)
+    assert len(state.records) == 2
+    assert len(state.specs) == 3  # the trial that was broken off too
 
 
 def test_a_schedule_by_the_step_needs_a_schedule(tiny: MakeConfig) -> None:
     by_step = "training.schedule_unit=step"
     with pytest.raises(UserError, match=r"training\.schedule_unit: 'step' has no effect with"):
         prepare(tiny(by_step, "space.schedule=constant"))
-    prepare(tiny(by_step, "space.schedule=[constant, cosine]"))
-
-
-def test_a_schedule_by_the_step_reaches_the_trials(tiny: MakeConfig) -> None:
-    losses = []
-    for unit in ("epoch", "step"):
-        pins = ("space.schedule=cosine", "space.batch_size=16", "tuner.max_trials=1")
-        config = tiny(f"training.schedule_unit={unit}", *pins)
-        [record] = run(config).progress.completed
-        losses.append([row["loss"] for row in record.result.history])
-    assert len(losses[0]) == len(losses[1]) == 3
-    assert not set(losses[0]) & set(losses[1])
+    prepared = prepare(tiny(by_step, "space.schedule=[constant, cosine]"))
+    assert prepared.plan.schedule_unit == "step"
 
 
 class FailsAtTheEnd(SearchListener):
@@ -424,8 +366,9 @@ class FailsAtTheEnd(SearchListener):
         raise ValueError("no picture")
 
 
-def test_what_cannot_be_shown_at_the_end_takes_nothing_back(tiny: MakeConfig) -> None:
-    outcome = run(tiny("tuner.max_trials=1"), listeners=[FailsAtTheEnd()])
+@pytest.mark.usefixtures("fake")
+def test_what_cannot_be_shown_at_the_end_takes_nothing_back(folder: Path) -> None:
+    outcome = search(folder, listeners=[FailsAtTheEnd()])
     assert outcome.winner is not None
     assert outcome.run.model.exists()
     assert outcome.end.kind == "finished"

@@ -94,7 +94,7 @@ def test_every_path_lies_in_the_run(tmp_path: Path) -> None:
     assert run.training_state("0007", 1).parent == run.trial("0007")
     layout = {
         run.config: "config.yaml",
-        run.snapshot: "search.json",
+        run.database: "search.sqlite3",
         run.trials_table: "trials.csv",
         run.history_table: "history.csv",
         run.tensorboard: "tensorboard",

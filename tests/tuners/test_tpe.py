@@ -101,7 +101,7 @@ def test_optuna_is_quiet_here_and_as_before_elsewhere(caplog: pytest.LogCaptureF
 
 
 def test_where_optuna_is_missing_the_configuration_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("src.config.loading.find_spec", lambda _: None)
+    monkeypatch.setattr("src.registry.find_spec", lambda _: None)
     with pytest.raises(UserError, match=r"'tpe' needs the package optuna.* pip install optuna"):
         load_config(None, ["tuner.name=tpe"])
     assert load_config(None, ["tuner.name=gp"]).tuner.name == "gp"

@@ -17,10 +17,7 @@ TARGETS = {"x": "y", "x_test": "y_test"}  # by the array of rows; the first one 
 def npz_rows(
     path: Path, where: str, features: int, at_once: int
 ) -> Iterator[tuple[NDArray[np.float32], NDArray[Any] | None]]:
-    """Yields rows `(at most at_once, features)`, flattened, and their labels `(rows,)` or None.
-
-    Raises `UserError`, naming the file, the array, what was found and what is valid.
-    """
+    """Yields rows `(at most at_once, features)`, flattened, and their labels `(rows,)` or None."""
     try:
         with zipfile.ZipFile(path) as archive:
             names = [n.removesuffix(".npy") for n in archive.namelist() if n.endswith(".npy")]

@@ -16,9 +16,7 @@ STANDARD_OUTPUT = "-"
 def check_output(name: str) -> None:
     """Raises `UserError` if the file exists, or its folder does not."""
     path = Path(name)
-    if name == STANDARD_OUTPUT:
-        return
-    if path.exists():
+    if path.exists() and name != STANDARD_OUTPUT:
         raise UserError(f"--output: '{path}' exists, and no file is overwritten; give another")
     if not path.parent.is_dir():
         raise UserError(f"--output: '{path}': there is no folder '{path.parent}'; make it")

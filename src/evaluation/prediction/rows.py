@@ -102,16 +102,15 @@ def _npz_chunks(path: Path, where: str, model: ExportedModel) -> Iterator[Rows]:
 
 def _open_csv(path: Path, where: str, model: ExportedModel, columns: Sequence[Column]) -> OpenTable:
     """Opens a CSV file, whose form should be that of the file that the model was trained on."""
-    form = None if model.table is None else model.table.form
+    trained = model.table
+    form = None if trained is None else trained.form
     encoding = None if form is None else encoding_like(path, where, form.encoding)
-    if form is None or form.has_header:
+    if trained is None or form is None or form.has_header:
         found = open_text(path, where, header=True, encoding=encoding)
         if form is not None and form.separator != found.form.separator:
             same = open_text(path, where, header=True, separator=form.separator, encoding=encoding)
             found = min(found, same, key=lambda text: len(lacking(columns, text.names)))
         return OpenTable(found.names, found.chunks, found.notices)
-    trained = model.table
-    assert trained is not None
     # As many empty ends as then: else a feature that no row has would be taken for one.
     ends = form.empty_ends
     found = open_text(path, where, False, form.separator, encoding, empty_ends=ends)
@@ -125,12 +124,11 @@ def _open_csv(path: Path, where: str, model: ExportedModel, columns: Sequence[Co
             f"order, with or without the target {trained.target.name}, separated by "
             f"{form.separator!r}"
         )
-    notices = found.notices
-    if found.looks_headed:
-        notices += (
-            "the first line is taken for a row, as in the file that the model was trained on, "
-            "though it looks like a header; if it is one, take it out",
-        )
+    notice = (
+        "the first line is taken for a row, as in the file that the model was trained on, though "
+        "it looks like a header; if it is one, take it out"
+    )
+    notices = (*found.notices, *([notice] if found.looks_headed else []))
     return OpenTable(tuple(names), replace(found, names=tuple(names)).chunks, notices)
 
 

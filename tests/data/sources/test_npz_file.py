@@ -45,7 +45,6 @@ def test_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (np.full((20, 2, 2), 4095, np.int16), 4095.0),
         (np.full((20, 2, 2), 0.7), 1.0),
         (np.full((20, 2, 2), 16.0), 16.0),
-        (np.full((20, 2, 2), True), 1.0),
     ],
 )
 def test_images_are_flattened_and_know_their_maximum(
@@ -54,13 +53,9 @@ def test_images_are_flattened_and_know_their_maximum(
     dataset = npz(saved(tmp_path, x_train=images, y_train=Y), seed=0)
     assert (dataset.x.shape, dataset.image_maximum) == ((20, 4), maximum)
     assert dataset.feature_names == ("pixel_0_0", "pixel_0_1", "pixel_1_0", "pixel_1_1")
-
-
-def test_colour_images_are_flattened_in_c_order(tmp_path: Path) -> None:
-    images = np.random.default_rng(0).integers(0, 256, (20, 3, 4, 3), np.uint8)
-    dataset = npz(saved(tmp_path, x_train=images, y_train=Y), seed=0)
-    np.testing.assert_array_equal(dataset.x, images.reshape(20, 36))
-    assert dataset.feature_names[-1] == "pixel_2_3_2"
+    colours = np.random.default_rng(0).integers(0, 256, (20, 3, 4, 3), np.uint8)
+    dataset = npz(saved(tmp_path, x_train=colours, y_train=Y), seed=0)
+    np.testing.assert_array_equal(dataset.x, colours.reshape(20, 36))
 
 
 @pytest.mark.parametrize("labels", [np.array(["ja", "nein"]), np.array([b"ja", b"nein"])])
@@ -75,26 +70,19 @@ def test_labels_of_text(labels: NDArray[Any], tmp_path: Path) -> None:
     [
         ({"x_train": X, "labels": Y}, ["no y_train", "it has labels, x_train", "Valid: x_train"]),
         ({"x": X, "y": Y}, ["no x_train and no y_train", "it has x, y"]),
-        ({"x_train": X, "y_train": Y, "x_test": X}, ["no y_test", "it has x_test, x_train"]),
         ({"x_train": X, "y_train": Y[:19]}, ["x_train has 20 rows and y_train has 19"]),
         (
             {"x_train": X, "y_train": Y, "x_test": X[:, :2], "y_test": Y},
             ["row of x_test has shape (2,)", "x_train (3,)"],
         ),
-        ({"x_train": X[:, 0], "y_train": Y}, ["x_train has shape (20,)", "(rows, features)"]),
         ({"x_train": X[:0], "y_train": Y[:0]}, ["x_train has shape (0, 3)", "none of them 0"]),
         ({"x_train": X.astype(str), "y_train": Y}, ["x_train is of type <U32", "valid: numbers"]),
         ({"x_train": X, "y_train": np.eye(20)}, ["y_train has shape (20, 20)", "argmax(axis=1)"]),
-        ({"x_train": X, "y_train": Y * 1j}, ["y_train is of type complex128", "numbers or text"]),
         (
             {"x_train": HOLED, "y_train": Y},
             ["x_train: 2 of 60 values are not finite", "nan in row 5, column 'feature_1'"],
         ),
         ({"x_train": X * 1e38, "y_train": Y}, ["not finite", "±3.4e38"]),
-        (
-            {"x_train": X, "y_train": HOLED[:, 1]},
-            ["y_train: 1 of 20 values of the target are not finite", "nan in row 5"],
-        ),
         (
             {"x_train": X, "y_train": np.array([None, "a"] * 10, dtype=object)},
             ["y_train holds Python objects", "never loaded", ".astype(str)"],

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from src.config.schema import DataSettings
+from src.data.dataset import Dataset
 from src.data.sources.parquet_file import parquet
 from src.errors import UserError
 
@@ -35,37 +36,25 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "table.parquet"
 
 
-def test_columns_come_with_their_types(path: Path) -> None:
-    dataset = parquet(DataSettings(source="parquet", path=str(path)), seed=0)
+def test_columns_come_with_their_types(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = DataSettings(source="parquet", path=str(path))
+    dataset = parquet(settings, seed=0)
     assert dataset.table is not None
-    kinds = {column.name: column.kind for column in dataset.table.columns}
-    assert kinds == {
-        **{"n": "numeric", "i": "numeric", "b": "boolean", "t": "categorical"},
-        **{"d": "date", "y": "target"},
-    }
+    kinds = [column.kind for column in dataset.table.columns]
+    assert kinds == ["numeric", "numeric", "boolean", "categorical", "date", "target"]
     _, _, flag, text, date = dataset.table.inputs
     assert (flag.categories, text.categories) == (("True", "False"), ("x", "y"))
     assert date.origin == (np.datetime64("2024-01-02") - np.datetime64("1970-01-01")).astype(int)
-    np.testing.assert_array_equal(
-        dataset.x[:4],
-        [
-            [0.5, 3, 0, 0, 0.5],
-            [np.nan, 1, 1, np.nan, np.nan],
-            [2.5, 2, 0, 1, 1],
-            [3.5, 2, 0, np.nan, 3],
-        ],
-    )
+    nan = np.nan
+    expected = [[0.5, 3, 0, 0, 0.5], [nan, 1, 1, nan, nan], [2.5, 2, 0, 1, 1], [3.5, 2, 0, nan, 3]]
+    np.testing.assert_array_equal(dataset.x[:4], expected)
     assert dataset.y[:4].tolist() == [1.5, 2.5, 3.5, 4.5]
-
-
-def test_pieces_come_together(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = DataSettings(source="parquet", path=str(path))
-    whole = parquet(settings, seed=0)
+    # in pieces
     pd.concat([FRAME] * 60).to_parquet(path)
     monkeypatch.setattr("src.data.tables.parquet_files.CHUNK_CELLS", 100)  # 1,000 rows at once
     many = parquet(settings, seed=0)
-    np.testing.assert_array_equal(many.x, np.tile(whole.x, (60, 1)))
-    np.testing.assert_array_equal(many.y, np.tile(whole.y, 60))
+    np.testing.assert_array_equal(many.x, np.tile(dataset.x, (60, 1)))
+    np.testing.assert_array_equal(many.y, np.tile(dataset.y, 60))
 
 
 ROWS = 40
@@ -83,9 +72,7 @@ def every(count: int, value: Any) -> list[Any]:
         ("int64", every(5, lambda r: r % 7), "numeric", 8, [1.0, 2.0, 3.0]),
         ("bool_", every(5, lambda r: r % 2 == 0), "boolean", 8, ["False", "True", "False"]),
         ("dictionary", every(5, lambda r: "abc"[r % 3]), "categorical", 8, ["b", "c", "a"]),
-        ("large_string", every(5, lambda r: "ab"[r % 2]), "categorical", 8, ["b", "a", "b"]),
         ("binary", every(5, lambda r: ("ä".encode(), b"b")[r % 2]), "categorical", 8, ["b", "ä"]),
-        ("float16", [np.float16(r % 7) for r in range(ROWS)], "numeric", 0, [1.0, 2.0, 3.0]),
         ("decimal128", every(8, lambda r: Decimal(r) / 4), "numeric", 5, [0.25, 0.5, 0.75]),
         ("timestamp", every(5, lambda r: datetime(2024, 1, 1 + r % 20, 13)), "date", 8, [0.5, 1.5]),
         ("date32", every(5, lambda r: date(2024, 1, 1 + r % 20)), "date", 8, [0.0, 1.0, 2.0]),
@@ -123,59 +110,50 @@ def test_each_type_is_what_it_means_over_several_row_groups(
 def test_columns_that_no_table_has_are_left_out_or_refused(tmp_path: Path) -> None:
     pa = pytest.importorskip("pyarrow", reason="Parquet needs the package pyarrow")
     write_table = pytest.importorskip("pyarrow.parquet").write_table
-    path = tmp_path / "t.parquet"
-    settings = DataSettings(source="parquet", path=str(path))
-
-    def write(*columns: Any, names: list[str]) -> None:
-        write_table(pa.table([pa.array(column) for column in columns], names), path)
-
+    path = str(tmp_path / "t.parquet")
     lists, structs = [[r, 1] for r in range(ROWS)], [{"u": r} for r in range(ROWS)]
     y = [r % 2 for r in range(ROWS)]
-    write(lists, Z, structs, y, names=["l", "z", "s", "y"])
-    dataset = parquet(settings, seed=0)
+
+    def read(*columns: Any, names: str, **settings: Any) -> Dataset:
+        write_table(pa.table([pa.array(column) for column in columns], list(names)), path)
+        return parquet(DataSettings(source="parquet", path=path, **settings), seed=0)
+
+    dataset = read(lists, Z, structs, y, names="lzsy")
     assert dataset.feature_names == ("z",)
     assert dataset.table is not None
     [notice] = dataset.table.notices
     assert notice.startswith("left out, as they hold several values a row: 'l' (list<")
     assert "'s' (struct<u: int64>)" in notice
-    dropped = DataSettings(source="parquet", path=str(path), drop=("l",), columns={"s": "drop"})
-    assert parquet(dropped, seed=0).feature_names == ("z",)
-    with pytest.raises(UserError, match=r"data\.columns: there is no column 's'"):
-        parquet(dropped.model_copy(update={"columns": {"s": "numeric"}}), seed=0)
-    for columns, names, message in (
-        ((lists, structs), ["l", "s"], r"no column with one value a row, but 'l' \(list"),
-        ((Z, Z, y), ["z", "z", "y"], r"t\.parquet: several columns are called z; valid: other"),
-        (([], []), ["z", "y"], r"t\.parquet: has no rows; valid: at least one row"),
+    dropped: Any = {"drop": ("l",), "columns": {"s": "drop"}}
+    assert read(lists, Z, structs, y, names="lzsy", **dropped).feature_names == ("z",)
+    for columns, names, settings, message in (
+        ((lists, Z, y), "lzy", {"columns": {"l": "numeric"}}, "there is no column 'l'"),
+        ((lists, structs), "ls", {}, r"no column with one value a row, but 'l' \(list"),
+        ((Z, Z, y), "zzy", {}, r"t\.parquet: several columns are called z; valid: other"),
+        (([], []), "zy", {}, r"t\.parquet: has no rows; valid: at least one row"),
+        (
+            (Z, y),
+            "zy",
+            {"separator": "tab"},
+            r"data\.separator: 'tab' is not used by data\.source=",
+        ),
     ):
-        write(*columns, names=names)
         with pytest.raises(UserError, match=message):
-            parquet(settings, seed=0)
-    write(Z, y, names=["z", "y"])
-    with pytest.raises(UserError, match=r"data\.separator: 'tab' is not used by data\.source=parq"):
-        parquet(DataSettings(source="parquet", path=str(path), separator="tab"), seed=0)
+            read(*columns, names=names, **settings)
 
 
-def test_other_files_are_named(path: Path) -> None:
-    settings = DataSettings(source="parquet", path=str(path))
-    content = path.read_bytes()
+def test_damage_is_one_message_or_a_table(path: Path) -> None:
+    settings, content = DataSettings(source="parquet", path=str(path)), path.read_bytes()
     for damaged in (b"a,b\n", b"", content[:-9], content[:40] + content[60:]):
         path.write_bytes(damaged)
         with pytest.raises(UserError, match=r"table\.parquet: is not readable as Parquet \("):
             parquet(settings, seed=0)
-    path.unlink()
-    with pytest.raises(UserError, match=r"table\.parquet: there is no such file"):
-        parquet(settings, seed=0)
-
-
-def test_random_damage_is_one_message_or_a_table(path: Path) -> None:
-    settings = DataSettings(source="parquet", path=str(path))
-    content, random = path.read_bytes(), np.random.default_rng(0)
-    messages = []
-    for _ in range(150):
-        damaged = bytearray(content)
+    random, messages = np.random.default_rng(0), []
+    for _ in range(80):
+        changed = bytearray(content)
         for place in random.integers(0, len(content), 3):
-            damaged[place] = random.integers(0, 256)
-        path.write_bytes(damaged)
+            changed[place] = random.integers(0, 256)
+        path.write_bytes(changed)
         try:
             parquet(settings, seed=0)
         except UserError as error:

@@ -7,11 +7,9 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-from numpy.typing import NDArray
 
 from src.config.schema import DataSettings
 from src.data.loading import Data, load_data
-from src.data.tables import fitting as module
 from src.data.tables.columns import Column, raw_inputs
 from src.data.tables.encoding import TableEncoding
 from src.data.tables.fitting import fit_encoding
@@ -61,8 +59,11 @@ def test_robust_scaling_is_of_quartiles_and_where_they_are_one_of_the_deviation(
     spiked = fitted([0.0] * 9 + [50.5], number(), "robust")
     assert spiked.scale.tolist() == pytest.approx([np.std([0.0] * 9 + [50.5])])
     assert fitted([0.5] * 4, number(), "robust").scale.tolist() == [1]
-    none = fitted([0.5, 3000.25, NAN], number(), "none")
-    assert applied(none, 3000.25, NAN) == [[3000.25, 0], [1500.375, 1]]
+    trained = fit_encoding(
+        np.array([[1], [2], [1e9]], np.float32), np.arange(2), [number()], "none"
+    )
+    assert trained.fill.tolist() == [1.5]
+    assert applied(fitted([0.5, 3000.25, NAN], number(), "none"), NAN) == [[1500.375, 1]]
 
 
 def test_integers_with_few_values_have_a_column_each_that_is_often_enough() -> None:
@@ -71,13 +72,9 @@ def test_integers_with_few_values_have_a_column_each_that_is_often_enough() -> N
 
 
 def test_numbers_are_encoded_in_pieces_of_as_many_rows_each() -> None:
-    x = np.linspace(0, 1, 401) ** 2 * 100
-    encoding = fitted(x, number(), "robust")
-    assert encoding.features == 1 + 4
-    ends = [0.0, 6.25, 25.0, 56.25, 100.0]
-    rows = np.array(applied(encoding, 0, 15.625, 100, 1000))[:, 1:]
-    part: float = (15.625 - ends[1]) / (ends[2] - ends[1])
-    expected = np.array([[0, 0, 0, 0], [1, part, 0, 0], [1, 1, 1, 1], [1, 1, 1, 1]])
+    encoding = fitted(np.linspace(0, 1, 401) ** 2 * 100, number(), "robust")
+    rows = np.array(applied(encoding, 0, 15.625, 100, 1000))[:, 1:]  # ends at 6.25, 25 and 56.25
+    expected = np.array([[0, 0, 0, 0], [1, 0.5, 0, 0], [1, 1, 1, 1], [1, 1, 1, 1]])
     np.testing.assert_allclose(rows, expected, atol=1e-5)
 
 
@@ -85,66 +82,40 @@ def test_rare_and_unknown_categories_are_one_and_missing_is_a_category() -> None
     encoding = fitted([0, 0, 0, 1, 1, 2, NAN, NAN], text("a", "b", "c", "d"))
     ((_, vocabulary),) = encoding.texts
     assert vocabulary.texts == ("a", "b", "")
-    assert applied(encoding, 0, 1, 2, 3, NAN) == [
-        [1, 0, 0],
-        [0, 1, 0],
-        [0, 0, 0],
-        [0, 0, 0],
-        [0, 0, 1],
-    ]
+    rows = applied(encoding, 0, 1, 2, 3, NAN)
+    assert rows == [[1, 0, 0], [0, 1, 0], [0, 0, 0], [0, 0, 0], [0, 0, 1]]
 
 
 def test_many_categories_are_indices_counted_through_all_columns() -> None:
-    names = tuple(f"c{n}" for n in range(40))
-    first = np.repeat(np.arange(40), 2)
+    names, first = tuple(f"c{n}" for n in range(40)), np.repeat(np.arange(40), 2)
     x = np.column_stack([first, first[::-1], np.linspace(0, 1, 80)]).astype(np.float32)
-    columns = [text(*names), text(*names), number()]
-    encoding = fit_encoding(x, np.arange(80), columns, "none")
+    encoding = fit_encoding(x, np.arange(80), [text(*names), text(*names), number()], "none")
     assert (len(encoding.embedded), encoding.embedded_categories) == (2, 82)
     rows = encoding.apply(np.array([[0, 39, 0.5], [NAN, 0, 0]], np.float32))
     assert rows.tolist() == [[0.5, 1, 41 + 40], [0, 0, 41 + 1]]
 
 
-def test_large_tables_have_no_column_for_each_category(monkeypatch: pytest.MonkeyPatch) -> None:
-    x = np.repeat(np.arange(20), 10).astype(np.float32)[:, None]
-    column = text(*(f"c{n}" for n in range(20)))
-    assert fit_encoding(x, np.arange(200), [column], "robust").features == 20
-    monkeypatch.setattr(module, "EXTRA_CELLS", 200 * 10)
-    assert fit_encoding(x, np.arange(200), [column], "robust").features == 1
-
-
 def test_dates_go_through_day_week_and_year() -> None:
-    days = np.arange(0, 400, 0.25)
-    encoding = fitted(days, Column("d", "date", "%d.%m.%Y", input="d"), "none")
+    column = Column("d", "date", "%d.%m.%Y", input="d")
+    encoding = fitted(np.arange(0, 400, 0.25), column, "none")
     assert sorted({period for _, period, _ in encoding.cycles}) == [1, 7, 365.2425]
     (quarter,) = applied(encoding, 7.25)
     assert quarter[:3] == pytest.approx([7.25, 1, 0], abs=1e-5)  # a quarter of a day: sine 1
-    days_alone = fitted(np.arange(30.0), Column("d", "date", "ISO8601", input="d"), "none")
-    assert {period for _, period, _ in days_alone.cycles} == {7}
+    assert {period for _, period, _ in fitted(np.arange(30.0), column, "none").cycles} == {7}
 
 
-def test_only_training_rows_matter() -> None:
-    x = np.array([[1.5], [2.5], [4.5], [1e9]], np.float32)
-    encoding = fit_encoding(x, np.arange(3), [number()], "standard")
-    assert encoding.center.tolist() == pytest.approx([np.mean([1.5, 2.5, 4.5])])
-
-
-def mixed_table(folder: Path) -> DataSettings:
-    random = np.random.default_rng(0)
-    count = 300
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> DataSettings:
+    random, count = np.random.default_rng(0), 300
+    kinds = ["red", "blue ", "großer", "rare"]
     frame = pd.DataFrame(
         {
             "size/m": random.lognormal(3, 2, count).round(3),
             "rooms": random.integers(1, 6, count),
             "add": random.normal(size=count).round(4),
-            "kind of [x]": random.choice(
-                ["red", "blue ", "großer", "rare"], count, p=[0.5, 0.3, 0.19, 0.01]
-            ),
+            "kind of [x]": random.choice(kinds, count, p=[0.5, 0.3, 0.19, 0.01]),
             "town": [f"town {n}" for n in random.integers(0, 60, count)],
-            "built": [
-                f"{d % 28 + 1:02}.{d % 12 + 1:02}.20{d % 20 + 10} {d % 24:02}:30"
-                for d in range(count)
-            ],
+            "built": [f"{d % 28 + 1:02}.{d % 12 + 1:02}.20{d % 20 + 10} 04:30" for d in range(300)],
             "owned": random.choice(["yes", "no"], count),
         }
     )
@@ -152,13 +123,9 @@ def mixed_table(folder: Path) -> DataSettings:
     frame.loc[::7, "size/m"] = None
     frame.loc[::5, "kind of [x]"] = None
     frame.loc[3, "built"] = "?"
-    frame.to_csv(folder / "mixed.csv", index=False)
-    return DataSettings(source="csv", path=str(folder / "mixed.csv"))
-
-
-@pytest.fixture(scope="module")
-def settings(tmp_path_factory: pytest.TempPathFactory) -> DataSettings:
-    return mixed_table(tmp_path_factory.mktemp("mixed"))
+    path = tmp_path_factory.mktemp("mixed") / "mixed.csv"
+    frame.to_csv(path, index=False)
+    return DataSettings(source="csv", path=str(path))
 
 
 @pytest.fixture(scope="module")
@@ -166,40 +133,42 @@ def mixed(settings: DataSettings) -> Data:
     return load_data(settings, seed=0)
 
 
-def model_of(data: Data, scaling: Any = "robust") -> tuple[keras.Model, TableEncoding]:
-    assert data.table is not None
-    encoding = fit_encoding(data.x, data.train, data.table.inputs, scaling)
-    return keras.Model(*encoded_inputs(encoding, data.table.inputs)), encoding
+@pytest.fixture(scope="module")
+def model(mixed: Data) -> tuple[keras.Model, TableEncoding]:
+    assert mixed.table is not None
+    encoding = fit_encoding(mixed.x, mixed.train, mixed.table.inputs, "robust")
+    return keras.Model(*encoded_inputs(encoding, mixed.table.inputs)), encoding
 
 
 def test_the_model_computes_the_same_from_raw_rows(
-    mixed: Data, settings: DataSettings, tmp_path: Path
+    mixed: Data, settings: DataSettings, model: tuple[keras.Model, TableEncoding], tmp_path: Path
 ) -> None:
     assert mixed.table is not None
-    kinds = [column.kind for column in mixed.table.inputs]
+    columns = mixed.table.inputs
+    kinds = [column.kind for column in columns]
     assert kinds == [*("numeric",) * 3, *("categorical",) * 2, "date", "boolean"]
-    model, encoding = model_of(mixed)
-    model.save(tmp_path / "model.keras")
-    loaded = keras.models.load_model(tmp_path / "model.keras", safe_mode=True)
-    rows: NDArray[np.int64] = np.arange(len(mixed.x))
-    raw = RawTableRows(mixed.x, rows, mixed.table.inputs)[:]
+    network, encoding = model
+    network.save(tmp_path / "model.keras")
+    saved = keras.models.load_model(tmp_path / "model.keras", safe_mode=True)
+    raw = RawTableRows(mixed.x, np.arange(len(mixed.x)), columns)[:]
     assert list(raw) == ["size_m", "rooms", "add", "kind of [x]", "town", "built", "owned"]
-    np.testing.assert_allclose(
-        loaded.predict(raw, verbose=0), encoding.apply(mixed.x), rtol=1e-5, atol=1e-5
-    )
+    encoded = saved.predict(raw, verbose=0)
+    np.testing.assert_allclose(encoded, encoding.apply(mixed.x), rtol=1e-5, atol=1e-5)
     assert len(encoding.embedded) == 1
     # what a table has as its file does, without the loader
     assert settings.path is not None
-    from_frame = raw_inputs(pd.read_csv(settings.path, dtype=str), mixed.table.inputs)
-    typed = raw_inputs(pd.read_csv(settings.path), mixed.table.inputs)
+    from_frame = raw_inputs(pd.read_csv(settings.path, dtype=str), columns)
+    typed = raw_inputs(pd.read_csv(settings.path), columns)
     for name, values in raw.items():
         np.testing.assert_array_equal(from_frame[name], values)
         np.testing.assert_array_equal(typed[name], values)
 
 
-def test_the_model_bears_what_it_has_never_seen(mixed: Data) -> None:
+def test_the_model_bears_what_it_has_never_seen(
+    mixed: Data, model: tuple[keras.Model, TableEncoding]
+) -> None:
     assert mixed.table is not None
-    model, encoding = model_of(mixed)
+    network, encoding = model
     frame = pd.DataFrame(
         {
             "size/m": ["inf", "1e300", "abc", None],
@@ -211,29 +180,15 @@ def test_the_model_bears_what_it_has_never_seen(mixed: Data) -> None:
             "owned": ["maybe", "yes", "no", None],
         }
     )
-    encoded = model.predict(raw_inputs(frame, mixed.table.inputs), verbose=0)
+    encoded = network.predict(raw_inputs(frame, mixed.table.inputs), verbose=0)
     assert encoded.shape == (4, encoding.features)
     assert np.isfinite(encoded).all()
-    kind = slice(*_place(encoding, 3))
-    assert not encoded[0, kind].any()
-    np.testing.assert_array_equal(encoded[2, kind], encoded[3, kind])
-    assert encoded[2, kind].sum() == 1
-
-
-def _place(encoding: TableEncoding, column: int) -> tuple[int, int]:
-    """Where the columns of a column's categories begin and end."""
-    end = encoding.features - len(encoding.embedded)
-    for place, vocabulary in reversed(encoding.texts):
-        if vocabulary.is_embedded:
-            continue
-        start = end - len(vocabulary.texts)
-        if place == column:
-            return start, end
-        end = start
-    raise AssertionError
-
-
-def test_raw_inputs_name_the_columns_that_a_table_lacks(mixed: Data) -> None:
-    assert mixed.table is not None
+    # the columns of the categories lie before the embedding's index, those of `kind` before `owned`
+    widths = {place: len(words.texts) for place, words in encoding.texts if not words.is_embedded}
+    end = encoding.features - 1 - widths[6]
+    kind = encoded[:, end - widths[3] : end]
+    assert not kind[0].any()
+    np.testing.assert_array_equal(kind[2], kind[3])
+    assert kind[2].sum() == 1
     with pytest.raises(Exception, match=r"lacks 6 of the 7 columns that the model takes: rooms, "):
         raw_inputs(pd.DataFrame({"size/m": [1]}), mixed.table.inputs)

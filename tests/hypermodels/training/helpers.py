@@ -22,6 +22,19 @@ class CountingSGD(keras.optimizers.SGD):
         return super().apply_gradients(*args, **kwargs)
 
 
+class CountingRows:
+    """An array that counts how often it is read, and notes the most rows that it gave at once."""
+
+    def __init__(self, array: Any) -> None:
+        self.array, self.shape, self.dtype = array, array.shape, array.dtype
+        self.reads = self.most = 0
+
+    def __getitem__(self, chosen: Any) -> Any:
+        self.reads += 1
+        self.most = max(self.most, len(chosen))
+        return self.array[chosen]
+
+
 def data(weighted: bool = False, seed: int = 0, rows: int = ROWS) -> tuple[Any, ...]:
     """`x`, labels, and weights if asked for."""
     random = np.random.default_rng(seed)

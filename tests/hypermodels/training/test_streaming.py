@@ -11,20 +11,7 @@ import tensorflow as tf
 from hypermodels.mlp import MLP
 from hypermodels.training import rows
 from tests.hypermodels.helpers import PROBLEMS, arrays, declared
-from tests.hypermodels.training.helpers import ROWS, data, fit, linear
-
-
-class CountingRows:
-    """An array that counts how often it is read, and notes the most rows that it gave at once."""
-
-    def __init__(self, array: Any) -> None:
-        self.array, self.shape, self.dtype = array, array.shape, array.dtype
-        self.reads = self.most = 0
-
-    def __getitem__(self, chosen: Any) -> Any:
-        self.reads += 1
-        self.most = max(self.most, len(chosen))
-        return self.array[chosen]
+from tests.hypermodels.training.helpers import ROWS, CountingRows, data, fit, linear
 
 
 @pytest.mark.parametrize(

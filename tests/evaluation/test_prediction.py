@@ -1,0 +1,173 @@
+"""What `src.predict` is made of: rows of any file, the model's own layers, a new file of output."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from hypermodels import HYPERMODELS
+from src.data.tables.columns import Column, ModelColumns, TextForm
+from src.data.tables.text_files import open_text
+from src.errors import UserError
+from src.evaluation.prediction.model import ExportedModel, load_model
+from src.evaluation.prediction.npz_rows import npz_rows
+from src.evaluation.prediction.output import check_output, prediction_file
+from src.evaluation.prediction.rows import open_rows
+from src.store.run_directory import ExportDirectory
+
+X = np.arange(60, dtype=np.int16).reshape(10, 2, 3)
+Y = np.arange(10) * 3
+OWN = """
+import keras
+
+@keras.saving.register_keras_serializable("own_parts")
+class Twice(keras.layers.Layer):
+    def call(self, x):
+        return 2 * x
+
+class Own: pass
+"""
+
+
+def read(folder: Path, rows: int = 100, save: Any = np.savez, **arrays: Any) -> list[Any]:
+    save(folder / "rows.npz", **arrays)
+    return list(npz_rows(folder / "rows.npz", "FILE: rows.npz", 6, rows))
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("rows", [1, 4, 100])
+def test_pieces_of_arrays_are_the_rows(tmp_path: Path, save: Any, order: Any, rows: int) -> None:
+    pieces = read(tmp_path, rows, save, other=Y, x=np.asarray(X, order=order), y=Y[:, None])
+    assert {len(x) for x, _ in pieces[:-1]} <= {rows}
+    np.testing.assert_array_equal(np.concatenate([x for x, _ in pieces]), X.reshape(10, 6))
+    np.testing.assert_array_equal(np.concatenate([y for _, y in pieces]), Y)
+    assert pieces[0][0].dtype == np.float32
+    [(x, y)] = read(tmp_path, x_train=X, x_test=X[:4], y_train=Y)  # there is no x
+    assert (x.tolist(), y) == (X[:4].reshape(4, 6).tolist(), None)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "told"),
+    [
+        ({"a": X}, "has no array x or x_test; it has a"),
+        ({"x": X[:, 0]}, r"x has shape \(10, 3\) .*valid: numbers, \(rows, 6\)"),
+        ({"x": X.astype(str)}, "x has shape .* of type <U.*; valid: numbers"),
+        ({"x": X.astype(object)}, "x has shape .* of type object; valid: numbers"),
+        ({"x": X, "y": Y.astype(object)}, r"y has shape \(10,\) of type object"),
+        ({"x": X, "y": Y[:9]}, r"y has shape \(9,\) .* x has 10 rows"),
+    ],
+)
+def test_arrays_that_cannot_be_taken_are_told(tmp_path: Path, arrays: Any, told: str) -> None:
+    with pytest.raises(UserError, match=rf"FILE: rows\.npz: {told}"):
+        read(tmp_path, **arrays)
+
+
+def test_a_damaged_npz_file_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "rows.npz"
+    np.savez(path, x=X)
+    content = path.read_bytes()
+    for damaged in (content[:200], content.replace(b"\x05\x00", b"\x06\x00", 1)):
+        path.write_bytes(damaged)
+        with pytest.raises(UserError, match="not a complete npz file"):
+            list(npz_rows(path, "FILE: rows.npz", 6, 100))
+
+
+def model_of(folder: Path, form: TextForm, *columns: Column) -> ExportedModel:
+    target = Column("column_1", "target", "plain")
+    table = ModelColumns(columns, target, "binary", ("0", "1"), 3, form)
+    return ExportedModel(ExportDirectory(folder), "binary", ("0", "1"), table=table)
+
+
+@pytest.mark.parametrize(
+    ("end", "lines", "second", "third"),
+    [
+        ("", "1,2.5,\n0,3.5,\n", [2.5, 3.5], [np.nan, np.nan]),  # nobody knows column_3
+        ("", "2.5,6\n3.5,7\n", [2.5, 3.5], [6, 7]),
+        (",", "1,2.5,6,\n0,3.5,7,\n", [2.5, 3.5], [6, 7]),
+        (",", "1,2.5,,\n0,3.5,,\n", [2.5, 3.5], [np.nan, np.nan]),
+        (",", "2.5,6,\n", [2.5], [6]),
+    ],
+)
+def test_an_empty_last_field_is_a_feature_unless_all_lines_had_one(
+    tmp_path: Path, end: str, lines: str, second: list[float], third: list[float]
+) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("".join(f"{row % 2},{row}.5,{row * row % 7}{end}\n" for row in range(30)))
+    text = open_text(path, "FILE", False)  # as the model was trained
+    assert text.form.empty_ends == len(end)
+    columns = (Column(name, "numeric", "plain", input=name) for name in text.names[1:])
+    path.write_text(lines)
+    [(_, inputs, _)], _ = open_rows(path, model_of(tmp_path, text.form, *columns))
+    np.testing.assert_array_equal(inputs["column_2"], second)
+    np.testing.assert_array_equal(inputs["column_3"], third)
+
+
+@pytest.mark.parametrize("encoding", ["cp1250", "utf-8", "utf-16", "ascii"])
+def test_the_encoding_may_be_another_than_in_training(tmp_path: Path, encoding: str) -> None:
+    cities = ["Koln", "Lodz"] if encoding == "ascii" else ["Köln", "Łódź"]
+    (tmp_path / "new.csv").write_bytes("\n".join(["city,size", *cities]).encode(encoding))
+    form = TextForm(",", has_header=True, encoding="cp1250")
+    model = model_of(tmp_path, form, Column("city", "categorical", "text", input="city"))
+    [(_, inputs, _)], _ = open_rows(tmp_path / "new.csv", model)
+    assert list(inputs["city"]) == cities
+
+
+def test_layers_of_the_hypermodel_are_imported_where_the_file_needs_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "own_parts.py").write_text(OWN)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setitem(HYPERMODELS, "own", "own_parts:Own")
+    monkeypatch.setitem(HYPERMODELS, "other", "own_parts_that_nobody_has:Own")
+    import own_parts  # type: ignore[import-not-found]
+
+    inputs, path = keras.Input((1,)), tmp_path / "model.keras"
+    keras.Model(inputs, own_parts.Twice()(inputs)).save(path)
+    keras.saving.get_custom_objects().pop("own_parts>Twice")  # as in another process
+    del sys.modules["own_parts"]
+
+    def load(hypermodel: str) -> Any:
+        folder = ExportDirectory(tmp_path)
+        return load_model(ExportedModel(folder, "regression", (), ("a",), hypermodel=hypermodel))
+
+    with pytest.raises(UserError, match=r"model\.keras: cannot be loaded"):
+        load("")
+    assert "own_parts" not in sys.modules
+    assert load("own").predict_on_batch(keras.ops.ones((1, 1))).tolist() == [[2.0]]
+    keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)]).save(path)
+    load("other")  # whose module is not imported
+    path.write_bytes(b"PK\x03\x04 and no more")
+    with pytest.raises(UserError, match=r"model\.keras: cannot be loaded .*Put back a copy"):
+        load("mlp")
+
+
+def write(path: Path, meanwhile: Callable[[], Any] = lambda: None) -> None:
+    with prediction_file(str(path)) as file:
+        file.write("a\n")
+        assert not path.exists()
+        meanwhile()
+
+
+def test_the_output_is_there_whole_or_not_at_all_and_replaces_nothing(tmp_path: Path) -> None:
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    path = tmp_path / "out.csv"
+    check_output(str(path))
+    with pytest.raises(KeyboardInterrupt):
+        write(path, stop)
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(UserError, match=r"--output: .*out\.csv' exists"):
+        write(path, lambda: path.write_text("mine"))
+    assert path.read_text() == "mine"
+    path.unlink()
+    write(path)
+    assert path.read_text() == "a\n"
+    assert list(tmp_path.iterdir()) == [path]
+    with pytest.raises(UserError, match="there is no folder"):
+        check_output(str(tmp_path / "nowhere" / "out.csv"))
