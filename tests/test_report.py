@@ -3,8 +3,10 @@
 import json
 import re
 import shutil
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -18,25 +20,11 @@ from tests.reporting.made_up import make_run
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=y>"
 TAGS = frozenset(
-    (
-        *("html", "head", "meta", "title", "style", "body", "header", "main", "footer", "h1", "h2"),
-        *(
-            "h3",
-            "p",
-            "div",
-            "span",
-            "b",
-            "ul",
-            "li",
-            "code",
-            "pre",
-            "table",
-            "thead",
-            "tbody",
-            "tr",
-        ),
-        *("th", "td", "details", "summary", "figure", "figcaption"),
-        *("svg", "polyline", "polygon", "rect", "circle", "path", "text"),
+    re.findall(
+        r"\w+",
+        "html head meta title style body header main footer h1 h2 h3 p div span b ul li code pre "
+        "table thead tbody tr th td details summary figure figcaption svg polyline polygon rect "
+        "circle path text",
     )
 )
 
@@ -119,28 +107,26 @@ def test_the_page_loads_nothing_and_runs_nothing(run: RunDirectory) -> None:
     assert "@media print" in text
 
 
-def test_every_text_of_a_strangers_run_is_escaped(run: RunDirectory) -> None:
-    """Names of columns, of classes, reasons and settings, in files that are whole otherwise."""
-    run.snapshot.unlink()
-    trials = pd.read_csv(run.trials_table, dtype={"trial_id": str})
-    trials["optimizer"] = HOSTILE
-    trials[HOSTILE] = [f"{HOSTILE}{number % 3}" for number in range(len(trials))]
-    trials.loc[trials["status"] == "FAILED", "reason"] = HOSTILE
-    trials.loc[0, "trial_id"] = HOSTILE
-    trials["worker"] = HOSTILE
-    trials.to_csv(run.trials_table, index=False)
-    run.config.write_text(
-        json.dumps(
-            {
-                "data": {"source": HOSTILE},
-                "recorded": {
-                    "objective": {"name": HOSTILE, "direction": "max"},
-                    "data": {"name": HOSTILE, "task": HOSTILE, "rows": {HOSTILE: 3}},
-                    "versions": {HOSTILE: HOSTILE},
-                },
-            }
-        )
-    )
+def replace_in_state(run: RunDirectory, old: str, new: str) -> None:
+    """Replaces a text in every value of the state."""
+    columns = ("state.value", "trials.spec", "trials.result", "fits.fit", "epochs.logs")
+    with closing(sqlite3.connect(run.database)) as connection, connection:
+        for table, column in (name.split(".") for name in columns):
+            connection.execute(f"UPDATE {table} SET {column}=replace({column}, ?, ?)", (old, new))
+
+
+@pytest.mark.parametrize("state", ["strange", "none"])
+def test_every_text_of_a_strangers_run_is_escaped(run: RunDirectory, state: str) -> None:
+    """Names of hyperparameters, metrics, classes, reasons and settings, in files that are whole."""
+    for old in ("units", "nesterov", "accuracy", "loss became nan in epoch 2", "iris"):
+        replace_in_state(run, old, HOSTILE)
+    replace_in_state(run, '"worker":"0"', f'"worker":"{HOSTILE}"')
+    if state == "none":
+        run.database.unlink()
+    rows = {"name": HOSTILE, "task": HOSTILE, "rows": {HOSTILE: 3}}
+    objective = {"name": HOSTILE, "direction": "max"}
+    recorded = {"objective": objective, "data": rows, "versions": {HOSTILE: HOSTILE}}
+    run.config.write_text(json.dumps({"data": {"source": HOSTILE}, "recorded": recorded}))
     predictions = pd.read_csv(run.predictions)
     predictions["target"] = predictions["prediction"] = HOSTILE
     predictions.columns = [
@@ -152,18 +138,26 @@ def test_every_text_of_a_strangers_run_is_escaped(run: RunDirectory) -> None:
     text = run.report.read_text()
     assert "&lt;script&gt;" in text
     assert Page(text).tags <= TAGS
+    assert ("is damaged" in text, "0019" in text) == (False, state == "strange")
 
 
 def test_control_characters_do_not_reach_the_terminal(
     run: RunDirectory, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    trials = pd.read_csv(run.trials_table, dtype={"trial_id": str})
-    trials.loc[trials["status"] == "COMPLETED", "trial_id"] += "\x1b]0;title\x07"
-    trials.loc[trials["status"] == "FAILED", "reason"] = "\x1b[2J"
-    trials.to_csv(run.trials_table, index=False)
+    replace_in_state(run, "nesterov", "\\u001b]0;title\\u0007")
+    replace_in_state(run, "loss became nan", "\\u001b[2J")
     assert report.main([str(run.path)]) == 0
-    assert "\x1b]" not in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "best" in printed
+    assert not {"\x1b", "\x07"} & set(printed)
     assert "\x1b" not in run.report.read_text()
+
+
+def test_a_damaged_state_is_a_notice(run: RunDirectory, capsys: pytest.CaptureFixture[str]) -> None:
+    run.database.write_bytes(b"no database")
+    assert report.main([str(run.path)]) == 0
+    assert "search.sqlite3:isdamaged" in "".join(capsys.readouterr().out.split())
+    assert "search.sqlite3: is damaged" in Page(run.report.read_text()).text
 
 
 def test_it_never_imports_tensorflow(run: RunDirectory) -> None:

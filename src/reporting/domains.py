@@ -131,7 +131,7 @@ def cells(name: str, column: pd.Series) -> list[str]:
 
 
 def read_space(space: Mapping[str, Any]) -> tuple[Domain, ...]:
-    """The hyperparameters that a snapshot records, those that can never be active left out.
+    """The hyperparameters that a search's state records, without those that are never active.
 
     Entries that make no sense are left out too.
     """

@@ -1,11 +1,14 @@
 """A run's tables as DataFrames: a row a trial, a row an epoch."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from src.config.objectives import COSTS, KNOWN_DIRECTIONS
+from src.errors import UserError
 from src.records import Objective
 from src.reporting.domains import read_space
 from src.reporting.tables import Tables
@@ -38,7 +41,9 @@ def load_trials(run: str | Path | RunDirectory | None = None) -> pd.DataFrame:
     Raises:
         UserError: if there is no such run, or its state cannot be read.
     """
-    return trials_frame(tables_of(read_search(find_run(run))))
+    saved = read_search(find_run(run), history=False)
+    with readable(saved):
+        return trials_frame(tables_of(saved))
 
 
 def load_history(run: str | Path | RunDirectory | None = None) -> pd.DataFrame:
@@ -50,7 +55,23 @@ def load_history(run: str | Path | RunDirectory | None = None) -> pd.DataFrame:
     Raises:
         UserError: if there is no such run, or its state cannot be read.
     """
-    return history_frame(tables_of(read_search(find_run(run))))
+    saved = read_search(find_run(run))
+    with readable(saved):
+        return history_frame(tables_of(saved))
+
+
+@contextmanager
+def readable(saved: SavedSearch) -> Iterator[None]:
+    """Around what makes tables of a state that may be a stranger's: turns errors into `UserError`.
+
+    The database checks types of trials and results, but not configuration, identity and epochs.
+    """
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, OSError) as error:
+        raise UserError(
+            f"{saved.run.database}: is damaged or not the state of a search ({error!r})"
+        ) from error
 
 
 def tables_of(saved: SavedSearch) -> Tables:
@@ -94,7 +115,10 @@ def history_frame(tables: Tables) -> pd.DataFrame:
     table = pd.DataFrame(tables.history())
     if table.empty:
         return empty_history()
-    return table.reindex(columns=tables.history_columns())
+    table = table.reindex(columns=tables.history_columns())
+    for name in table.columns.drop("trial_id"):
+        table[name] = pd.to_numeric(table[name], errors="coerce")
+    return table
 
 
 def fits_frame(tables: Tables) -> pd.DataFrame:

@@ -18,6 +18,7 @@ from src.reporting.frames import (
     empty_trials,
     fits_frame,
     history_frame,
+    readable,
     tables_of,
     trials_frame,
 )
@@ -58,10 +59,10 @@ class RunData:
         intervals: of each of its test metrics the ends of the 95 % interval, where there is one.
         baselines: what untuned models reach on the same rows.
         predictions: best/predictions.csv; empty without it.
-        fits: as `load_fits` gives it.
+        fits: a row a fit if trials have several; else empty.
         fingerprint: of the rows.
-        told: by trial, the score that the tuner was told: of one that was cut short, what it would
-            have come to.
+        told: by trial, the score that the tuner was told: of one that was ended early, what it
+            would have come to.
         notices: what could not be read, a sentence each.
     """
 
@@ -240,18 +241,17 @@ class RunData:
 def read_run(run: RunDirectory) -> RunData:
     """Reads a run, however unfinished or damaged."""
     notices: list[str] = []
-    saved = _saved(run, notices)
+    saved, trials, history, fits = _saved(run, notices)
     written = _config(run, notices)
     identity: Mapping[str, Any] = {} if saved is None else saved.identity
     recorded = _mapping(written.get("recorded"))
     objective = _mapping(identity.get("objective")) or _mapping(recorded.get("objective"))
-    tables = None if saved is None else tables_of(saved)
     state, reason = _state(run, saved)
     exported = None if saved is None or saved.exported is None else saved.exported.trial_id
     return RunData(
         run=run,
-        trials=empty_trials() if tables is None else trials_frame(tables),
-        history=empty_history() if tables is None else history_frame(tables),
+        trials=trials,
+        history=history,
         space=read_space(_mapping(identity.get("space"))),
         objective=str(objective.get("name", UNKNOWN_OBJECTIVE)),
         direction="min" if objective.get("direction") == "min" else "max",
@@ -263,21 +263,26 @@ def read_run(run: RunDirectory) -> RunData:
         winner=exported,
         **_judgement(run, notices),
         predictions=_predictions(run, notices),
-        fits=pd.DataFrame() if tables is None else fits_frame(tables),
+        fits=fits,
         fingerprint=str(_mapping(identity.get("data")).get("content", "")),
         told={} if saved is None else {name: told.score for name, told in saved.told.items()},
         notices=tuple(notices),
     )
 
 
-def _saved(run: RunDirectory, notices: list[str]) -> SavedSearch | None:
-    if not run.has_begun:
-        return None
-    try:
-        return read_search(run)
-    except UserError as error:
-        notices.append(str(error))
-        return None
+def _saved(
+    run: RunDirectory, notices: list[str]
+) -> tuple[SavedSearch | None, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """The state, and the tables of trials, epochs and fits; None and empty tables without one."""
+    if run.has_begun:
+        try:
+            saved = read_search(run)
+            with readable(saved):
+                tables = tables_of(saved)
+                return saved, trials_frame(tables), history_frame(tables), fits_frame(tables)
+        except UserError as error:
+            notices.append(str(error))
+    return None, empty_trials(), empty_history(), pd.DataFrame()
 
 
 def _config(run: RunDirectory, notices: list[str]) -> Mapping[str, Any]:

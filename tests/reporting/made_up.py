@@ -3,15 +3,13 @@
 import json
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import keras_tuner as kt
 import numpy as np
 import pandas as pd
-from src.store.history import HistoryFile, log_names
-from src.store.snapshot import Snapshot
 
 import callbacks
 from src.config import dump_config, load_config
@@ -19,10 +17,12 @@ from src.messages import SearchEnd
 from src.records import FitResult, TrialRecord, TrialResult, TrialSpec
 from src.reporting import report_listeners
 from src.search import preparation as preparing
-from src.search import resume as resuming
+from src.search.identity import search_state
+from src.search.listener import Listeners
 from src.search.preparation import PreparedSearch
 from src.search.progress import SearchProgress
 from src.seeds import oracle_seed
+from src.store.database import Exported, Store, ToldTrial
 from src.store.run_directory import RunDirectory, event_suffix
 
 Score = Callable[[dict[str, Any]], float | None]
@@ -44,7 +44,7 @@ def make_run(
     trials: int = 20,
     epochs: int = 6,
     score: Score = learning_rate_decides,
-    end: str = "finished",
+    end: Literal["finished", "failing", "interrupted"] | None = "finished",
     preset: str = "default",
     scalars: bool = False,
 ) -> RunDirectory:
@@ -56,7 +56,7 @@ def make_run(
         trials: how many have ended.
         epochs: of each trial.
         score: of the hyperparameters; None for a failure.
-        end: its kind; empty for a search that was killed.
+        end: its kind; None for a search that was killed.
         preset: the configuration.
         scalars: whether TensorBoard's scalars are written too.
     """
@@ -67,48 +67,50 @@ def make_run(
     run = RunDirectory.create(str(folder), "run", config.tuner.name)
     text = dump_config(config, prepared.recorded, run.config)
     run.config.write_text(text)
-    oracle = replace(prepared).oracle.__class__.from_config(
+    oracle = type(prepared.oracle).from_config(
         config,
-        objective=prepared.objective,
+        objective=kt.Objective(prepared.objective.name, prepared.objective.direction),
         hyperparameters=prepared.space.copy(),
         seed=oracle_seed(config.seed),
     )
     progress = SearchProgress(prepared.objective, trials)
     metrics = prepared.hypermodel.metric_names
-    columns = log_names(metrics)
-    history = HistoryFile(run.history_table, columns, executions=1)
-    listeners = report_listeners()
-    for listener in listeners:
-        listener.on_search_begin(run, prepared.space, metrics, progress)
-    for _ in range(trials):
-        trial = oracle.create_trial("slot")
-        spec = TrialSpec(
-            trial.trial_id, trial.trial_id, None, trial.hyperparameters.get_config(), 0, epochs
-        )
-        record = _record(spec, score(spec.values), epochs, prepared.objective.name, columns)
-        result = record.result
-        trial.status, trial.message = result.status, result.reason
-        if result.status == "COMPLETED":
-            oracle.update_trial(trial.trial_id, {prepared.objective.name: float(result.score or 0)})
-        oracle.end_trial(trial)
-        for listener in listeners:
-            listener.on_trial_begin(spec, progress)
-        if scalars:
-            _write_scalars(run, record)
-        progress.records.append(record)
-        for listener in listeners:
-            listener.on_trial_end(record, progress)
-    history.replace(progress.records)
-    if progress.best is not None:
-        _write_winner(run, prepared)
-    best: dict[str, Any] | None = None
-    if progress.best is not None:
-        best = {"trial_id": progress.best.spec.trial_id, "reevaluated": 0, "files": {}}
-    how = {"kind": end, "reason": "all trials are done"} if end else {}
-    snapshot = Snapshot(run, resuming.head(config, text, prepared.identity), history.checksum)
-    snapshot.write(oracle, progress, how, best)
-    for listener in listeners:
-        listener.on_search_end(SearchEnd(end, "all trials are done"), progress)
+    logged = [f"{split}{name}" for split in ("", "val_") for name in ("loss", *metrics)]
+    listeners = Listeners(report_listeners(), run)
+    state = search_state(config, text, prepared.identity)
+    with Store.create(run.database, state, oracle.get_state()) as store:
+        with store.transaction():
+            store.set({"space": oracle.describe_space(oracle.hyperparameters)})
+        listeners.begin(prepared.space, metrics, progress)
+        for number in range(trials):
+            trial = oracle.create_trial("slot")
+            hyperparameters = trial.hyperparameters.get_config()
+            spec = TrialSpec(trial.trial_id, trial.trial_id, None, hyperparameters, 0, epochs)
+            record = _record(spec, score(spec.values), epochs, prepared.objective.name, logged)
+            result = record.result
+            trial.status, trial.message = result.status, result.reason
+            if result.score is not None:
+                oracle.update_trial(trial.trial_id, {prepared.objective.name: result.score})
+            oracle.end_trial(trial)
+            told = ToldTrial(trial.status, trial.score, trial.best_step or 0)
+            with store.transaction():
+                store.begin_trial(spec)
+                store.end_trial(record, told, number)
+                store.set_oracle(oracle.get_state())
+            listeners.tell("on_trial_begin", spec, progress)
+            if scalars:
+                _write_scalars(run, record)
+            progress.add(record)
+            listeners.tell("on_trial_end", record, progress)
+        if progress.best is not None:
+            _write_winner(run, prepared)
+            with store.transaction():
+                store.set({"exported": Exported(progress.best.spec.trial_id, 0)})
+        if end is not None:
+            ended = SearchEnd(end, "all trials are done")
+            with store.transaction():
+                store.set({"end": ended})
+            listeners.tell("on_search_end", ended, progress)
     return run
 
 

@@ -1,90 +1,105 @@
-"""Tables come back with the types that code expects, from whole and from half-written files."""
+"""The tables of a run come back from its state with the types that code expects."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 
 from src.errors import UserError
+from src.records import FitResult, Objective, TrialRecord, TrialResult, TrialSpec
 from src.reporting import load_history, load_trials
-from src.reporting.frames import load_fits
+from src.reporting.frames import fits_frame, history_frame, trials_frame
+from src.reporting.tables import Tables
+from src.search.progress import SearchProgress
+from src.store.run_directory import RunDirectory
 from tests.reporting.made_up import make_run
 
-HEADER = "trial_id,status,score,score_std,epochs,parent,rung,bracket,units,batch_size,started\n"
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
+    return make_run(tmp_path_factory.mktemp("logs"), trials=8, epochs=4)
 
 
-def written(folder: Path, trials: str) -> Path:
-    """A run's folder with just these trials."""
-    (folder / "config.yaml").write_text("seed: 1\n")
-    (folder / "trials.csv").write_text(trials)
-    return folder
+def record(trial_id: str, parent_id: str | None, batch_size: int, folds: int = 1) -> TrialRecord:
+    """A trial with a fit for each fold, the second of which lost all."""
+    values = {"values": {"batch_size": batch_size}}
+    spec = TrialSpec(trial_id, "0000", parent_id, values, 0, 1, folds=folds)
+    fits = tuple(FitResult(0, fold, 0.5 - fold / 2, 1, 1, {"loss": 1.0}) for fold in range(folds))
+    keys = {"execution": 0, "fold": 0, "learning_rate": 0.1, "batch_size": 32}
+    history = tuple(
+        keys | {"epoch": n, "loss": loss} for n, loss in enumerate((float("inf"), float("nan")), 1)
+    )
+    return TrialRecord(spec, TrialResult("COMPLETED", fits, "", "", history, 9, 0.0, 1.0, "0"))
 
 
-def test_trials_are_numbers_texts_and_times(tmp_path: Path) -> None:
-    run = make_run(tmp_path, trials=8)
+def tables(*records: TrialRecord) -> Tables:
+    progress = SearchProgress(Objective("val_loss", "min"), None)
+    for ended in records:
+        progress.add(ended)
+    return Tables(progress, ["batch_size"], ())
+
+
+def test_trials_are_numbers_texts_and_times(run: RunDirectory) -> None:
     trials = load_trials(run.path)
     assert list(trials["trial_id"]) == [f"{number:04d}" for number in range(8)]
     assert trials["score"].dtype == float
     assert trials["epochs"].dtype == "Int64"
+    assert list(trials["epochs"]) == [4] * 8
     assert str(trials["started"].dt.tz) == "UTC"
     assert (trials["root"] == trials["trial_id"]).all()
-    failed = trials[trials["status"] == "FAILED"]
-    assert failed["score"].isna().all()
+    assert trials.loc[trials["status"] == "FAILED", "score"].isna().all()
     assert set(trials["optimizer"]) <= {"adam", "adamw", "nesterov", "rmsprop"}
-    nesterov = trials["optimizer"] == "nesterov"
-    assert (trials["momentum"].notna() == nesterov).all()
+    assert (trials["momentum"].notna() == (trials["optimizer"] == "nesterov")).all()
 
 
-def test_history_has_a_row_an_epoch(tmp_path: Path) -> None:
-    history = load_history(make_run(tmp_path, trials=3, epochs=4).path)
-    assert len(history) == 12
+def test_history_has_a_row_an_epoch(run: RunDirectory) -> None:
+    history = load_history(run.path)
+    assert len(history) == 32
     assert list(history[history["trial_id"] == "0001"]["epoch"]) == [1, 2, 3, 4]
     assert history["val_accuracy"].dtype == float
 
 
-def test_fits_are_there_where_trials_have_several(tmp_path: Path) -> None:
-    run = written(tmp_path, HEADER)
-    assert load_fits(run).empty
-    (run / "fits.csv").write_text("trial_id,execution,fold,score\n0000,0,1,0.5\n0000,0,2,0.\n0001")
-    fits = load_fits(run)
-    assert fits.to_dict("list") == {
-        **{"trial_id": ["0000", "0000"], "execution": [0, 0], "fold": [1, 2]},
+def test_the_exported_tables_say_the_same(run: RunDirectory) -> None:
+    exported = pd.read_csv(run.trials_table, dtype={"trial_id": str})
+    assert list(exported["score"]) == pytest.approx(list(load_trials(run)["score"]), nan_ok=True)
+    epochs = pd.read_csv(run.history_table)
+    assert list(epochs["val_loss"]) == pytest.approx(list(load_history(run)["val_loss"]))
+
+
+def test_fits_are_there_where_trials_have_several() -> None:
+    assert fits_frame(tables(record("0000", None, 32))).empty
+    fits = fits_frame(tables(record("0000", None, 32, folds=2)))
+    assert fits[["trial_id", "fold", "score"]].to_dict("list") == {
+        "trial_id": ["0000", "0000"],
+        "fold": [0, 1],
         "score": [0.5, 0.0],
     }
 
 
-def test_a_promotions_root_is_the_first_of_its_chain(tmp_path: Path) -> None:
-    rows = "0000,COMPLETED,.5,,1,,0,1,8,32,\n0001,COMPLETED,.6,,3,0000,1,1,8,32,\n"
-    rows += "0002,COMPLETED,.7,,9,0001,2,1,8,full,\n"
-    trials = load_trials(written(tmp_path, HEADER + rows))
+def test_a_promotions_root_is_the_first_of_its_chain() -> None:
+    chain = [record("0000", None, 32), record("0001", "0000", 32), record("0002", "0001", 0)]
+    trials = trials_frame(tables(*chain))
     assert list(trials["root"]) == ["0000", "0000", "0000"]
     assert list(trials["batch_size"]) == ["32", "32", "full"]
+    circle = [record("0000", "0001", 32), record("0001", "0000", 32)]
+    assert len(trials_frame(tables(*circle))) == 2
 
 
-def test_parents_in_a_circle_end(tmp_path: Path) -> None:
-    rows = "0000,COMPLETED,.5,,1,0001,0,1,8,32,\n0001,COMPLETED,.6,,3,0000,1,1,8,32,\n"
-    assert len(load_trials(written(tmp_path, HEADER + rows))) == 2
-
-
-def test_a_line_that_is_being_written_is_left_out(tmp_path: Path) -> None:
-    rows = "0000,COMPLETED,.5,,1,,,,8,32,\n0001,COMPL"
-    assert list(load_trials(written(tmp_path, HEADER + rows))["trial_id"]) == ["0000"]
-
-
-@pytest.mark.parametrize("text", ["", "\0\0\0", "a,b\n1,2\n", "\xff\xfe"])
-def test_what_is_no_table_is_told_with_the_file(tmp_path: Path, text: str) -> None:
-    with pytest.raises(UserError, match=r"trials\.csv"):
-        load_trials(written(tmp_path, text))
-
-
-def test_without_a_run_there_is_one_message(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="not a run's folder"):
-        load_trials(tmp_path / "nowhere")
-
-
-def test_an_infinite_metric_stays_a_number(tmp_path: Path) -> None:
-    folder = written(tmp_path, HEADER)
-    (folder / "history.csv").write_text("trial_id,epoch,loss\n0000,1,inf\n0000,2,nan\n")
-    history = load_history(folder)
+def test_an_infinite_metric_stays_a_number_and_a_text_is_none() -> None:
+    ended = record("0000", None, 32)
+    history = history_frame(tables(ended))
     assert history["loss"].iloc[0] == float("inf")
     assert pd.isna(history["loss"].iloc[1])
+    rows: Any = tuple(row | {"loss": "x"} for row in ended.result.history)
+    strange = replace(ended, result=replace(ended.result, history=rows))
+    assert history_frame(tables(strange))["loss"].isna().all()
+
+
+def test_without_a_run_or_a_whole_state_there_is_one_message(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="not a run's folder"):
+        load_trials(tmp_path / "nowhere")
+    (tmp_path / "search.sqlite3").write_bytes(b"\0\0\0")
+    with pytest.raises(UserError, match=r"search\.sqlite3: is damaged"):
+        load_trials(tmp_path)

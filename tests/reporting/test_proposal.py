@@ -92,6 +92,7 @@ def overrides_of(command: str) -> tuple[str, list[str]]:
 def test_the_search_accepts_the_command(tmp_path: Path, high: float) -> None:
     """Narrowed to a good region inside, or widened beyond an edge."""
     overrides = [f"space.learning_rate={{min: 1e-5, max: {high}}}", "space.optimizer=[adam, sgd]"]
+    overrides.append("tuner.max_trials=40")
     _, story = told(tmp_path / "logs here", *overrides, trials=40, score=_rate)
     assert story.overrides
     source, words = overrides_of(story.command)

@@ -378,10 +378,10 @@ def test_what_confirms_the_winner_is_told() -> None:
 
 
 def test_trials_that_were_cut_short_are_said_and_mislead_nobody() -> None:
-    cut = [None, None, None, None, "pruner", "pruner", "ended"]
+    stopped_by = [None, None, None, None, "pruner", "pruner", "limit"]
     table = trials_table(
         [0.9, 0.8, 0.7, 0.6, 0.95, 0.4, 0.5],
-        cut=cut,
+        stopped_by=stopped_by,
         epochs=[50, 50, 50, 50, 5, 7, 9],
         best_epoch=[50, 49, 50, 10, 5, 7, 9],
         early_stopping_patience=5,
@@ -402,7 +402,7 @@ def test_trials_that_were_cut_short_are_said_and_mislead_nobody() -> None:
     # Those that were cut neither stopped early nor keep the others from asking for more epochs.
     assert training.early_stopping_always(data.uncut, 50) == []
     assert any("`training.epochs=100`" in finding.text for finding in tell(data).trained)
-    many = trials_table([0.5] * 10 + [0.9], cut=[None] * 10 + ["pruner"])
+    many = trials_table([0.5] * 10 + [0.9], stopped_by=[None] * 10 + ["pruner"])
     assert budget.idle_trials(many, "max", behind=run_data(many).behind) == 10
 
 
@@ -411,8 +411,9 @@ def test_a_trial_that_lacks_fits_is_behind_and_its_epochs_are_those_of_its_last_
         """By trial, fold and execution."""
         return pd.DataFrame(fits, columns=["trial_id", "fold", "execution"])
 
-    cut = [None] * 9 + ["ended", "ended"]
-    table = trials_table([0.5, 0.6, *[0.4] * 7, 0.9, 0.8], cut=cut, epochs=6)
+    ended_early = [None] * 9 + ["limit", "limit"]
+    scores = [0.5, 0.6, *[0.4] * 7, 0.9, 0.8]
+    table = trials_table(scores, stopped_by=ended_early, epochs=6)
     whole = [(f"{n:04}", fold, 0) for n in range(9) for fold in range(2)]
     # Trial 9 ended at epoch 2 of its second fit, trial 10 with its first. Trial 0 is confirmed,
     # and so was trial 10 before the search went on.

@@ -1,17 +1,18 @@
 """A run is read however unfinished or damaged, with a notice for each file that is not whole."""
 
-import os
 import shutil
-import socket
+import sqlite3
+from contextlib import closing
+from html import escape
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
 from src.reporting.page.document import run_page
 from src.reporting.run_data import RunData, read_run
 from src.reporting.story import tell
-from src.store.lock import RunLock, is_held
+from src.store.database import Store
+from src.store.lock import RunLock
 from src.store.run_directory import RunDirectory
 from tests.reporting.made_up import make_run
 
@@ -50,39 +51,73 @@ def test_a_whole_run_is_read_without_a_notice(run: RunDirectory) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("search.json", "search.json"),
-        ("trials.csv", "trials.csv"),
-        ("history.csv", "history.csv"),
-        ("config.yaml", "config.yaml"),
-        ("best/metrics.json", "metrics.json"),
-        ("best/predictions.csv", "predictions.csv"),
-    ],
+    "name", ["search.sqlite3", "config.yaml", "best/metrics.json", "best/predictions.csv"]
 )
 @pytest.mark.parametrize("content", [b"", b"\0\xff{[garbage", b"[[[[[["])
 def test_a_damaged_file_is_named_and_the_rest_is_shown(
-    run: RunDirectory, name: str, expected: str, content: bytes
+    run: RunDirectory, name: str, content: bytes
 ) -> None:
     (run.path / name).write_bytes(content)
     data = read_run(run)
     if not (name == "config.yaml" and content == b""):  # that is an empty mapping
-        assert any(expected in notice for notice in data.notices), data.notices
-    assert (len(data.trials) == 8) == (name != "trials.csv")
+        assert any(Path(name).name in notice for notice in data.notices), data.notices
+    assert len(data.trials) == (0 if name == "search.sqlite3" else 8)
+    page = page_of(data)
+    assert all(escape(notice.split(": ")[0]) in page for notice in data.notices)
+
+
+@pytest.mark.parametrize("name", ["search.sqlite3", "trials.csv", "history.csv", "config.yaml"])
+def test_a_missing_file_leaves_the_rest(run: RunDirectory, name: str) -> None:
+    (run.path / name).unlink()
+    data = read_run(run)
+    assert bool(data.notices) == (name in ("search.sqlite3", "config.yaml"))
+    assert len(data.trials) == (0 if name == "search.sqlite3" else 8)
     page_of(data)
 
 
-@pytest.mark.parametrize("name", ["search.json", "trials.csv", "history.csv", "config.yaml"])
-def test_a_missing_file_leaves_the_rest(run: RunDirectory, name: str) -> None:
-    (run.path / name).unlink()
-    page_of(read_run(run))
-
-
-def test_without_a_snapshot_the_space_is_what_the_table_shows(run: RunDirectory) -> None:
-    run.snapshot.unlink()
+def test_without_its_state_a_run_still_has_objective_and_settings(run: RunDirectory) -> None:
+    run.database.write_bytes(run.database.read_bytes()[:5000])  # a copy that broke off
     data = read_run(run)
-    assert "learning_rate" in {domain.name for domain in data.searched}
+    assert "is damaged" in data.notices[0]
     assert data.objective == "val_accuracy"  # config.yaml records it too
+    assert data.settings["training.epochs"] == 3
+    assert data.metrics["test"]["accuracy"] == 0.9
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        """UPDATE state SET value='{"space": 3}' WHERE name='identity'""",
+        """UPDATE state SET value='["objective.secondary"]' WHERE name='config'""",
+        """UPDATE state SET value='{"objective.secondary": ["x"]}' WHERE name='config'""",
+        "UPDATE trials SET result=json_set(result, '$.started', 1e300)",
+        "UPDATE trials SET trial_id='../x' WHERE trial_id='0003'",
+        "UPDATE epochs SET logs='[]' WHERE trial_id='0003'",
+    ],
+)
+def test_a_strange_value_in_the_state_is_a_notice(run: RunDirectory, change: str) -> None:
+    with closing(sqlite3.connect(run.database)) as connection, connection:
+        connection.execute(change)
+    data = read_run(run)
+    assert "search.sqlite3: is damaged" in data.notices[0]
+    page_of(data)
+
+
+@pytest.mark.parametrize("logs", ["{}", '{"val_loss": "x"}', '{"val_loss": 1e308, "loss": -1e308}'])
+def test_strange_epochs_leave_a_page(run: RunDirectory, logs: str) -> None:
+    with closing(sqlite3.connect(run.database)) as connection, connection:
+        connection.execute("UPDATE epochs SET logs=? WHERE epoch=2", (logs,))
+    data = read_run(run)
+    assert len(data.history) == 24
+    page_of(data)
+
+
+def test_a_transaction_that_is_open_neither_shows_nor_blocks(run: RunDirectory) -> None:
+    with Store(run.database) as store:
+        with store.transaction():
+            store.set({"exported": None})
+            assert read_run(run).winner is not None
+        assert read_run(run).winner is None
 
 
 def test_a_search_without_a_trial_is_a_page(tmp_path: Path) -> None:
@@ -110,35 +145,7 @@ def test_who_searches_is_seen_without_taking_the_lock(run: RunDirectory) -> None
     assert read_run(run).state == "finished"
 
 
-def test_a_lock_whose_process_is_gone_is_not_held(tmp_path: Path) -> None:
-    lock = tmp_path / "search.lock"
-    gone = os.fork()
-    if not gone:
-        os._exit(0)
-    os.waitpid(gone, 0)
-    lock.write_text(f"process {gone} on {socket.gethostname()} since 2026-01-01\n")
-    assert not is_held(lock)
-    lock.write_text("process 1 on elsewhere since 2026-01-01\n")
-    assert is_held(lock)
-    lock.write_text("anything")
-    assert not is_held(lock)
-
-
 def test_a_killed_search_says_so(tmp_path: Path) -> None:
-    data = read_run(make_run(tmp_path, trials=2, end=""))
+    data = read_run(make_run(tmp_path, trials=2, end=None))
     assert data.state == "killed"
     assert "src.tune --resume" in tell(data).command
-
-
-@pytest.mark.parametrize(("first", "value"), [(0, ""), (1, "inf"), (2, "1e308"), (3, "x")])
-def test_any_value_in_any_column_leaves_a_page(run: RunDirectory, first: int, value: str) -> None:
-    """Half of a column is replaced, one column after the other; each value has its own columns."""
-    for path in (run.trials_table, run.history_table, run.predictions):
-        text = path.read_text()
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
-        for name in table.columns[first::9]:
-            changed = table.copy()
-            changed.loc[::2, name] = value
-            changed.to_csv(path, index=False)
-            page_of(read_run(run))
-        path.write_text(text)

@@ -43,7 +43,7 @@ def cut_short(completed: pd.DataFrame, epochs: int | None, fits: int = 1) -> lis
         fits: of a trial.
     """
     found = []
-    for cut, what in (("pruner", "The pruner ended"), ("ended", "A limit of the search ended")):
+    for cut, what in (("pruner", "The pruner ended"), ("limit", "A limit of the search ended")):
         reached = completed.loc[(completed["stopped_by"] == cut).to_numpy(), "reached"].dropna()
         if len(reached):
             of = f" of {epochs}" if epochs is not None else ""
