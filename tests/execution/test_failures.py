@@ -51,9 +51,7 @@ def test_a_diverged_trial_keeps_its_epochs(
     outcome = search(tiny, *overrides, "space.early_stopping_patience=0")
     assert outcome.progress.best is None
     rows = table(outcome)
-    assert set(rows["reason"]) == {
-        "diverged: loss 1e+04 in epoch 3, after 1 in its first (limits.divergence=1000)"
-    }
+    assert set(rows["reason"]) == {"diverged: loss 1e+04 in epoch 3, after 1 in its first"}
     history = pd.read_csv(outcome.run.history_table, dtype={"trial_id": str})
     assert history.groupby("trial_id").size().to_dict() == {"0000": 3, "0001": 3}
     assert history["loss"].tolist() == [1.0, 100.0, 1e4] * 2
