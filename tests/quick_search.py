@@ -101,7 +101,7 @@ class StopAfter(SearchListener):
         self.trials = trials
 
     def on_trial_end(self, record: TrialRecord, progress: SearchProgress) -> None:
-        if len(progress.records) == self.trials:
+        if len(progress.records) >= self.trials:
             raise KeyboardInterrupt
 
 

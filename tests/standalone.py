@@ -1,6 +1,5 @@
 """Runs a script where some folders lie alone and only some distributions can be imported."""
 
-import re
 import shutil
 import subprocess
 import sys
@@ -10,6 +9,7 @@ from importlib import metadata
 from pathlib import Path
 
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 BLOCK = """
@@ -39,24 +39,17 @@ def run_alone(
         packages: of this project.
         distributions: that can be imported, with what they require themselves; no others can.
     """
+    ignored = shutil.ignore_patterns("__pycache__")
     for package in packages:
-        shutil.copytree(
-            ROOT / package,
-            folder / "project" / package,
-            ignore=shutil.ignore_patterns("__pycache__"),
-        )
+        shutil.copytree(ROOT / package, folder / "project" / package, ignore=ignored)
     (folder / "elsewhere").mkdir()
-    blocked = " ".join(blocked_modules(distributions))
     code = textwrap.dedent(BLOCK) + textwrap.dedent(script)
+    blocked = " ".join(blocked_modules(distributions))
+    environment = {"PYTHONPATH": str(folder / "project"), "PATH": "", "HOME": str(folder)}
     return subprocess.run(
         [sys.executable, "-W", "error::UserWarning:callbacks", "-c", code, blocked],
         cwd=folder / "elsewhere",
-        env={
-            "PYTHONPATH": str(folder / "project"),
-            "PATH": "",
-            "HOME": str(folder),
-            "TF_CPP_MIN_LOG_LEVEL": "3",
-        },
+        env=environment | {"TF_CPP_MIN_LOG_LEVEL": "3"},
         capture_output=True,
         text=True,
         check=False,
@@ -67,25 +60,17 @@ def run_alone(
 def blocked_modules(distributions: Iterable[str]) -> list[str]:
     """Top-level modules that are installed and belong to none of the distributions' closure."""
     allowed: set[str] = set()
-    waiting = [_normal(name) for name in distributions]
+    waiting = list(distributions)
     while waiting:
-        name = waiting.pop()
+        name = canonicalize_name(waiting.pop())
         if name in allowed:
             continue
         try:
-            requires = metadata.requires(name) or []
+            requirements = map(Requirement, metadata.requires(name) or [])
         except metadata.PackageNotFoundError:  # for another platform
             continue
         allowed.add(name)
-        for requirement in map(Requirement, requires):
-            if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
-                waiting.append(_normal(requirement.name))
-    return sorted(
-        module
-        for module, owners in metadata.packages_distributions().items()
-        if allowed.isdisjoint(map(_normal, owners))
-    )
-
-
-def _normal(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
+        needed = (r for r in requirements if r.marker is None or r.marker.evaluate({"extra": ""}))
+        waiting += [requirement.name for requirement in needed]
+    owners = metadata.packages_distributions().items()
+    return [module for module, names in owners if allowed.isdisjoint(map(canonicalize_name, names))]

@@ -42,19 +42,16 @@ def test_content_is_synced_before_the_rename_and_the_folder_after_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     steps: list[str] = []
-    fsync, replace = os.fsync, Path.replace
 
-    def recorded_fsync(descriptor: int) -> None:
+    def fsync(descriptor: int) -> None:
         steps.append("folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file")
-        fsync(descriptor)
 
-    def recorded_replace(source: Path, target: Path) -> Path:
+    def replace(source: Path, _: Path) -> None:
         assert source.read_text() == "content"
         steps.append("rename")
-        return replace(source, target)
 
-    monkeypatch.setattr(os, "fsync", recorded_fsync)
-    monkeypatch.setattr(Path, "replace", recorded_replace)
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(Path, "replace", replace)
     write_atomically(tmp_path / "config.yaml", "content")
     assert steps == ["file", "rename", "folder"]
 

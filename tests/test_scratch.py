@@ -22,12 +22,10 @@ time.sleep(60)
 """
 
 
-@pytest.fixture(autouse=True)
-def _temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_killed_process_leaves_its_folder_until_the_next_one_comes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-
-
-def test_a_killed_process_leaves_its_folder_until_the_next_one_comes(tmp_path: Path) -> None:
     (tmp_path / "search-results").mkdir()
     (tmp_path / "search-data-file").write_text("not a folder")
     (tmp_path / "search-data-link").symlink_to(tmp_path / "search-results")
@@ -51,17 +49,3 @@ def test_a_killed_process_leaves_its_folder_until_the_next_one_comes(tmp_path: P
     second.cleanup()
     second.cleanup()
     assert set(tmp_path.iterdir()) == others
-
-
-def test_without_locks_a_folder_is_made_all_the_same_and_stays_until_the_end(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def flock(*_: int) -> None:
-        raise OSError(37, "no locks available")
-
-    monkeypatch.setattr("src.scratch.fcntl.flock", flock)
-    first, second = ScratchFolder(), ScratchFolder()
-    assert first.path.is_dir()
-    first.cleanup()
-    second.cleanup()
-    assert not list(tmp_path.iterdir())

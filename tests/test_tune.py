@@ -7,12 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
+from unittest.mock import Mock
 
-import pandas as pd
 import pytest
 
 from src import tune
 from src.messages import SearchEnd
+from src.search.listener import load_listeners
 from src.store.run_directory import RunDirectory
 from src.store.saved_search import read_search
 from tests.conftest import TINY
@@ -31,29 +33,38 @@ def python(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_help_lists_the_names_and_imports_nothing_heavy() -> None:
-    script = (
-        "import sys, runpy; sys.argv = ['tune', '--help']\n"
-        "try: runpy.run_module('src.tune', run_name='__main__')\n"
-        "except SystemExit as end: assert end.code == 0\n"
-        "heavy = {'tensorflow', 'keras', 'keras_tuner', 'pandas', 'sklearn', 'numpy', 'pydantic'}\n"
-        "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
-    )
-    done = python("-c", script)
-    assert done.returncode == 0, done.stderr
-    for word in ("binary_mlp", "fashion_mnist", "residual_mlp", "hyperband", "--dry-run", "130"):
-        assert word in done.stdout
+HELP = """
+import sys, runpy; sys.argv = ["tune", "--help"]
+try: runpy.run_module("src.tune", run_name="__main__")
+except SystemExit as end: assert end.code == 0
+heavy = {"tensorflow", "keras", "keras_tuner", "pandas", "sklearn", "numpy", "pydantic"}
+assert not heavy & set(sys.modules), heavy & set(sys.modules)
+"""
+MISTAKE = """
+import sys; from src import tune
+assert tune.main(["training.epoch=3"]) == 2
+assert "tensorflow" not in sys.modules
+"""
+NO_PACKAGE = """
+import sys; sys.modules["pydantic"] = None
+from src import tune; assert tune.main([]) == 2
+"""
 
 
-def test_mistakes_that_need_no_space_are_reported_without_tensorflow() -> None:
-    script = (
-        "import sys; from src import tune\n"
-        "assert tune.main(['training.epoch=3']) == 2\n"
-        "assert 'tensorflow' not in sys.modules\n"
-    )
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        (HELP, ["binary_mlp", "fashion_mnist", "residual_mlp", "hyperband", "--dry-run", "130"]),
+        (MISTAKE, ["Did you mean 'epochs'?"]),
+        (NO_PACKAGE, ["the package pydantic is not installed; use `make tune`"]),
+    ],
+    ids=["help", "mistake", "no_package"],
+)
+def test_help_and_mistakes_need_no_tensorflow(script: str, words: list[str]) -> None:
     done = python("-c", script)
     assert done.returncode == 0, done.stderr
-    assert "Did you mean 'epochs'?" in done.stderr
+    for word in words:
+        assert word in done.stdout + done.stderr
 
 
 BAD = [
@@ -84,10 +95,7 @@ BAD = [
 
 @pytest.mark.parametrize(("arguments", "words"), BAD, ids=[" ".join(a) for a, _ in BAD])
 def test_a_mistake_is_status_2_and_a_message_that_names_it(
-    arguments: list[str],
-    words: list[str],
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
+    arguments: list[str], words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     status = tune.main([*arguments, f"run.directory={tmp_path / 'logs'}"])
     message = capsys.readouterr().err
@@ -123,11 +131,9 @@ def test_a_dry_run_shows_space_and_plan_writes_nothing_and_starts_no_fork_server
     assert not started
 
 
-def test_the_command_searches_and_says_what_to_do_next(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_command_searches_and_says_what_to_do_next(tmp_path: Path) -> None:
     words = ["--config", "quick", *TINY, f"run.directory={tmp_path}", "run.name=first"]
-    done = python("-m", "src.tune", *words, "--workers", "2")
+    done = python("-m", "src.tune", *words)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""  # no start-up noise of TensorFlow's
     run = RunDirectory(tmp_path / "first")
@@ -135,7 +141,6 @@ def test_the_command_searches_and_says_what_to_do_next(
     shown = " ".join(done.stdout.split())
     for text in (
         "space.layers 1",  # differs from the default
-        "0002",
         "best so far",
         "stopped all 3 trials are done (tuner.max_trials); 3 completed",
         f"accuracy {scores['validation']['accuracy']:.5g} {scores['test']['accuracy']:.5g}",
@@ -146,33 +151,33 @@ def test_the_command_searches_and_says_what_to_do_next(
         f"src.predict {run.path} FILE",
         f"src.tune --config {run.config} run.name=auto tuner.name=TUNER",
         "data.source=csv data.path=FILE.csv",
-        str(run.model),
+        *map(str, (run.trials_table, run.history_table, run.log, run.model)),
     ):
         assert text in shown, text
     assert "finished: all 3 trials are done" in run.log.read_text()
 
-    assert tune.main(words) == 2
-    assert "run.name: 'first' is taken" in capsys.readouterr().err
-    assert tune.main([*words, "run.name=second", "--quiet"]) == 0
-    quiet = capsys.readouterr()
-    assert quiet.out == f"{tmp_path / 'second'}\n"
-    *notices, stopped = quiet.err.splitlines()
-    assert all(line.startswith("notice: ") for line in notices)
-    assert stopped == "stopped: all 3 trials are done (tuner.max_trials)"
-    both = [pd.read_csv(tmp_path / name / "trials.csv") for name in ("first", "second")]
-    assert set(both[0]["worker"]) <= {0, 1}
-    same = ["trial_id", "status", "score"]
-    pd.testing.assert_frame_equal(both[0][same], both[1][same])
+
+def test_quiet_leaves_out_what_prints_but_the_folder_and_the_reason(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    loud, quiet = load_listeners(), load_listeners(quiet=True)
+    assert [type(one) for one in loud if not one.prints] == [type(one) for one in quiet[:-1]]
+    outcome: Any = SimpleNamespace(
+        run=RunDirectory(Path("logs/a")), end=SearchEnd("failing", "why")
+    )
+    quiet[-1].on_plan(Mock(), ["a column leaks"])
+    quiet[-1].on_outcome(outcome)
+    assert capsys.readouterr() == ("logs/a\n", "notice: a column leaks\nstopped: why\n")
 
 
 @pytest.mark.parametrize(
     ("kind", "winner", "status"),
-    [("finished", True, 0), ("finished", False, 1), ("failing", True, 1), ("interrupted", 0, 130)],
+    [("finished", "a", 0), ("finished", None, 1), ("failing", "a", 1), ("interrupted", None, 130)],
 )
 def test_the_status_says_how_the_search_ended(
-    kind: str, winner: bool, status: int, monkeypatch: pytest.MonkeyPatch
+    kind: str, winner: str | None, status: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    outcome = SimpleNamespace(end=SimpleNamespace(kind=kind), winner=object() if winner else None)
+    outcome = SimpleNamespace(end=SimpleNamespace(kind=kind), winner=winner)
     monkeypatch.setattr("src.search.preparation.prepare", lambda *_: None)
     monkeypatch.setattr("src.search.workflow.search", lambda *_: outcome)
     assert tune.main(["run.engine=serial"]) == status
@@ -208,13 +213,3 @@ def test_a_signal_at_the_very_start_of_a_resume_names_the_command(
     message = capsys.readouterr().err
     assert "what was finished before is kept" in message
     assert "-m src.tune --resume 'logs/some run' tuner.max_trials=9" in message
-
-
-def test_a_package_that_is_not_installed_is_named_with_the_way_out() -> None:
-    script = (
-        "import sys; sys.modules['pydantic'] = None\n"
-        "from src import tune; sys.exit(tune.main([]))\n"
-    )
-    done = python("-c", script)
-    assert done.returncode == 2
-    assert "the package pydantic is not installed; use `make tune`" in done.stderr

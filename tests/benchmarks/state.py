@@ -5,6 +5,7 @@ state, or may not have written any yet.
 """
 
 import dataclasses
+import json
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
@@ -48,7 +49,7 @@ def comparable(run: RunDirectory) -> dict[str, Any]:
     if stamp(run) is None:
         return {}
     state: dict[str, Any] = dataclasses.asdict(read_search(run))
-    del state["seconds"], state["config"]["run.directory"], state["config_text"]
+    del state["run"], state["seconds"], state["config"]["run.directory"], state["config_text"]
     oracle = state["oracle"]
     oracle.pop("end_order", None)
     if "tried_so_far" in oracle:  # a set, in the order of the hashes of its process
@@ -69,8 +70,10 @@ def ended(run: RunDirectory) -> set[str]:
 
 def end_kind(run: RunDirectory) -> str:
     """Kind of the search's end, such as `finished`; empty while it runs, and without a state."""
-    rows = _rows(run, "SELECT value ->> 'kind' FROM state WHERE name = 'end'")
-    return "" if not rows or rows[0][0] is None else str(rows[0][0])
+    for (text,) in _rows(run, "SELECT value FROM state WHERE name = 'end'"):
+        end = json.loads(text)
+        return "" if end is None else str(end["kind"])
+    return ""
 
 
 def stamp(run: RunDirectory) -> Stamp:

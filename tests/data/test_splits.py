@@ -41,21 +41,19 @@ def test_the_seed_decides_the_split() -> None:
 
 
 @pytest.mark.parametrize(
-    ("counts", "validation", "test", "parts"),
+    ("counts", "validation", "test", "message"),
     [
-        ([600, 300, 2], 0.2, 0.2, ["data: class 'c' has 2 of 902 rows, ", "3 parts train, valid"]),
-        ([600, 1, 1], 0.2, 0.0, ["class 'b' has 1 of 602 rows (and 1 more classes)", "2 parts"]),
-        ([600, 300, 3], 0.05, 0.9, ["data: class 'c' has 3 of 903 rows", "data.task=regression"]),
-        ([3, 3, 3], 0.1, 0.1, ["data.validation_fraction and data.test_fraction", "test_size = 1"]),
+        ([600, 300, 2], 0.2, 0.2, "^data: class 'c' has 2 of 902 rows, .* 3 parts train, valid"),
+        ([600, 1, 1], 0.2, 0.0, r"class 'b' has 1 of 602 rows \(and 1 more classes\).* 2 parts"),
+        ([600, 300, 3], 0.05, 0.9, r"^data: class 'c' has 3 of 903 rows.*data\.task=regression"),
+        ([3, 3, 3], 0.1, 0.1, "^data: .*fraction cannot split 9 rows: The test_size = 1 should be"),
     ],
 )
 def test_splits_that_cannot_be(
-    counts: list[int], validation: float, test: float, parts: list[str]
+    counts: list[int], validation: float, test: float, message: str
 ) -> None:
-    with pytest.raises(UserError) as raised:
+    with pytest.raises(UserError, match=message):
         split_rows(Labels(np.repeat([0, 1, 2], counts), CLASSES), validation, test, seed=0)
-    for part in parts:
-        assert part in str(raised.value)
     with pytest.raises(UserError, match="cannot split 2 rows"):
         split_rows(Labels(np.array([0.5, 1.5]), ()), 0.2, 0.2, seed=0)
 

