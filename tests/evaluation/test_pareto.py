@@ -70,7 +70,7 @@ def test_the_front_is_of_configurations_as_the_search_ranks_them() -> None:
         record("0004", 0.80, 20),
         record("0005", 0.80, 20, root="0004"),  # continues it
         record("0006", 0.70, 30),
-        record("0002", 0.98, 10, cut="ended"),  # of its first fold alone
+        record("0002", 0.98, 10, stopped_by="limit"),  # of its first fold alone
         record("0003", 0.97, 5, again=new_fits(0.5, reason="it failed")),
     ]
     objectives = kt.Objective("val_accuracy", "max"), [kt.Objective("parameters", "min")]

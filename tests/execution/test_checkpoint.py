@@ -230,7 +230,9 @@ def test_a_stopped_search_goes_on_within_its_trial(
 @pytest.mark.parametrize("value", ["0", "-2", "1.5", "s", "30", "3 s", "[1]"])
 def test_intervals_that_make_no_sense_are_refused(value: str) -> None:
     text = f"training.save_every='{value}'" if value == "30" else f"training.save_every={value}"
-    with pytest.raises(UserError, match=r"save_every.* a number of epochs .* seconds such as 30s"):
+    with pytest.raises(
+        UserError, match=r"save_every: .* an integer of at least 1 .* seconds such as 30s"
+    ):
         load_config("quick", [text])
 
 

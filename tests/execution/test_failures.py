@@ -91,7 +91,7 @@ def test_a_trial_that_hangs_in_an_epoch_is_ended_by_the_parent(
     tiny: MakeConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(HYPERMODELS, "hanging", f"{__name__}:Hanging")
-    monkeypatch.setattr("src.execution.process.GRACE_SECONDS", 0.2)
+    monkeypatch.setattr("src.execution.supervisor.GRACE_SECONDS", 0.2)
     overrides = ("hypermodel.name=hanging", "tuner.name=grid", "space.units=[4, 5]")
     outcome = search(
         tiny, *overrides, "tuner.max_trials=2", "run.engine=process", "limits.trial_seconds=6"

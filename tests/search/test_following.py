@@ -44,7 +44,7 @@ def test_in_tensorboard_in_the_history_and_in_the_logs(tiny: MakeConfig) -> None
     assert not set(EXPECTED) & set(record.result.metrics)
 
 
-def test_controls_have_columns_only_where_they_may_change(tiny: MakeConfig) -> None:
-    pins = ("tuner.max_trials=1", "training.epochs=1", "space.regularizer=l2")
+def test_a_schedule_that_is_off_has_no_column(tiny: MakeConfig) -> None:
+    pins = ("tuner.max_trials=1", "training.epochs=1", "space.regularizer=none")
     outcome = run(tiny(*pins))
     assert not {"l2", "plateau_scale"} & set(load_history(outcome.run))

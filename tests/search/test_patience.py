@@ -84,7 +84,7 @@ def test_the_command_tells_it_before_the_search(capsys: pytest.CaptureFixture[st
             "training.schedule_unit=step",
             ("space.schedule=constant",),
             ("space.schedule=constant", "space.warmup=[none, linear]"),
-            "training.schedule_unit: 'step' has no effect with space.schedule: 'constant'",
+            "training.schedule_unit: 'step' has no effect with space.schedule: constant",
         ),
     ],
 )

@@ -90,7 +90,7 @@ def test_the_luckiest_is_not_the_winner(folder: Path) -> None:
         (second.reevaluated_score or 0) - (first.reevaluated_score or 0)
     )
     text = console.file.getvalue()  # type: ignore[attr-defined]
-    assert "the best trials from new seeds, 4 trainings" in text
+    assert "the best trials train from new seeds, trainings: 4" in text
     assert text.count("  again ") == 4
     assert f"mean {second.reevaluated_score:.5g}" in text
 
@@ -255,5 +255,5 @@ def test_the_mean_is_of_the_new_trainings_alone_and_a_failure_counts() -> None:
 
 
 def test_executions_without_trials_are_refused() -> None:
-    with pytest.raises(UserError, match=r"confirm\.executions: 5 has no effect while"):
+    with pytest.raises(UserError, match=r"tuner\.reevaluate\.executions: 5 has no effect while"):
         load_config("quick", ["tuner.reevaluate.executions=5"])

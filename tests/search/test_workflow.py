@@ -110,7 +110,7 @@ def test_any_number_of_workers_runs_the_same_trials(tuner: str, folder: Path) ->
 
 def test_neighbouring_seeds_share_no_trial_but_the_default(tiny: MakeConfig) -> None:
     def values(seed: int) -> set[str]:
-        oracle = prepare(tiny(f"seed={seed}")).oracle
+        oracle = prepare(tiny(f"seed={seed}", "tuner.max_trials=10")).oracle
         trials = (oracle.create_trial(f"slot{number}") for number in range(10))
         return {repr(sorted(trial.hyperparameters.values.items())) for trial in trials}
 

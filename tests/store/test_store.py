@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from src import predict, report, retrain, tune
+from src import predict, retrain, tune
 from src.errors import DiskError, UserError
 from src.messages import SearchEnd
 from src.records import FitResult, Reevaluation, TrialRecord, TrialResult, TrialSpec
@@ -258,7 +258,6 @@ def test_a_damaged_state_is_one_error_that_names_the_file_and_what_is_left(
         (tune.main, ["--resume", str(run.path)]),
         (retrain.main, [str(run.path)]),
         (predict.main, [str(run.path), str(folder / "rows.csv")]),
-        (report.main, [str(run.path)]),
     ):
         assert command(arguments) == 2
         assert capsys.readouterr().err == f"error: {message}\n"
@@ -273,7 +272,6 @@ def test_a_run_of_the_old_format_is_refused(
     for main, arguments in (
         (tune.main, ["--resume", str(folder)]),
         (retrain.main, [str(folder)]),
-        (report.main, [str(folder)]),
     ):
         assert main(arguments) == 2
         assert f"error: {folder}: {text}" in capsys.readouterr().err
