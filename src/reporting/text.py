@@ -3,6 +3,9 @@
 import math
 from typing import Any
 
+STOPPED = {"pruner": "pruned", "limit": "ended early"}
+"""What is said of a trial by its `stopped_by`."""
+
 
 def number(value: float | None, digits: int = 4) -> str:
     """A number in so many significant digits; `–` for none, no exponent for a large one."""

@@ -3,6 +3,7 @@
 import shutil
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from html import escape
 from pathlib import Path
 
@@ -149,3 +150,12 @@ def test_a_killed_search_says_so(tmp_path: Path) -> None:
     data = read_run(make_run(tmp_path, trials=2, end=None))
     assert data.state == "killed"
     assert "src.tune --resume" in tell(data).command
+
+
+def test_trials_that_were_stopped_say_so_in_leaderboard_and_plot(run: RunDirectory) -> None:
+    data = read_run(run)
+    pruned, ended = data.completed["trial_id"].iloc[[1, 2]]
+    stopped = data.trials["trial_id"].map({pruned: "pruner", ended: "limit"})
+    page = page_of(replace(data, trials=data.trials.assign(stopped_by=stopped)))
+    for text in ("/3 pruned<", "/3 ended early<", ", pruned<", ", ended early<"):
+        assert text in page, text

@@ -10,7 +10,7 @@ from rich.text import Text
 from src.config.objectives import judged_metric
 from src.reporting.domains import Domain, brief, shown
 from src.reporting.run_data import RunData
-from src.reporting.text import number, printable
+from src.reporting.text import STOPPED, number, printable
 
 MOST = 10
 
@@ -44,8 +44,8 @@ def leaderboard(data: RunData, domains: tuple[Domain, ...], most: int = MOST) ->
     rows = []
     for _, trial in trials.iterrows():
         cells = [str(trial["trial_id"]), _score(trial, spread=spread), distance(data, trial)]
-        cut = "" if pd.isna(trial["stopped_by"]) else f" {trial['cut']}"
-        cells += [f"{_whole(trial['best_epoch'])}/{_whole(trial['epochs'])}{cut}"]
+        stopped = STOPPED.get(trial["stopped_by"], "")
+        cells += [f"{_whole(trial['best_epoch'])}/{_whole(trial['epochs'])} {stopped}".rstrip()]
         cells += [number(float(trial["seconds"]), 3)]
         cells += [number(float(trial["search_score"]), 5)] if confirmed else []
         cells += [_whole(trial["parameters"])] if sized else []

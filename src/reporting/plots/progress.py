@@ -10,7 +10,7 @@ from src.reporting.drawing import Drawing, Frame, Scale, scale_of
 from src.reporting.drawing.marks import Point
 from src.reporting.plots.scores import note_outside, outside, score_scale
 from src.reporting.run_data import RunData
-from src.reporting.text import number
+from src.reporting.text import STOPPED, number
 
 WIDTH, HEIGHT = 460, 270
 Array = np.ndarray[Any, np.dtype[np.float64]]
@@ -71,8 +71,8 @@ def _progress(data: RunData, trials: pd.DataFrame, x: Array, label: str) -> Draw
     for row, trial_id in enumerate(trials["trial_id"]):
         if done[row]:
             score = float(trials["score"].iloc[row])
-            cut = trials["stopped_by"].iloc[row]
-            title = f"trial {trial_id}: {number(score)}" + ("" if pd.isna(cut) else f", {cut}")
+            stopped = STOPPED.get(trials["stopped_by"].iloc[row], "")
+            title = f"trial {trial_id}: {number(score)}" + (f", {stopped}" if stopped else "")
             drawing.dot(*frame.point(x[row], score), radius, "faded_dot", title)
         else:
             across = frame.point(x[row], y.low)[0]
