@@ -1,6 +1,5 @@
 """The tuner `bayesian`: Keras Tuner's Bayesian optimisation, kept within the space."""
 
-import sys
 import warnings
 from collections.abc import Sequence
 from typing import Any, Self
@@ -20,22 +19,16 @@ class BayesianOracle(SearchOracle, kt.oracles.BayesianOptimizationOracle):
 
     @classmethod
     def from_config(cls, config: Config, **common: Any) -> Self:
-        """Starts with random points: three a searched hyperparameter, at most half of the trials.
-
-        Where nothing is searched there is nothing to model, and the only point is found at random.
-        """
+        """Starts with random points: three a searched hyperparameter, at most half the trials."""
         oracle = super().from_config(config, **common)
         points, most = oracle._wanted_points, oracle.max_trials
-        if most is not None:
+        if points and most is not None:
             points = max(1, min(points, most // 2))
-        oracle.num_initial_points = points if oracle._searched else sys.maxsize
+        oracle.num_initial_points = points
         return oracle
 
     def propose(self, trial_id: str) -> dict[str, Any]:
-        """Proposes Python numbers within the ranges.
-
-        Keras Tuner proposes NumPy's numbers, and integers one above the upper end.
-        """
+        """Proposes within the ranges: Keras Tuner proposes integers one above the upper end."""
         with warnings.catch_warnings():
             # About the bounds of the kernel, which nobody here can change.
             warnings.simplefilter("ignore", ConvergenceWarning)
@@ -63,26 +56,18 @@ class BayesianOracle(SearchOracle, kt.oracles.BayesianOptimizationOracle):
 
     def plan(self) -> Sequence[str]:
         """Adds how the search starts."""
-        start = [f"the first {self.num_initial_points} at random"] if self._searched else []
-        return [*super().plan(), *start]
+        points = self.num_initial_points
+        return [*super().plan(), *([f"the first {points} at random"] if points else [])]
 
     def notices(self) -> Sequence[str]:
         """Says where there are too few trials for a start that the model can learn from."""
         wanted, most = self._wanted_points, self.max_trials
-        if most is None or most >= wanted or not self._searched:
+        if most is None or most >= wanted:
             return super().notices()
-        return [
-            *super().notices(),
-            f"tuner.max_trials: {most} is too few: Bayesian optimisation should start with "
-            f"{wanted} random trials, three for each searched hyperparameter. Set "
-            f"tuner.max_trials={2 * wanted}, pin hyperparameters, or choose another tuner",
-        ]
-
-    @property
-    def _searched(self) -> int:
-        return len(spaces.searched_names(self.hyperparameters))
+        notice = f"tuner.max_trials: {most} trials are too few to learn from; set {2 * wanted}"
+        return [*super().notices(), notice]
 
     @property
     def _wanted_points(self) -> int:
         """How many random points Keras Tuner wants before the model."""
-        return max(3, 3 * self._searched)
+        return 3 * len(spaces.searched_names(self.hyperparameters))

@@ -18,10 +18,8 @@ COMMON = {
 
 
 def check_compatibility(config: Config, tuner: type[SearchOracle], pruner: type[Pruner]) -> None:
-    """Checks the configuration against the classes that it names.
-
-    Raises:
-        UserError: if a setting has no effect, or tuner, folds and pruner do not go together.
+    """Raises `UserError` if a setting has no effect with the classes that the configuration names,
+    or if they do not go together.
     """
     _check_effect("tuner", config.tuner, {*COMMON, *tuner.settings})
     _check_effect("pruner", config.pruner, {"name", *pruner.settings})

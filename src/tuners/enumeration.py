@@ -15,10 +15,6 @@ class Enumeration:
     """The points of a space in a fixed order: the last hyperparameter varies fastest.
 
     A conditional hyperparameter counts only in the branches where it is active.
-
-    Args:
-        space: hyperparameters, parents before their children, as `HyperParameters.space` has them.
-        values_of: the values that a hyperparameter may take.
     """
 
     def __init__(

@@ -23,10 +23,6 @@ class GridOracle(SearchOracle):
     Choices and integers take all their values. A range of floats, and a range of more integers than
     `tuner.grid_points`, takes so many values, evenly spaced on its scale, both ends included. The
     order strides over the grid near the golden ratio.
-
-    Args:
-        points: values taken from a range.
-        arguments: of `keras_tuner.Oracle`.
     """
 
     exhausted = "every point of the grid has been tried"
@@ -48,11 +44,7 @@ class GridOracle(SearchOracle):
 
     @classmethod
     def from_config(cls, config: Config, **common: Any) -> Self:
-        """Refuses a grid that nobody can have meant.
-
-        Raises:
-            UserError: if the grid has more than 10,000 points and `tuner.max_trials` is not set.
-        """
+        """Raises `UserError` for more than 10,000 points where `tuner.max_trials` is not set."""
         oracle = super().from_config(config, **common)
         if oracle.max_trials is None and oracle.size > MOST_POINTS:
             raise UserError(

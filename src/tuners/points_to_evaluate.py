@@ -18,8 +18,8 @@ def check_points(
     Args:
         given: values by name; hyperparameters without a value take their default.
         space: pinned and narrowed.
-        known: names that the HyperModel declares.
-        owner: how messages call the HyperModel.
+        known: names that the HyperModel declares, which messages call `owner`.
+        owner: name of the HyperModel.
 
     Returns:
         The given values of active hyperparameters, in their own types; and which given values have

@@ -40,8 +40,8 @@ class Pruner:
         """What a trial has to reach to train on, and what this value is in words.
 
         Args:
-            reached: what others had reached after the same epoch, at least
-                `pruner.startup_trials` values, sorted, higher is better.
+            reached: by others after the same epoch, sorted, higher is better; at least
+                `pruner.startup_trials` values.
         """
         raise NotImplementedError
 
@@ -87,10 +87,6 @@ class Curves:
     A fit is compared with the same fit (execution and fold) of other trials. A fit that ended by
     itself, as by early stopping, counts with its best value to the last epoch, a pruned fit as far
     as it got. Failed trials do not count.
-
-    Args:
-        config: the configuration of the search.
-        objective: of the search.
     """
 
     def __init__(self, config: Config, objective: Any) -> None:
@@ -133,11 +129,10 @@ class Curves:
     def expected_score(self, record: TrialRecord) -> float:
         """The score that an oracle is told: of a pruned trial what a whole training had reached.
 
-        A pruned trial's own score is that of too short a training: to an oracle, a region whose
-        trials are pruned would look worse than it is. The trial is taken to be worth as much as the
-        whole training that had its rank by the same epoch of the same fit, interpolated between
-        two. If it was behind all of them, it is taken to be as far behind the worst. With a single
-        fit it is worth at least what it has reached.
+        With a pruned trial's own score, a region whose trials are pruned would look worse than it
+        is. The trial is worth as much as the whole training that had its rank by the same epoch of
+        the same fit, interpolated between two; if it was behind all of them, as far behind the
+        worst. With a single fit it is worth at least what it has reached.
         """
         score = record.result.score
         assert score is not None  # the trial has completed
@@ -177,13 +172,7 @@ class Curves:
 
 
 def pruner_notices(config: Config, pruner: type[Pruner], total: int | None) -> list[str]:
-    """Says where too few trials are left to be judged.
-
-    Args:
-        config: of the search.
-        pruner: the class that the configuration names.
-        total: how many trials the search will have; None if unknown.
-    """
+    """Says where a search of `total` trials has too few that could be judged."""
     startup = config.pruner.startup_trials
     if pruner is Pruner or total is None or total > startup:
         return []

@@ -23,8 +23,7 @@ def restored(config: Mapping[str, Any]) -> kt.HyperParameters:
 def sharing(hp: kt.HyperParameters, values: dict[str, Any]) -> kt.HyperParameters:
     """Returns hyperparameters with other values that share the space of `hp`.
 
-    Keras Tuner copies the space for each trial, which takes milliseconds and most of the memory
-    of a long search.
+    Keras Tuner's copies of a space take milliseconds, and most of the memory of a long search.
     """
     shared = copy.copy(hp)
     shared.values = values
@@ -48,14 +47,10 @@ class SpaceReader:
 
 
 def discover(hypermodel: Any, owner: str = "the HyperModel") -> kt.HyperParameters:
-    """Returns every hyperparameter of a HyperModel, without values.
+    """Returns every hyperparameter of a HyperModel, which messages call `owner`, without values.
 
     One build checks what `declare_hyperparameters` declares. Only if that build finds more does
     Keras Tuner build the model again and again, once for each conditional branch.
-
-    Args:
-        hypermodel: any Keras Tuner HyperModel.
-        owner: how messages call the HyperModel.
 
     Raises:
         UserError: if the model cannot be built with its defaults, with the line that raised.
@@ -142,10 +137,7 @@ def searched_names(space: kt.HyperParameters) -> set[str]:
 
 
 def possible_values(space: kt.HyperParameters, name: str) -> list[Any]:
-    """The sorted values that a hyperparameter can have, or its ends if it is continuous.
-
-    Empty where the hyperparameter is never active or does not exist.
-    """
+    """The sorted values that a hyperparameter can have; of a continuous one its two ends."""
     found: list[Any] = []
     for hp in reachable(space.space):
         if hp.name == name:
@@ -157,10 +149,6 @@ def default_values(space: Sequence[Any], given: Mapping[str, Any] | None = None)
     """Returns a whole configuration: the given value of each active hyperparameter, or its default.
 
     A default that is outside a range or between two steps is moved to the nearest value.
-
-    Args:
-        space: hyperparameters, parents before their children.
-        given: valid values by name; inactive ones are ignored.
     """
     known, values = given or {}, dict[str, Any]()
     for hp in space:
@@ -210,12 +198,7 @@ def _valid_default(hp: Any) -> Any:
 def widest(
     space: kt.HyperParameters, limits: Mapping[str, tuple[float, float]]
 ) -> dict[str, tuple[float, float]]:
-    """How far a user may set each hyperparameter that is a number.
-
-    Args:
-        space: as the HyperModel declares it.
-        limits: of the HyperModel; a range without a limit cannot be widened.
-    """
+    """How far a user may set each number: to the HyperModel's limit, or its declared range."""
     found: dict[str, tuple[float, float]] = {}
     for hp in space.space:
         if hp.name in limits:

@@ -33,11 +33,10 @@ def narrow(
     Hyperparameters that can no longer be active are fixed, so that no oracle models them.
 
     Args:
-        space: all hyperparameters.
+        space: as the HyperModel declares it.
         settings: per name a value (pins it), a list (the choices) or a mapping with `min`, `max`
             and `step` (the range).
-        limits: hard limits of numeric hyperparameters, within which they may leave their declared
-            ranges.
+        limits: of numbers, within which they may leave their declared ranges.
 
     Raises:
         UserError: for a value that the hyperparameter cannot take.
@@ -56,12 +55,7 @@ def narrow(
 
 
 def check_effect(space: kt.HyperParameters, names: Collection[str]) -> None:
-    """Raises `UserError` for names in a narrowed space that no trial can ever have.
-
-    Args:
-        space: as `narrow` returns it.
-        names: that the user has set.
-    """
+    """Raises `UserError` for names that the user has set and no trial of a narrowed space has."""
     alive = {hp.name for hp in reachable(space.space)}
     for hp in space.space:
         if hp.name in names and hp.name not in alive:
@@ -72,12 +66,7 @@ def check_effect(space: kt.HyperParameters, names: Collection[str]) -> None:
 
 
 def check_training(space: kt.HyperParameters, training: TrainingSettings) -> None:
-    """Raises `UserError` for settings of `training` that have no effect in the space.
-
-    Args:
-        space: as `narrow` returns it.
-        training: the configuration's section.
-    """
+    """Raises `UserError` for settings of `training` that have no effect in a narrowed space."""
 
     def is_off(name: str, off: Any) -> bool:
         return all(value == off for value in possible_values(space, name))

@@ -13,13 +13,7 @@ TEXTS = st.text("abcé ,\"'", min_size=1, max_size=3)
 
 @st.composite
 def spaces(draw: st.DrawFn, most: int = 4, finite: bool = False) -> kt.HyperParameters:
-    """One to `most` hyperparameters at the top, below some of them scopes, nested at most twice.
-
-    Args:
-        draw: Hypothesis's.
-        most: hyperparameters at the top.
-        finite: whether a continuum of values is left out, so that spaces are tiny.
-    """
+    """One to `most` hyperparameters at the top, below some of them scopes, nested at most twice."""
     space = kt.HyperParameters()
     for number in range(draw(st.integers(1, most))):
         _declare(draw, space, f"h{number}", finite, depth=0)

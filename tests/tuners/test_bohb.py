@@ -6,15 +6,12 @@ from typing import Any
 
 import keras_tuner as kt
 import numpy as np
-import pandas as pd
 import pytest
 
-from src.search import run as search
 from src.tuners.bohb.brackets import Brackets, Place
 from src.tuners.bohb.fidelity import expected_scores
 from src.tuners.rungs import hyperband_rungs
-from tests.conftest import MakeConfig
-from tests.tuners.driving import distinct, end, make, own, run
+from tests.tuners.driving import end, make, own, run
 
 
 def space() -> kt.HyperParameters:
@@ -101,27 +98,6 @@ def test_several_workers_are_never_idle_before_the_last_trials(slots: int) -> No
     assert min(idle) == len(oracle.trials) == oracle.total() == 32
 
 
-def test_promotions_are_the_best_of_their_rung_and_keep_their_values() -> None:
-    oracle = make("bohb", space())
-    run(oracle, 1000, score)
-    rungs: dict[tuple[int, int], list[str]] = {}
-    for name, trial in oracle.trials.items():
-        values = trial.hyperparameters.values
-        rungs.setdefault((values["tuner/bracket"], values["tuner/round"]), []).append(name)
-    assert [len(names) for names in rungs.values()] == [r.trials for r in hyperband_rungs(9, 3)]
-    for (bracket, number), names in rungs.items():
-        if number == 0:
-            continue
-        below = sorted(rungs[bracket, number - 1], key=lambda name: -oracle.trials[name].score)
-        for name, parent in zip(names, below, strict=False):
-            values = oracle.trials[name].hyperparameters.values
-            before = oracle.trials[parent].hyperparameters.values
-            assert values["tuner/trial_id"] == parent
-            assert own(values) == own(before)
-            assert values["tuner/initial_epoch"] == before["tuner/epochs"]
-    assert oracle.continuable() == set()
-
-
 def test_new_configurations_are_where_short_trainings_were_good() -> None:
     points = run(make("bohb", space(), seed=3), 1000, score)
     tried = [score(own(values)) for values in points if values["tuner/round"] == 0]
@@ -151,17 +127,6 @@ def test_errors_are_proposed_for_as_scores_of_the_other_sign() -> None:
     assert found("min", -1.0) == found("max", 1.0)
 
 
-def test_a_small_space_is_tried_whole_before_any_point_again() -> None:
-    small = kt.HyperParameters()
-    small.Choice("rate", [0.01, 0.1])
-    small.Choice("kind", ["a", "b"])
-    oracle = make("bohb", small)
-    points = run(oracle, 1000)
-    new = [values for values in points if "tuner/trial_id" not in values]
-    assert (len(points), len(new)) == (oracle.total(), 17)
-    assert distinct(new[:4]) == distinct(new) == 4
-
-
 def test_further_iterations_are_the_last_bracket_as_often_as_there_are_brackets() -> None:
     oracle = make("bohb", hyperband_iterations=2)
     assert oracle.plan() == [
@@ -186,23 +151,3 @@ def test_longer_scores_are_expected_along_the_line_of_those_that_were_trained_on
     slopes = np.diff(scores[:9]) / 0.1
     np.testing.assert_allclose(slopes[:7], slopes[0])
     assert 0.5 < slopes[0] < 1.0  # drawn from 1, which is expected, towards what was seen
-
-
-def test_promotions_of_a_real_search_truly_continue(tiny: MakeConfig) -> None:
-    settings = ("tuner.name=bohb", "tuner.max_trials=8", "training.epochs=4", "tuner.factor=2")
-    outcome = search(tiny(*settings))
-    assert outcome.end.reason == "all 8 trials are done (tuner.max_trials)"
-    history = pd.read_csv(outcome.run.history_table, dtype={"trial_id": str})
-    epochs = {name: list(rows["epoch"]) for name, rows in history.groupby("trial_id")}
-    scores = {r.spec.trial_id: r.result.score or 0.0 for r in outcome.progress.records}
-    promoted = [record.spec for record in outcome.progress.records if record.spec.parent_id]
-    assert [(spec.bracket, spec.rung, epochs[spec.trial_id]) for spec in promoted] == [
-        *((2, 1, [2]), (2, 1, [2]), (2, 2, [3, 4])),
-    ]
-    best = sorted(("0000", "0001", "0002", "0003"), key=lambda name: -scores[name])
-    assert [spec.root_id for spec in promoted[:2]] == best[:2]
-    for spec in promoted:  # the best of the whole training
-        assert scores[spec.trial_id] >= scores[spec.parent_id or ""]
-    # A trial of the bracket that max_trials cut off might be promoted, if that is raised.
-    states = outcome.run.path.rglob("*.state.npz")
-    assert {path.parent.name for path in states} == {"0007"}

@@ -73,9 +73,6 @@ def test_huge_spaces_are_counted_and_numbered_at_once() -> None:
 def test_an_index_outside_is_refused(index: int) -> None:
     with pytest.raises(IndexError, match=f"index must be in 0 … 2, but got {index}"):
         Enumeration([Choice("a", [1, 2, 3])]).point(index)
-
-
-def test_the_empty_space_has_one_point() -> None:
     assert list(Enumeration([])) == [{}]
 
 

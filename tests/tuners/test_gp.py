@@ -22,8 +22,6 @@ from tests.benchmarks.searching.problems import hart6
 from tests.tuners.driving import OBJECTIVE, distinct, make, mixed_space, run
 from tests.tuners.random_spaces import check_point, spaces
 
-# The encoding
-
 
 @settings(max_examples=20, deadline=None, derandomize=True, database=None)
 @given(space=spaces(), seed=st.integers(0, 2**32))
@@ -95,9 +93,6 @@ def test_orders_and_values_beside_the_steps() -> None:
     points, _ = encoding.encode([{"rows": 7 * 10**8 + 2, "rate": 0.6}, {"rows": 1, "rate": 2.0}])
     assert encoding.values(points[0]) == {"rows": 7 * 10**8 + 5, "rate": 0.5}
     assert encoding.values(points[1]) == {"rows": 5, "rate": 1.0}
-
-
-# The kernel and the model
 
 
 def test_the_kernel_is_scikit_learns_matern_on_numbers_and_categories_differ_alike() -> None:
@@ -183,15 +178,11 @@ def test_shorter_lengths_leave_what_was_seen_and_widen_what_was_not() -> None:
     assert model.theta.tolist() == fit  # from which the next one goes on
 
 
-# What is learned
-
-
 def test_outlying_bad_scores_are_drawn_in_and_keep_their_order() -> None:
     scores = np.array([0.90, 0.92, 0.95, 0.93, 0.91, 0.1, -1e30])
     targets, _ = targets_of(scores)
     assert np.argsort(targets).tolist() == np.argsort(scores).tolist()
     assert targets.std() == pytest.approx(1.0)
-    assert np.ptp(((scores - scores.mean()) / scores.std())[:5]) < 1e-12  # else all alike
     assert np.ptp(targets[:5]) > 0.05
     np.testing.assert_array_equal(targets_of(-scores, direction="min")[0], targets)
 
@@ -213,9 +204,6 @@ def test_targets_are_finite_whatever_the_scores(scores: list[float], failures: i
     assert np.abs(targets).max() < 10
 
 
-# Where it looks
-
-
 def test_expected_improvement_is_the_textbooks_and_never_underflows() -> None:
     mean, deviation = np.array([0.0, 1.0, -1.0]), np.array([1.0, 0.5, 2.0])
     drawn = np.random.default_rng(0).normal(size=1_000_000)
@@ -234,9 +222,6 @@ def test_promising_points_lie_at_the_maximum_of_the_acquisition() -> None:
     best = search.promising(np.array([[0.2], [0.9]]))[:1]
     everywhere = search.values(np.linspace(0, 0.999, 2000)[:, np.newaxis])
     assert search.values(best)[0] >= everywhere.max() - 1e-3
-
-
-# The oracle
 
 
 def test_it_starts_with_the_default_and_even_points_then_finds_the_best_branch_and_value() -> None:
@@ -262,35 +247,23 @@ def test_it_starts_with_the_default_and_even_points_then_finds_the_best_branch_a
     assert not any(point in points for point in other[1:])
 
 
-def test_it_distrusts_the_lengths_in_turn_and_improves_on_what_it_expects(
+def test_every_third_proposal_takes_shorter_lengths_unless_others_run(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    incumbents: list[float] = []
     shortened: list[int] = []
-    original, shorten = PointSearch.__init__, ScoreModel.shorten
-
-    def noted(self: Any, encoding: Any, model: Any, incumbent: float, generator: Any) -> None:
-        incumbents.append(incumbent)
-        original(self, encoding, model, incumbent, generator)
+    shorten = ScoreModel.shorten
 
     def spy(model: ScoreModel, factor: float) -> None:
         shortened.append(len(oracle.trials))
         shorten(model, factor)
 
-    monkeypatch.setattr(PointSearch, "__init__", noted)
     monkeypatch.setattr(ScoreModel, "shorten", spy)
-    space = kt.HyperParameters()
-    space.Float("x", 0.0, 1.0)
-    noise = np.random.default_rng(5)
-    oracle = make("gp", space, max_trials=40)
-    run(oracle, 30, lambda values: -((values["x"] - 0.5) ** 2) + 0.3 * noise.normal())
-    assert shortened == [8, 11, 14, 17, 20, 23, 26, 29]
-    luckiest = targets_of([trial.score for trial in oracle.trials.values()][:-1])[0].max()
-    assert max(incumbents[-3:]) < luckiest  # with the largest margin
-    assert min(incumbents[-3:]) < 0.7 * luckiest
-    for _ in range(3):  # the 33rd beside two that run
+    oracle = make("gp", max_trials=40)
+    run(oracle, 16, lambda values: values["rate"])
+    assert shortened == [8, 11, 14]
+    for _ in range(3):  # the 18th beside two that run
         oracle.create_trial("")
-    assert len(shortened) == 8
+    assert len(shortened) == 3
 
 
 @pytest.mark.slow
@@ -328,22 +301,3 @@ def test_whatever_the_scores_it_goes_on_exploring(scores: list[float | None]) ->
     points = run(oracle, 20, lambda _: scores[len(oracle.trials) % len(scores)])
     assert distinct(points) == 20
     assert len({point["optimizer"] for point in points}) == 3
-
-
-@pytest.mark.parametrize("name", ["gp", "tpe"])
-def test_a_float_with_one_value_does_not_end_the_search_early(name: str) -> None:
-    hp = kt.HyperParameters()
-    hp.Float("pinned", 2.0, 2.0)
-    hp.Int("units", 1, 20)
-    points = run(make(name, hp, max_trials=30), 30, lambda values: values["units"] % 3)
-    assert sorted(point["units"] for point in points) == list(range(1, 21))
-
-
-def test_ten_thousand_categories_and_categories_alone() -> None:
-    space = kt.HyperParameters()
-    space.Choice("word", [f"w{number}" for number in range(10_000)])
-    space.Choice("letter", ["a", "b", "c"])
-    oracle = make("gp", space, max_trials=24)
-    points = run(oracle, 24, lambda values: -"abc".index(values["letter"]))
-    assert distinct(points) == 24
-    assert sum(point["letter"] == "a" for point in points[10:]) >= 11

@@ -68,12 +68,6 @@ def test_the_first_ten_points_are_spread_over_every_hyperparameter(
     assert all(found >= wanted for found, wanted in zip(values, least, strict=True)), values
 
 
-def test_hyperparameters_do_not_move_together() -> None:
-    points = run(make("grid", choices(10, 10)), 30)
-    assert len({(point["d0"] - point["d1"]) % 10 for point in points}) >= 5
-    assert len({(point["d0"] + point["d1"]) % 10 for point in points}) >= 5
-
-
 def test_no_trial_waits_for_another_and_the_seed_does_not_matter() -> None:
     oracle = make("grid", choices(3, 4), seed=1)
     trials = [oracle.create_trial("") for _ in range(12)]

@@ -6,7 +6,7 @@ import keras_tuner as kt
 import pytest
 
 from src.tuners.rungs import Rung, hyperband_rungs
-from tests.tuners.driving import make, own, run
+from tests.tuners.driving import WITH_RUNGS, make, own, run
 
 
 @pytest.mark.parametrize(
@@ -32,14 +32,6 @@ def test_the_plan_is_what_the_oracle_does(
     assert oracle.plan()[-1] == f"{trials:,} trials, {total_epochs:,} epochs in all"
 
 
-def test_27_by_3_in_full() -> None:
-    assert hyperband_rungs(27, 3) == [
-        *(Rung(3, 27, 0, 1), Rung(3, 9, 1, 3), Rung(3, 3, 3, 9), Rung(3, 1, 9, 27)),
-        *(Rung(2, 12, 0, 3), Rung(2, 4, 3, 9), Rung(2, 2, 9, 27)),
-        *(Rung(1, 6, 0, 9), Rung(1, 2, 9, 27), Rung(0, 4, 0, 27)),
-    ]
-
-
 def test_the_plan_counts_iterations_and_stops_at_max_trials() -> None:
     twice = make("hyperband", hyperband_iterations=2)
     assert twice.plan() == [
@@ -57,8 +49,9 @@ def test_the_plan_counts_iterations_and_stops_at_max_trials() -> None:
     assert {most: make("hyperband", max_trials=most).beginnings() for most in begun} == begun
 
 
-def test_the_best_are_promoted_with_the_values_of_their_parents() -> None:
-    oracle = make("hyperband")
+@pytest.mark.parametrize("name", WITH_RUNGS)
+def test_the_best_are_promoted_with_the_values_of_their_parents(name: str) -> None:
+    oracle = make(name)
     run(oracle, 1000, lambda values: values["units"] % 17 + values["tuner/epochs"] / 100)
     trials = {name: trial.hyperparameters.values for name, trial in oracle.trials.items()}
     for number in (1, 2):
@@ -70,9 +63,9 @@ def test_the_best_are_promoted_with_the_values_of_their_parents() -> None:
             parents = [trials[name]["tuner/trial_id"] for name in rung]
             best = sorted(below, key=lambda name: -oracle.trials[name].score)
             assert sorted(parents) == sorted(best[: len(rung)])
-            for name, parent in zip(rung, parents, strict=True):
-                assert own(trials[name]) == own(trials[parent])
-                assert trials[name]["tuner/initial_epoch"] == trials[parent]["tuner/epochs"]
+            for trial_id, parent in zip(rung, parents, strict=True):
+                assert own(trials[trial_id]) == own(trials[parent])
+                assert trials[trial_id]["tuner/initial_epoch"] == trials[parent]["tuner/epochs"]
 
 
 def test_trap_a_space_with_fewer_points_than_trials_is_searched_to_the_end() -> None:
@@ -85,7 +78,7 @@ def test_trap_a_space_with_fewer_points_than_trials_is_searched_to_the_end() -> 
 
 
 @pytest.mark.parametrize("every", [2, 3, 4])
-@pytest.mark.parametrize("name", ["hyperband", "bohb"])
+@pytest.mark.parametrize("name", WITH_RUNGS)
 def test_trap_failed_trials_cost_no_promotions(name: str, every: int) -> None:
     # Keras Tuner counts completed trials alone, so that a few failures in a rung cost all.
     oracle = make(name)

@@ -40,19 +40,12 @@ def few(examples: int) -> settings:
 
 @dataclass(frozen=True)
 class Script:
-    """What happens in a search, beside what the oracle does.
+    """What happens in a search, beside what the oracle does."""
 
-    Attributes:
-        scores: of each trial; None for a failure.
-        slots: how many trials run at once.
-        restarts: after which of the events (a proposal, an end) the process is killed.
-        order: a seed that decides which of the running trials ends next.
-    """
-
-    scores: list[float | None]
-    slots: int
-    restarts: frozenset[int]
-    order: int
+    scores: list[float | None]  # of each trial; None for a failure
+    slots: int  # trials at once
+    restarts: frozenset[int]  # after which events, a proposal or an end, the process is killed
+    order: int  # a seed that decides which of the running trials ends next
 
 
 @st.composite

@@ -77,9 +77,6 @@ def samples(space: kt.HyperParameters, count: int = 100) -> list[dict[str, Any]]
     return run(make("random", space, max_trials=count), count)
 
 
-# Discovery
-
-
 def test_the_mlp_is_built_once_and_branches_that_only_build_declares_are_found(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -106,21 +103,6 @@ def test_a_hypermodel_that_cannot_be_built_is_named_with_the_line_that_raised() 
     assert message.endswith('return "kind", hp.get("kidn")')
 
 
-def test_the_mlp_builds_with_the_values_of_a_narrowed_space() -> None:
-    model = MLP(PROBLEM)
-    settings = {
-        **{"layers": 2, "units": [4, 8], "dropout": {"step": 0.1}, "batch_size": 0},
-        **{"optimizer": ["adam", "nesterov"], "plateau": [True, False]},
-    }
-    space = space_settings.narrow(spaces.discover(model), settings, MLP.limits())
-    values = samples(space, 2)[1]
-    hp = space.copy()
-    hp.values = dict(values)
-    assert model.build(hp).layers[1].units == values["units"]
-    assert hp.values == values
-    assert len(hp.space) == len(space.space)
-
-
 def test_a_reader_gives_what_keras_tuner_restores_and_shares_no_growth() -> None:
     reader, other = spaces.SpaceReader(), kt.HyperParameters()
     other.Int("units", 1, 9)
@@ -135,9 +117,6 @@ def test_a_reader_gives_what_keras_tuner_restores_and_shares_no_growth() -> None
         assert "found" not in again
         assert again.get("units") == 5
         assert not again.active_scopes
-
-
-# Narrowing
 
 
 def test_unknown_names_are_refused_with_the_nearest() -> None:
@@ -158,9 +137,7 @@ def test_unknown_names_are_refused_with_the_nearest() -> None:
         ("units", 2048.0, 2048),  # beyond the declared range, within the limits
         ("rate", 1, 1.0),
         ("optimizer", "nesterov", "nesterov"),
-        ("batch_size", 48, 48),
         ("plateau", [False], False),
-        ("epochs", 10, 10),
         ("units", {"min": 64, "max": 64}, 64),
     ],
 )
@@ -180,9 +157,7 @@ def test_a_list_gives_the_choices_and_keeps_the_default_if_it_can() -> None:
 
 def test_trap_a_list_of_true_and_false_stays_a_boolean() -> None:
     assert all(type(value) is int for value in Choice("stock", [True, False]).values)
-    space = narrow(plateau=[True, False])
-    assert isinstance(named(space, "plateau"), Boolean)
-    assert all(type(values["plateau"]) is bool for values in samples(space, 20))
+    assert isinstance(named(narrow(plateau=[True, False]), "plateau"), Boolean)
 
 
 @pytest.mark.parametrize(
@@ -245,30 +220,19 @@ def test_what_hangs_on_a_huge_integer_is_judged_at_once() -> None:
     assert spaces.searched_names(space) == {"random_state", "last"}
 
 
-def test_random_search_on_a_narrowed_space_stays_inside() -> None:
-    space = narrow(units={"min": 8, "max": 12}, rate={"min": 1e-3, "max": 1e-2}, batch_size=[0, 48])
-    found = samples(space)
-    assert {values["units"] for values in found} == set(range(8, 13))
-    assert {values["batch_size"] for values in found} == {0, 48}
-    assert all(1e-3 <= values["rate"] <= 1e-2 for values in found)
-
-
 @pytest.mark.parametrize(
     ("name", "setting", "message"),
     [
         ("units", 5000, "units: 5000 is not valid. Valid: an integer from 1 to 4096"),
-        ("units", 32.5, "units: 32.5 is not valid. Valid: an integer from 1 to 4096"),
         ("units", "many", "units: 'many' is not valid. Valid: an integer from 1 to 4096"),
         ("units", True, "units: true is not valid. Valid: an integer from 1 to 4096"),
         ("units", [16, 0], "units: 0 is not valid. Valid: an integer from 1 to 4096"),
-        ("units", {"max": 5000}, "units: 5000 is not valid. Valid: an integer from 1 to 4096"),
         # Without limits the declared range is the limit.
         ("layers", 5, "layers: 5 is not valid. Valid: an integer from 1 to 4"),
         ("dropout", {"max": 0.6}, "dropout: 0.6 is not valid. Valid: a number from 0 to 0.5"),
         ("optimizer", "adamv", "optimizer: 'adamv' is not valid. Did you mean 'adamw'? Valid: sgd"),
         ("optimizer", ["sgd", 3], "optimizer: 3 is not valid. Valid: sgd, momentum, nesterov, ada"),
         ("batch_size", {"min": 16}, "batch_size: {min: 16} is not valid: it has no range. Valid: "),
-        ("batch_size", -2, "batch_size: -2 is not valid. Valid: an integer from 0 to 1e+07"),
         ("plateau", 1, "plateau: 1 is not valid. Valid: true, false"),
         ("epochs", 20, "epochs: 20 is not valid. Valid: 10"),
         ("units", {"min": 600}, "units: {min: 600} is not valid: min 600 is above max 512"),
@@ -276,7 +240,6 @@ def test_random_search_on_a_narrowed_space_stays_inside() -> None:
         ("rate", {"step": 0.5}, "rate: {step: 0.5} is not valid: step must be above 1 on a logar"),
         ("layers", {"step": 1.5}, "layers: {step: 1.5} is not valid: step must be an integer"),
         ("dropout", {"step": 1e-12}, "dropout: {step: 1e-12} is not valid: at most 1,000 steps"),
-        ("rate", {"step": 1.0001}, "rate: {step: 1.0001} is not valid: at most 1,000 steps"),
     ],
 )
 def test_every_mistake_names_key_value_and_what_is_valid(
@@ -285,9 +248,6 @@ def test_every_mistake_names_key_value_and_what_is_valid(
     with pytest.raises(UserError) as caught:
         narrow(**{name: setting})
     assert str(caught.value).startswith(f"space.{message}")
-
-
-# Values and description
 
 
 def test_own_values_are_of_the_hyperparameters_type_and_on_its_steps() -> None:
@@ -317,21 +277,6 @@ def test_a_default_between_two_steps_or_outside_is_moved_to_the_nearest_value() 
     hp.Float("rate", 0.0, 1.0, step=0.25, default=0.7)
     hp.Float("decay", 0.5, 1.0, default=2.0)
     assert spaces.default_values(hp.space) == {"units": 66, "size": 1, "rate": 0.75, "decay": 1.0}
-
-
-@pytest.mark.parametrize(
-    ("low", "high", "step", "sampling", "expected"),
-    [
-        (1, 8, 3, "linear", [1, 4, 7]),
-        (2, 32, 2, "log", [2, 4, 8, 16, 32]),
-        (16, 512, None, "log", list(range(16, 513))),  # of which Keras Tuner lists ten
-    ],
-)
-def test_finite_values_of_integers(
-    low: int, high: int, step: int | None, sampling: str, expected: list[int]
-) -> None:
-    hp = Int("units", low, high, step=step, sampling=sampling)
-    assert list(spaces.finite_values(hp)) == expected
 
 
 def test_the_space_in_words() -> None:

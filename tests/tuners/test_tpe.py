@@ -9,7 +9,7 @@ import pytest
 
 from src.config import load_config
 from src.errors import UserError
-from tests.tuners.driving import distinct, end, make, run
+from tests.tuners.driving import distinct, make, run
 from tests.tuners.random_spaces import check_point
 
 
@@ -49,40 +49,18 @@ def test_points_are_valid_and_distinct_and_become_better() -> None:
     assert not any(point in points for point in other[1:])
 
 
-def test_values_and_states_become_optunas_and_come_back() -> None:
+def test_values_become_optunas_and_come_back() -> None:
     optuna = pytest.importorskip("optuna")
     from src.tuners.tpe import Parameter
 
-    oracle = make("tpe", mixed_space(), max_trials=50)
-    run(oracle, 4, lambda _: None if len(oracle.trials) == 2 else 0.5)
-    trials = [*oracle.trials.values(), *(oracle.create_trial("") for _ in range(12))]
-    parameters = [Parameter(str(n), hp) for n, hp in enumerate(oracle.hyperparameters.space)]
-    frozen = oracle._frozen_trials(parameters)
-    states = [trial.state.name for trial in frozen]
-    assert states == ["COMPLETE", "FAIL", "COMPLETE", "COMPLETE", *["RUNNING"] * 12]
-    for trial, one in zip(trials, frozen, strict=True):
-        values = trial.hyperparameters.values
-        for parameter in parameters:
-            name = parameter.hp.name
-            if name in values and parameter.name in one.params:
-                fixed = optuna.trial.FixedTrial({parameter.name: one.params[parameter.name]})
-                assert parameter.suggest(fixed) == (
-                    pytest.approx(values[name]) if name == "reversed" else values[name]
-                )
-
-
-def test_ranges_of_one_value_and_values_beside_them_by_rounding() -> None:
-    space = kt.HyperParameters()
-    space.Int("pinned", 3, 3, default=5)
-    space.Float("x", 0.1, 0.3)
-    oracle = make("tpe", space)
-    for number in range(14):
-        trial = oracle.create_trial("")
-        check_point(space, trial.hyperparameters.values)
-        assert trial.hyperparameters.values["pinned"] == 3
-        if number == 1:
-            trial.hyperparameters.values["x"] = 0.1 + 0.2  # more than 0.3
-        end(oracle, trial, float(number))
+    space = mixed_space()
+    parameters = {hp.name: Parameter(hp.name, hp) for hp in space.space}
+    for values in run(make("random", space), 12):
+        for name, value in values.items():
+            number = parameters[name].to_optuna(value)
+            back = parameters[name].suggest(optuna.trial.FixedTrial({name: number}))
+            assert back == (pytest.approx(value) if name == "reversed" else value)
+    assert parameters["momentum"].to_optuna(0.99 + 1e-15) == 0.99  # by rounding
 
 
 def test_optuna_is_quiet_here_and_as_before_elsewhere(caplog: pytest.LogCaptureFixture) -> None:

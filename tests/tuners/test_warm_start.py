@@ -79,11 +79,17 @@ def taken(
     return warm_start_of(saved, "old", config, IDENTITY, space or mixed_space(), mixed_space())
 
 
-def test_every_completed_trial_counts_where_the_spaces_are_the_same() -> None:
+def test_every_completed_trial_counts_best_first_and_large_runs_are_thinned_evenly() -> None:
     found = taken(saved_run(GRID[:3], [0.1, 0.9, None]))
     assert found.trials == (earlier(GRID[1], 0.9), earlier(GRID[0], 0.1))
     assert found.first == (GRID[1],)
     assert (found.text, found.notice) == ("2 of 2 completed configurations of old", "")
+    number = warm.MOST + 50
+    values = [DEFAULT | {"rate": 1e-3 + 1e-5 * n} for n in range(number)]
+    found = taken(saved_run(values, [float(n) for n in range(number)]))
+    scores = [trial.score for trial in found.trials]
+    assert (len(scores), scores[0], scores[-1]) == (warm.MOST, number - 1, 0)
+    assert found.text.endswith("300 of 350 that differ, evenly from best to worst")
 
 
 def test_trials_outside_the_space_are_counted_and_left_out() -> None:
@@ -138,7 +144,7 @@ def test_a_reevaluated_trial_was_trained_to_the_end_and_counts_with_its_mean() -
 @pytest.mark.parametrize(
     ("head", "epochs", "told"),
     [
-        ({"identity": {**IDENTITY, "data": {"content": "others"}}}, 9, "rows, or their split"),
+        ({"identity": {"data": {"content": "others"}}}, 9, "rows, or their split"),
         ({"config": {"hypermodel.name": "own"}}, 9, "its HyperModel was own"),
         ({}, 19, "up to 9 epochs"),
         ({}, 4, "up to 9 epochs"),
@@ -158,16 +164,6 @@ def test_where_scores_cannot_be_compared_the_best_few_run_first(
     assert told in found.notice
     assert found.notice.endswith("so scores cannot be compared: only the best 3 run first")
     assert taken(saved_run(GRID[:5], [0.1] * 5), epochs=5).notice == ""
-
-
-def test_a_large_run_is_thinned_evenly() -> None:
-    number = warm.MOST + 50
-    values = [DEFAULT | {"rate": 1e-3 + 1e-5 * n} for n in range(number)]
-    found = taken(saved_run(values, [float(n) for n in range(number)]))
-    scores = [trial.score for trial in found.trials]
-    assert len(scores) == warm.MOST
-    assert (scores[0], scores[-1]) == (number - 1, 0)
-    assert found.text.endswith("300 of 350 that differ, evenly from best to worst")
 
 
 @pytest.mark.parametrize("name", ["gp", "tpe", "bohb"])

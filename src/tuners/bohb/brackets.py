@@ -41,11 +41,8 @@ class Bracket:
             self.promoted.add(parent)
 
     def candidates(self, number: int, scores: Scores, factor: int) -> tuple[bool, str | None]:
-        """Finds the trial to promote to a rung.
-
-        Returns:
-            Whether a promotion is certain, whatever the unfinished trials score, and the trial;
-            None if no trial is good enough or, if it is certain, all have failed.
+        """Whether a promotion to a rung is certain, whatever the unfinished trials score, and the
+        trial: None if no trial is good enough or, where it is certain, all have failed.
         """
         ended = [trial for trial in self.members[number - 1] if trial in scores]
         known = [(score, trial) for trial in ended if (score := scores[trial]) is not None]
@@ -120,12 +117,7 @@ class Brackets:
     def bracket_of(self, number: int, rung: int) -> Bracket:
         """The bracket in which a stored trial was; trials come in the order of their proposal.
 
-        Args:
-            number: of the bracket, as in `Rung`.
-            rung: of the trial, from 0.
-
-        Raises:
-            ValueError: if there is no such place.
+        Raises `ValueError` if the search has no bracket of this `number` there.
         """
         for bracket in self.begun:
             if bracket.plan[0].bracket == number and bracket.has_room(rung):

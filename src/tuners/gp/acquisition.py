@@ -39,11 +39,8 @@ class PointSearch:
     def promising(self, tried: Array) -> Array:
         """Sampled points, the largest expected improvement first, `(points, axes)`.
 
-        Some from the whole space, some around the best tried points, then, round by round, some
+        Some from the whole space, some around the best `tried` points, then, round by round, some
         around the most promising points so far.
-
-        Args:
-            tried: the best points that were tried, `(points, axes)`.
         """
         width = len(self._encoding.axes)
         sampled = self._generator.random((SAMPLED, width))

@@ -33,10 +33,10 @@ class ScoreModel:
 
     Args:
         features: of each trial, as `Encoding.features` returns them.
-        targets: of each trial, as `make_targets` returns them; likewise their `noise`.
-        noise: of each target.
+        targets: of each trial, as `make_targets` returns them, and their `noise`.
+        noise: likewise.
         numeric: how many hyperparameters have an order.
-        theta: the fitted hyperparameters of the last model; None to start anew.
+        theta: of the last model; None to start anew.
 
     Attributes:
         theta: the fitted hyperparameters: logarithms of amplitude, lengths, noise.
@@ -73,11 +73,7 @@ class ScoreModel:
         self._process = self._condition()
 
     def believe(self, features: Array) -> None:
-        """Assumes that running points will score as expected (kriging believer).
-
-        Args:
-            features: of the points.
-        """
+        """Assumes that running points will score as expected (kriging believer)."""
         expected, _ = self.predict(features)
         self._features = np.vstack([self._features, features])
         self._targets = np.concatenate([self._targets, expected])

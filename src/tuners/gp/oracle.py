@@ -38,19 +38,14 @@ class GaussianProcessOracle(SearchOracle):
     trials that still run spread the proposals anyway. Running trials are assumed to score as
     expected, failed ones to be poor. No point is proposed twice. A proposal depends on the seed,
     the trials and the last fit alone.
-
-    Args:
-        initial_points: trials before the model is asked.
-        arguments: of `keras_tuner.Oracle`.
     """
 
     exhausted = "every point of the space has been tried"
     uses_warm_start = True
     doubts_lengths = True  # whether some proposals take shorter lengths
 
-    def __init__(self, initial_points: int = START, **arguments: Any) -> None:
+    def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
-        self.initial_points = initial_points
         self._fitted: dict[str, Any] = {"names": [], "theta": []}
         self._encoding = Encoding(())
         self._encoded: Sequence[Any] = ()  # the hyperparameters of the encoding
@@ -58,8 +53,7 @@ class GaussianProcessOracle(SearchOracle):
 
     def plan(self) -> Sequence[str]:
         """Adds how the search starts."""
-        start = min(self.initial_points, self.max_trials or self.initial_points)
-        start -= len(self.warm_start.trials)
+        start = min(START, self.max_trials or START) - len(self.warm_start.trials)
         count, first = len(self.enqueued()), "the default configuration first"
         if self.points_to_evaluate or self.warm_start.first:
             first = f"{count} given or known configuration{'' if count == 1 else 's'} first"
@@ -100,8 +94,8 @@ class GaussianProcessOracle(SearchOracle):
         results, number, axes = self._results(), self._points(), len(self._encoding.axes)
         if not axes:
             return
-        if number + len(self.warm_start.trials) < self.initial_points or not results:
-            size = 2 ** math.ceil(math.log2(max(number, self.initial_points) + 1))
+        if number + len(self.warm_start.trials) < START or not results:
+            size = 2 ** math.ceil(math.log2(max(number, START) + 1))
             yield qmc.Sobol(axes, rng=np.random.default_rng(self.seed)).random(size)[number]
         else:
             generator = np.random.default_rng(proposal_seed(self.seed, len(self.trials)))
