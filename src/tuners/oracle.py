@@ -35,10 +35,8 @@ class SearchOracle(kt.Oracle):
         points_to_evaluate: the user's first configurations; what is not given is the default.
         warm_start: trials of an earlier run.
         exhausted: why the search ends when the oracle proposes nothing more.
-        has_rungs: whether a trial may continue an earlier trial, whose id is then its value of
-            `tuner/trial_id`. Trials save their training state for that.
-        learns: whether proposals depend on results. If not, the loop asks for a few trials in
-            advance, so that the executor can choose which trial runs where.
+        has_rungs: whether a trial may continue the training of another: its `tuner/trial_id`.
+        learns: whether proposals depend on results. If not, the loop asks for some in advance.
         takes_points: whether configurations can be enqueued.
         uses_warm_start: whether proposals depend on `warm_start`.
         default_trials: `max_trials` where the configuration says `auto`.
@@ -46,8 +44,6 @@ class SearchOracle(kt.Oracle):
     """
 
     hyperparameters: kt.HyperParameters
-    trials: dict[str, Trial]
-    max_trials: int | None
     _seed_state: int
     exhausted: ClassVar[str] = "no point was found that has not been tried"
     has_rungs: ClassVar[bool] = False
@@ -72,7 +68,7 @@ class SearchOracle(kt.Oracle):
 
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
-        self.max_trials = arguments.get("max_trials")
+        self.max_trials: int | None = arguments.get("max_trials")
         self.points_to_evaluate: Sequence[Mapping[str, Any]] = ()
         self._declared = list(self.hyperparameters.space)  # builds may find more
         self._described: tuple[list[Any], list[dict[str, Any]]] = ([], [])
@@ -147,10 +143,7 @@ class SearchOracle(kt.Oracle):
 
     # Private, because the oracles of Keras Tuner call this name.
     def _random_values(self) -> dict[str, Any] | None:
-        """Random values as Keras Tuner draws them; None if they have been tried 21 times in a row.
-
-        Without Keras Tuner's copies of the space, which take milliseconds.
-        """
+        """Random values as Keras Tuner draws them; None if 21 draws in a row have been tried."""
         draws = (self._draw() for _ in range(self._max_collisions + 1))
         return next((values for values in draws if not self.is_tried(values)), None)
 

@@ -1,8 +1,7 @@
 """Pins and narrows a search space as the section `space` asks, with a message for each mistake."""
 
 from collections.abc import Collection, Mapping
-from itertools import count
-from math import log
+from itertools import count, islice
 from typing import Any
 
 import keras_tuner as kt
@@ -115,37 +114,22 @@ def _ranged(hp: Any, setting: Mapping[str, Any], limits: Limits) -> Any:
         raise UserError(f"{start}: it has no range. Valid: one or a list of {domain_text(hp)}")
     low = _checked(hp, setting.get("min", hp.min_value), limits)
     high = _checked(hp, setting.get("max", hp.max_value), limits)
-    step = setting.get("step", hp.step)
-    if problem := _problem(hp, low, high, step):
-        raise UserError(f"{start}: {problem}")
-    if low == high:
-        return Fixed(hp.name, low, conditions=hp.conditions)
-    return type(hp)(
-        hp.name,
-        low,
-        high,
-        step=step,
-        sampling=hp.sampling,
-        default=min(max(hp.default, low), high),
-        conditions=hp.conditions,
-    )
-
-
-def _problem(hp: Any, low: float, high: float, step: float | None) -> str:
-    """What is wrong with a range; empty if nothing is."""
-    if low > high:
-        return f"min {low:g} is above max {high:g}"
-    logarithmic = hp.sampling != "linear"
-    if logarithmic and low <= 0:
-        return "min must be above 0 on a logarithmic scale"
-    if step is None:
-        return ""
-    if logarithmic and step <= 1:
-        return "step must be above 1 on a logarithmic scale"
-    if isinstance(hp, Int):
-        return "" if step == int(step) else "step must be an integer"
-    steps = log(high / low, step) if logarithmic else (high - low) / step
-    return f"at most {MOST_STEPS:,} steps" if steps > MOST_STEPS else ""
+    try:
+        ranged = type(hp)(
+            hp.name,
+            low,
+            high,
+            step=setting.get("step", hp.step),
+            sampling=hp.sampling,
+            default=min(max(hp.default, low), high),
+            conditions=hp.conditions,
+        )
+    except ValueError as error:  # min above max, a scale that starts at 0, a step on a log scale
+        raise UserError(f"{start}: {error}") from error
+    has_steps = isinstance(ranged, Float) and ranged.step is not None
+    if has_steps and len(tuple(islice(ranged.values, MOST_STEPS + 1))) > MOST_STEPS:
+        raise UserError(f"{start}: at most {MOST_STEPS:,} steps")
+    return Fixed(hp.name, low, conditions=hp.conditions) if low == high else ranged
 
 
 def _with_maximum(hp: Any) -> Any:

@@ -18,7 +18,11 @@ from src.seeds import proposal_seed
 from src.tuners import space as spaces
 from src.tuners.oracle import SearchOracle
 
-STATES = {"COMPLETED": TrialState.COMPLETE, "FAILED": TrialState.FAIL}
+STATES = {
+    "COMPLETED": TrialState.COMPLETE,
+    "FAILED": TrialState.FAIL,
+    "RUNNING": TrialState.RUNNING,
+}
 ATTEMPTS = 10  # seeds that are tried for a new point
 
 
@@ -54,7 +58,7 @@ class TPEOracle(SearchOracle):
                 )
             direction = "maximize" if self.objective.direction == "max" else "minimize"
             study = optuna.create_study(sampler=sampler, direction=direction)
-            study.add_trials(self._frozen_trials(parameters))
+            self._add_trials(study, parameters)
             asked = study.ask()
             values: dict[str, Any] = {}
             for parameter in parameters:
@@ -64,32 +68,23 @@ class TPEOracle(SearchOracle):
             optuna.logging.set_verbosity(before)
         return values
 
-    def _frozen_trials(self, parameters: Sequence["Parameter"]) -> list[Any]:
-        """All trials in Optuna's form, those of an earlier run first."""
-        known: list[tuple[Mapping[str, Any], TrialState, float | None]] = [
-            (trial.values, TrialState.COMPLETE, trial.score) for trial in self.warm_start.trials
+    def _add_trials(self, study: Any, parameters: Sequence["Parameter"]) -> None:
+        """Gives Optuna all trials, those of an earlier run first."""
+        known: list[tuple[Mapping[str, Any], str, float | None]] = [
+            (trial.values, "COMPLETED", trial.score) for trial in self.warm_start.trials
         ]
         for trial in self.trials.values():
-            state = STATES.get(trial.status, TrialState.RUNNING)
-            known.append((trial.hyperparameters.values, state, trial.score))
-        frozen = []
-        for values, state, score in known:
-            own = [
-                parameter
-                for parameter in parameters
-                if spaces.is_searched(parameter.hp)
-                and parameter.hp.name in values
-                and spaces.is_active(parameter.hp, values)
-            ]
-            frozen.append(
-                create_trial(
-                    state=state,
-                    value=score if state == TrialState.COMPLETE else None,
-                    params={one.name: one.to_optuna(values[one.hp.name]) for one in own},
-                    distributions={one.name: one.distribution for one in own},
-                )
+            known.append((trial.hyperparameters.values, trial.status, trial.score))
+        searched = [parameter for parameter in parameters if spaces.is_searched(parameter.hp)]
+        for values, status, score in known:
+            own = [p for p in searched if p.hp.name in values and spaces.is_active(p.hp, values)]
+            trial = create_trial(
+                state=STATES[status],
+                value=score,
+                params={p.name: p.to_optuna(values[p.hp.name]) for p in own},
+                distributions={p.name: p.distribution for p in own},
             )
-        return frozen
+            study.add_trial(trial)
 
 
 class Parameter:

@@ -235,10 +235,14 @@ def test_what_hangs_on_a_huge_integer_is_judged_at_once() -> None:
         ("batch_size", {"min": 16}, "batch_size: {min: 16} is not valid: it has no range. Valid: "),
         ("plateau", 1, "plateau: 1 is not valid. Valid: true, false"),
         ("epochs", 20, "epochs: 20 is not valid. Valid: 10"),
-        ("units", {"min": 600}, "units: {min: 600} is not valid: min 600 is above max 512"),
-        ("l2", {"min": 0}, "l2: {min: 0} is not valid: min must be above 0 on a logarithmic scale"),
-        ("rate", {"step": 0.5}, "rate: {step: 0.5} is not valid: step must be above 1 on a logar"),
-        ("layers", {"step": 1.5}, "layers: {step: 1.5} is not valid: step must be an integer"),
+        ("units", {"min": 600}, "units: {min: 600} is not valid: For HyperParameters.Int(name='u"),
+        ("l2", {"min": 0}, "l2: {min: 0} is not valid: For HyperParameters.Float(name='l2'), "),
+        ("rate", {"step": 0.5}, "rate: {step: 0.5} is not valid: For HyperParameters.Float(name="),
+        (
+            "layers",
+            {"step": 1.5},
+            "layers: {step: 1.5} is not valid: step must be an int, Received: ",
+        ),
         ("dropout", {"step": 1e-12}, "dropout: {step: 1e-12} is not valid: at most 1,000 steps"),
     ],
 )

@@ -195,7 +195,7 @@ def test_with_enough_known_trials_there_is_no_start_at_random() -> None:
     given = tuple(earlier(values, -far(values)) for values in points)
     oracle = make("gp", space)
     oracle.use_warm_start(WarmStart(trials=given, first=({"x": 0.6, "y": 0.22},), text="10"))
-    assert oracle.plan()[1] == "1 given or known configuration first"  # the default is known too
+    assert oracle.plan()[1] == "1 enqueued first, then 0 spread evenly"
     found = run(oracle, 4, lambda values: -far(values))
     assert min(far(values) for values in found[1:]) < 0.002
 

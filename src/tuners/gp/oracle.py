@@ -53,12 +53,9 @@ class GaussianProcessOracle(SearchOracle):
 
     def plan(self) -> Sequence[str]:
         """Adds how the search starts."""
-        start = min(START, self.max_trials or START) - len(self.warm_start.trials)
-        count, first = len(self.enqueued()), "the default configuration first"
-        if self.points_to_evaluate or self.warm_start.first:
-            first = f"{count} given or known configuration{'' if count == 1 else 's'} first"
-        others = f", then {start - count} spread evenly" if start > count else ""
-        return [*super().plan(), f"{first}{others}"]
+        first = len(self.enqueued())
+        even = min(START, self.max_trials or START) - len(self.warm_start.trials) - first
+        return [*super().plan(), f"{first} enqueued first, then {max(even, 0)} spread evenly"]
 
     def propose(self, trial_id: str) -> dict[str, Any]:
         """Proposes a point, or stops when all have been tried."""
