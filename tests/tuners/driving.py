@@ -94,7 +94,9 @@ def rows(oracle: Any) -> list[dict[str, Any]]:
 
 def restored(oracle: Any, fresh: Any) -> Any:
     """A fresh oracle that goes on from what is stored of another one."""
-    fresh.restore(*json.loads(json.dumps([oracle.get_state(), rows(oracle)], allow_nan=False)))
+    state, trials = json.loads(json.dumps([oracle.get_state(), rows(oracle)], allow_nan=False))
+    fresh.restore(state, trials)
+    assert json.loads(json.dumps(fresh.get_state())) == state
     return fresh
 
 
