@@ -19,7 +19,7 @@ from src.tuners.gp.model import MOST_FITTED, MOST_POINTS, ScoreModel
 from src.tuners.gp.oracle import GaussianProcessOracle
 from src.tuners.gp.targets import make_targets
 from tests.benchmarks.searching.problems import hart6
-from tests.tuners.driving import OBJECTIVE, distinct, make, mixed_space, run
+from tests.tuners.driving import DEFAULT, OBJECTIVE, distinct, make, mixed_space, run
 from tests.tuners.random_spaces import check_point, spaces
 
 
@@ -258,6 +258,8 @@ def test_every_third_proposal_takes_shorter_lengths_unless_others_run(
     oracle = make("gp", max_trials=40)
     run(oracle, 16, lambda values: values["rate"])
     assert shortened == [8, 11, 14]
+    theta = oracle.get_state()["fitted"]["theta"]  # from which the next fit goes on
+    assert len(theta) == len({*DEFAULT, "epsilon"} - {"layers"}) + 2
     for _ in range(3):  # the 18th beside two that run
         oracle.create_trial("")
     assert len(shortened) == 3

@@ -11,7 +11,7 @@ from src.config import load_config
 from src.records import FitResult, PruningThreshold, TrialRecord, TrialResult, TrialSpec
 from src.registry import PRUNERS, load
 from src.tuners.pruners import Curves, pruner_notices
-from tests.quick_search import StopAfter, at_once, fake, ran, result, resume, search, settings  # noqa: F401
+from tests.quick_search import StopAfter, fake, ran, result, resume, search  # noqa: F401
 
 MEDIAN = (
     *("tuner.name=random", "tuner.max_trials=9", "training.epochs=8"),
@@ -110,22 +110,16 @@ def test_of_a_pruned_trial_the_score_of_its_rank_is_told() -> None:
 def test_of_errors_lower_is_better() -> None:
     overrides = ("pruner.name=median", "pruner.startup_trials=2", "pruner.first_epoch=1")
     curves = curves_of(*overrides, direction="min")
+
+    def told(reached: float) -> float | None:
+        return curves.expected_score(record(9, [reached], stopped_by="pruner", best=min))
+
     for number, (early, final) in enumerate([(4.0, 2.0), (3.0, 1.0)]):
         curves.add(record(number, [early, final], best=min))
     assert values(curves.thresholds()[0]) == {1: 3.5} | dict.fromkeys(range(2, 10), 1.5)
-    assert curves.expected_score(record(9, [3.0], stopped_by="pruner", best=min)) == pytest.approx(
-        1.0
-    )
-    assert curves.expected_score(record(9, [5.0], stopped_by="pruner", best=min)) == pytest.approx(
-        3.0
-    )
+    assert (told(3.0), told(5.0)) == (1.0, 3.0)
     curves.add(record(2, [3.0, 0.6], best=min))  # of 0.6, 1 and 2, those of rank 1 and 2 were equal
-    assert curves.expected_score(record(9, [3.0], stopped_by="pruner", best=min)) == pytest.approx(
-        0.8
-    )
-    assert curves.expected_score(record(9, [0.5], stopped_by="limit", best=min)) == pytest.approx(
-        0.5
-    )
+    assert (told(3.0), told(0.5)) == (pytest.approx(0.8), 0.5)
 
 
 def test_that_too_few_trials_are_pruned_is_told() -> None:
