@@ -1,7 +1,6 @@
 """The command: exit statuses, messages, output, imports."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -20,17 +19,6 @@ from src.store.saved_search import read_search
 from tests.conftest import TINY
 
 ROOT = Path(__file__).parents[1]
-
-
-def python(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, *arguments],
-        cwd=ROOT,
-        env=os.environ | {"COLUMNS": "100"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 HELP = """
@@ -61,7 +49,8 @@ from src import tune; assert tune.main([]) == 2
     ids=["help", "mistake", "no_package"],
 )
 def test_help_and_mistakes_need_no_tensorflow(script: str, words: list[str]) -> None:
-    done = python("-c", script)
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     for word in words:
         assert word in done.stdout + done.stderr
@@ -131,14 +120,14 @@ def test_a_dry_run_shows_space_and_plan_writes_nothing_and_starts_no_fork_server
     assert not started
 
 
-def test_the_command_searches_and_says_what_to_do_next(tmp_path: Path) -> None:
+def test_the_command_searches_and_says_what_to_do_next(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     words = ["--config", "quick", *TINY, f"run.directory={tmp_path}", "run.name=first"]
-    done = python("-m", "src.tune", *words)
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == ""  # no start-up noise of TensorFlow's
+    assert tune.main(words) == 0
     run = RunDirectory(tmp_path / "first")
     scores = json.loads(run.metrics.read_text())
-    shown = " ".join(done.stdout.split())
+    shown = " ".join(capsys.readouterr().out.split())
     for text in (
         "space.layers 1",  # differs from the default
         "best so far",
@@ -189,13 +178,15 @@ def test_sigterm_keeps_everything_and_gives_130(tmp_path: Path) -> None:
         [sys.executable, "-m", "src.tune", *words, "tuner.max_trials=500"],
         cwd=ROOT,
         stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
     ) as process:
         assert process.stdout is not None
         assert any("best so far" in line for line in process.stdout)  # the first trial has ended
         process.send_signal(signal.SIGTERM)
-        output, _ = process.communicate(timeout=60)
+        output, errors = process.communicate(timeout=60)
     assert process.returncode == 130
+    assert errors == ""  # no start-up noise of TensorFlow's
     assert "stopped by SIGTERM" in output
     saved = read_search(RunDirectory(tmp_path / "cut"))
     assert saved.end == SearchEnd("interrupted", "stopped by SIGTERM")
