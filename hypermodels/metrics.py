@@ -44,11 +44,15 @@ def build_metrics(problem: Problem) -> list[Any]:
             MeanAbsoluteErrorInUnits(problem.target_scale, name="mae"),
             keras.metrics.R2Score(name="r2"),
         ]
-    binary, sparse = keras.metrics.BinaryAccuracy, keras.metrics.SparseCategoricalAccuracy
-    return [
-        (binary if problem.task == "binary" else sparse)(name="accuracy"),
-        keras.metrics.MeanMetricWrapper(log_losses, name="log_loss"),
-    ]
+    return [keras.metrics.MeanMetricWrapper(of_rows, name=n) for n, of_rows in OF_ROWS.items()]
+
+
+def hits(y_true: Any, y_pred: Any) -> Any:
+    """1 for each row that is predicted rightly, else 0, float32 `(rows,)`; see `log_losses`."""
+    labels = tf.cast(tf.reshape(y_true, (-1,)), tf.int64)
+    binary = y_pred.shape[-1] == 1
+    found = tf.cast(y_pred[:, 0] > 0.5, tf.int64) if binary else tf.argmax(y_pred, axis=-1)
+    return tf.cast(tf.equal(labels, found), tf.float32)
 
 
 def log_losses(y_true: Any, y_pred: Any) -> Any:
@@ -88,3 +92,6 @@ class RootMeanSquaredErrorInUnits(InUnits, keras.metrics.RootMeanSquaredError):
 
 class MeanAbsoluteErrorInUnits(InUnits, keras.metrics.MeanAbsoluteError):
     """Mean absolute error in the target's own units."""
+
+
+OF_ROWS: dict[str, Callable[[Any, Any], Any]] = {"accuracy": hits, "log_loss": log_losses}

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from hypermodels.metrics import ON_REQUEST, WholeMetric, build_metrics
+from hypermodels.metrics import OF_ROWS, ON_REQUEST, WholeMetric, build_metrics
 from hypermodels.problem import Problem
 from hypermodels.training.epoch_graph import EVALUATION_ROWS, Rows, results, train, validate
 from hypermodels.training.rows import Arrays, MemoryRows, RowStream, tensors
@@ -203,10 +203,15 @@ def add_metrics(model: EpochModel, problem: Problem, names: Collection[str]) -> 
 
 @cache
 def _row_metrics(problem: Problem) -> RowMetrics:
-    built = build_metrics(problem)
+    built = build_metrics(problem) if problem.task == "regression" else []
     for metric in built:  # some make their variables with the first rows, which a trace must find
-        metric.update_state(tf.zeros((2, 1), tf.int32), tf.zeros((2, problem.outputs)))
-    traced: RowMetrics = tf.function(
-        lambda y, y_pred: results(built, y, y_pred), autograph=False, reduce_retracing=True
-    )
+        metric.update_state(tf.zeros((2, 1)), tf.zeros((2, 1)))
+
+    def values(y: Any, y_pred: Any) -> dict[str, Any]:
+        if built:
+            return results(built, y, y_pred)
+        rows = {name: of_rows(y, y_pred) for name, of_rows in OF_ROWS.items()}
+        return {n: tf.reduce_sum(v) / tf.cast(tf.size(v), tf.float32) for n, v in rows.items()}
+
+    traced: RowMetrics = tf.function(values, autograph=False, reduce_retracing=True)
     return traced
