@@ -49,7 +49,7 @@ def fit_networks(
             continue
         arrays = context.arrays(train, validation)
         for number in chosen:
-            seed = trial_seed(context.seed, int(record.spec.root_id), number, fold)
+            seed = trial_seed(context.config.seed, int(record.spec.root_id), number, fold)
             _, network = _build(context, record, arrays, seed)
             path = run.weights(trial_id, number, fold)
             try:
@@ -80,7 +80,7 @@ def development_arrays(context: RunContext) -> FitArrays:
 
 def refit_seed(context: RunContext, record: TrialRecord, number: int = 0) -> int:
     """The seed of a trial's refit, which no fit of the search has; number 0 is the search's own."""
-    return trial_seed(context.seed, int(record.spec.root_id), number, record.spec.folds)
+    return trial_seed(context.config.seed, int(record.spec.root_id), number, record.spec.folds)
 
 
 def refit(
@@ -107,7 +107,7 @@ def refit(
             epochs=epochs,
             callbacks=[StopOnRequest(stopping)],
             class_weight=context.class_weight,
-            stream=context.stream,
+            stream=context.streams,
         )
     except TrialInterruptedError:
         raise
@@ -131,6 +131,6 @@ def refit(
 def _build(context: RunContext, record: TrialRecord, arrays: FitArrays, seed: int) -> Any:
     """The HyperModel and the network of a trial, with new weights."""
     keras.utils.set_random_seed(seed)
-    hypermodel_class = registry.load(HYPERMODELS, context.hypermodel, "hypermodel.name")
+    hypermodel_class = registry.load(HYPERMODELS, context.config.hypermodel.name, "hypermodel.name")
     hypermodel = hypermodel_class(arrays.problem, seed=seed, plan=context.plan)
     return hypermodel, hypermodel.build(hyperparameters_of(record.spec))

@@ -54,7 +54,7 @@ def threshold_of(trial: CompletedTrial) -> Threshold | None:
     `UserError` if the weights of those fits cannot be read.
     """
     context, record, winner = trial.context, trial.record, trial.winner
-    if not context.tune_threshold:
+    if context.config.objective.threshold != "tuned":
         return None
     if winner is not None and winner.record.spec.trial_id == record.spec.trial_id:
         return winner.threshold
@@ -131,7 +131,7 @@ def _export(
     threshold: Threshold | None,
 ) -> Metrics:
     """Writes a model and its facts; returns its metrics on the test rows."""
-    data, owner = trial.context.data, f"hypermodel.name={trial.context.hypermodel}"
+    data, owner = trial.context.data, f"hypermodel.name={trial.context.config.hypermodel.name}"
     folder.path.mkdir()
     model = export_network(folder.model, network, arrays, data, owner)
     test, _ = judge(folder.model, model, data, threshold, owner)

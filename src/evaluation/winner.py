@@ -90,7 +90,7 @@ def _export(
 ) -> Winner:
     """Exports into the folder `run.best`, which is not there yet."""
     data, folds, epochs, averaged = context.data, record.spec.folds, None, 0
-    owner, path = f"hypermodel.name={context.hypermodel}", run.model
+    owner, path = f"hypermodel.name={context.config.hypermodel.name}", run.model
     run.best.mkdir()
     if folds == 1:
         execution = networks.chosen_execution(context, record)
@@ -99,7 +99,7 @@ def _export(
         outputs = predict(model, data.raw_rows(rows), len(rows))
     else:
         rows, outputs = networks.held_out_predictions(context, record)
-        if context.average:
+        if context.config.tuner.export == "average":
             fits = networks.fit_networks(context, record)
             models = [export.raw_model(network, arrays, data) for _, network, arrays in fits]
             averaged = len(models)
@@ -110,7 +110,8 @@ def _export(
             network = networks.refit(context, record, arrays, seed, stopping)
             model = export.export_network(path, network, arrays, data, owner)
     tuned = (data.y[rows], outputs, context.plan.monitor)
-    threshold = tune_threshold(*tuned) if context.tune_threshold else None
+    tunes = context.config.objective.threshold == "tuned"
+    threshold = tune_threshold(*tuned) if tunes else None
     value = None if threshold is None else threshold.value
     validation = evaluate(data.task, data.y[rows], outputs, value)
     test, test_outputs = export.judge(path, model, data, threshold, owner)

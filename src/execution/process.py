@@ -51,7 +51,7 @@ class ProcessExecutor(Supervisor):
         search, self._end_of_search = multiprocessing.Pipe(duplex=False)
         super().__init__(
             [ProcessWorker(setup, index, search) for index in range(workers)],
-            context.limits,
+            context.config.limits,
             on_progress,
             ending,
             graphs=training.MOST_MODELS,

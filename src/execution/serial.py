@@ -50,4 +50,6 @@ class SerialExecutor(Supervisor):
             context, on_progress=at_intervals(on_progress), stopping=stopping, ending=ending
         )
         worker = InProcessWorker(runner)
-        super().__init__([worker], context.limits, on_progress, ending, graphs=0, in_thread=False)
+        super().__init__(
+            [worker], context.config.limits, on_progress, ending, graphs=0, in_thread=False
+        )

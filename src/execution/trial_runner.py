@@ -72,7 +72,8 @@ class TrialRunner:
         self.on_progress, self.stopping, self.ending = on_progress, stopping, ending
         self._traced = training.TracedModels()
         self._spaces = SpaceReader()
-        self._hypermodel_class = registry.load(HYPERMODELS, context.hypermodel, "hypermodel.name")
+        name = context.config.hypermodel.name
+        self._hypermodel_class = registry.load(HYPERMODELS, name, "hypermodel.name")
 
     def run(self, spec: TrialSpec) -> TrialResult:
         """Runs every execution and fold of a trial, unless it is ended early.
@@ -85,7 +86,7 @@ class TrialRunner:
         """
         started, clock = time.time(), time.perf_counter()
         saved = self._delete_remains(spec)
-        plan, limits = self.context.plan, self.context.limits
+        plan, limits = self.context.plan, self.context.config.limits
         fits: list[FitResult] = []
         rows: tuple[dict[str, float], ...] = ()
         if saved is not None:
@@ -161,8 +162,9 @@ class TrialRunner:
         done: Sequence[FitResult],
         saved: Checkpoint | None,
     ) -> FitResult:
-        context, execution, fold = self.context, recorder.execution, recorder.fold
-        seed = trial_seed(context.seed, int(spec.root_id), execution, fold, spec.attempt)
+        context, config = self.context, self.context.config
+        execution, fold = recorder.execution, recorder.fold
+        seed = trial_seed(config.seed, int(spec.root_id), execution, fold, spec.attempt)
         rows = len(arrays.x)
         # For the message, if there is not even memory for the model.
         recorder.batch_size = min(max(hp.values.get("batch_size", 0), 0) or rows, rows)
@@ -170,7 +172,7 @@ class TrialRunner:
         model = self._traced.model(hypermodel, hp, seed)
         recorder.parameters = model.count_params()
         recorder.batch_size = min(hypermodel.batch_size(hp, model, rows) or rows, rows)
-        check_parameters(recorder.parameters, context.limits)
+        check_parameters(recorder.parameters, config.limits)
 
         controls = build_controls(hp, context.plan)
         stateful = {**controls, "divergence": recorder.divergence}
@@ -180,7 +182,7 @@ class TrialRunner:
 
         def save(trained_model: keras.Model, epochs: int) -> None:
             path = context.run.running_state(spec.trial_id)
-            trial = trial_state(spec, context.seed, done, recorder)
+            trial = trial_state(spec, config.seed, done, recorder)
             own = (path, trained_model, stateful, best)
             training_state.save(*own, epochs=epochs, stopped=False, trial=trial)
 
@@ -194,11 +196,13 @@ class TrialRunner:
             state = context.run.training_state(spec.parent_id, execution)
             reached, stopped = training_state.restore(state, model, stateful, best)
         if not stopped:  # else early stopping ended the parent: nothing is left to train
-            with closing(self._board(spec, recorder, full=context.full_board)) as board:
+            with closing(
+                self._board(spec, recorder, full=config.run.tensorboard == "full")
+            ) as board:
                 recorded = [callbacks.ScheduleLogger(), best, board]
                 watchers = [*recorded, *recorder.callbacks]
                 if context.saves and not spec.first_execution:
-                    watchers.append(Saver(context.save_interval, spec.epochs, save))
+                    watchers.append(Saver(config.training.save_interval, spec.epochs, save))
                 if self.on_progress is not None:
                     begin = self._progress(spec, recorder, initial_epoch)
                     monitor, report = context.plan.monitor, self.on_progress
@@ -214,7 +218,7 @@ class TrialRunner:
                         epochs=spec.epochs,
                         initial_epoch=initial_epoch,
                         class_weight=context.class_weight,
-                        stream=context.stream,
+                        stream=context.streams,
                         verbose=0,
                         controls=controls.values(),
                         callbacks=watchers,
@@ -232,7 +236,7 @@ class TrialRunner:
             training_state.save(state, model, stateful, best, epochs=reached, stopped=stopped)
         save_weights(context.run.weights(spec.trial_id, execution, fold), best.weights)
         logs = {n: value for n, value in best.logs.items() if n not in callbacks.SCHEDULED}
-        if context.time_predictions:
+        if "prediction_seconds" in config.objective.secondary:
             logs["prediction_seconds"] = prediction_seconds(model, arrays.x_validation)
         return FitResult(execution, fold, best.value, best.epoch, reached, logs)
 
@@ -255,7 +259,7 @@ class TrialRunner:
                     remove(path)
             return None
         if self.context.saves:
-            saved = read_checkpoint(run, spec, self.context.seed)
+            saved = read_checkpoint(run, spec, self.context.config.seed)
         for path in events:  # epochs go into new ones
             remove(path)
         if saved is None and run.trial(spec.trial_id).exists():

@@ -69,7 +69,7 @@ def work(connection: Connection, search: Connection, setup: WorkerSetup, index: 
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_end_with_parent, args=(search, setup.folder), daemon=True).start()
-    start_tensorflow(index, setup.context.threads)
+    start_tensorflow(index, setup.context.config.run.threads)
     gc.set_threshold(*COLLECTION_THRESHOLDS)
     for name, entries in setup.registries.items():
         _REGISTRIES[name].update(entries)

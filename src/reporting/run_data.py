@@ -265,7 +265,7 @@ def read_run(run: RunDirectory) -> RunData:
         predictions=_predictions(run, notices),
         fits=fits,
         fingerprint=str(_mapping(identity.get("data")).get("content", "")),
-        told={} if saved is None else {name: told.score for name, told in saved.told.items()},
+        told={} if saved is None else saved.told,
         notices=tuple(notices),
     )
 

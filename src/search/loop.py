@@ -22,7 +22,7 @@ from src.search.progress import SearchProgress
 from src.search.proposals import Proposals
 from src.search.retention import delete_unneeded_files
 from src.signals import StopRequest, TrialInterruptedError
-from src.store.database import Store, ToldTrial
+from src.store.database import Store
 from src.store.run_directory import RunDirectory
 from src.store.saved_search import SavedSearch
 from src.tuners.user_code import OracleError
@@ -184,8 +184,7 @@ class SearchLoop:
         first = len(self.progress.records) - len(ended)
         with self._store.transaction():
             for number, record in enumerate(ended, first):
-                trial = self._oracle.trials[record.spec.trial_id]
-                told = ToldTrial(trial.status, trial.score, trial.best_step)
+                told = self._oracle.trials[record.spec.trial_id].score
                 self._store.end_trial(record, told, number)
             for spec in begun:
                 self._store.begin_trial(spec)

@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import keras_tuner as kt
 
@@ -102,23 +102,7 @@ class PreparedSearch:
 
     def context(self, run: RunDirectory) -> RunContext:
         """What all trials share."""
-        config = self.config
-        return RunContext(
-            seed=config.seed,
-            hypermodel=config.hypermodel.name,
-            data=self.data,
-            plan=self.plan,
-            run=run,
-            stream=config.training.batches == "stream",
-            limits=config.limits,
-            class_weight=_class_weight(config),
-            tune_threshold=config.objective.threshold == "tuned",
-            average=config.tuner.export == "average",
-            save_interval=config.training.save_interval,
-            full_board=config.run.tensorboard == "full",
-            time_predictions="prediction_seconds" in config.objective.secondary,
-            threads=config.run.threads,
-        )
+        return RunContext(self.config, self.data, self.plan, run)
 
     def config_text(self, path: Path) -> str:
         """The run's config.yaml at `path`: with the inferred kinds of columns, and `recorded`."""
@@ -198,9 +182,8 @@ def prepare(config: Config, saved: SavedSearch | None = None) -> PreparedSearch:
         schedule_unit=config.training.schedule_unit,
         secondary=tuple(other.name for other in secondary if other.name not in COSTS),
     )
-    network, arrays = rehearse(
-        hypermodel_class, data, space, plan, owner, class_weight=_class_weight(config)
-    )
+    weight = None if config.data.class_weight == "none" else config.data.class_weight
+    network, arrays = rehearse(hypermodel_class, data, space, plan, owner, class_weight=weight)
     check_export(network, arrays, data, owner)
     hypermodel = hypermodel_class(problem, plan=plan)  # knows now what it is to report
 
@@ -275,7 +258,3 @@ def _identity(
         "objective": vars(objective),
         "metrics": list(metrics),
     }
-
-
-def _class_weight(config: Config) -> Literal["balanced"] | None:
-    return None if config.data.class_weight == "none" else config.data.class_weight

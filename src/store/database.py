@@ -1,7 +1,7 @@
 """A run's state: one SQLite file, `search.sqlite3`, with one transaction for each change.
 
 Only the search writes the file, through `Store`; `saved_search` reads it, also during a search.
-Values are JSON. What grows with the search has rows of its own: trials, fits, epochs.
+Values are JSON. What grows with the search has rows of its own: the trials.
 """
 
 import json
@@ -21,49 +21,22 @@ BUSY_SECONDS = 30.0  # how long reader and writer wait for each other
 ORACLE = "oracle/"  # prefix of the names of an oracle's entries in the table `state`
 TABLES = {
     "state": "CREATE TABLE state (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
-    "trials": "CREATE TABLE trials (trial_id TEXT PRIMARY KEY, spec TEXT NOT NULL, "
-    "status TEXT NOT NULL, score REAL, step INTEGER, ended INTEGER, result TEXT, "
-    "reevaluation TEXT)",
-    "fits": "CREATE TABLE fits (trial_id TEXT, execution INTEGER, fold INTEGER, fit TEXT NOT NULL, "
-    "PRIMARY KEY (trial_id, execution, fold)) WITHOUT ROWID",
-    "epochs": "CREATE TABLE epochs (trial_id TEXT, execution INTEGER, fold INTEGER, "
-    "epoch INTEGER, logs TEXT NOT NULL, "
-    "PRIMARY KEY (trial_id, execution, fold, epoch)) WITHOUT ROWID",
+    # `told`: the score that the oracle was told; `ended`: how many trials ended before.
+    "trials": "CREATE TABLE trials (trial_id TEXT PRIMARY KEY, spec TEXT NOT NULL, told REAL, "
+    "ended INTEGER, result TEXT, history TEXT, reevaluation TEXT, reevaluation_history TEXT)",
 }
-_KEYS = ("execution", "fold", "epoch")  # of an epoch's row; the rest are logs
-
-
-@dataclass(frozen=True)
-class ToldTrial:
-    """A trial as the oracle knows it.
-
-    Attributes:
-        status: RUNNING, COMPLETED or FAILED.
-        score: what the oracle was told; None unless completed. For a trial that was ended early it
-            is the score that the trial is expected to have reached.
-        step: the best epoch; 0 unless completed.
-    """
-
-    status: str
-    score: float | None
-    step: int
 
 
 @dataclass(frozen=True)
 class Exported:
-    """The trial whose model is in `best/`.
-
-    Attributes:
-        trial_id: the trial.
-        reevaluated: how many fits of a re-evaluation its rank had; 0 for its own fits.
-    """
+    """The trial whose model is in `best/`, and how many fits of a re-evaluation ranked it."""
 
     trial_id: TrialId
     reevaluated: int
 
 
 class Store:
-    """Writes the state of one search; every method but `transaction` is for use within one.
+    """Writes the state of one search; `set…`, `begin_trial` and `end_trial` in a transaction.
 
     Args:
         path: the file; `create` makes it.
@@ -140,46 +113,34 @@ class Store:
 
     def begin_trial(self, spec: TrialSpec) -> None:
         """Adds a trial that will run."""
+        row = (spec.trial_id, _spec_json(spec))
         self._connection.execute(
-            "INSERT OR REPLACE INTO trials (trial_id, spec, status) VALUES (?, ?, 'RUNNING')",
-            (spec.trial_id, _spec_json(spec)),
+            "INSERT OR REPLACE INTO trials (trial_id, spec) VALUES (?, ?)", row
         )
 
-    def end_trial(self, record: TrialRecord, told: ToldTrial, number: int) -> None:
+    def end_trial(self, record: TrialRecord, told: float | None, number: int) -> None:
         """Adds the result of a trial.
 
         Args:
             record: the trial.
-            told: the trial as the oracle knows it.
+            told: the score that the oracle was told; None if the trial failed. For a trial that was
+                ended early, it is the score that the trial is expected to have reached.
             number: how many trials ended before.
         """
-        values = (told.status, told.score, told.step, number, _result_json(record.result))
-        self._connection.execute(  # with the spec: a retry changed the attempt, a build the values
-            "UPDATE trials SET spec=?, status=?, score=?, step=?, ended=?, result=? "
-            "WHERE trial_id=?",
-            (_spec_json(record.spec), *values, record.spec.trial_id),
+        # With the spec: a retry has changed the attempt, or a build has found hyperparameters.
+        self._connection.execute(
+            "UPDATE trials SET spec=?, told=?, ended=?, result=?, history=? WHERE trial_id=?",
+            (
+                *(_spec_json(record.spec), told, number, *_result_json(record.result)),
+                record.spec.trial_id,
+            ),
         )
-        self._add_fits(record.spec.trial_id, record.result)
 
     def set_reevaluation(self, trial_id: str, reevaluation: Reevaluation) -> None:
         """Replaces the re-evaluation of a trial."""
         self._connection.execute(
-            "UPDATE trials SET reevaluation=? WHERE trial_id=?",
-            (_result_json(reevaluation), trial_id),
-        )
-        self._add_fits(trial_id, reevaluation)
-
-    def _add_fits(self, trial_id: str, result: TrialResult | Reevaluation) -> None:
-        self._connection.executemany(
-            "INSERT OR REPLACE INTO fits VALUES (?, ?, ?, ?)",
-            [(trial_id, fit.execution, fit.fold, _json(fit)) for fit in result.fits],
-        )
-        self._connection.executemany(
-            "INSERT OR REPLACE INTO epochs VALUES (?, ?, ?, ?, ?)",
-            [
-                (trial_id, *(row[key] for key in _KEYS), _json(_without(row, *_KEYS)))
-                for row in result.history
-            ],
+            "UPDATE trials SET reevaluation=?, reevaluation_history=? WHERE trial_id=?",
+            (*_result_json(reevaluation), trial_id),
         )
 
 
@@ -193,15 +154,15 @@ def _disk_errors(path: Path) -> Iterator[None]:
 
 def _spec_json(spec: TrialSpec) -> str:
     values = {"values": spec.hyperparameters["values"]}  # the space is in the table `state`
-    return _json(_without(vars(spec), "trial_id", "thresholds") | {"hyperparameters": values})
+    return _json(_without(spec, "trial_id", "thresholds") | {"hyperparameters": values})
 
 
-def _result_json(result: TrialResult | Reevaluation) -> str:
-    return _json(_without(vars(result), "fits", "history", "hyperparameters"))
+def _result_json(result: TrialResult | Reevaluation) -> tuple[str, str]:
+    return _json(_without(result, "history")), _json(result.history)
 
 
-def _without(values: Mapping[str, Any], *names: str) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if name not in names}
+def _without(value: Any, *names: str) -> dict[str, Any]:
+    return {name: field for name, field in vars(value).items() if name not in names}
 
 
 def _json(value: Any) -> str:

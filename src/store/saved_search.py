@@ -5,7 +5,6 @@ import os
 import shutil
 import sqlite3
 import tempfile
-from collections import defaultdict
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from src.errors import DiskError, UserError
 from src.messages import SearchEnd
 from src.records import TrialRecord, TrialSpec
-from src.store.database import BUSY_SECONDS, FORMAT, ORACLE, TABLES, Exported, ToldTrial
+from src.store.database import BUSY_SECONDS, FORMAT, ORACLE, TABLES, Exported
 from src.store.run_directory import OLD_STATE, RunDirectory
 from src.text import python_command
 
@@ -32,14 +31,13 @@ class SavedSearch:
     """The state of a search.
 
     Attributes:
-        run: the run's folder.
         config: the configuration under dotted keys.
         config_text: the text of the run's config.yaml.
         identity: rows, space, objective: what a resumed search must have in common.
         versions: of Python and of the packages that scores depend on.
         oracle: the oracle's `get_state()`.
         specs: every trial, in the order of proposal.
-        told: every trial as the oracle knows it.
+        told: by trial that completed, the score that the oracle was told.
         records: the trials that have ended, in the order of their end.
         end: why the search stopped; None while it runs, or if it was killed.
         exported: the trial whose model is in `best/`; None without one.
@@ -53,7 +51,7 @@ class SavedSearch:
     versions: dict[str, str]
     oracle: dict[str, Any]
     specs: dict[str, TrialSpec]
-    told: dict[str, ToldTrial]
+    told: dict[str, float]
     records: list[TrialRecord]
     end: SearchEnd | None
     exported: Exported | None
@@ -62,18 +60,21 @@ class SavedSearch:
     @property
     def trials(self) -> list[dict[str, Any]]:
         """Every trial as `SearchOracle.restore` takes it, in the order of proposal."""
-        reasons = {record.spec.trial_id: record.result.reason for record in self.records}
-        return [
-            {
-                "trial_id": trial_id,
-                "values": self.specs[trial_id].hyperparameters["values"],
-                "status": told.status,
-                "score": told.score,
-                "best_step": told.step,
-                "message": reasons.get(trial_id, ""),
-            }
-            for trial_id, told in self.told.items()
-        ]
+        results = {record.spec.trial_id: record.result for record in self.records}
+        trials = []
+        for trial_id, spec in self.specs.items():
+            result = results.get(trial_id)
+            trials.append(
+                {
+                    "trial_id": trial_id,
+                    "values": spec.hyperparameters["values"],
+                    "status": "RUNNING" if result is None else result.status,
+                    "score": self.told.get(trial_id),
+                    "best_step": (result and result.best_epoch) or 0,
+                    "message": "" if result is None else result.reason,
+                }
+            )
+        return trials
 
 
 def read_search(run: RunDirectory, *, history: bool = True) -> SavedSearch:
@@ -115,7 +116,7 @@ def _missing(run: RunDirectory) -> str:
 
 
 def _read_tables(path: Path, *, history: bool) -> list[Rows]:
-    """All rows of the four tables, in order."""
+    """All rows of the tables `state` and `trials`."""
     try:
         return _fetch(path, history=history)
     except sqlite3.OperationalError:
@@ -144,52 +145,27 @@ def _fetch(path: Path, *, history: bool) -> list[Rows]:
         (problem,) = found.execute("PRAGMA quick_check(1)").fetchone()
         if problem != "ok":
             raise ValueError(problem)
-        epochs = "SELECT * FROM epochs ORDER BY trial_id, execution, fold, epoch"
-        return [
-            found.execute(query).fetchall()
-            for query in (
-                "SELECT * FROM state",
-                "SELECT * FROM trials ORDER BY length(trial_id), trial_id",
-                "SELECT * FROM fits ORDER BY trial_id, execution, fold",
-                epochs if history else f"{epochs} LIMIT 0",
-            )
-        ]
+        own, again = ("history", "reevaluation_history") if history else ("'[]'", "'[]'")
+        columns = f"trial_id, spec, told, ended, result, {own}, reevaluation, {again}"
+        trials = f"SELECT {columns} FROM trials ORDER BY length(trial_id), trial_id"
+        return [found.execute(q).fetchall() for q in ("SELECT * FROM state", trials)]
 
 
-def _saved_search(
-    run: RunDirectory, states: Rows, trials: Rows, fits: Rows, epochs: Rows
-) -> SavedSearch:
+def _saved_search(run: RunDirectory, states: Rows, trials: Rows) -> SavedSearch:
     state = {name: json.loads(value) for name, value in states}
     specs: dict[str, TrialSpec] = {}
-    told: dict[str, ToldTrial] = {}
-    for trial_id, text, status, score, step, *_ in trials:
+    told: dict[str, float] = {}
+    ended: list[tuple[int, TrialRecord]] = []
+    for trial_id, text, score, number, result, history, again, again_history in trials:
         spec = json.loads(text) | {"trial_id": trial_id}
         spec["hyperparameters"]["space"] = state["space"]
         specs[trial_id] = _SPEC.validate_python(spec)
-        told[trial_id] = ToldTrial(status, score, step or 0)
-
-    # By trial, and whether they are of the search, not of a re-evaluation.
-    own_fits: dict[tuple[str, bool], list[Any]] = defaultdict(list)
-    own_epochs: dict[tuple[str, bool], list[Any]] = defaultdict(list)
-    for trial_id, execution, _, text in fits:
-        key = trial_id, execution < specs[trial_id].executions
-        own_fits[key].append(json.loads(text))
-    for trial_id, execution, fold, epoch, logs in epochs:
-        key = trial_id, execution < specs[trial_id].executions
-        row = {"execution": execution, "fold": fold, "epoch": epoch}
-        own_epochs[key].append(row | json.loads(logs))
-
-    def result_of(trial_id: str, text: str, *, own: bool) -> dict[str, Any]:
-        rows = {"fits": own_fits[trial_id, own], "history": tuple(own_epochs[trial_id, own])}
-        result: dict[str, Any] = json.loads(text)
-        return result | rows
-
-    ended: list[tuple[int, TrialRecord]] = []
-    for trial_id, *_, number, text, again in trials:
-        if text is not None:
-            record = {"spec": specs[trial_id], "result": result_of(trial_id, text, own=True)}
+        if score is not None:
+            told[trial_id] = score
+        if result is not None:
+            record = {"spec": specs[trial_id], "result": _result(result, history)}
             if again is not None:
-                record["reevaluation"] = result_of(trial_id, again, own=False)
+                record["reevaluation"] = _result(again, again_history)
             ended.append((number, _RECORD.validate_python(record)))
     return SavedSearch(
         run=run,
@@ -202,3 +178,8 @@ def _saved_search(
         exported=_EXPORTED.validate_python(state.get("exported")),
         seconds=float(state.get("seconds", 0.0)),
     )
+
+
+def _result(text: str, history: str) -> dict[str, Any]:
+    result: dict[str, Any] = json.loads(text)
+    return result | {"history": tuple(json.loads(history))}

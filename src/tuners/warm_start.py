@@ -167,7 +167,7 @@ def _fully_trained(saved: SavedSearch) -> tuple[Sequence[EarlierTrial], int]:
     for record in sorted(last, key=lambda record: record.spec.trial_id):
         score = record.reevaluated_score
         if score is None and record.spec.epochs == longest and not record.result.reason:
-            score = saved.told[record.spec.trial_id].score
+            score = saved.told[record.spec.trial_id]
         if score is not None:
             values = record.spec.hyperparameters["values"]
             whole.append(EarlierTrial(values=values, score=score))

@@ -17,7 +17,7 @@ from hypermodels import HYPERMODELS
 from hypermodels.mlp import MLP
 from hypermodels.problem import Problem
 from src.config import load_config
-from src.config.schema import DataSettings
+from src.config.schema import DataSettings, HyperModelSettings
 from src.data.loading import load_data
 from src.data.preprocessing import Scaling, fit_scaling
 from src.errors import UserError
@@ -44,7 +44,7 @@ def context_of(tiny: MakeConfig, folder: Path, *overrides: str) -> tuple[RunCont
     prepared = prepare(config)
     plan = TrainingPlan(5, prepared.objective.name, prepared.objective.direction)
     run = RunDirectory.create(str(folder), "winner", "random")
-    context = RunContext(config.seed, config.hypermodel.name, prepared.data, plan, run)
+    context = RunContext(config, prepared.data, plan, run)
     hp, executions = prepared.oracle.create_trial("slot0").hyperparameters, config.tuner
     spec = TrialSpec("0003", "0003", None, hp.get_config(), 0, 5)
     repeats = executions.executions_per_trial
@@ -218,8 +218,11 @@ def test_a_refit_that_diverges_is_an_error_and_no_model(
 ) -> None:
     context, record, winner = folded
     monkeypatch.setitem(HYPERMODELS, "diverging", f"{__name__}:DivergingRefit")
+    diverging = context.config.model_copy(
+        update={"hypermodel": HyperModelSettings(name="diverging")}
+    )
     with pytest.raises(UserError, match=r"trial 0003 .* 120 .* after 3 epochs with a loss of nan"):
-        export_winner(replace(context, hypermodel="diverging"), record)
+        export_winner(replace(context, config=diverging), record)
     assert read_winner(context.run, record) == winner
 
 

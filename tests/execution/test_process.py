@@ -175,7 +175,7 @@ def executor_of(folder: Path, workers: int) -> tuple[ProcessExecutor, TrialSpec]
     prepared = prepare(config)
     hp = prepared.oracle.create_trial("trial0").hyperparameters
     plan = TrainingPlan(1_000_000, prepared.objective.name, prepared.objective.direction)
-    context = RunContext(7, "mlp", prepared.data, plan, RunDirectory(folder))
+    context = RunContext(config, prepared.data, plan, RunDirectory(folder))
     spec = TrialSpec("0000", "0000", None, hp.get_config(), 0, 1)
     return ProcessExecutor(context, workers, lambda _: None, lambda: False), spec
 
@@ -216,7 +216,7 @@ def test_when_the_fork_server_is_killed_another_takes_over(tmp_path: Path) -> No
 def test_workers_map_the_data_instead_of_being_sent_a_copy(tmp_path: Path) -> None:
     prepared = prepare(load_config("quick"))  # digits: half a megabyte
     data = map_data(prepared.data, tmp_path)
-    context = RunContext(0, "mlp", data, TrainingPlan(1, "val_loss", "min"), RunDirectory(tmp_path))
+    context = RunContext(prepared.config, data, prepared.plan, RunDirectory(tmp_path))
     text = pickle.dumps(context)
     assert prepared.data.x.nbytes > 400_000
     assert len(text) < 100_000

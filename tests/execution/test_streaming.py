@@ -35,6 +35,7 @@ MEASURE = """
     from src.data.loading import Data
     from src.store.run_directory import RunDirectory
     from src.records import TrialSpec
+    from src.config.schema import Config, TrainingSettings
     from src.execution.context import RunContext
     from src.execution.trial_runner import TrialRunner
 
@@ -76,7 +77,9 @@ MEASURE = """
         hp.values |= {"units": 16, "layers": 1, "batch_size": 500, "optimizer": "sgd"}
         plan = TrainingPlan(2, "val_accuracy", "max")
         directory = RunDirectory(folder / f"{stream}{rows}")
-        runner = TrialRunner(RunContext(0, "mlp", data(rows), plan, directory, stream=stream))
+        batches = "stream" if stream else "memory"
+        config = Config(seed=0, training=TrainingSettings(batches=batches))
+        runner = TrialRunner(RunContext(config, data(rows), plan, directory))
         spec = TrialSpec("0000", "0000", None, hp.get_config(), initial_epoch=0, epochs=2)
         peak = before = private_megabytes()
         ended = threading.Event()

@@ -8,6 +8,7 @@ import pytest
 
 from callbacks import TrainingPlan
 from src.config import load_config
+from src.config.schema import Config, TrainingSettings
 from src.errors import DiskError
 from src.execution.context import RunContext
 from src.execution.trial_runner import TrialRunner
@@ -48,7 +49,9 @@ def run_rungs(
     """Trains one configuration in rungs that end at the given epochs."""
     data, objective, hyperparameters = configuration(*overrides)
     plan = TrainingPlan(planned, objective.name, objective.direction, unit)
-    context = RunContext(7, "mlp", data, plan, RunDirectory(folder), stream=stream)
+    batches: Any = "stream" if stream else "memory"
+    config = Config(seed=7, training=TrainingSettings(batches=batches))
+    context = RunContext(config, data, plan, RunDirectory(folder))
     runner = TrialRunner(context)
     results = []
     reached = 0
@@ -221,7 +224,7 @@ def test_a_training_state_that_cannot_be_read_is_the_disks_fault_and_fails_no_tr
     prepared = prepare(config)
     hp = prepared.oracle.create_trial("slot0").hyperparameters
     plan = TrainingPlan(EPOCHS, prepared.objective.name, prepared.objective.direction)
-    runner = TrialRunner(RunContext(7, "mlp", prepared.data, plan, RunDirectory(tmp_path)))
+    runner = TrialRunner(RunContext(config, prepared.data, plan, RunDirectory(tmp_path)))
     spec = TrialSpec("0001", "0000", "0000", hp.get_config(), 1, 3, keep_state=True)
     with pytest.raises(DiskError, match=r"execution0\.state\.npz: .* cannot be read"):
         runner.run(spec)

@@ -22,7 +22,7 @@ from src.search.listener import Listeners
 from src.search.preparation import PreparedSearch
 from src.search.progress import SearchProgress
 from src.seeds import oracle_seed
-from src.store.database import Exported, Store, ToldTrial
+from src.store.database import Exported, Store
 from src.store.run_directory import RunDirectory, event_suffix
 
 Score = Callable[[dict[str, Any]], float | None]
@@ -92,10 +92,9 @@ def make_run(
             if result.score is not None:
                 oracle.update_trial(trial.trial_id, {prepared.objective.name: result.score})
             oracle.end_trial(trial)
-            told = ToldTrial(trial.status, trial.score, trial.best_step or 0)
             with store.transaction():
                 store.begin_trial(spec)
-                store.end_trial(record, told, number)
+                store.end_trial(record, trial.score, number)
                 store.set_oracle(oracle.get_state())
             listeners.tell("on_trial_begin", spec, progress)
             if scalars:

@@ -19,7 +19,7 @@ from src import predict, retrain, tune
 from src.errors import DiskError, UserError
 from src.messages import SearchEnd
 from src.records import FitResult, Reevaluation, TrialRecord, TrialResult, TrialSpec
-from src.store.database import Exported, Store, ToldTrial
+from src.store.database import Exported, Store
 from src.store.run_directory import RunDirectory
 from src.store.saved_search import read_search
 from tests import quick_search
@@ -52,7 +52,7 @@ def add(store: Store, one: TrialRecord, number: int) -> None:
     with store.transaction():
         store.set({"seconds": float(number), "space": SPACE})
         store.begin_trial(one.spec)
-        store.end_trial(one, ToldTrial("COMPLETED", 0.25, 2), number)
+        store.end_trial(one, 0.25, number)
 
 
 def test_what_is_written_comes_back(folder: Path) -> None:
@@ -69,7 +69,7 @@ def test_what_is_written_comes_back(folder: Path) -> None:
         with store.transaction():
             store.begin_trial(record(2).spec)
             store.begin_trial(record(3).spec)
-            store.end_trial(replace(record(2), spec=retried), ToldTrial("FAILED", None, 0), 2)
+            store.end_trial(replace(record(2), spec=retried), None, 2)
             store.set_reevaluation("0000", reevaluation)
             store.set({"end": SearchEnd("finished", "done"), "exported": Exported("0000", 1)})
             store.set_oracle({"seed_state": 5})
@@ -82,8 +82,9 @@ def test_what_is_written_comes_back(folder: Path) -> None:
         replace(first, reevaluation=reevaluation),
         replace(record(2), spec=retried),
     ]
-    assert saved.told["0000"] == ToldTrial("COMPLETED", 0.25, 2)
-    assert saved.told["0003"] == ToldTrial("RUNNING", None, 0)
+    assert saved.told == {"0000": 0.25, "0001": 0.25}
+    status = [(trial["status"], trial["best_step"]) for trial in saved.trials]
+    assert status == [("COMPLETED", 2), ("FAILED", 0), ("COMPLETED", 2), ("RUNNING", 0)]
     assert (saved.end, saved.exported) == (SearchEnd("finished", "done"), Exported("0000", 1))
     assert [trial["message"] for trial in saved.trials] == ["", "x", "", ""]
     assert isinstance(saved.records[0].result.history[0]["batch_size"], int)
@@ -145,7 +146,7 @@ store = sqlite3.connect(sys.argv[1], isolation_level=None)
 store.execute("PRAGMA cache_size=1")  # changed pages go to the file before the commit
 store.execute("BEGIN IMMEDIATE")
 store.execute("UPDATE state SET value='1' || value WHERE name='seconds'")
-store.executemany("INSERT INTO trials (trial_id, spec, status) VALUES (?, ?, '')",
+store.executemany("INSERT INTO trials (trial_id, spec) VALUES (?, ?)",
                   [(f"{n:04}", "x" * 3000) for n in range(1000, 1300)])
 os.kill(os.getpid(), signal.SIGKILL)
 """

@@ -13,7 +13,6 @@ from src.config.schema import Config
 from src.errors import UserError
 from src.records import FitResult, Reevaluation, TrialRecord, TrialResult, TrialSpec
 from src.search import resume as resuming
-from src.store.database import ToldTrial
 from src.store.run_directory import RunDirectory
 from src.store.saved_search import SavedSearch
 from src.tuners import warm_start as warm
@@ -48,7 +47,8 @@ def saved_run(values: list[dict[str, Any]], scores: list[float | None]) -> Saved
         reason = "why" if failed else ""
         result = TrialResult(status, fits, reason, "", (), 1, 0.0, 1.0, "0")
         records.append(TrialRecord(spec, result))
-        told[trial_id] = ToldTrial(status, score, 1)
+        if score is not None:
+            told[trial_id] = score
     return SavedSearch(
         run=RunDirectory(Path("old")),
         config={"hypermodel.name": "mlp", "training.epochs": 9},
