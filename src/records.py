@@ -64,7 +64,6 @@ class TrialSpec:
         folds: cross-validation folds; 1 for the plain train/validation split.
         first_execution: the first repeat to train; re-evaluations begin after the trial's own.
         keep_state: whether a later trial may continue this one.
-        attempt: how often the trial has failed before; each attempt has other seeds.
         thresholds: of each fit, its pruning thresholds; empty without a pruner.
         epoch_budget: the most epochs that all fits may train together; None for no limit.
         bracket: Hyperband's bracket, or None.
@@ -82,7 +81,6 @@ class TrialSpec:
     folds: int = 1
     first_execution: int = 0
     keep_state: bool = False
-    attempt: int = 0
     thresholds: tuple[tuple[PruningThreshold, ...], ...] = ()
     epoch_budget: int | None = None
     bracket: int | None = None
@@ -166,9 +164,8 @@ class TrialResult(_Scored):
         worker: id of the worker that ran the trial.
         hyperparameters: the space and values, if building found new hyperparameters; else None.
         rejected: whether it failed because its model is larger than `limits.parameters`.
-        attempt: how often the trial had failed before.
         stopped_by: what ended a completed trial early; None for a trial that trained to its end.
-        trained: epochs that all fits trained, failed attempts included.
+        trained: epochs that all fits trained.
     """
 
     status: Status
@@ -182,7 +179,6 @@ class TrialResult(_Scored):
     worker: str
     hyperparameters: dict[str, Any] | None = None
     rejected: bool = False
-    attempt: Count = 0
     stopped_by: StoppedBy | None = None
     trained: Count = 0
 

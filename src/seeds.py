@@ -38,7 +38,7 @@ def proposal_seed(oracle: int, trial: int, attempt: int = 0) -> int:
     return _mix(oracle, _PROPOSAL, trial, attempt)
 
 
-def trial_seed(seed: int, root: int, execution: int, fold: int, attempt: int = 0) -> int:
+def trial_seed(seed: int, root: int, execution: int, fold: int) -> int:
     """The seed for one fit.
 
     Args:
@@ -46,9 +46,8 @@ def trial_seed(seed: int, root: int, execution: int, fold: int, attempt: int = 0
         root: number of the trial, or of a promotion's first ancestor.
         execution: repeat of the trial, from 0.
         fold: cross-validation fold, from 0.
-        attempt: how often the trial has failed before.
     """
-    return _mix(seed, _TRIAL, root, execution, fold, *([attempt] if attempt else []))
+    return _mix(seed, _TRIAL, root, execution, fold)
 
 
 def _mix(seed: int, *key: int) -> int:

@@ -254,7 +254,7 @@ class _Trial:
         return self.run.running_state(self.spec.trial_id)
 
     def _clear(self) -> None:
-        """Deletes what an attempt left whose process was killed, but for what was saved."""
+        """Deletes what a training left whose process was killed, but for what was saved."""
         spec, run = self.spec, self.run
         for path in run.events(spec.trial_id, spec.root_id):
             if not spec.first_execution or f"again{spec.first_execution}" in path.name:
@@ -281,7 +281,6 @@ class _Trial:
         for epoch in self._epochs():
             # Other trainings of a trial are the worse the better the first was.
             score = luck + epoch / 1000 if execution == 0 else (1 - luck) / 2 + execution / 100
-            score += spec.attempt / 10_000
             row = {"execution": execution, "fold": fold, "epoch": epoch + 1, "batch_size": 32}
             logs = {"loss": 1 - score, "val_loss": 1 - score, "val_accuracy": score}
             if len(self.rows) <= epoch - spec.initial_epoch or spec.planned_fits > 1:

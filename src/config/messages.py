@@ -16,6 +16,7 @@ _MOST_LINES = 50
 _OLD_SETTINGS = {
     "data.synthetic": "has been removed; for data of another shape write a data source",
     "limits.divergence": "has been removed; a loss of 1,000 times its first value fails a trial",
+    "limits.retries": "has been removed; a trial that fails is not trained again",
     "objective.also": "is objective.secondary now",
     "run.baselines": "has been removed; baselines are always scored",
     "training.batch_memory": "has been removed; space.batch_size=auto plans with 256 MB",

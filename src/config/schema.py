@@ -191,7 +191,6 @@ class LimitSettings(Section):
     target: float | None = None
     trials_without_improvement: Count | None = None
     consecutive_failures: Count = 5
-    retries: Annotated[int, Field(ge=0)] = 0
     trial_seconds: Annotated[float, Field(gt=0)] | None = None
     parameters: Count | None = None
 

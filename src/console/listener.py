@@ -76,9 +76,6 @@ class ConsoleListener(SearchListener):
     def on_trial_end(self, record: TrialRecord, progress: SearchProgress) -> None:
         self._end(record, progress, text.trial_line(record, progress))
 
-    def on_trial_retry(self, record: TrialRecord) -> None:
-        self.console.print(text.retry_line(record))
-
     def on_reevaluation_begin(self, trainings: int, progress: SearchProgress) -> None:
         what = f"the best trials train from new seeds, trainings: {trainings}"
         text.show_lines(self.console, [("re-evaluation", what)])

@@ -5,7 +5,7 @@ from datetime import datetime
 
 import keras_tuner as kt
 
-from src.console.text import best_text, printable, reevaluation_line, retry_line, trial_line
+from src.console.text import best_text, printable, reevaluation_line, trial_line
 from src.evaluation.winner import Winner
 from src.messages import SearchEnd
 from src.records import TrialRecord, TrialResult
@@ -33,9 +33,6 @@ class LogListener(SearchListener):
 
     def on_trial_end(self, record: TrialRecord, progress: SearchProgress) -> None:
         self._write(trial_line(record, progress).plain)
-
-    def on_trial_retry(self, record: TrialRecord) -> None:
-        self._write(retry_line(record).plain)
 
     def on_reevaluation(
         self, record: TrialRecord, result: TrialResult, progress: SearchProgress

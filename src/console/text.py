@@ -50,13 +50,6 @@ def trial_line(record: TrialRecord, progress: SearchProgress) -> Text:
     return line
 
 
-def retry_line(record: TrialRecord) -> Text:
-    """An attempt that has failed."""
-    reason = printable(record.result.reason)
-    line = Text(f"  {record.spec.trial_id}  failed: {reason}", style="red")
-    return line.append("; it runs again", style="yellow")
-
-
 def reevaluation_line(record: TrialRecord, result: TrialResult) -> Text:
     """A training of a trial's re-evaluation, and after the last training the mean of all."""
     line = Text(f"  {record.spec.trial_id}  re-evaluation ")

@@ -1,11 +1,8 @@
-"""Reports how far a trial is: often enough to watch, and without loss of an epoch."""
+"""Reports how far a trial is, often enough to watch."""
 
-import os
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from multiprocessing.connection import Connection
 from typing import Any
 
 import keras
@@ -86,50 +83,3 @@ def at_intervals(report: Callable[[TrialProgress], None]) -> Callable[[TrialProg
             passed_on, rows = now, ()
 
     return report_sometimes
-
-
-class ProgressSender:
-    """A worker's end of its connection: sends reports from a thread of its own, then the result.
-
-    The report that a fit begins is sent at once. Further reports are sent at most five times a
-    second, also while the trial hangs; reports that wait are joined.
-
-    Args:
-        connection: to the parent.
-    """
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self._changed = threading.Condition()  # guards the next two and the connection
-        self._waiting: TrialProgress | None = None
-        threading.Thread(target=self._serve, name="progress", daemon=True).start()
-
-    def report(self, progress: TrialProgress) -> None:
-        """Sends a report soon."""
-        with self._changed:
-            rows = self._waiting.rows if self._waiting is not None else ()
-            self._waiting = replace(progress, rows=rows + progress.rows)
-            if progress.rows:
-                self._changed.notify()
-            else:
-                self._send_waiting()
-
-    def answer(self, result: Any) -> None:
-        """Sends the result of the trial; reports that still wait are dropped."""
-        with self._changed:
-            self._waiting = None
-            self._connection.send(result)
-
-    def _serve(self) -> None:
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._waiting is not None)
-                self._send_waiting()
-            time.sleep(INTERVAL_SECONDS)
-
-    def _send_waiting(self) -> None:
-        try:
-            self._connection.send(self._waiting)
-        except OSError:
-            os._exit(1)  # nobody waits for this trial any more
-        self._waiting = None

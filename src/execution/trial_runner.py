@@ -135,7 +135,6 @@ class TrialRunner:
             worker=str(self.worker),
             hyperparameters=hp.get_config() if len(hp.space) > declared else None,
             rejected=rejected,
-            attempt=spec.attempt,
             stopped_by=None if reason else early_end.stopped_by,
             trained=len(recorder.rows),
         )
@@ -164,7 +163,7 @@ class TrialRunner:
     ) -> FitResult:
         context, config = self.context, self.context.config
         execution, fold = recorder.execution, recorder.fold
-        seed = trial_seed(config.seed, int(spec.root_id), execution, fold, spec.attempt)
+        seed = trial_seed(config.seed, int(spec.root_id), execution, fold)
         rows = len(arrays.x)
         # For the message, if there is not even memory for the model.
         recorder.batch_size = min(max(hp.values.get("batch_size", 0), 0) or rows, rows)
@@ -241,7 +240,7 @@ class TrialRunner:
         return FitResult(execution, fold, best.value, best.epoch, reached, logs)
 
     def _delete_remains(self, spec: TrialSpec) -> Checkpoint | None:
-        """Deletes the files of an attempt whose process was killed.
+        """Deletes the files of a training whose process was killed.
 
         Returns:
             The state from which the trial goes on; None if it begins.

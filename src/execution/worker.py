@@ -9,6 +9,7 @@ import time
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import connection as connections
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection
@@ -21,9 +22,9 @@ from hypermodels import HYPERMODELS
 from src.errors import DiskError
 from src.execution.context import RunContext
 from src.execution.failures import failed_result
-from src.execution.progress import ProgressSender
+from src.execution.progress import at_intervals
 from src.execution.trial_runner import TRACEBACK_LINES, TrialRunner
-from src.messages import EndTrial
+from src.messages import EndTrial, TrialProgress
 from src.records import TrialResult, TrialSpec
 from src.startup import start_tensorflow
 
@@ -74,7 +75,8 @@ def work(connection: Connection, search: Connection, setup: WorkerSetup, index: 
     for name, entries in setup.registries.items():
         _REGISTRIES[name].update(entries)
     runner: TrialRunner | None = None
-    sender, requests = ProgressSender(connection), _EndRequests(connection)
+    requests = _EndRequests(connection)
+    report = at_intervals(partial(_send, connection))
     while True:
         try:
             spec = connection.recv()
@@ -86,9 +88,7 @@ def work(connection: Connection, search: Connection, setup: WorkerSetup, index: 
         started = time.time()
         result: TrialResult | DiskError
         try:
-            runner = runner or TrialRunner(
-                setup.context, index, sender.report, ending=requests.reason
-            )
+            runner = runner or TrialRunner(setup.context, index, report, ending=requests.reason)
             result = runner.run(spec)
         except DiskError as error:
             result = error
@@ -96,7 +96,14 @@ def work(connection: Connection, search: Connection, setup: WorkerSetup, index: 
             lines = traceback.format_exc().splitlines(True)[-TRACEBACK_LINES:]
             reason = f"{type(error).__name__}: {error}".splitlines()[0]
             result = failed_result(reason, started, index, "".join(lines))
-        sender.answer(result)
+        _send(connection, result)
+
+
+def _send(connection: Connection, message: TrialProgress | TrialResult | DiskError) -> None:
+    try:
+        connection.send(message)
+    except OSError:
+        os._exit(1)  # nobody waits for this trial any more
 
 
 class _EndRequests:

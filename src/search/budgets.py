@@ -32,7 +32,6 @@ class SearchBudgets:
         self._began: float | None = None  # None while the clock stands
         self._reached: SearchEnd | None = None  # the target, or too many trials without improvement
         self._reserved: dict[str, int] = {}  # epochs, by running trial
-        self._failed: dict[str, int] = {}  # epochs of failed attempts, by running trial
         self._waiting: dict[int, TrialRecord] = {}  # by number; see `_count_idle`
         self._seen = self._idle = 0
         self._best = float("-inf")
@@ -92,33 +91,18 @@ class SearchBudgets:
         self._reserved[spec.trial_id] = budget = min(spec.planned_epochs, left)
         return budget
 
-    def allows_retry(self, spec: TrialSpec, trained: int) -> bool:
-        """Whether epochs are left for another attempt of a trial that has trained so many."""
-        left = self._epochs_left()
-        return left is None or left + self._reserved[spec.trial_id] > trained
-
-    def reserve_again(self, spec: TrialSpec, trained: int) -> int | None:
-        """Returns the epoch budget of the attempt after one that failed; None without a limit."""
-        self._failed[spec.trial_id] = self._failed.get(spec.trial_id, 0) + trained
-        self._reserved.pop(spec.trial_id, None)
-        return self.reserve(spec)
-
-    def release(self, trial_id: str) -> int:
-        """Releases what a trial reserved, and returns the epochs of its failed attempts."""
+    def release(self, trial_id: str) -> None:
+        """Releases what a trial reserved."""
         self._reserved.pop(trial_id, None)
-        return self._failed.pop(trial_id, 0)
 
     def _epochs_left(self) -> int | None:
         if self._settings.epochs is None:
             return None
-        return self._settings.epochs - self._epochs_used() - sum(self._reserved.values())
-
-    def _epochs_used(self) -> int:
-        return self._progress.epochs + sum(self._failed.values())
+        return self._settings.epochs - self._progress.epochs - sum(self._reserved.values())
 
     def _epochs_are_used(self) -> SearchEnd | None:
         most = self._settings.epochs
-        if most is None or self._epochs_used() < most:
+        if most is None or self._progress.epochs < most:
             return None
         return _finished(f"all {most} epochs are used", "limits.epochs")
 

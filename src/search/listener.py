@@ -68,9 +68,6 @@ class SearchListener:
         Comes from another thread; be quick.
         """
 
-    def on_trial_retry(self, record: TrialRecord) -> None:
-        """A trial has failed and runs again; `progress` does not count this attempt."""
-
     def on_trial_end(self, record: TrialRecord, progress: SearchProgress) -> None:
         """A trial has ended; it is part of `progress`."""
 

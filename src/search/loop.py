@@ -129,9 +129,8 @@ class SearchLoop:
                 end = self._end_before_next() or end
                 return end or SearchEnd("finished", "the oracle proposed nothing more")
             for trial_id, result in self._wait():
-                if not self._retry(trial_id, result):
-                    self._running.remove(trial_id)
-                    self._ended.append(self._proposals.add_result(trial_id, result))
+                self._running.remove(trial_id)
+                self._ended.append(self._proposals.add_result(trial_id, result))
             if self._oracle.learns:  # its next proposal may take a second
                 self._save()
             if self._stop.requested and self._running:
@@ -166,14 +165,6 @@ class SearchLoop:
         found.sort(key=lambda pair: (pair[1].exception() is not None, pair[0]))
         for trial_id, future in found:
             yield trial_id, future.result()
-
-    def _retry(self, trial_id: str, result: TrialResult) -> bool:
-        spec = None if self._stop.requested else self._proposals.retry(trial_id, result)
-        if spec is None:
-            return False
-        self._listeners.tell("on_trial_retry", TrialRecord(spec, result))
-        self._submit(spec)
-        return True
 
     def _save(self) -> None:
         """Stores what has begun and ended in one transaction, then tells of what has ended."""

@@ -90,8 +90,8 @@ class Proposals:
             trial.hyperparameters = kt.HyperParameters.from_config(found)
             values = {"values": found["values"]}
             spec = replace(spec, hyperparameters=spec.hyperparameters | values)
-        trained = result.trained + self.budgets.release(trial_id)
-        result = replace(result, attempt=spec.attempt, trained=trained, hyperparameters=None)
+        self.budgets.release(trial_id)
+        result = replace(result, hyperparameters=None)
         self._specs[trial_id], record = spec, TrialRecord(spec, result)
         trial.status, trial.message = result.status, result.reason
         with asking_oracle(self._oracle, self._config.tuner.name):
@@ -103,18 +103,6 @@ class Proposals:
             self._oracle.end_trial(trial)
         self._add(record)
         return record
-
-    def retry(self, trial_id: str, result: TrialResult) -> TrialSpec | None:
-        """The next attempt of a trial that failed, if `limits.retries` and the budgets allow it."""
-        spec, retries = self._specs[trial_id], self._config.limits.retries
-        first = self._specs[spec.parent_id].attempt if spec.parent_id else 0
-        if result.status != "FAILED" or result.rejected or spec.attempt - first >= retries:
-            return None
-        if self.budgets.trial_end_reason() or not self.budgets.allows_retry(spec, result.trained):
-            return None
-        budget = self.budgets.reserve_again(spec, result.trained)
-        self._specs[trial_id] = replace(spec, attempt=spec.attempt + 1, epoch_budget=budget)
-        return self._specs[trial_id]
 
     def _spec(self, trial: Any) -> TrialSpec:
         spec = trial_spec(trial, self._specs, self._config, self._oracle, self._hypermodel)
@@ -164,7 +152,6 @@ def trial_spec(
         executions=config.tuner.executions_per_trial,
         folds=config.tuner.folds,
         keep_state=oracle.has_rungs,
-        attempt=parent.attempt if parent else 0,
         # Keras Tuner notes the newest bracket, though an older one may be running.
         bracket=parent.bracket if parent else values.get("tuner/bracket"),
         rung=values.get("tuner/round"),

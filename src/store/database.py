@@ -127,7 +127,7 @@ class Store:
                 ended early, it is the score that the trial is expected to have reached.
             number: how many trials ended before.
         """
-        # With the spec: a retry has changed the attempt, or a build has found hyperparameters.
+        # With the spec, because a build may have found hyperparameters.
         self._connection.execute(
             "UPDATE trials SET spec=?, told=?, ended=?, result=?, history=? WHERE trial_id=?",
             (

@@ -51,7 +51,6 @@ class Watched:
         self.end(ended("0002", reason="ValueError: two\nlines \x1b[2J"))
         self.end(ended("0003", 0.94, 0.96))
         self.end(ended("0006", 0.2, reason="pruned at epoch 9 of 50: 0.2", stopped_by="pruner"))
-        self.tell("on_trial_retry", ended("0005", reason="nan"))
         self.tell("on_reevaluation_begin", 1, self.progress)
         best = self.progress.record("0003")
         again = Reevaluation(1, (FitResult(2, 0, 0.93, 4, 9, {}),))

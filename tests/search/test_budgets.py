@@ -98,18 +98,6 @@ def spec(number: int, epochs: int) -> TrialSpec:
     return TrialSpec(f"{number:04}", f"{number:04}", None, {"values": {}}, 0, epochs)
 
 
-def test_epochs_of_failed_attempts_count() -> None:
-    progress = SearchProgress(Objective("val_score", "max"), None)
-    budgets = SearchBudgets(LimitSettings(epochs=20), progress)
-    trial = spec(0, 12)
-    assert budgets.reserve(trial) == 12
-    assert budgets.allows_retry(trial, 7)
-    assert budgets.reserve_again(trial, 7) == 12  # 13 are left
-    assert budgets.reserve_again(trial, 5) == 8
-    assert not budgets.allows_retry(trial, 8)
-    assert budgets.release("0000") == 12
-
-
 def test_a_trial_waits_for_what_running_trials_may_return() -> None:
     progress = SearchProgress(Objective("val_score", "max"), None)
     budgets = SearchBudgets(LimitSettings(epochs=25), progress)

@@ -27,7 +27,7 @@ SEARCHES = {
     "hyperband": ("tuner.name=hyperband", "tuner.max_trials=auto", "training.epochs=4"),
     "bohb": ("tuner.name=bohb", "tuner.max_trials=11", "training.epochs=4", "tuner.factor=2"),
     "re-evaluation": (
-        *("tuner.max_trials=3", "training.epochs=1", "limits.retries=1"),
+        *("tuner.max_trials=3", "training.epochs=1"),
         *("tuner.reevaluate.trials=2", "tuner.reevaluate.executions=2"),
     ),
     "save_every": ("tuner.max_trials=3", "training.epochs=4", "training.save_every=1"),

@@ -59,7 +59,7 @@ def test_what_is_written_comes_back(folder: Path) -> None:
     run = created(folder)
     first = record(0)
     failed = replace(record(1), result=replace(first.result, status="FAILED", fits=(), reason="x"))
-    retried = replace(record(2).spec, attempt=1)  # a resumed search goes on with these seeds
+    built = replace(record(2).spec, bracket=1)  # as after a build that found hyperparameters
     again = {"execution": 1, "fold": 0, "epoch": 1, "loss": float("inf")}
     fit = FitResult(1, 0, 0.75, 1, 1, {"val_accuracy": 0.75})
     reevaluation = Reevaluation(1, (fit,), (again,), 3.5)
@@ -69,7 +69,7 @@ def test_what_is_written_comes_back(folder: Path) -> None:
         with store.transaction():
             store.begin_trial(record(2).spec)
             store.begin_trial(record(3).spec)
-            store.end_trial(replace(record(2), spec=retried), None, 2)
+            store.end_trial(replace(record(2), spec=built), None, 2)
             store.set_reevaluation("0000", reevaluation)
             store.set({"end": SearchEnd("finished", "done"), "exported": Exported("0000", 1)})
             store.set_oracle({"seed_state": 5})
@@ -80,7 +80,7 @@ def test_what_is_written_comes_back(folder: Path) -> None:
     assert saved.records == [  # in the order of their end
         failed,
         replace(first, reevaluation=reevaluation),
-        replace(record(2), spec=retried),
+        replace(record(2), spec=built),
     ]
     assert saved.told == {"0000": 0.25, "0001": 0.25}
     status = [(trial["status"], trial["best_step"]) for trial in saved.trials]
