@@ -53,7 +53,6 @@ Text = Annotated[str, Field(min_length=1)]
 Texts = Annotated[tuple[Text, ...], Field(strict=False)]  # YAML has lists, not tuples
 Count = Annotated[int, Field(ge=1)]
 Factor = Annotated[int, Field(ge=2)]
-Interval = Count | Annotated[str, Field(pattern=r"^\d{1,9}(\.\d{1,9})?s$")] | None
 RunName = Annotated[str, AfterValidator(_run_name)]
 Encoding = Annotated[str, AfterValidator(_encoding)]
 # A separator is ASCII, because pandas takes nothing else, and not part of numbers and quoted texts.

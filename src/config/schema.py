@@ -13,7 +13,6 @@ from src.config.fields import (
     Count,
     Encoding,
     Factor,
-    Interval,
     Missing,
     Points,
     RunName,
@@ -173,14 +172,7 @@ class TrainingSettings(Section):
     epochs: Count = 50
     schedule_unit: Literal["epoch", "step"] = "epoch"
     batches: Literal["memory", "stream"] = "memory"
-    save_every: Interval = None
-
-    @property
-    def save_interval(self) -> tuple[int | None, float | None]:
-        """Epochs, or else seconds, after which the state of a running trial is saved."""
-        if not isinstance(self.save_every, str):
-            return self.save_every, None
-        return None, float(self.save_every.removesuffix("s"))
+    save_every: Count | None = None
 
 
 class LimitSettings(Section):

@@ -64,38 +64,25 @@ def read_checkpoint(run: RunDirectory, spec: TrialSpec, seed: int) -> Checkpoint
 
 
 class Saver(keras.callbacks.Callback):
-    """Calls a function after every so many epochs or seconds, but not after the last epoch.
+    """Calls a function after every so many epochs, but not after the last epoch.
 
     Args:
-        interval: epochs, or else seconds, between two calls.
+        interval: epochs between two calls.
         epochs: the last epoch.
-        save: called with the number of epochs trained.
+        save: called with the model and the number of epochs trained.
     """
 
     def __init__(
-        self,
-        interval: tuple[int | None, float | None],
-        epochs: int,
-        save: Callable[[keras.Model, int], None],
+        self, interval: int, epochs: int, save: Callable[[keras.Model, int], None]
     ) -> None:
         super().__init__()
-        self.every_epochs, self.every_seconds = interval
-        self.epochs, self.save = epochs, save
-        self._saved = time.monotonic()
+        self.interval, self.epochs, self.save = interval, epochs, save
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Saves if it is time."""
         trained = epoch + 1
-        if self.model.stop_training or trained >= self.epochs or not self._is_time(trained):
-            return
-        self.save(self.model, trained)
-        self._saved = time.monotonic()
-
-    def _is_time(self, trained: int) -> bool:
-        if self.every_epochs is not None:
-            return trained % self.every_epochs == 0
-        seconds = self.every_seconds
-        return seconds is not None and time.monotonic() - self._saved >= seconds
+        if not self.model.stop_training and trained < self.epochs and trained % self.interval == 0:
+            self.save(self.model, trained)
 
 
 def trial_state(

@@ -200,8 +200,8 @@ class TrialRunner:
             ) as board:
                 recorded = [callbacks.ScheduleLogger(), best, board]
                 watchers = [*recorded, *recorder.callbacks]
-                if context.saves and not spec.first_execution:
-                    watchers.append(Saver(config.training.save_interval, spec.epochs, save))
+                if (interval := config.training.save_every) and not spec.first_execution:
+                    watchers.append(Saver(interval, spec.epochs, save))
                 if self.on_progress is not None:
                     begin = self._progress(spec, recorder, initial_epoch)
                     monitor, report = context.plan.monitor, self.on_progress

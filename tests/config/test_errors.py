@@ -24,7 +24,7 @@ BAD_OVERRIDES = [
     ("tuner.export=average", ["tuner.export: 'average'", "tuner.folds=5"]),
     ("tuner.points_to_evaluate=[{}, {units: [1]}]", ["entry 2: units: [1] is not a text", "YAML"]),
     ("tuner.points_to_evaluate=a.yaml", ["tuner.points_to_evaluate: 'a.yaml'", "No such file"]),
-    ("training.save_every=5m", ["training.save_every: '5m'", "seconds such as 30s"]),
+    ("training.save_every=30s", ["training.save_every: '30s'", "an integer of at least 1"]),
     ("run.name=a/b", ["run.name: 'a/b'", "A-Z a-z 0-9 . _ -"]),
     ("inherited_space=[units]", ["inherited_space: unknown key", "Known: seed"]),
     ("space=5", ["space: 5", "hyperparameters by name, or open"]),

@@ -11,7 +11,6 @@ import pytest
 
 from callbacks import CALLBACKS, TrainingPlan
 from src.config import load_config
-from src.errors import UserError
 from src.execution import checkpoint
 from src.execution.context import RunContext
 from src.execution.trial_runner import TrialRunner
@@ -226,24 +225,6 @@ def test_a_stopped_search_goes_on_within_its_trial(
     assert resumed.winner is not None
     assert whole.winner is not None
     assert resumed.winner.test == whole.winner.test
-
-
-@pytest.mark.parametrize("value", ["0", "-2", "1.5", "s", "30", "3 s", "[1]"])
-def test_intervals_that_make_no_sense_are_refused(value: str) -> None:
-    text = f"training.save_every='{value}'" if value == "30" else f"training.save_every={value}"
-    with pytest.raises(
-        UserError, match=r"save_every: .* an integer of at least 1 .* seconds such as 30s"
-    ):
-        load_config("quick", [text])
-
-
-def test_intervals() -> None:
-    def interval(value: str) -> Any:
-        return load_config("quick", [f"training.save_every={value}"]).training.save_interval
-
-    assert [interval(v) for v in ("null", "3", "30s", "0.5s")] == [
-        (None, None), (3, None), (None, 30.0), (None, 0.5),
-    ]  # fmt: skip
 
 
 def test_a_trial_that_is_ended_early_ends_there_after_a_kill_too(tmp_path: Path) -> None:
