@@ -11,7 +11,7 @@ from typing import Any
 
 from src import registry
 from src.errors import DiskError
-from src.execution.executor import POLL_SECONDS, Executor
+from src.execution.executor import POLL_SECONDS, Executor, run_all
 from src.messages import SearchEnd
 from src.records import TrialRecord, TrialResult, TrialSpec
 from src.registry import EXECUTORS
@@ -197,12 +197,19 @@ class SearchLoop:
         if not (specs := reevaluation.plan(progress, settings)):
             return
         self._listeners.tell("on_reevaluation_begin", len(specs), progress)
-        asked = (settings, self._executor, lambda: self._stop.requested)
-        for record, result in reevaluation.run(progress, *asked):
+
+        def goes_on(spec: TrialSpec) -> bool:  # a failure ends the re-evaluation of its trial
+            known = progress.record(spec.trial_id).reevaluation
+            return known is None or not known.reason
+
+        waiting = filter(goes_on, specs)
+        for spec, result in run_all(self._executor, waiting, lambda: self._stop.requested):
+            known = progress.record(spec.trial_id)
+            record = reevaluation.with_training(known, result, settings.executions)
             progress.replace(record)
             progress.reevaluations += 1
             with self._store.transaction():
-                self._store_reevaluation(record.spec.trial_id)
+                self._store_reevaluation(spec.trial_id)
             self._listeners.tell("on_reevaluation", record, result, progress)
 
     def _store_reevaluation(self, trial_id: str) -> None:

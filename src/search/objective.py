@@ -22,13 +22,13 @@ RANKED = ("val_auc", "val_pr_auc")
 """Objectives that are not defined where a class has no validation row."""
 
 
-def resolve_objective(
+def resolve_objectives(
     settings: ObjectiveSettings,
     task: Task,
     metric_names: tuple[str, ...],
     space: kt.HyperParameters,
-) -> Objective:
-    """Returns the objective with its direction.
+) -> tuple[Objective, tuple[Objective, ...]]:
+    """Returns the objective and the secondary objectives, each with its direction.
 
     Args:
         settings: the configuration's `objective`.
@@ -37,49 +37,35 @@ def resolve_objective(
         space: the narrowed space.
 
     Raises:
-        UserError: if the models will not report the objective, or it is the validation loss while
-            the loss itself is searched.
+        UserError: for a name that the models will not report, that is there twice, or whose
+            direction is not known; for the validation loss while the loss itself is searched.
     """
     name = DEFAULTS[task] if settings.name == "auto" else settings.name
-    valid = [f"val_{metric}" for metric in metric_names] + ["val_loss"]
-    if name not in valid:
-        hint = "" if name in KNOWN_DIRECTIONS else nearest(name, valid)  # it is not misspelt
+    reported = [f"val_{metric}" for metric in metric_names] + ["val_loss"]
+    if name not in reported:
+        hint = "" if name in KNOWN_DIRECTIONS else nearest(name, reported)  # it is not misspelt
         raise UserError(
             f"objective.name: '{name}' is not reported for {task} data.{hint} "
-            f"Valid: {', '.join(valid)}"
+            f"Valid: {', '.join(reported)}"
         )
-    _check_loss("objective.name", name, space, valid)
-    return Objective(name, settings.resolved_direction or KNOWN_DIRECTIONS[name])
+    _check_loss("objective.name", name, space, reported)
+    objective = Objective(name, settings.resolved_direction or KNOWN_DIRECTIONS[name])
 
-
-def resolve_secondary(
-    settings: ObjectiveSettings,
-    objective: Objective,
-    task: Task,
-    metric_names: tuple[str, ...],
-    space: kt.HyperParameters,
-) -> tuple[Objective, ...]:
-    """Returns what counts beside `objective`, each with its direction; see `resolve_objective`.
-
-    Raises:
-        UserError: for a name that is not known, whose direction is not, or that is there twice.
-    """
-    reported = [f"val_{metric}" for metric in metric_names] + ["val_loss"]
-    known = [name for name in reported if name in KNOWN_DIRECTIONS]
-    valid = [*COSTS, *(name for name in known if name != objective.name)]
+    known = [other for other in reported if other in KNOWN_DIRECTIONS]
+    valid = [*COSTS, *(other for other in known if other != name)]
     found: dict[str, Objective] = {}
-    for name in settings.secondary:
-        if name == objective.name or name in found:
-            why = "is there twice" if name in found else "is what the search optimises already"
-            raise UserError(f"objective.secondary: '{name}' {why}; leave it out")
-        if name not in valid:
-            why = f"is not reported for {task} data.{nearest(name, valid)}"
-            if name in reported:
+    for other in settings.secondary:
+        if other == name or other in found:
+            why = "is there twice" if other in found else "is what the search optimises already"
+            raise UserError(f"objective.secondary: '{other}' {why}; leave it out")
+        if other not in valid:
+            why = f"is not reported for {task} data.{nearest(other, valid)}"
+            if other in reported:
                 why = "has no direction that is known."
-            raise UserError(f"objective.secondary: '{name}' {why} Valid: {', '.join(valid)}")
-        _check_loss("objective.secondary", name, space, reported)
-        found[name] = Objective(name, "min" if name in COSTS else KNOWN_DIRECTIONS[name])
-    return tuple(found.values())
+            raise UserError(f"objective.secondary: '{other}' {why} Valid: {', '.join(valid)}")
+        _check_loss("objective.secondary", other, space, reported)
+        found[other] = Objective(other, "min" if other in COSTS else KNOWN_DIRECTIONS[other])
+    return objective, tuple(found.values())
 
 
 def _check_loss(key: str, name: str, space: kt.HyperParameters, valid: list[str]) -> None:

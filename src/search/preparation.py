@@ -25,8 +25,7 @@ from src.search.identity import check_identity, versions
 from src.search.objective import (
     check_task,
     check_validation_classes,
-    resolve_objective,
-    resolve_secondary,
+    resolve_objectives,
 )
 from src.search.patience import patience_notices
 from src.search.rehearsal import rehearse
@@ -171,9 +170,9 @@ def prepare(config: Config, saved: SavedSearch | None = None) -> PreparedSearch:
     check_effect(space, own_names)
     check_training(space, config.training)
 
-    reported = (data.task, hypermodel.offered_metrics, space)
-    objective = resolve_objective(config.objective, *reported)
-    secondary = resolve_secondary(config.objective, objective, *reported)
+    objective, secondary = resolve_objectives(
+        config.objective, data.task, hypermodel.offered_metrics, space
+    )
     check_validation_classes(config, data, objective)
     plan = TrainingPlan(
         epochs=config.training.epochs,

@@ -4,11 +4,9 @@ The best score of many is partly luck: the more trials, and the noisier their sc
 mean of trainings that did not select the trial has no such selection bias.
 """
 
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from src.config.schema import ReevaluateSettings
-from src.execution.executor import Executor, run_all
 from src.records import Reevaluation, TrialRecord, TrialResult, TrialSpec
 from src.search.progress import SearchProgress
 
@@ -41,39 +39,6 @@ def plan(progress: SearchProgress, settings: ReevaluateSettings) -> list[TrialSp
             if number not in known.trained
         ]
     return specs
-
-
-def run(
-    progress: SearchProgress,
-    settings: ReevaluateSettings,
-    executor: Executor,
-    stopping: Callable[[], bool],
-) -> Iterator[tuple[TrialRecord, TrialResult]]:
-    """Runs what `plan` returns in parallel, and yields each training as it ends.
-
-    The remaining executions of a trial are skipped after its first failure.
-
-    Args:
-        progress: of the search; the caller replaces each record there.
-        settings: how many trials, and how often each.
-        executor: runs the trainings.
-        stopping: asked whether to give up.
-
-    Yields:
-        The record of the trial with the training, and the result of the training.
-
-    Raises:
-        TrialInterruptedError: if it was given up.
-    """
-
-    def is_open(spec: TrialSpec) -> bool:
-        known = progress.record(spec.trial_id).reevaluation
-        return known is None or not known.reason
-
-    specs = filter(is_open, plan(progress, settings))
-    for spec, result in run_all(executor, specs, stopping):
-        record = progress.record(spec.trial_id)
-        yield with_training(record, result, settings.executions), result
 
 
 def planned(record: TrialRecord, executions: int) -> TrialRecord:

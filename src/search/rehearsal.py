@@ -44,22 +44,23 @@ def rehearse(
         UserError: if each of them raises, with the user's own line, or if the logs of the epoch
             lack what the search optimises.
     """
-    arrays = data.arrays(_some_rows(data), data.validation[:ROWS])
+    y = data.y[data.train]
+    # A batch with the least and the largest target among its rows.
+    spread = np.linspace(0, len(y) - 1, min(ROWS, len(y))).astype(int)
+    rows = data.train[np.unique([*spread, int(y.argmin()), int(y.argmax())])]
+    arrays = data.arrays(rows, data.validation[:ROWS])
     hypermodel = hypermodel_class(arrays.problem, seed=0, plan=plan)
     first: Exception | None = None
     for seed in (None, 1, 2):
-        hp = _values(space, seed)
         try:
-            model, logs = _train(hypermodel, hp, arrays, plan, fit_arguments)
+            model, logs = _train(hypermodel, _values(space, seed), arrays, plan, fit_arguments)
         except UserError:
             raise
         except Exception as error:  # a HyperModel or callback of any user's may raise anything
             first = first or error
             continue
-        for key, name in (
-            ("name", plan.monitor),
-            *(("secondary", name) for name in plan.secondary),
-        ):
+        wanted = [("name", plan.monitor), *(("secondary", name) for name in plan.secondary)]
+        for key, name in wanted:
             if name not in logs:
                 raise UserError(
                     f"objective.{key}: '{name}' is not among what {owner} reports after an "
@@ -67,10 +68,12 @@ def rehearse(
                 )
         return model, arrays
     assert first is not None
+    lines = [line.strip() for line in str(first).splitlines() if line.strip()]
+    message = " ".join(lines[:3])[:600]  # Keras's go on for pages
+    users = [registry.load(CALLBACKS, name, "callbacks") for name in CALLBACKS]
     raise UserError(
         f"{owner} fails on its first batch, as every trial would: "
-        f"{type(first).__name__}: {_first_lines(first)}\n"
-        f"  {own_line(first, hypermodel_class, *_classes(CALLBACKS))}"
+        f"{type(first).__name__}: {message}\n  {own_line(first, hypermodel_class, *users)}"
     ) from first
 
 
@@ -95,13 +98,6 @@ def _train(
     return model, list(history.history)
 
 
-def _some_rows(data: Data) -> Any:
-    """A batch of training rows, those with the least and the largest target among them."""
-    y = data.y[data.train]
-    spread = np.linspace(0, len(y) - 1, min(ROWS, len(y))).astype(int)
-    return data.train[np.unique([*spread, int(y.argmin()), int(y.argmax())])]
-
-
 def _values(space: kt.HyperParameters, seed: int | None) -> kt.HyperParameters:
     """The defaults, or a point at random; all rows in one batch."""
     hp = space.copy()
@@ -111,13 +107,3 @@ def _values(space: kt.HyperParameters, seed: int | None) -> kt.HyperParameters:
             hp.values[parameter.name] = value
     hp.values |= {"batch_size": 0} if "batch_size" in hp.values else {}
     return hp
-
-
-def _classes(registered: Mapping[str, str]) -> list[type]:
-    return [registry.load(registered, name, "callbacks") for name in registered]
-
-
-def _first_lines(error: Exception) -> str:
-    """The error's first lines: Keras's go on for pages."""
-    lines = [line for line in str(error).strip().splitlines() if line.strip()]
-    return " ".join(line.strip() for line in lines[:3])[:600]

@@ -24,7 +24,7 @@ from src.execution.prediction_time import prediction_seconds
 from src.records import FitResult, Reevaluation, TrialRecord, TrialResult, TrialSpec
 from src.reporting.page.sections import tradeoffs_section
 from src.reporting.run_data import read_run
-from src.search.objective import resolve_secondary
+from src.search.objective import resolve_objectives
 from src.store.run_directory import RunDirectory
 from tests.quick_search import fake, resume, search  # noqa: F401
 
@@ -80,12 +80,9 @@ def test_the_front_is_of_configurations_as_the_search_ranks_them() -> None:
 
 
 def secondary(*names: str) -> tuple[Any, ...]:
-    objective, reported = kt.Objective("val_accuracy", "max"), ("accuracy", "log_loss", "f1", "own")
-    space = kt.HyperParameters()
+    reported, space = ("accuracy", "log_loss", "f1", "own"), kt.HyperParameters()
     space.Float("label_smoothing", 0.0, 0.2)
-    return resolve_secondary(
-        ObjectiveSettings(secondary=names), objective, "binary", reported, space
-    )
+    return resolve_objectives(ObjectiveSettings(secondary=names), "binary", reported, space)[1]
 
 
 def test_secondary_metrics_have_directions_or_are_told() -> None:

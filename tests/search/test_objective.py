@@ -8,7 +8,7 @@ import pytest
 from hypermodels.problem import Task
 from src.config.schema import ObjectiveSettings
 from src.errors import UserError
-from src.search.objective import resolve_objective
+from src.search.objective import resolve_objectives
 
 CLASS_METRICS = ("accuracy", "log_loss")
 REGRESSION_METRICS = ("rmse", "mae", "r2")
@@ -41,7 +41,7 @@ def space(*, pinned: bool = False) -> kt.HyperParameters:
 def test_names_and_directions(
     given: str, task: Task, metrics: tuple[str, ...], name: str, direction: str
 ) -> None:
-    objective = resolve_objective(ObjectiveSettings(name=given), task, metrics, space())
+    objective, _ = resolve_objectives(ObjectiveSettings(name=given), task, metrics, space())
     assert (objective.name, objective.direction) == (name, direction)
 
 
@@ -50,30 +50,30 @@ def test_a_metric_of_the_users_own_has_the_direction_they_give(
     direction: Literal["min", "max"],
 ) -> None:
     settings = ObjectiveSettings(name="val_gain", direction=direction)
-    objective = resolve_objective(settings, "binary", ("gain",), space())
+    objective, _ = resolve_objectives(settings, "binary", ("gain",), space())
     assert (objective.name, objective.direction) == ("val_gain", direction)
 
 
 def test_what_is_not_reported_is_refused_with_the_nearest() -> None:
     settings = ObjectiveSettings(name="val_acuracy", direction="max")
     with pytest.raises(UserError) as caught:
-        resolve_objective(settings, "binary", CLASS_METRICS, space())
+        resolve_objectives(settings, "binary", CLASS_METRICS, space())
     assert str(caught.value) == (
         "objective.name: 'val_acuracy' is not reported for binary data. Did you mean "
         "'val_accuracy'? Valid: val_accuracy, val_log_loss, val_loss"
     )
     other = ObjectiveSettings(name="val_accuracy")
     with pytest.raises(UserError, match=r"'val_accuracy' is not reported for regression data"):
-        resolve_objective(other, "regression", REGRESSION_METRICS, space())
+        resolve_objectives(other, "regression", REGRESSION_METRICS, space())
 
 
 def test_val_loss_is_refused_while_the_loss_is_searched() -> None:
     settings = ObjectiveSettings(name="val_loss")
     with pytest.raises(UserError) as caught:
-        resolve_objective(settings, "binary", CLASS_METRICS, space())
+        resolve_objectives(settings, "binary", CLASS_METRICS, space())
     assert str(caught.value) == (
         "objective.name: 'val_loss' cannot compare trials while l2, label_smoothing, regularizer "
         "change the loss; pin them, or use val_accuracy or val_log_loss"
     )
-    objective = resolve_objective(settings, "binary", CLASS_METRICS, space(pinned=True))
+    objective, _ = resolve_objectives(settings, "binary", CLASS_METRICS, space(pinned=True))
     assert (objective.name, objective.direction) == ("val_loss", "min")
