@@ -311,7 +311,7 @@ class _Trial:
                 raise TrialInterruptedError
             reason = self.ending()
             if spec.epoch_budget is not None and len(self.rows) >= spec.epoch_budget:
-                reason = f"all {self.context.limits.epochs} epochs are used (limits.epochs)"
+                reason = f"all {self.context.config.limits.epochs} epochs are used (limits.epochs)"
             if reason and epoch + 1 < spec.epochs:
                 self.reason = f"ended at epoch {epoch + 1} of {spec.epochs}: {reason}"
                 self.stopped_by = "limit"

@@ -194,7 +194,7 @@ def test_other_rows_or_settings_than_those_of_the_search_are_refused(
     path.write_text(whole)
     written = capsys.readouterr().err
     assert told in written
-    assert "\nBring that back" in written or f"\nIf {path} was edited" in written
+    assert "\nBring that back" in written or f"\n{path} was edited" in written
 
 
 def test_a_run_without_a_model_is_told_what_to_do(

@@ -18,12 +18,12 @@ from src.evaluation.outputs import Array, predict
 from src.execution.context import RunContext
 from src.execution.failures import TrialFailedError
 from src.execution.progress import StopOnRequest
-from src.execution.trial_runner import hyperparameters_of
 from src.records import TrialRecord
 from src.seeds import trial_seed
 from src.signals import TrialInterruptedError
 from src.store.weights import load_weights
 from src.text import retrain_command
+from src.tuners.space import restored
 
 
 def chosen_execution(context: RunContext, record: TrialRecord) -> int:
@@ -100,7 +100,7 @@ def refit(
     trial, epochs = f"trial {record.spec.trial_id}", record.result.best_epoch or 1
     try:
         history = hypermodel.fit(
-            hyperparameters_of(record.spec),
+            restored(record.spec.hyperparameters),
             network,
             arrays.x,
             arrays.y,
@@ -133,4 +133,4 @@ def _build(context: RunContext, record: TrialRecord, arrays: FitArrays, seed: in
     keras.utils.set_random_seed(seed)
     hypermodel_class = registry.load(HYPERMODELS, context.config.hypermodel.name, "hypermodel.name")
     hypermodel = hypermodel_class(arrays.problem, seed=seed, plan=context.plan)
-    return hypermodel, hypermodel.build(hyperparameters_of(record.spec))
+    return hypermodel, hypermodel.build(restored(record.spec.hyperparameters))

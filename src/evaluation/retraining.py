@@ -21,11 +21,11 @@ from src.evaluation.threshold import Threshold, tune_threshold
 from src.evaluation.winner import Winner
 from src.execution.context import RunContext
 from src.execution.failures import TrialFailedError
-from src.execution.trial_runner import hyperparameters_of
 from src.files import sync, write_atomically
 from src.records import TrialRecord
 from src.signals import TrialInterruptedError
 from src.store.run_directory import ExportDirectory, Retrained
+from src.tuners.space import restored
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def threshold_of(trial: CompletedTrial) -> Threshold | None:
 
 def left_out(trial: CompletedTrial) -> list[str]:
     """Names of the trial's callbacks that need validation rows."""
-    hp = hyperparameters_of(trial.record.spec)
+    hp = restored(trial.record.spec.hyperparameters)
     controls = build_controls(hp, trial.context.plan).items()
     return [name for name, control in controls if getattr(control, "needs_validation", False)]
 

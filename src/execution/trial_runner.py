@@ -43,7 +43,7 @@ from src.signals import TrialInterruptedError
 from src.store import training_state
 from src.store.run_directory import event_suffix
 from src.store.weights import save_weights
-from src.tuners.space import SpaceReader, restored
+from src.tuners.space import SpaceReader
 
 TRACEBACK_LINES = 12
 
@@ -64,7 +64,7 @@ class TrialRunner:
         self,
         context: RunContext,
         worker: int = 0,
-        on_progress: Callable[[TrialProgress], None] | None = None,
+        on_progress: Callable[[TrialProgress], None] = lambda _: None,
         stopping: Callable[[], bool] = lambda: False,
         ending: Callable[[], str] = nothing_ends,
     ) -> None:
@@ -112,9 +112,6 @@ class TrialRunner:
             reason, rejected = str(error), isinstance(error, RejectedError)
         except (TrialInterruptedError, DiskError):
             raise
-        except _UnfitCheckpointError:
-            remove(self.context.run.running_state(spec.trial_id))
-            return self.run(spec)
         except Exception as error:
             if self.stopping():  # a signal's KeyboardInterrupt may leave a C extension as any error
                 raise TrialInterruptedError from error
@@ -185,27 +182,21 @@ class TrialRunner:
             own = (path, trained_model, stateful, best)
             training_state.save(*own, epochs=epochs, stopped=False, trial=trial)
 
-        reached, stopped, initial_epoch = 0, False, spec.initial_epoch
-        if saved is not None:
-            try:
-                initial_epoch, _ = training_state.put(saved.training, model, stateful, best)
-            except (LookupError, TypeError, ValueError) as error:
-                raise _UnfitCheckpointError from error
-        elif spec.parent_id is not None and initial_epoch:
-            state = context.run.training_state(spec.parent_id, execution)
+        state = None if saved is None else saved.training
+        if state is None and spec.parent_id is not None and spec.initial_epoch:
+            state = training_state.read(context.run.training_state(spec.parent_id, execution))
+        reached, stopped = spec.initial_epoch, False
+        if state is not None:
             reached, stopped = training_state.restore(state, model, stateful, best)
         if not stopped:  # else early stopping ended the parent: nothing is left to train
-            with closing(
-                self._board(spec, recorder, full=config.run.tensorboard == "full")
-            ) as board:
+            full = config.run.tensorboard == "full"
+            with closing(self._board(spec, recorder, full=full)) as board:
                 recorded = [callbacks.ScheduleLogger(), best, board]
                 watchers = [*recorded, *recorder.callbacks]
                 if (interval := config.training.save_every) and not spec.first_execution:
                     watchers.append(Saver(interval, spec.epochs, save))
-                if self.on_progress is not None:
-                    begin = self._progress(spec, recorder, initial_epoch)
-                    monitor, report = context.plan.monitor, self.on_progress
-                    watchers.append(ProgressReporter(begin, recorder, monitor, report))
+                begin, monitor = self._progress(spec, recorder, reached), context.plan.monitor
+                watchers.append(ProgressReporter(begin, recorder, monitor, self.on_progress))
                 watchers.append(StopOnRequest(self.stopping))
                 try:
                     hypermodel.fit(
@@ -215,7 +206,7 @@ class TrialRunner:
                         arrays.y,
                         validation_data=(arrays.x_validation, arrays.y_validation),
                         epochs=spec.epochs,
-                        initial_epoch=initial_epoch,
+                        initial_epoch=reached,
                         class_weight=context.class_weight,
                         stream=context.streams,
                         verbose=0,
@@ -231,8 +222,8 @@ class TrialRunner:
         if best.value is None:
             raise TrialFailedError(f"{context.plan.monitor} was never finite")
         if spec.keep_state:
-            state = context.run.training_state(spec.trial_id, execution)
-            training_state.save(state, model, stateful, best, epochs=reached, stopped=stopped)
+            path = context.run.training_state(spec.trial_id, execution)
+            training_state.save(path, model, stateful, best, epochs=reached, stopped=stopped)
         save_weights(context.run.weights(spec.trial_id, execution, fold), best.weights)
         logs = {n: value for n, value in best.logs.items() if n not in callbacks.SCHEDULED}
         if "prediction_seconds" in config.objective.secondary:
@@ -295,15 +286,6 @@ class TrialRunner:
             batch_size=recorder.batch_size,
             parameters=recorder.parameters,
         )
-
-
-class _UnfitCheckpointError(Exception):
-    """The state that a killed trial saved is not of such a model, as after a change of its code."""
-
-
-def hyperparameters_of(spec: TrialSpec) -> kt.HyperParameters:
-    """The trial's hyperparameters as Keras Tuner's own object."""
-    return restored(spec.hyperparameters)
 
 
 def _reason(error: Exception, recorder: EpochRecorder) -> str:

@@ -3,6 +3,7 @@
 import json
 import platform
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
 from importlib.metadata import version
 from typing import Any
@@ -69,8 +70,14 @@ def check_identity(saved: SavedSearch, identity: Mapping[str, Any]) -> None:
 
 
 def edited_hint(saved: SavedSearch) -> str:
-    """What to do where the run's config.yaml was edited by mistake."""
-    return f"\nIf {saved.run.config} was edited by mistake, delete it: resuming writes it again"
+    """What to do about a config.yaml that is not as the search wrote it; empty if it is."""
+    with suppress(OSError, UnicodeDecodeError):
+        if saved.run.config.read_text() == saved.config_text:
+            return ""
+    return (
+        f"\n{saved.run.config} was edited, or damaged. If that was not meant, delete the file: "
+        "resuming the run writes it again"
+    )
 
 
 def _may_change(key: str) -> bool:

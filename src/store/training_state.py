@@ -21,12 +21,10 @@ from callbacks import BestEpoch
 from src.errors import DiskError
 from src.files import write_atomically
 
-_UNREADABLE = (OSError, EOFError, LookupError, TypeError, ValueError, BadZipFile, zlib.error)
-
 
 @dataclass(frozen=True)
 class SavedTraining:
-    """A training state in memory, read whole: damage shows before a model is changed.
+    """A training state in memory, read whole, so that damage shows before a model is changed.
 
     Attributes:
         state: epochs, whether a callback had ended the training, the callbacks' states.
@@ -83,33 +81,19 @@ def read(path: Path) -> SavedTraining:
         with np.load(path, allow_pickle=False) as content:
             arrays = {name: content[name] for name in content.files}
         return SavedTraining(json.loads(arrays.pop("state").tobytes()), arrays)
-    except _UNREADABLE as error:
-        raise _unreadable(path, error) from error
+    except (OSError, EOFError, LookupError, ValueError, BadZipFile, zlib.error) as error:
+        reason = getattr(error, "strerror", None) or f"{type(error).__name__}: {error}"
+        told = f"{path}: the training state to go on from cannot be read: {reason}"
+        raise DiskError(told) from error
 
 
 def restore(
-    path: Path, model: keras.Model, callbacks: Mapping[str, Any], best: BestEpoch
+    saved: SavedTraining, model: keras.Model, callbacks: Mapping[str, Any], best: BestEpoch
 ) -> tuple[int, bool]:
     """Puts a saved state into a freshly built model and fresh callbacks.
 
     Returns:
         The epochs trained when the state was saved, and whether a callback had ended the training.
-
-    Raises:
-        DiskError: naming the file, if it is missing or not what `save` wrote for such a model. That
-            is not the trial's fault.
-    """
-    saved = read(path)
-    try:
-        return put(saved, model, callbacks, best)
-    except _UNREADABLE as error:
-        raise _unreadable(path, error) from error
-
-
-def put(
-    saved: SavedTraining, model: keras.Model, callbacks: Mapping[str, Any], best: BestEpoch
-) -> tuple[int, bool]:
-    """Like `restore`, with a state that was read.
 
     Raises:
         LookupError, TypeError, ValueError: if the state is not that of such a model; where an array
@@ -132,11 +116,6 @@ def put(
         if name in callbacks:
             callbacks[name].set_state(callback_state)
     return state["epochs"], state["stopped"]
-
-
-def _unreadable(path: Path, error: Exception) -> DiskError:
-    reason = getattr(error, "strerror", None) or f"{type(error).__name__}: {error}"
-    return DiskError(f"{path}: the training state to go on from cannot be read: {reason}")
 
 
 def _trained(model: keras.Model) -> list[Any]:

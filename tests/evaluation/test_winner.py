@@ -27,11 +27,12 @@ from src.evaluation.metrics import evaluate
 from src.evaluation.networks import chosen_execution, held_out_predictions, refit_seed
 from src.evaluation.winner import Winner, export_winner, read_winner
 from src.execution.context import RunContext
-from src.execution.trial_runner import TrialRunner, hyperparameters_of
+from src.execution.trial_runner import TrialRunner
 from src.records import TrialRecord, TrialSpec
 from src.search.preparation import prepare
 from src.store.run_directory import RunDirectory
 from src.store.weights import load_weights
+from src.tuners.space import restored
 from tests.conftest import TINY, MakeConfig
 
 UNITS = np.array([1e-30, 1e-8, 1, 1e20, 1e37])  # spreads of columns
@@ -84,7 +85,7 @@ def folded(tmp_path_factory: pytest.TempPathFactory) -> Export:
 
 def saved_network(context: RunContext, spec: TrialSpec, execution: int, fold: int) -> keras.Model:
     train, validation = context.data.folds(spec.folds)[fold]
-    network = MLP(context.arrays(train, validation).problem).build(hyperparameters_of(spec))
+    network = MLP(context.arrays(train, validation).problem).build(restored(spec.hyperparameters))
     network.set_weights(load_weights(context.run.weights(spec.trial_id, execution, fold)))
     return network
 
@@ -179,7 +180,7 @@ def test_a_refit_is_a_training_on_all_development_rows_for_the_mean_best_epoch(
 ) -> None:
     context, record, winner = folded
     assert winner.refit_epochs == 3
-    data, hp = context.data, hyperparameters_of(record.spec)
+    data, hp = context.data, restored(record.spec.hyperparameters)
     arrays, seed = data.arrays(data.development, data.test[:0]), refit_seed(context, record)
     keras.utils.set_random_seed(seed)
     hypermodel = MLP(arrays.problem, seed=seed, plan=context.plan)

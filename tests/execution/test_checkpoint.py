@@ -155,24 +155,9 @@ def test_the_state_of_another_trial_counts_for_nothing(tmp_path: Path) -> None:
     attempts = Attempts(tmp_path, *SIMPLE)
     with pytest.raises(TrialInterruptedError):
         attempts(kill=5)
-    attempts(replace(attempts.spec, attempt=1))
+    attempts(replace(attempts.spec, bracket=1))
     assert attempts.trained == EPOCHS
     assert checkpoint.read_checkpoint(attempts.run, attempts.spec, SEED) is None
-
-
-def test_a_state_that_does_not_fit_the_model_counts_for_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(checkpoint, "_key", lambda *_: "as if nobody had changed the HyperModel")
-    attempts = Attempts(tmp_path, *SIMPLE)
-    with pytest.raises(TrialInterruptedError):
-        attempts(kill=5)
-    values = attempts.spec.hyperparameters
-    wider = values | {"values": values["values"] | {"units": 9}}
-    result = attempts(replace(attempts.spec, hyperparameters=wider))
-    assert result.status == "COMPLETED", result.reason
-    assert attempts.trained == EPOCHS
-    assert [row["epoch"] for row in result.history] == list(range(1, EPOCHS + 1))
 
 
 def test_without_the_setting_nothing_is_saved(tmp_path: Path) -> None:

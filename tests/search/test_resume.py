@@ -157,7 +157,7 @@ def test_an_edited_configuration_is_told_and_a_missing_one_is_written_again(
     text = copy.config.read_text()
     for broken in (text.replace("seed: 42", "seed: 7"), "seed: [1"):
         copy.config.write_text(broken)
-        with pytest.raises(UserError, match=r"config\.yaml was edited by mistake, delete it"):
+        with pytest.raises(UserError, match=r"config\.yaml was edited, or damaged"):
             open_run(str(copy.path))
     copy.config.unlink()
     open_run(str(copy.path)).lock.release()

@@ -224,7 +224,6 @@ DAMAGES: dict[str, Callable[[Path], Any]] = {
     "view": sql("CREATE VIEW more AS SELECT * FROM trials"),
     "trigger": sql("CREATE TRIGGER t AFTER UPDATE ON state BEGIN DELETE FROM trials; END"),
     "format": sql("PRAGMA user_version=2"),
-    "no trial": sql("DELETE FROM trials WHERE trial_id='0000'"),
     "id": sql("UPDATE trials SET trial_id='../../x' WHERE trial_id='0001'"),
     "parent": sql("UPDATE trials SET spec=json_set(spec, '$.parent_id', '../../x')"),
     "exported": sql("INSERT OR REPLACE INTO state VALUES ('exported', '{\"trial_id\":\"../x\"}')"),
