@@ -4,6 +4,7 @@ Read it from `SearchLoop.run` down. A trial is in the store before it runs, and 
 store before a listener hears of it, so that a search that is killed can be resumed.
 """
 
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from queue import Empty, SimpleQueue
@@ -166,9 +167,9 @@ class SearchLoop:
         for trial_id, future in found:
             yield trial_id, future.result()
 
-    def _save(self) -> None:
+    def _save(self, *, with_oracle: bool = True) -> None:
         """Stores what has begun and ended in one transaction, then tells of what has ended."""
-        ended, begun = self._ended, self._begun
+        ended, begun = self._ended, self._begun if with_oracle else []
         if not ended and not begun:
             return
         self._budgets.update_seconds()
@@ -179,7 +180,8 @@ class SearchLoop:
                 self._store.end_trial(record, told, number)
             for spec in begun:
                 self._store.begin_trial(spec)
-            self._store_search()
+            if with_oracle:
+                self._store_search()
         self._ended, self._begun = [], []
         if ended:
             self._delete_unneeded_files()
@@ -233,6 +235,8 @@ class SearchLoop:
 
         if is_whole:
             attempt(self._store_end, end)
+        elif not self._oracle.learns:  # the results of trials do not change such an oracle
+            attempt(functools.partial(self._save, with_oracle=False))
         for tell in self._listeners.calls("on_search_end"):
             attempt(tell, end, self.progress)
         return end

@@ -41,18 +41,20 @@ class Faulty(SearchOracle):
         return {"status": "RUNNING", "values": hps.values}
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize(("learns", "workers"), [(True, 1), (False, 1), (True, 2)])
 def test_an_oracle_that_raises_ends_the_search_with_its_line(
-    workers: int, tiny: MakeConfig, monkeypatch: pytest.MonkeyPatch
+    learns: bool, workers: int, tiny: MakeConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(TUNERS, "faulty", f"{__name__}:Faulty")
+    monkeypatch.setattr(Faulty, "learns", learns)
     outcome = run(tiny("tuner.name=faulty", f"run.workers={workers}"))
     assert outcome.end.kind == "failing"
     assert outcome.end.reason.startswith(
         "tuner.name=faulty raised ZeroDivisionError: no points left to divide ("
     )
     assert 'raise ZeroDivisionError("no points left to divide")' in outcome.end.reason
-    assert list(read_search(outcome.run).specs) == (["0000"] if workers == 1 else [])
+    saved, begun = read_search(outcome.run), ["0000"] if workers == 1 else []
+    assert list(saved.specs) == [r.spec.trial_id for r in saved.records] == begun
 
 
 @pytest.mark.parametrize(
