@@ -54,7 +54,7 @@ class TrialSpec:
     """One trial to run.
 
     Attributes:
-        trial_id: of fixed width, so that ids sort.
+        trial_id: the number in the order of proposal, of four digits or more.
         root_id: the trial itself, or the first ancestor of a Hyperband promotion.
         parent_id: the trial that this one continues, or None.
         hyperparameters: `keras_tuner.HyperParameters.get_config()`: the space and the values.
@@ -86,6 +86,11 @@ class TrialSpec:
     bracket: int | None = None
     rung: int | None = None
     structure: str | None = None
+
+    @property
+    def number(self) -> int:
+        """The trial's number in the order of proposal, from 0."""
+        return int(self.trial_id)
 
     @property
     def planned_fits(self) -> int:
@@ -291,7 +296,7 @@ class TrialRecord:
         return not (stopped_by == "pruner" or (stopped_by is not None and lacks_fits))
 
 
-def ranking_key(record: TrialRecord, direction: str) -> tuple[int, float, str]:
+def ranking_key(record: TrialRecord, direction: str) -> tuple[int, float, int]:
     """Sorts completed trials, best first; of equal scores, the earlier trial comes first.
 
     Trials with a complete re-evaluation come first, by its mean. Then come the others by the score
@@ -310,7 +315,7 @@ def ranking_key(record: TrialRecord, direction: str) -> tuple[int, float, str]:
     return search_ranking_key(record, direction)
 
 
-def search_ranking_key(record: TrialRecord, direction: str) -> tuple[int, float, str]:
+def search_ranking_key(record: TrialRecord, direction: str) -> tuple[int, float, int]:
     """As `ranking_key`, without the re-evaluation."""
     return _key(1 if record.comparable else 2, record.result.score, direction, record)
 
@@ -322,9 +327,9 @@ def structure_key(structure: Hashable | None) -> str | None:
 
 def _key(
     group: int, score: float | None, direction: str, record: TrialRecord
-) -> tuple[int, float, str]:
+) -> tuple[int, float, int]:
     sign = -1.0 if direction == "max" else 1.0
-    return group, sign * (score or 0.0), record.spec.trial_id
+    return group, sign * (score or 0.0), record.spec.number
 
 
 def _mean(values: list[float] | list[int]) -> float:

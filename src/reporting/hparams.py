@@ -57,7 +57,7 @@ class HParamsListener(SearchListener):
         self._is_described = False
         for path in run.tensorboard.rglob(f"*{SUFFIX}"):
             path.unlink()
-        for record in sorted(progress.records, key=lambda record: record.spec.trial_id):
+        for record in sorted(progress.records, key=lambda record: record.spec.number):
             self.on_trial_begin(record.spec, progress)
             self.on_trial_end(record, progress)
             self.on_reevaluation(record, record.result, progress)
@@ -108,7 +108,7 @@ class HParamsListener(SearchListener):
         """
         if progress.secondary:
             front = {record.spec.trial_id for record in progress.front}
-            completed = sorted(progress.completed, key=lambda record: record.spec.trial_id)
+            completed = sorted(progress.completed, key=lambda record: record.spec.number)
             last = {record.spec.root_id: record for record in completed}
             for root_id, record in last.items():
                 numbers = {"pareto": record.spec.trial_id in front}

@@ -149,7 +149,7 @@ class Tables:
 
     @property
     def _records(self) -> list[TrialRecord]:
-        return sorted(self._progress.records, key=lambda record: record.spec.trial_id)
+        return sorted(self._progress.records, key=lambda record: record.spec.number)
 
     @property
     def _repeated(self) -> list[TrialRecord]:

@@ -74,7 +74,7 @@ class SearchBudgets:
 
     def add(self, record: TrialRecord) -> None:
         """Takes a trial that has ended into account."""
-        self._waiting[int(record.spec.trial_id)] = record
+        self._waiting[record.spec.number] = record
         self._reached = self._reached or self._target_is_reached(record) or self._count_idle()
 
     def must_wait(self, planned: int) -> bool:

@@ -97,5 +97,5 @@ class SearchProgress:
         """The Pareto front of objective and secondary objectives, best first."""
         return front_of(self._ranked, self.objective, self.secondary)
 
-    def _key(self, record: TrialRecord) -> tuple[int, float, str]:
+    def _key(self, record: TrialRecord) -> tuple[int, float, int]:
         return ranking_key(record, self.objective.direction)

@@ -57,7 +57,7 @@ class Proposals:
         for record in saved.records:
             self._add(planned(record, self._config.tuner.reevaluate.executions))
         running = self._oracle.ongoing_trials.values()
-        self._killed.extend(sorted(running, key=lambda trial: trial.trial_id))
+        self._killed.extend(sorted(running, key=lambda trial: int(trial.trial_id)))
 
     def next(self) -> TrialSpec | SearchEnd | None:
         """The next trial, why none will follow, or None while a running trial has to end first."""

@@ -164,7 +164,7 @@ def _fully_trained(saved: SavedSearch) -> tuple[Sequence[EarlierTrial], int]:
     promoted = {record.spec.parent_id for record in completed}
     last = [record for record in completed if record.spec.trial_id not in promoted]
     whole = []
-    for record in sorted(last, key=lambda record: record.spec.trial_id):
+    for record in sorted(last, key=lambda record: record.spec.number):
         score = record.reevaluated_score
         if score is None and record.spec.epochs == longest and not record.result.reason:
             score = saved.told[record.spec.trial_id]

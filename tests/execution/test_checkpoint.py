@@ -251,7 +251,9 @@ def test_thresholds_that_come_with_a_resume_count_for_all_epochs_of_the_fit(
     with pytest.raises(TrialInterruptedError):
         attempts(kill=5)
     assert attempts.saved.exists()
-    first = checkpoint.read_checkpoint(attempts.run, attempts.spec, SEED).rows[0]["val_loss"]
+    saved = checkpoint.read_checkpoint(attempts.run, attempts.spec, SEED)
+    assert saved is not None
+    first = saved.rows[0]["val_loss"]
     marks = (PruningThreshold(6, first - 0.01, "less"), PruningThreshold(7, first + 0.01, "more"))
     result = attempts(replace(attempts.spec, thresholds=(marks,)))
     assert attempts.trained == 3
