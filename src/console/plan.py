@@ -9,7 +9,6 @@ from rich.text import Text
 from src.config import Config, differing
 from src.console.columns import columns_grid
 from src.console.text import show_lines
-from src.search.budgets import limits_text
 from src.search.preparation import PreparedSearch
 from src.tuners import space as spaces
 from src.tuners.enumeration import size_text
@@ -79,8 +78,6 @@ def _plan(prepared: PreparedSearch) -> Iterator[tuple[str, str]]:
     each = f", each trained {fits} times ({settings.folds} folds)" if fits > 1 else ""
     in_all = "" if prepared.epochs is None else f"; {prepared.epochs:,} in all"
     yield "epochs", f"at most {config.training.epochs} a trial{each}{in_all}"
-    if text := limits_text(config.limits, objective.name):
-        yield "limits", text
     if (pruner := config.pruner).name != "none":
         start = f"from epoch {pruner.first_epoch} on, against at least {pruner.startup_trials}"
         yield "pruner", f"{pruner.name}: {start} trials that ended before"

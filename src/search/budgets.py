@@ -149,20 +149,3 @@ class SearchBudgets:
 
 def _finished(reason: str, setting: str, value: str = "") -> SearchEnd:
     return SearchEnd("finished", f"{reason} ({setting}{value})", setting)
-
-
-def limits_text(settings: LimitSettings, objective: str) -> str:
-    """The limits of the whole search that are set, in words; empty if none is."""
-    most = []
-    if settings.minutes is not None:
-        most.append(f"{settings.minutes:g} minute{'' if settings.minutes == 1 else 's'}")
-    if settings.epochs is not None:
-        most.append(f"{settings.epochs:,} epochs")
-    ends = []
-    if settings.target is not None:
-        ends.append(f"a trial's {objective} reaches {settings.target:g}")
-    if (count := settings.trials_without_improvement) is not None:
-        ends.append(f"{count} trial{'s' if count > 1 else ''} in a row without improvement")
-    parts = [f"at most {', '.join(most)}"] if most else []
-    parts += [f"until {' or '.join(ends)}"] if ends else []
-    return "; ".join(parts)

@@ -75,17 +75,6 @@ def test_four_workers_one_of_them_killed_give_the_same_search_without_a_trace(
     assert len(list((outcome.run.tensorboard / killed).glob("*.trial*"))) == 1
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("workers", [1, 2])
-@pytest.mark.parametrize("tuner", ["random", "grid"])
-def test_any_number_of_workers_gives_the_same_search(
-    tiny: MakeConfig, tuner: str, workers: int
-) -> None:
-    config = (*FOUR, f"tuner.name={tuner}")
-    expected = search(tiny, *config, "run.engine=serial")
-    assert_same(search(tiny, *config, "run.engine=process", f"run.workers={workers}"), expected)
-
-
 def test_a_trial_that_ends_its_worker_twice_has_failed_and_the_rest_completes(
     tiny: MakeConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:

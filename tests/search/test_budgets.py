@@ -18,7 +18,7 @@ from src.messages import SearchEnd
 from src.records import FitResult, Objective, TrialRecord, TrialResult, TrialSpec
 from src.reporting.rules.proposal import next_command
 from src.reporting.run_data import read_run
-from src.search.budgets import SearchBudgets, limits_text
+from src.search.budgets import SearchBudgets
 from src.search.listener import SearchListener
 from src.search.preparation import prepare
 from src.search.progress import SearchProgress
@@ -266,12 +266,3 @@ def test_a_signal_wins_and_the_trial_that_it_broke_runs_again(folder: Path) -> N
     assert len(outcome.progress.records) == 3
     assert resume(folder / "stopped_by").end.setting == "limits.epochs"
     assert result(folder / "stopped_by") == result(folder / "whole")
-
-
-def test_the_plan_says_what_is_set() -> None:
-    every = LimitSettings(minutes=30, epochs=500, target=0.99, trials_without_improvement=10)
-    assert limits_text(every, "val_accuracy") == (
-        "at most 30 minutes, 500 epochs; until a trial's val_accuracy reaches 0.99 or 10 trials "
-        "in a row without improvement"
-    )
-    assert limits_text(LimitSettings(), "val_rmse") == ""

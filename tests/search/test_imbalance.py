@@ -13,7 +13,6 @@ from rich.console import Console
 from sklearn import metrics as judge
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from src.config import load_config
 from src.console.outcome import show_outcome
 from src.console.plan import show_plan
 from src.errors import UserError
@@ -214,18 +213,3 @@ def test_a_tuned_threshold_decides_on_the_test_rows_and_is_in_the_model(
     resumed = run(resume=str(outcome.run.path))
     assert resumed.winner is not None
     assert resumed.winner.threshold == tuned
-
-
-@pytest.mark.parametrize(
-    ("name", "direction"),
-    [
-        *((f"val_{name}", "max") for name in ("accuracy", "balanced_accuracy", "f1", "auc")),
-        *(("val_pr_auc", "max"), ("val_log_loss", "min"), ("val_rmse", "min")),
-        *(("val_mae", "min"), ("val_r2", "max"), ("val_loss", "min")),
-    ],
-)
-def test_every_objective_has_its_direction(name: str, direction: str) -> None:
-    assert load_config(None, [f"objective.name={name}"]).objective.resolved_direction == direction
-    wrong = "min" if direction == "max" else "max"
-    with pytest.raises(UserError, match=f"'{wrong}' is a mistake with objective.name: '{name}'"):
-        load_config(None, [f"objective.name={name}", f"objective.direction={wrong}"])
