@@ -8,59 +8,36 @@ from src.records import Epochs
 
 @dataclass(frozen=True)
 class TrialProgress:
-    """How far a running trial is.
+    """How far a running trial is."""
 
-    Attributes:
-        worker: index of the worker that runs it.
-        trial_id: the trial.
-        fit: the execution and fold that is trained, counted from 1.
-        fits: how many fits the trial has.
-        epoch: epochs trained in this fit.
-        epochs: the epoch to train up to.
-        batch_size: rows of a step.
-        parameters: of the model.
-        learning_rate: of the last epoch; None before the first.
-        value: the objective after the last epoch; None before the first.
-        rows: history of the epochs since the last report.
-    """
-
-    worker: int
-    trial_id: str
-    fit: int
-    fits: int
-    epoch: int
-    epochs: int
-    batch_size: int = 0
-    parameters: int = 0
-    learning_rate: float | None = None
-    value: float | None = None
-    rows: Epochs = field(default=(), repr=False)
+    worker: int  # index of the worker that runs it
+    trial_id: str  # the trial
+    fit: int  # the execution and fold that is trained, counted from 1
+    fits: int  # how many fits the trial has
+    epoch: int  # epochs trained in this fit
+    epochs: int  # the epoch to train up to
+    batch_size: int = 0  # rows of a step
+    parameters: int = 0  # of the model
+    learning_rate: float | None = None  # of the last epoch; None before the first
+    value: float | None = None  # the objective after the last epoch; None before the first
+    rows: Epochs = field(default=(), repr=False)  # history of the epochs since the last report
 
 
 @dataclass(frozen=True)
 class EndTrial:
-    """Asks a worker to end its trial with the epochs that it has trained.
+    """Asks a worker to end its trial with the epochs that it has trained."""
 
-    Attributes:
-        trial_id: the trial; the request is ignored when another trial runs by then.
-        reason: why.
-    """
-
-    trial_id: str
-    reason: str
+    trial_id: str  # the trial; the request is ignored when another trial runs by then
+    reason: str  # why
 
 
 @dataclass(frozen=True)
 class SearchEnd:
-    """Why a search stopped.
+    """Why a search stopped."""
 
-    Attributes:
-        kind: `finished`, `failing` (too many failures in a row, or a full disk) or `interrupted`.
-        reason: the same as a sentence.
-        setting: the key whose value ended a finished search, and with another value would let it
-            continue; empty if no setting did.
-    """
-
+    # `finished`, `failing` (too many failures in a row, or a full disk) or `interrupted`.
     kind: Literal["finished", "failing", "interrupted"]
-    reason: str
+    reason: str  # the same as a sentence
+    # The key whose value ended a finished search, and with another value would let it continue;
+    # empty if no setting did.
     setting: str = ""

@@ -23,69 +23,44 @@ Epochs = tuple[dict[str, float], ...]
 
 @dataclass(frozen=True)
 class Objective:
-    """A number that trials are compared by.
+    """A number that trials are compared by."""
 
-    Attributes:
-        name: of a logged metric, such as `val_accuracy`.
-        direction: which values are better: `max` or `min`.
-    """
-
-    name: str
-    direction: Literal["min", "max"]
+    name: str  # of a logged metric, such as `val_accuracy`
+    direction: Literal["min", "max"]  # which values are better: `max` or `min`
 
 
 @dataclass(frozen=True)
 class PruningThreshold:
-    """The objective that a fit must have reached after an epoch; otherwise the trial is pruned.
+    """The objective that a fit must have reached after an epoch; otherwise the trial is pruned."""
 
-    Attributes:
-        epoch: from 1.
-        value: of the objective.
-        meaning: the value in words, such as `the median of 9 trials there`.
-    """
-
-    epoch: int
-    value: float
-    meaning: str
+    epoch: int  # from 1
+    value: float  # of the objective
+    meaning: str  # the value in words, such as `the median of 9 trials there`
 
 
 @dataclass(frozen=True)
 class TrialSpec:
-    """One trial to run.
+    """One trial to run."""
 
-    Attributes:
-        trial_id: the number in the order of proposal, of four digits or more.
-        root_id: the trial itself, or the first ancestor of a Hyperband promotion.
-        parent_id: the trial that this one continues, or None.
-        hyperparameters: `keras_tuner.HyperParameters.get_config()`: the space and the values.
-        initial_epoch: epochs that the parent has trained; 0 to train from the start.
-        epochs: the epoch to train up to.
-        executions: how often to repeat the training with other seeds.
-        folds: cross-validation folds; 1 for the plain train/validation split.
-        first_execution: the first repeat to train; re-evaluations begin after the trial's own.
-        keep_state: whether a later trial may continue this one.
-        thresholds: of each fit, its pruning thresholds; empty without a pruner.
-        epoch_budget: the most epochs that all fits may train together; None for no limit.
-        bracket: Hyperband's bracket, or None.
-        rung: Hyperband's rung within the bracket, or None.
-        structure: equal for trials that can share a traced graph; None if unknown.
-    """
-
-    trial_id: TrialId
-    root_id: TrialId
-    parent_id: TrialId | None
+    trial_id: TrialId  # the number in the order of proposal, of four digits or more
+    root_id: TrialId  # the trial itself, or the first ancestor of a Hyperband promotion
+    parent_id: TrialId | None  # the trial that this one continues, or None
+    # `keras_tuner.HyperParameters.get_config()`: the space and the values.
     hyperparameters: dict[str, Any]
-    initial_epoch: int
-    epochs: int
-    executions: int = 1
-    folds: int = 1
+    initial_epoch: int  # epochs that the parent has trained; 0 to train from the start
+    epochs: int  # the epoch to train up to
+    executions: int = 1  # how often to repeat the training with other seeds
+    folds: int = 1  # cross-validation folds; 1 for the plain train/validation split
+    # The first repeat to train; re-evaluations begin after the trial's own.
     first_execution: int = 0
-    keep_state: bool = False
+    keep_state: bool = False  # whether a later trial may continue this one
+    # Of each fit, its pruning thresholds; empty without a pruner.
     thresholds: tuple[tuple[PruningThreshold, ...], ...] = ()
+    # The most epochs that all fits may train together; None for no limit.
     epoch_budget: int | None = None
-    bracket: int | None = None
-    rung: int | None = None
-    structure: str | None = None
+    bracket: int | None = None  # Hyperband's bracket, or None
+    rung: int | None = None  # Hyperband's rung within the bracket, or None
+    structure: str | None = None  # equal for trials that can share a traced graph; None if unknown
 
     @property
     def number(self) -> int:
@@ -111,23 +86,14 @@ class TrialSpec:
 
 @dataclass(frozen=True)
 class FitResult:
-    """One training of a trial.
+    """One training of a trial."""
 
-    Attributes:
-        execution: the repeat, from 0.
-        fold: the fold, from 0.
-        score: the objective at the best epoch.
-        best_epoch: from 1.
-        epochs: the epoch reached, from 1.
-        metrics: all logs of the best epoch.
-    """
-
-    execution: Count
-    fold: Count
-    score: float
-    best_epoch: Count
-    epochs: Count
-    metrics: dict[str, float]
+    execution: Count  # the repeat, from 0
+    fold: Count  # the fold, from 0
+    score: float  # the objective at the best epoch
+    best_epoch: Count  # from 1
+    epochs: Count  # the epoch reached, from 1
+    metrics: dict[str, float]  # all logs of the best epoch
 
 
 class _Scored:
@@ -155,37 +121,24 @@ class _Scored:
 
 @dataclass(frozen=True)
 class TrialResult(_Scored):
-    """The outcome of one trial.
+    """The outcome of one trial."""
 
-    Attributes:
-        status: COMPLETED or FAILED.
-        fits: one for each execution and fold that was trained; the last may have been ended early.
-        reason: why the trial failed or was ended early; empty otherwise.
-        traceback: the last lines of the traceback, if an exception was the reason.
-        history: its epochs.
-        parameters: number of the model's parameters; 0 if no model was built.
-        started: seconds since 1970, UTC.
-        seconds: wall-clock time.
-        worker: id of the worker that ran the trial.
-        hyperparameters: the space and values, if building found new hyperparameters; else None.
-        rejected: whether it failed because its model is larger than `limits.parameters`.
-        stopped_by: what ended a completed trial early; None for a trial that trained to its end.
-        trained: epochs that all fits trained.
-    """
-
-    status: Status
+    status: Status  # COMPLETED or FAILED
+    # One for each execution and fold that was trained; the last may have been ended early.
     fits: tuple[FitResult, ...]
-    reason: str
-    traceback: str
-    history: SkipValidation[Epochs] = field(repr=False)  # large, and integers stay integers
-    parameters: Count
-    started: float
-    seconds: float
-    worker: str
+    reason: str  # why the trial failed or was ended early; empty otherwise
+    traceback: str  # the last lines of the traceback, if an exception was the reason
+    history: SkipValidation[Epochs] = field(repr=False)  # large, and its integers stay integers
+    parameters: Count  # number of the model's parameters; 0 if no model was built
+    started: float  # seconds since 1970, UTC
+    seconds: float  # wall-clock time
+    worker: str  # id of the worker that ran the trial
+    # The space and values, if building found new hyperparameters; else None.
     hyperparameters: dict[str, Any] | None = None
-    rejected: bool = False
+    rejected: bool = False  # whether it failed because its model is larger than `limits.parameters`
+    # What ended a completed trial early; None for a trial that trained to its end.
     stopped_by: StoppedBy | None = None
-    trained: Count = 0
+    trained: Count = 0  # epochs that all fits trained
 
     @property
     def score(self) -> float | None:
@@ -224,21 +177,14 @@ class TrialResult(_Scored):
 
 @dataclass(frozen=True)
 class Reevaluation(_Scored):
-    """Further trainings of a trial after the search, with seeds that did not select the trial.
+    """Further trainings of a trial after the search, with seeds that did not select the trial."""
 
-    Attributes:
-        executions: how many trainings are planned, each on all folds.
-        fits: trained so far; their executions count on from the trial's own.
-        history: their epochs.
-        seconds: of all trainings.
-        reason: why a training failed, which ends the re-evaluation; empty otherwise.
-    """
-
-    executions: Annotated[int, Field(ge=1)]
+    executions: Annotated[int, Field(ge=1)]  # how many trainings are planned, each on all folds
+    # Trained so far; their executions count on from the trial's own.
     fits: tuple[FitResult, ...] = ()
-    history: SkipValidation[Epochs] = field(default=(), repr=False)
-    seconds: float = 0.0
-    reason: str = ""
+    history: SkipValidation[Epochs] = field(default=(), repr=False)  # their epochs
+    seconds: float = 0.0  # of all trainings
+    reason: str = ""  # why a training failed, which ends the re-evaluation; empty otherwise
 
     @property
     def trained(self) -> set[int]:
@@ -255,17 +201,11 @@ class Reevaluation(_Scored):
 
 @dataclass(frozen=True)
 class TrialRecord:
-    """A trial that has ended.
+    """A trial that has ended."""
 
-    Attributes:
-        spec: what was to be trained.
-        result: the outcome.
-        reevaluation: further trainings after the search; None without any.
-    """
-
-    spec: TrialSpec
-    result: TrialResult
-    reevaluation: Reevaluation | None = None
+    spec: TrialSpec  # what was to be trained
+    result: TrialResult  # the outcome
+    reevaluation: Reevaluation | None = None  # further trainings after the search; None without any
 
     @property
     def fits(self) -> tuple[FitResult, ...]:

@@ -24,19 +24,12 @@ from src.store.training_state import SavedTraining
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A trial as it stood at the end of an epoch.
+    """A trial as it stood at the end of an epoch."""
 
-    Attributes:
-        training: the fit that ran.
-        fits: the fits that were done, in order.
-        rows: the epochs of all fits.
-        seconds: how long the trial had taken.
-    """
-
-    training: SavedTraining
-    fits: tuple[FitResult, ...]
-    rows: tuple[dict[str, float], ...]
-    seconds: float
+    training: SavedTraining  # the fit that ran
+    fits: tuple[FitResult, ...]  # the fits that were done, in order
+    rows: tuple[dict[str, float], ...]  # the epochs of all fits
+    seconds: float  # how long the trial had taken
 
 
 def read_checkpoint(run: RunDirectory, spec: TrialSpec, seed: int) -> Checkpoint | None:

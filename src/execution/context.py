@@ -12,19 +12,12 @@ from src.store.run_directory import RunDirectory
 
 @dataclass(frozen=True)
 class RunContext:
-    """What all trials of a search share; plain data that a worker process can be given.
+    """What all trials of a search share; plain data that a worker process can be given."""
 
-    Attributes:
-        config: of the search.
-        data: the rows and how they are split.
-        plan: most epochs of a trial, and what its callbacks monitor.
-        run: the run's folder.
-    """
-
-    config: Config
-    data: Data
-    plan: TrainingPlan
-    run: RunDirectory
+    config: Config  # of the search
+    data: Data  # the rows and how they are split
+    plan: TrainingPlan  # most epochs of a trial, and what its callbacks monitor
+    run: RunDirectory  # the run's folder
 
     @property
     def streams(self) -> bool:

@@ -36,17 +36,12 @@ _REGISTRIES = {"hypermodels": HYPERMODELS, "callbacks": CALLBACKS, "schedules": 
 
 @dataclass(frozen=True)
 class WorkerSetup:
-    """What a worker process is given when it starts.
+    """What a worker process is given when it starts."""
 
-    Attributes:
-        context: what the trials share; its data is mapped.
-        registries: the parent's name tables, to which its program may have added.
-        folder: of the mapped rows; the workers delete it if the parent is killed.
-    """
-
-    context: RunContext
+    context: RunContext  # what the trials share; its data is mapped
+    # The parent's name tables, to which its program may have added.
     registries: Mapping[str, Mapping[str, str]]
-    folder: Path
+    folder: Path  # of the mapped rows; the workers delete it if the parent is killed
 
 
 def registries() -> dict[str, dict[str, str]]:

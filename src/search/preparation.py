@@ -44,36 +44,23 @@ from src.tuners.warm_start import WarmStart, read_warm_start
 
 @dataclass(frozen=True)
 class PreparedSearch:
-    """A search that is checked and could begin; nothing has been written.
+    """A search that is checked and could begin; nothing has been written."""
 
-    Attributes:
-        config: its configuration.
-        data: its rows.
-        hypermodel: a HyperModel for the plain split.
-        space: pinned and narrowed as configured.
-        objective: name and direction.
-        secondary: objectives that are reported beside it.
-        plan: how long a trial trains, and what its callbacks monitor.
-        engine: registry name of the executor.
-        oracle: proposes the trials.
-        identity: rows, space and objective, which a resumed search must have in common; plain data.
-        widest: how far each range of the HyperModel may be set, by hyperparameter.
-        passed_over: names in the preset's space that the HyperModel does not have.
-        notices: what a user should know of the data and the settings, a sentence each.
-    """
-
-    config: Config
-    data: Data
-    hypermodel: Any
-    space: kt.HyperParameters
-    objective: Objective
-    secondary: tuple[Objective, ...]
-    plan: TrainingPlan
-    engine: str
-    oracle: SearchOracle
+    config: Config  # its configuration
+    data: Data  # its rows
+    hypermodel: Any  # a HyperModel for the plain split
+    space: kt.HyperParameters  # pinned and narrowed as configured
+    objective: Objective  # name and direction
+    secondary: tuple[Objective, ...]  # objectives that are reported beside it
+    plan: TrainingPlan  # how long a trial trains, and what its callbacks monitor
+    engine: str  # registry name of the executor
+    oracle: SearchOracle  # proposes the trials
+    # Rows, space and objective, which a resumed search must have in common; plain data.
     identity: dict[str, Any]
+    # How far each range of the HyperModel may be set, by hyperparameter.
     widest: dict[str, tuple[float, float]]
-    passed_over: tuple[str, ...]
+    passed_over: tuple[str, ...]  # names in the preset's space that the HyperModel does not have
+    # What a user should know of the data and the settings, a sentence each.
     notices: tuple[str, ...]
 
     @property

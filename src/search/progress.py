@@ -10,37 +10,23 @@ from src.records import Objective, TrialRecord, ranking_key, search_ranking_key
 
 @dataclass
 class SearchProgress:
-    """The trials that have ended.
+    """The trials that have ended."""
 
-    Attributes:
-        objective: name and direction of the score.
-        total: how many trials there will be; None if unknown.
-        secondary: objectives that are reported beside it, but not optimised.
-        warm_start: how much of an earlier run could be used; empty without one.
-        seconds: that the search has taken, resumes added up.
-        reevaluates: whether the best trials are trained again when the search has ended.
-        reevaluations: how many such trainings this process has seen.
-        records: in the order in which the trials ended; see `add` and `replace`.
-        failures: how many trials failed.
-        consecutive_failures: how many of the last trials failed; rejected ones do not count.
-        pruned: how many trials the pruner ended.
-        epochs: how many epochs all trials trained.
-        reevaluated: trials with a re-evaluation.
-    """
-
-    objective: Objective
-    total: int | None
+    objective: Objective  # name and direction of the score
+    total: int | None  # how many trials there will be; None if unknown
+    # Objectives that are reported beside it, but not optimised.
     secondary: tuple[Objective, ...] = ()
-    warm_start: str = ""
-    seconds: float = 0.0
-    reevaluates: bool = False
-    reevaluations: int = 0
+    warm_start: str = ""  # how much of an earlier run could be used; empty without one
+    seconds: float = 0.0  # that the search has taken, resumes added up
+    reevaluates: bool = False  # whether the best trials are trained again when the search has ended
+    reevaluations: int = 0  # how many such trainings this process has seen
+    # In the order in which the trials ended; see `add` and `replace`.
     records: list[TrialRecord] = field(default_factory=list)
-    failures: int = 0
-    consecutive_failures: int = 0
-    pruned: int = 0
-    epochs: int = 0
-    reevaluated: set[str] = field(default_factory=set)
+    failures: int = 0  # how many trials failed
+    consecutive_failures: int = 0  # how many of the last trials failed; rejected ones do not count
+    pruned: int = 0  # how many trials the pruner ended
+    epochs: int = 0  # how many epochs all trials trained
+    reevaluated: set[str] = field(default_factory=set)  # trials with a re-evaluation
     _numbers: dict[str, int] = field(default_factory=dict)  # of `records`, by trial
     _ranked: list[TrialRecord] = field(default_factory=list)
 

@@ -20,19 +20,13 @@ from src.store.saved_search import SavedSearch, read_search
 
 @dataclass(frozen=True)
 class ResumedRun:
-    """A run that is locked, and the state of its search.
+    """A run that is locked, and the state of its search."""
 
-    Attributes:
-        run: the run's folder.
-        lock: held by this process.
-        saved: the state to go on from; None if the search was killed before it stored one.
-        config: the configuration to go on with.
-    """
-
-    run: RunDirectory
-    lock: RunLock
+    run: RunDirectory  # the run's folder
+    lock: RunLock  # held by this process
+    # The state to go on from; None if the search was killed before it stored one.
     saved: SavedSearch | None
-    config: Config
+    config: Config  # the configuration to go on with
 
     @property
     def notices(self) -> list[str]:

@@ -27,20 +27,13 @@ from src.store.saved_search import SavedSearch
 
 @dataclass(frozen=True)
 class SearchOutcome:
-    """What a search left behind.
+    """What a search left behind."""
 
-    Attributes:
-        run: the run's folder.
-        end: why it stopped.
-        progress: all trials.
-        winner: the exported model; None without a completed trial, or when interrupted.
-        resumed_trials: how many trials had ended when the search was resumed; None for a new one.
-    """
-
-    run: RunDirectory
-    end: SearchEnd
-    progress: SearchProgress
-    winner: Winner | None
+    run: RunDirectory  # the run's folder
+    end: SearchEnd  # why it stopped
+    progress: SearchProgress  # all trials
+    winner: Winner | None  # the exported model; None without a completed trial, or when interrupted
+    # How many trials had ended when the search was resumed; None for a new one.
     resumed_trials: int | None = None
 
 

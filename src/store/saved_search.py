@@ -28,34 +28,20 @@ Rows = list[tuple[Any, ...]]
 
 @dataclass(frozen=True)
 class SavedSearch:
-    """The state of a search.
-
-    Attributes:
-        config: the configuration under dotted keys.
-        config_text: the text of the run's config.yaml.
-        identity: rows, space, objective: what a resumed search must have in common.
-        versions: of Python and of the packages that scores depend on.
-        oracle: the oracle's `get_state()`.
-        specs: every trial, in the order of proposal.
-        told: by trial that completed, the score that the oracle was told.
-        records: the trials that have ended, in the order of their end.
-        end: why the search stopped; None while it runs, or if it was killed.
-        exported: the trial whose model is in `best/`; None without one.
-        seconds: how long the search has taken.
-    """
+    """The state of a search."""
 
     run: RunDirectory
-    config: dict[str, Any]
-    config_text: str
-    identity: dict[str, Any]
-    versions: dict[str, str]
-    oracle: dict[str, Any]
-    specs: dict[str, TrialSpec]
-    told: dict[str, float]
-    records: list[TrialRecord]
-    end: SearchEnd | None
-    exported: Exported | None
-    seconds: float
+    config: dict[str, Any]  # the configuration under dotted keys
+    config_text: str  # the text of the run's config.yaml
+    identity: dict[str, Any]  # rows, space, objective: what a resumed search must have in common
+    versions: dict[str, str]  # of Python and of the packages that scores depend on
+    oracle: dict[str, Any]  # the oracle's `get_state()`
+    specs: dict[str, TrialSpec]  # every trial, in the order of proposal
+    told: dict[str, float]  # by trial that completed, the score that the oracle was told
+    records: list[TrialRecord]  # the trials that have ended, in the order of their end
+    end: SearchEnd | None  # why the search stopped; None while it runs, or if it was killed
+    exported: Exported | None  # the trial whose model is in `best/`; None without one
+    seconds: float  # how long the search has taken
 
     @property
     def trials(self) -> list[dict[str, Any]]:

@@ -24,15 +24,11 @@ from src.files import write_atomically
 
 @dataclass(frozen=True)
 class SavedTraining:
-    """A training state in memory, read whole, so that damage shows before a model is changed.
+    """A training state in memory, read whole, so that damage shows before a model is changed."""
 
-    Attributes:
-        state: epochs, whether a callback had ended the training, the callbacks' states.
-        arrays: the variables, and the best epoch's weights.
-    """
-
+    # Epochs, whether a callback had ended the training, the callbacks' states.
     state: dict[str, Any]
-    arrays: dict[str, np.ndarray[Any, Any]]
+    arrays: dict[str, np.ndarray[Any, Any]]  # the variables, and the best epoch's weights
 
 
 def save(
