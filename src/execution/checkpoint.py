@@ -34,11 +34,6 @@ class Checkpoint:
 
 def read_checkpoint(run: RunDirectory, spec: TrialSpec, seed: int) -> Checkpoint | None:
     """Returns the last saved state of a trial; None without a usable state.
-
-    Args:
-        run: the run's folder.
-        spec: the trial as it will run now.
-        seed: the user's.
     """
     path = run.running_state(spec.trial_id)
     if not path.exists():
@@ -57,13 +52,7 @@ def read_checkpoint(run: RunDirectory, spec: TrialSpec, seed: int) -> Checkpoint
 
 
 class Saver(keras.callbacks.Callback):
-    """Calls a function after every so many epochs, but not after the last epoch.
-
-    Args:
-        interval: epochs between two calls.
-        epochs: the last epoch.
-        save: called with the model and the number of epochs trained.
-    """
+    """Calls `save(model, epochs trained)` after every `interval` epochs but the last."""
 
     def __init__(
         self, interval: int, epochs: int, save: Callable[[keras.Model, int], None]
@@ -81,14 +70,7 @@ class Saver(keras.callbacks.Callback):
 def trial_state(
     spec: TrialSpec, seed: int, fits: Sequence[FitResult], recorder: EpochRecorder
 ) -> dict[str, Any]:
-    """What a training state says of the trial: plain data, for `training_state.save`.
-
-    Args:
-        spec: the trial.
-        seed: the user's.
-        fits: the fits that are done.
-        recorder: has the epochs of the trial.
-    """
+    """What a training state says of the trial: plain data, for `training_state.save`."""
     return {
         "key": _key(spec, seed),
         "fits": [dataclasses.asdict(fit) for fit in fits],

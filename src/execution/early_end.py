@@ -19,7 +19,7 @@ class EarlyEnd(keras.callbacks.Callback):
     after all callbacks that may end the training.
 
     Args:
-        spec: the trial, with its pruning thresholds and epoch budget.
+        spec: has the pruning thresholds and the epoch budget.
         plan: has the objective.
         limits: of the search.
         ending: asked after every epoch why running trials are to end; empty if they are not.
@@ -55,13 +55,7 @@ class EarlyEnd(keras.callbacks.Callback):
         return [*([] if self.pruner is None else [self.pruner]), self]
 
     def begin(self, execution: int, fold: int, rows: Iterable[Mapping[str, float]] = ()) -> None:
-        """Takes the thresholds of another fit.
-
-        Args:
-            execution: of the fit.
-            fold: of the fit.
-            rows: epochs of the fit before its process was killed.
-        """
+        """Takes the thresholds of another fit; `rows` are its epochs before a kill."""
         self._fit = (execution - self.spec.first_execution) * self.spec.folds + fold
         thresholds = self.spec.thresholds[self._fit] if self.spec.thresholds else ()
         self._thresholds = {threshold.epoch: threshold for threshold in thresholds}

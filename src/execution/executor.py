@@ -58,13 +58,7 @@ def run_all(
 ) -> Iterator[tuple[TrialSpec, TrialResult]]:
     """Runs trials in parallel and yields each result as the trial ends.
 
-    Args:
-        executor: runs the trials.
-        specs: the next one is taken when a worker is free.
-        stopping: asked whether to give up.
-
-    Raises:
-        TrialInterruptedError: if the search is to stop.
+    The next spec is taken when a worker is free. Raises `TrialInterruptedError` if `stopping`.
     """
     waiting = iter(specs)
     running: dict[Future[TrialResult], TrialSpec] = {}

@@ -28,12 +28,7 @@ def too_slow(limits: LimitSettings) -> str:
 
 
 def out_of_memory(batch_size: int, parameters: int) -> str:
-    """The reason of a trial for which there was not enough memory.
-
-    Args:
-        batch_size: rows of a step.
-        parameters: of its model; 0 if the model could not be built.
-    """
+    """The reason of a trial for which there was not enough memory; 0 parameters for no model."""
     size = f"{parameters:,} parameters" if parameters else "a model that could not be built"
     return f"out of memory, with batch size {batch_size:,} and {size}"
 
@@ -46,15 +41,9 @@ def failed_result(
     history: Epochs = (),
     parameters: int = 0,
 ) -> TrialResult:
-    """The result of a trial whose worker returned none.
+    """The result of a trial that began at `started` (seconds since 1970), whose worker gave none.
 
-    Args:
-        reason: why.
-        started: when it began, in seconds since 1970.
-        worker: index of the worker.
-        traceback: the end of the traceback, if an exception was the reason.
-        history: its epochs, as far as they are known.
-        parameters: of its model; 0 if unknown.
+    `history` and `parameters` are what is known of it.
     """
     return TrialResult(
         status="FAILED",

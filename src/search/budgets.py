@@ -17,11 +17,8 @@ class SearchBudgets:
     need more epochs than are left waits until running trials return what they did not use. The
     last trial may begin with fewer, and ends when its epoch budget is used.
 
-    Args:
-        settings: the section `limits`.
-        progress: of the search.
-        has_rungs: whether trials differ in length, so that nobody knows what the next one needs; a
-            trial then begins with what is left while others run.
+    Where the tuner has rungs, nobody knows how many epochs the next trial needs, and it begins with
+    what is left while others run.
     """
 
     def __init__(

@@ -37,9 +37,7 @@ class SearchListener:
     def on_plan(self, prepared: "PreparedSearch", notices: Sequence[str]) -> None:
         """The search is checked and about to begin; the only event of `--dry-run`.
 
-        Args:
-            prepared: the search.
-            notices: what a user should know of data, settings and resume, a sentence each.
+        `notices` are what a user should know of data, settings and resume, a sentence each.
         """
 
     def on_search_begin(
@@ -96,11 +94,9 @@ class SearchListener:
 
 
 class Listeners:
-    """Passes events on. A listener that failed at the beginning hears no more.
+    """Passes events on; an `OSError` of a listener becomes a `DiskError` that names the run.
 
-    Args:
-        listeners: all of them.
-        run: the run's folder; an `OSError` of a listener counts as one of the folder.
+    A listener that failed at the beginning hears no more.
     """
 
     def __init__(self, listeners: Sequence[SearchListener], run: RunDirectory) -> None:
@@ -108,11 +104,7 @@ class Listeners:
         self._watching: list[SearchListener] = []
 
     def begin(self, *arguments: Any) -> None:
-        """Tells of `on_search_begin`; the arguments follow the run.
-
-        Raises:
-            DiskError: if a listener cannot write a file, as `tell`.
-        """
+        """Tells of `on_search_begin`; the arguments follow the run."""
         for listener in self._listeners:
             with disk_errors(self._run.path):
                 listener.on_search_begin(self._run, *arguments)
@@ -146,10 +138,9 @@ class QuietListener(SearchListener):
 
 
 def load_listeners(*, quiet: bool = False) -> list[SearchListener]:
-    """Makes the listeners of the registry.
+    """Makes the listeners of the registry, if `quiet` without those that print.
 
-    Args:
-        quiet: whether to leave out those that print. Where none prints, `QuietListener` does.
+    Where none prints, `QuietListener` does.
     """
     listeners: list[SearchListener] = [load(LISTENERS, name, "LISTENERS")() for name in LISTENERS]
     if quiet:

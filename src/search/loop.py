@@ -32,13 +32,6 @@ from src.tuners.user_code import OracleError
 class SearchLoop:
     """One search.
 
-    Args:
-        prepared: what is searched.
-        run: the run's folder.
-        store: the run's state.
-        stop: tells whether a signal asks the search to stop.
-        listeners: told of everything that happens.
-
     Attributes:
         progress: the trials that have ended.
         is_broken: whether the search broke off, so that the best model should not be exported.

@@ -130,10 +130,6 @@ class PreparedSearch:
 def prepare(config: Config, saved: SavedSearch | None = None) -> PreparedSearch:
     """Loads the data, settles space and objective, rehearses a model, makes the oracle.
 
-    Args:
-        config: the configuration.
-        saved: the state of a search that goes on.
-
     Raises:
         UserError: for everything in the configuration or the data that would not work, or that
             would make a search that goes on another search.

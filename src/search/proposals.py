@@ -24,10 +24,6 @@ from src.tuners.user_code import asking_oracle
 class Proposals:
     """Makes the specification of each trial, and tells the oracle the results.
 
-    Args:
-        prepared: what is searched.
-        progress: the trials that have ended; results are added.
-
     Attributes:
         budgets: the limits of the search.
         needs_results: whether a trial should not be proposed before a worker is free for it,

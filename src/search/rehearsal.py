@@ -28,14 +28,7 @@ def rehearse(
     """Builds the space's default model, trains it for one batch and validates it.
 
     Where that raises, two other configurations are tried: if one of them works, so may a search.
-
-    Args:
-        hypermodel_class: makes the HyperModel.
-        data: a few of its training rows are used, and none of the test rows.
-        space: pinned and narrowed; its defaults are the configuration.
-        plan: what the callbacks monitor.
-        owner: how messages call the HyperModel.
-        fit_arguments: what `fit` is given beside the data.
+    Test rows are not used; `owner` is how messages call the HyperModel.
 
     Returns:
         The model, and what it was trained on.

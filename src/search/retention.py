@@ -13,13 +13,8 @@ def delete_unneeded_files(
 ) -> None:
     """Keeps the weights of the best and of re-evaluated trials, and states that may be continued.
 
-    Files of running trials are not touched.
-
-    Args:
-        run: the run's folder.
-        progress: the trials that have ended.
-        keep_top: how many best trials keep their weights.
-        continuable: trials whose training state may be needed.
+    The `keep_top` best trials keep their weights, `continuable` trials their training states. Files
+    of running trials are not touched.
 
     Raises:
         DiskError: if a file cannot be deleted.

@@ -79,12 +79,7 @@ def search(
     listeners: Sequence[SearchListener] = (),
     resumed: ResumedRun | None = None,
 ) -> SearchOutcome:
-    """Runs a prepared search and exports the winner.
-
-    Args:
-        prepared: the search.
-        listeners: watch it.
-        resumed: the run to go on with; None for a new folder.
+    """Runs a prepared search in a new folder, or goes on with a run, and exports the winner.
 
     Raises:
         UserError: if the run's folder cannot be made, or its state is not one of this tuner.

@@ -45,10 +45,10 @@ def save(
 
     Args:
         path: the npz file.
-        model: the model as it stands after that epoch.
+        model: as it stands after that epoch.
         callbacks: by name; those that have a `get_state` are saved.
         best: the best epoch so far, with its weights.
-        epochs: epochs trained.
+        epochs: how many are trained.
         stopped: whether a callback ended the training.
         trial: what else the reader needs of the trial, plain JSON data.
     """
