@@ -33,8 +33,7 @@ class Checkpoint:
 
 
 def read_checkpoint(run: RunDirectory, spec: TrialSpec, seed: int) -> Checkpoint | None:
-    """Returns the last saved state of a trial; None without a usable state.
-    """
+    """Returns the last saved state of a trial; None without a usable state."""
     path = run.running_state(spec.trial_id)
     if not path.exists():
         return None
