@@ -8,7 +8,7 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +20,7 @@ from src.config import Config
 from src.errors import DiskError
 from src.evaluation import winner
 from src.execution.context import RunContext
+from src.execution.executor import TrialHooks
 from src.files import disk_errors, remove, write_atomically
 from src.messages import TrialProgress
 from src.records import FitResult, StoppedBy, TrialRecord, TrialResult, TrialSpec
@@ -171,16 +172,8 @@ def _prepare(config: Config, saved: SavedSearch | None = None) -> PreparedSearch
 class FakeExecutor:
     """Runs trials in threads, or before `submit` returns where there is one worker."""
 
-    def __init__(
-        self,
-        context: RunContext,
-        workers: int,
-        on_progress: Callable[[TrialProgress], None],
-        stopping: Callable[[], bool],
-        ending: Callable[[], str],
-    ) -> None:
-        self.context, self.on_progress = context, on_progress
-        self.stopping, self.ending = stopping, ending
+    def __init__(self, context: RunContext, workers: int, hooks: TrialHooks) -> None:
+        self.context, self.hooks = context, hooks
         self.slots, self.look_ahead = workers, 0 if workers == 1 else 2 * workers
         self.threads = ThreadPoolExecutor(workers) if workers > 1 else None
 
@@ -198,12 +191,14 @@ class FakeExecutor:
     def _run(self, spec: TrialSpec) -> TrialResult:
         if self.threads is not None and int(spec.trial_id) % self.slots == 0:
             time.sleep(0.02)
-        trial = _Trial(self.context, spec, self.stopping, self.ending)
+        trial = _Trial(self, spec)
         started, reason = time.time(), ""
         status: Literal["COMPLETED", "FAILED"] = "COMPLETED"
         again = bool(spec.first_execution)
         ran.append(f"{spec.trial_id}/{spec.first_execution}" if again else spec.trial_id)
-        self.on_progress(TrialProgress(0, spec.trial_id, 1, spec.planned_fits, 0, spec.epochs))
+        self.hooks.on_progress(
+            TrialProgress(0, spec.trial_id, 1, spec.planned_fits, 0, spec.epochs)
+        )
         if spec.trial_id == (FAILING_AGAIN if again else FAILING):
             reason = "ValueError: this one never works"
             status = "FAILED"
@@ -227,15 +222,9 @@ class FakeExecutor:
 class _Trial:
     """One trial of the fake executor."""
 
-    def __init__(
-        self,
-        context: RunContext,
-        spec: TrialSpec,
-        stopping: Callable[[], bool],
-        ending: Callable[[], str],
-    ) -> None:
-        self.context, self.run, self.spec = context, context.run, spec
-        self.stopping, self.ending = stopping, ending
+    def __init__(self, executor: FakeExecutor, spec: TrialSpec) -> None:
+        self.context, self.hooks, self.spec = executor.context, executor.hooks, spec
+        self.run = self.context.run
         self.fits: list[FitResult] = []
         self.rows: list[dict[str, float]] = []
         self.reason = ""
@@ -307,9 +296,9 @@ class _Trial:
             yield epoch
             if self.reason:
                 return
-            if self.stopping():
+            if self.hooks.stopping():
                 raise TrialInterruptedError
-            reason = self.ending()
+            reason = self.hooks.ending()
             if spec.epoch_budget is not None and len(self.rows) >= spec.epoch_budget:
                 reason = f"all {self.context.config.limits.epochs} epochs are used (limits.epochs)"
             if reason and epoch + 1 < spec.epochs:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass
 from typing import Protocol
 
 from src.execution.context import RunContext
@@ -12,22 +13,22 @@ from src.signals import TrialInterruptedError
 POLL_SECONDS = 0.2  # how long a signal may wait to be seen
 
 
-def nothing_ends() -> str:
-    """Why running trials are to end: nothing ends them."""
-    return ""
+@dataclass(frozen=True)
+class TrialHooks:
+    """What running trials tell and ask their search; each may come from another thread."""
+
+    # Told of every fit as it begins, and of its epochs.
+    on_progress: Callable[[TrialProgress], None] = lambda _: None
+    # Asked after every epoch whether to give the trial up.
+    stopping: Callable[[], bool] = lambda: False
+    # Asked after every epoch why the trial is to end with the epochs it has trained; "" for not.
+    ending: Callable[[], str] = lambda: ""
 
 
 class Executor(Protocol):
-    """What the loop needs of an executor.
+    """What the loop needs of an executor, which runs up to `workers` trials at once.
 
-    Args:
-        context: what the trials share.
-        workers: how many trials to run at once.
-        on_progress: told how far running trials are, perhaps from another thread.
-        stopping: whether the search is to stop; an executor whose `submit` blocks then raises
-            `TrialInterruptedError`.
-        ending: why running trials are to end with the epochs they have trained; empty if they are
-            not. May be called from another thread.
+    An executor whose `submit` blocks raises `TrialInterruptedError` when the search is to stop.
 
     Attributes:
         slots: how many trials run at once.
@@ -37,14 +38,7 @@ class Executor(Protocol):
     slots: int
     look_ahead: int
 
-    def __init__(
-        self,
-        context: RunContext,
-        workers: int,
-        on_progress: Callable[[TrialProgress], None],
-        stopping: Callable[[], bool],
-        ending: Callable[[], str] = nothing_ends,
-    ) -> None: ...
+    def __init__(self, context: RunContext, workers: int, hooks: TrialHooks) -> None: ...
 
     def submit(self, spec: TrialSpec) -> "Future[TrialResult]":
         """Starts a trial."""

@@ -4,7 +4,6 @@ import multiprocessing
 import signal
 import threading
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from multiprocessing import connection as connections
@@ -15,10 +14,10 @@ from typing import Any
 from hypermodels.parts import training
 from src.data.mapped import map_data
 from src.execution.context import RunContext
-from src.execution.executor import nothing_ends
+from src.execution.executor import TrialHooks
 from src.execution.supervisor import Message, Supervisor, WorkerDiedError
 from src.execution.worker import WorkerSetup, registries, work
-from src.messages import EndTrial, TrialProgress
+from src.messages import EndTrial
 from src.records import TrialSpec
 from src.scratch import ScratchFolder
 from src.startup import start_fork_server
@@ -35,14 +34,7 @@ class ProcessExecutor(Supervisor):
     The rows are written once, and mapped by the workers.
     """
 
-    def __init__(
-        self,
-        context: RunContext,
-        workers: int,
-        on_progress: Callable[[TrialProgress], None],
-        stopping: Callable[[], bool],
-        ending: Callable[[], str] = nothing_ends,
-    ) -> None:
+    def __init__(self, context: RunContext, workers: int, hooks: TrialHooks) -> None:
         start_fork_server()
         self._folder = ScratchFolder()
         mapped = replace(context, data=map_data(context.data, self._folder.path))
@@ -52,8 +44,7 @@ class ProcessExecutor(Supervisor):
         super().__init__(
             [ProcessWorker(setup, index, search) for index in range(workers)],
             context.config.limits,
-            on_progress,
-            ending,
+            hooks,
             graphs=training.MOST_MODELS,
         )
 

@@ -1,13 +1,13 @@
 """The executor `serial`: trials run in this process, one after the other."""
 
-from collections.abc import Callable
+from dataclasses import replace
 
 from src.execution.context import RunContext
-from src.execution.executor import nothing_ends
+from src.execution.executor import TrialHooks
 from src.execution.progress import at_intervals
 from src.execution.supervisor import Message, Supervisor
 from src.execution.trial_runner import TrialRunner
-from src.messages import EndTrial, TrialProgress
+from src.messages import EndTrial
 from src.records import TrialSpec
 
 
@@ -38,18 +38,7 @@ class InProcessWorker:
 class SerialExecutor(Supervisor):
     """Runs each trial in this process, before `submit` returns; arguments as for `Executor`."""
 
-    def __init__(
-        self,
-        context: RunContext,
-        workers: int,
-        on_progress: Callable[[TrialProgress], None],
-        stopping: Callable[[], bool],
-        ending: Callable[[], str] = nothing_ends,
-    ) -> None:
-        runner = TrialRunner(
-            context, on_progress=at_intervals(on_progress), stopping=stopping, ending=ending
-        )
-        worker = InProcessWorker(runner)
-        super().__init__(
-            [worker], context.config.limits, on_progress, ending, graphs=0, in_thread=False
-        )
+    def __init__(self, context: RunContext, workers: int, hooks: TrialHooks) -> None:
+        hooks = replace(hooks, on_progress=at_intervals(hooks.on_progress))
+        worker = InProcessWorker(TrialRunner(context, hooks=hooks))
+        super().__init__([worker], context.config.limits, hooks, graphs=0, in_thread=False)

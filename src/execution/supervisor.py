@@ -6,7 +6,7 @@ or an actor anywhere.
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ from typing import Protocol
 
 from src.config.schema import LimitSettings
 from src.errors import DiskError
+from src.execution.executor import TrialHooks
 from src.execution.failures import failed_result, out_of_memory, too_slow
 from src.messages import EndTrial, TrialProgress
 from src.records import Epochs, TrialResult, TrialSpec
@@ -86,8 +87,6 @@ class Supervisor:
     Args:
         workers: at least one.
         limits: `trial_seconds` is enforced on workers that hang.
-        on_progress: told how far trials are, from the workers' threads.
-        ending: why running trials are to end; empty if they are not.
         graphs: how many traced graphs a worker keeps.
         in_thread: whether trials run in threads; else `submit` runs the trial before it returns.
 
@@ -100,15 +99,14 @@ class Supervisor:
         self,
         workers: Sequence[Worker],
         limits: LimitSettings,
-        on_progress: Callable[[TrialProgress], None],
-        ending: Callable[[], str],
+        hooks: TrialHooks,
         *,
         graphs: int,
         in_thread: bool = True,
     ) -> None:
         self.slots = len(workers)
         self.look_ahead = LOOK_AHEAD * len(workers) if in_thread else 0
-        self._limits, self._on_progress, self._ending = limits, on_progress, ending
+        self._limits, self._hooks = limits, hooks
         self._graphs = graphs
         self._changed = threading.Condition()  # guards the following three
         self._waiting: list[Task] = []
@@ -260,10 +258,10 @@ class Supervisor:
                     deadline = time.monotonic() + GRACE * limit + GRACE_SECONDS
                 seat.last = message
                 seat.history += message.rows
-                self._on_progress(message)
+                self._hooks.on_progress(message)
             if deadline is not None and time.monotonic() > deadline:
                 raise _TimeoutError
-            if not asked and (reason := self._ending()):
+            if not asked and (reason := self._hooks.ending()):
                 seat.worker.send(EndTrial(spec.trial_id, reason))
                 asked = True
 

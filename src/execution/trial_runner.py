@@ -6,7 +6,7 @@ together, calls the HyperModel's `fit`, and writes weights and training state.
 
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from functools import cached_property
 from pathlib import Path
@@ -26,7 +26,7 @@ from src.execution.checkpoint import Checkpoint, Saver, read_checkpoint, trial_s
 from src.execution.context import RunContext
 from src.execution.early_end import EarlyEnd
 from src.execution.epoch_recorder import EpochRecorder
-from src.execution.executor import nothing_ends
+from src.execution.executor import TrialHooks
 from src.execution.failures import (
     RejectedError,
     TrialFailedError,
@@ -54,22 +54,13 @@ class TrialRunner:
     Args:
         context: what the trials share.
         worker: index of the worker.
-        on_progress: told of every fit as it begins, and of every epoch; it must be quick.
-        stopping: asked after every epoch whether to give the trial up.
-        ending: asked after every epoch why the trial is to end with the epochs it has trained;
-            empty if it is not.
+        hooks: what trials tell and ask; they must be quick.
     """
 
     def __init__(
-        self,
-        context: RunContext,
-        worker: int = 0,
-        on_progress: Callable[[TrialProgress], None] = lambda _: None,
-        stopping: Callable[[], bool] = lambda: False,
-        ending: Callable[[], str] = nothing_ends,
+        self, context: RunContext, worker: int = 0, hooks: TrialHooks | None = None
     ) -> None:
-        self.context, self.worker = context, worker
-        self.on_progress, self.stopping, self.ending = on_progress, stopping, ending
+        self.context, self.worker, self.hooks = context, worker, hooks or TrialHooks()
         self._traced = training.TracedModels()
         self._spaces = SpaceReader()
         name = context.config.hypermodel.name
@@ -91,7 +82,7 @@ class TrialRunner:
         rows: tuple[dict[str, float], ...] = ()
         if saved is not None:
             fits, rows, clock = list(saved.fits), saved.rows, clock - saved.seconds
-        early_end = EarlyEnd(spec, plan, limits, self.ending, len(rows))
+        early_end = EarlyEnd(spec, plan, limits, self.hooks.ending, len(rows))
         recorder = EpochRecorder(plan.monitor, limits, clock, early_end, rows)
         hp = self._spaces.read(spec.hyperparameters)
         declared = len(hp.space)
@@ -113,7 +104,7 @@ class TrialRunner:
         except (TrialInterruptedError, DiskError):
             raise
         except Exception as error:
-            if self.stopping():  # a signal's KeyboardInterrupt may leave a C extension as any error
+            if self.hooks.stopping():  # a C extension may turn a KeyboardInterrupt into any error
                 raise TrialInterruptedError from error
             raise_disk_error(error, self.context.run.path)
             reason = _reason(error, recorder)
@@ -196,8 +187,8 @@ class TrialRunner:
                 if (interval := config.training.save_every) and not spec.first_execution:
                     watchers.append(Saver(interval, spec.epochs, save))
                 begin, monitor = self._progress(spec, recorder, reached), context.plan.monitor
-                watchers.append(ProgressReporter(begin, recorder, monitor, self.on_progress))
-                watchers.append(StopOnRequest(self.stopping))
+                watchers.append(ProgressReporter(begin, recorder, monitor, self.hooks.on_progress))
+                watchers.append(StopOnRequest(self.hooks.stopping))
                 try:
                     hypermodel.fit(
                         hp,

@@ -21,6 +21,7 @@ from callbacks.registry import CALLBACKS
 from hypermodels import HYPERMODELS
 from src.errors import DiskError
 from src.execution.context import RunContext
+from src.execution.executor import TrialHooks
 from src.execution.failures import failed_result
 from src.execution.progress import at_intervals
 from src.execution.trial_runner import TRACEBACK_LINES, TrialRunner
@@ -72,6 +73,7 @@ def work(connection: Connection, search: Connection, setup: WorkerSetup, index: 
     runner: TrialRunner | None = None
     requests = _EndRequests(connection)
     report = at_intervals(partial(_send, connection))
+    hooks = TrialHooks(report, ending=requests.reason)
     while True:
         try:
             spec = connection.recv()
@@ -83,7 +85,7 @@ def work(connection: Connection, search: Connection, setup: WorkerSetup, index: 
         started = time.time()
         result: TrialResult | DiskError
         try:
-            runner = runner or TrialRunner(setup.context, index, report, ending=requests.reason)
+            runner = runner or TrialRunner(setup.context, index, hooks)
             result = runner.run(spec)
         except DiskError as error:
             result = error

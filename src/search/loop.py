@@ -12,7 +12,7 @@ from typing import Any
 
 from src import registry
 from src.errors import DiskError
-from src.execution.executor import POLL_SECONDS, Executor, run_all
+from src.execution.executor import POLL_SECONDS, Executor, TrialHooks, run_all
 from src.messages import SearchEnd
 from src.records import TrialRecord, TrialResult, TrialSpec
 from src.registry import EXECUTORS
@@ -74,9 +74,11 @@ class SearchLoop:
         self._executor = registry.load(EXECUTORS, self._prepared.engine, "run.engine")(
             self._prepared.context(self._run),
             self._prepared.workers,
-            lambda running: self._listeners.tell("on_progress", running),
-            lambda: self._stop.requested,
-            self._budgets.trial_end_reason,
+            TrialHooks(
+                lambda running: self._listeners.tell("on_progress", running),
+                lambda: self._stop.requested,
+                self._budgets.trial_end_reason,
+            ),
         )
         is_whole = True  # else the oracle may have changed in part; the store holds it as it was
         try:

@@ -13,6 +13,7 @@ from callbacks import CALLBACKS, TrainingPlan
 from src.config import load_config
 from src.execution import checkpoint
 from src.execution.context import RunContext
+from src.execution.executor import TrialHooks
 from src.execution.trial_runner import TrialRunner
 from src.records import PruningThreshold, TrialResult, TrialSpec
 from src.search import run
@@ -59,7 +60,7 @@ class Attempts:
             self.trained += 1
             return self.trained >= kill
 
-        return TrialRunner(self.context, stopping=stopping).run(spec or self.spec)
+        return TrialRunner(self.context, hooks=TrialHooks(stopping=stopping)).run(spec or self.spec)
 
     @property
     def saved(self) -> Path:

@@ -6,11 +6,10 @@ from typing import Any
 from callbacks import TrainingPlan
 from src.config.schema import LimitSettings
 from src.execution.early_end import EarlyEnd
-from src.execution.executor import nothing_ends
 from src.records import PruningThreshold, TrialSpec
 
 
-def early_end_of(spec: TrialSpec, ending: Any = nothing_ends) -> EarlyEnd:
+def early_end_of(spec: TrialSpec, ending: Any = lambda: "") -> EarlyEnd:
     plan = TrainingPlan(spec.epochs, "val_score", "max")
     return EarlyEnd(spec, plan, LimitSettings(epochs=40), ending)
 

@@ -21,6 +21,7 @@ from hypermodels import HYPERMODELS
 from src.config import load_config
 from src.data.mapped import MappedData, map_data
 from src.execution.context import RunContext
+from src.execution.executor import TrialHooks
 from src.execution.process import ProcessExecutor
 from src.execution.serial import SerialExecutor
 from src.messages import TrialProgress
@@ -166,7 +167,7 @@ def executor_of(folder: Path, workers: int) -> tuple[ProcessExecutor, TrialSpec]
     plan = TrainingPlan(1_000_000, prepared.objective.name, prepared.objective.direction)
     context = RunContext(config, prepared.data, plan, RunDirectory(folder))
     spec = TrialSpec("0000", "0000", None, hp.get_config(), 0, 1)
-    return ProcessExecutor(context, workers, lambda _: None, lambda: False), spec
+    return ProcessExecutor(context, workers, TrialHooks()), spec
 
 
 def test_shutdown_ends_running_trials_at_once(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 from src.config.schema import LimitSettings
 from src.errors import DiskError
 from src.execution import supervisor
-from src.execution.executor import nothing_ends
+from src.execution.executor import TrialHooks
 from src.execution.supervisor import Message, Supervisor, WorkerDiedError
 from src.messages import EndTrial, TrialProgress
 from src.records import TrialResult, TrialSpec
@@ -68,12 +68,9 @@ class FakeWorker:
 
 @contextmanager
 def supervised(
-    *workers: FakeWorker,
-    limits: LimitSettings | None = None,
-    on_progress: Callable[[TrialProgress], None] = lambda _: None,
-    ending: Callable[[], str] = nothing_ends,
+    *workers: FakeWorker, limits: LimitSettings | None = None, **hooks: Any
 ) -> Iterator[Supervisor]:
-    executor = Supervisor(workers, limits or LimitSettings(), on_progress, ending, graphs=2)
+    executor = Supervisor(workers, limits or LimitSettings(), TrialHooks(**hooks), graphs=2)
     try:
         yield executor
     finally:

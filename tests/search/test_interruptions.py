@@ -13,6 +13,7 @@ from hypermodels.mlp import MLP
 from src import tune
 from src.errors import UserError
 from src.evaluation.winner import export_winner
+from src.execution.executor import TrialHooks
 from src.execution.trial_runner import TrialRunner
 from src.records import TrialRecord
 from src.search import preparation, run
@@ -56,8 +57,8 @@ def test_a_trial_that_a_signal_breaks_has_not_failed(
 
     monkeypatch.setattr(MLP, "build", broken)
     with pytest.raises(TrialInterruptedError):
-        TrialRunner(context, stopping=lambda: True).run(spec)
-    assert TrialRunner(context, stopping=lambda: False).run(spec).status == "FAILED"
+        TrialRunner(context, hooks=TrialHooks(stopping=lambda: True)).run(spec)
+    assert TrialRunner(context).run(spec).status == "FAILED"
 
 
 @pytest.mark.parametrize("folds", [1, 2])
