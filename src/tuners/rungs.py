@@ -12,27 +12,18 @@ from src.tuners.oracle import SearchOracle
 
 @dataclass(frozen=True)
 class Rung:
-    """One rung of a Hyperband bracket.
+    """One rung of a Hyperband bracket."""
 
-    Attributes:
-        bracket: the bracket's number; the highest, which halves most, comes first.
-        trials: how many trials run in the rung.
-        initial_epoch: where its trials continue from.
-        epochs: the epoch up to which they train.
-    """
-
-    bracket: int
-    trials: int
-    initial_epoch: int
-    epochs: int
+    bracket: int  # number of the bracket; the highest, which halves most, comes first
+    trials: int  # how many run in the rung
+    initial_epoch: int  # from which they continue
+    epochs: int  # up to which they train
 
 
 def hyperband_rungs(max_epochs: int, factor: int) -> list[Rung]:
     """The rungs of one Hyperband iteration, as Keras Tuner sizes them, in order.
 
-    Args:
-        max_epochs: epochs of the longest rung.
-        factor: how many times fewer trials, and more epochs, each rung has than the rung before.
+    Each rung has a `factor`th of the trials, and `factor` times the epochs, of the rung before.
     """
     last_bracket, epochs = -1, float(max_epochs)
     while epochs >= 1:
@@ -63,7 +54,6 @@ class RungOracle(SearchOracle):
 
     @classmethod
     def arguments(cls, config: Config) -> dict[str, Any]:
-        """The longest rung trains for `training.epochs`."""
         return {
             "max_epochs": config.training.epochs,
             "factor": config.tuner.factor,
@@ -82,19 +72,15 @@ class RungOracle(SearchOracle):
         return self.brackets * self.hyperband_iterations
 
     def total(self) -> int:
-        """The trials of all rungs; a promotion is a trial."""
         return sum(trials for _, trials in self._filled())
 
     def beginnings(self) -> int:
-        """The trials of the first rungs."""
         return sum(trials for rung, trials in self._filled() if not rung.initial_epoch)
 
     def epochs(self, longest: int) -> int:
-        """The epochs of all rungs."""
         return sum(trials * (rung.epochs - rung.initial_epoch) for rung, trials in self._filled())
 
     def plan(self) -> Sequence[str]:
-        """One line a bracket, then the totals."""
         lines = []
         for rungs in self.brackets:
             parts = (

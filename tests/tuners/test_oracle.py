@@ -15,7 +15,7 @@ from hypermodels.problem import Problem
 from src.registry import TUNERS
 from src.seeds import oracle_seed
 from src.tuners import space_settings
-from src.tuners.oracle import LARGEST_SCORE, SearchOracle
+from src.tuners.oracle import SearchOracle
 from src.tuners.space import restored as restored_space
 from tests.tuners.driving import (
     DEFAULT,
@@ -110,12 +110,6 @@ def test_no_files_ids_of_four_digits_and_failures_that_end_nothing(
     assert {trial.status for trial in oracle.trials.values()} == {"FAILED"}
     assert oracle.ongoing_trials == {}
     assert list(tmp_path.rglob("*")) == []
-
-
-def test_scores_that_would_overflow_are_cut() -> None:
-    oracle = make("random")
-    run(oracle, 1, lambda _: -1.7e308)
-    assert oracle.trials["0000"].score == -LARGEST_SCORE
 
 
 def test_an_exhausted_search_stays_exhausted_however_often_it_is_asked() -> None:

@@ -1,15 +1,14 @@
 """Which place in which rung the next trial takes, in whatever order trials end."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from src.tuners.rungs import Rung
 
+# Of the trials that have ended, by id, higher is better; None for a failed trial.
 Scores = Mapping[str, float | None]
-"""Of the trials that have ended, by id, higher is better; None for a failed trial."""
 
 
-@dataclass
 class Bracket:
     """A bracket that has begun.
 
@@ -17,18 +16,12 @@ class Bracket:
     among the best 1/factor of those that ended goes on already (asynchronous successive halving, Li
     et al. 2020), so that a free worker has something to do.
 
-    Attributes:
-        plan: its rungs.
-        members: ids of the trials of each rung.
-        promoted: ids of the trials that went on to the next rung.
     """
 
-    plan: Sequence[Rung]
-    members: list[list[str]] = field(init=False)
-    promoted: set[str] = field(default_factory=set)
-
-    def __post_init__(self) -> None:
-        self.members = [[] for _ in self.plan]
+    def __init__(self, plan: Sequence[Rung]) -> None:
+        self.plan = plan
+        self.members: list[list[str]] = [[] for _ in plan]  # ids of the trials of each rung
+        self.promoted: set[str] = set()  # those that went on to the next rung
 
     def has_room(self, number: int) -> bool:
         """Whether the rung of this number, from 0, has a free place."""
@@ -68,16 +61,13 @@ class Place:
 
     @property
     def rung(self) -> Rung:
-        """The rung."""
         return self.bracket.plan[self.number]
 
 
 class Brackets:
     """The brackets of a search, of which each begins when the others have no place.
 
-    Args:
-        planned: the rungs of each bracket, in order.
-        factor: how many times fewer trials each rung has than the rung before.
+    `planned` has the rungs of each bracket, each of a `factor`th of the trials of the rung before.
     """
 
     def __init__(self, planned: Sequence[Sequence[Rung]], factor: int) -> None:

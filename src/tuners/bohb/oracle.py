@@ -45,7 +45,6 @@ class BOHBOracle(RungOracle, GaussianProcessOracle):
         return first + [first[-1]] * (len(first) * (self.hyperband_iterations - 1))
 
     def plan(self) -> list[str]:
-        """Adds what the further iterations are."""
         *lines, total = super().plan()
         if self.hyperband_iterations > 1:
             lines.append(f"each further iteration: {len(self.brackets)} times bracket 0")
@@ -68,7 +67,6 @@ class BOHBOracle(RungOracle, GaussianProcessOracle):
         return {"status": "RUNNING", "values": values | {"tuner/round": place.number}}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Continues from a state; who is in which rung, the trials themselves tell."""
         super().set_state(state)
         for trial_id, trial in self.trials.items():
             values = trial.hyperparameters.values
