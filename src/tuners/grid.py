@@ -31,15 +31,11 @@ class GridOracle(SearchOracle):
     default_trials = None
     settings = ("grid_points",)
 
-    def __init__(self, points: int = 5, **arguments: Any) -> None:
+    def __init__(self, grid_points: int = 5, **arguments: Any) -> None:
         super().__init__(**arguments)
-        self.points = points
+        self.points = grid_points
         self._grid = Enumeration(self.hyperparameters.space, self._values)
         self._stride = _even_stride(self._grid)
-
-    @classmethod
-    def arguments(cls, config: Config) -> dict[str, Any]:
-        return {"points": config.tuner.grid_points}
 
     @classmethod
     def from_config(cls, config: Config, **common: Any) -> Self:

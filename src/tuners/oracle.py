@@ -39,16 +39,17 @@ class SearchOracle(kt.Oracle):
 
     @classmethod
     def from_config(cls, config: Config, **common: Any) -> Self:
-        """Makes the oracle; `common` has `objective`, `hyperparameters` and `seed`."""
-        oracle = cls(**cls.arguments(config), **common)
+        """Makes the oracle; `common` has `objective`, `hyperparameters` and `seed`.
+
+        The constructor gets `settings` by name, with rungs `max_epochs` too.
+        """
+        own = {name: getattr(config.tuner, name) for name in cls.settings}
+        if cls.has_rungs:
+            own["max_epochs"] = config.training.epochs
+        oracle = cls(**own, **common)
         most = config.tuner.max_trials
         oracle.max_trials = cls.default_trials if most == "auto" else most
         return oracle
-
-    @classmethod
-    def arguments(cls, config: Config) -> dict[str, Any]:
-        """What the constructor takes from the configuration."""
-        return {}
 
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
@@ -70,10 +71,6 @@ class SearchOracle(kt.Oracle):
         """How many trials the search will have; None if that is unknown."""
         return self.max_trials
 
-    def beginnings(self) -> int | None:
-        """How many trials train a configuration from its first epoch; None if unknown."""
-        return self.total()
-
     def epochs(self, longest: int) -> int | None:
         """How many epochs all trials train at most, one fit each, of `longest` epochs a trial."""
         total = self.total()
@@ -86,7 +83,7 @@ class SearchOracle(kt.Oracle):
 
     def notices(self) -> Sequence[str]:
         """What a user should know before such a search, a sentence each."""
-        count, room = len(self.points_to_evaluate), self.beginnings()
+        count, room = len(self.points_to_evaluate), self.total()
         if room is None or count <= room:
             return []
         return [f"tuner.points_to_evaluate: only {room} of {count} configurations will run"]

@@ -4,9 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from math import ceil, inf, log
-from typing import Any
 
-from src.config.schema import Config
 from src.tuners.oracle import SearchOracle
 
 
@@ -52,14 +50,6 @@ class RungOracle(SearchOracle):
     factor: int
     hyperband_iterations: int
 
-    @classmethod
-    def arguments(cls, config: Config) -> dict[str, Any]:
-        return {
-            "max_epochs": config.training.epochs,
-            "factor": config.tuner.factor,
-            "hyperband_iterations": config.tuner.hyperband_iterations,
-        }
-
     @property
     def brackets(self) -> list[list[Rung]]:
         """The rungs of each bracket of the first iteration."""
@@ -73,9 +63,6 @@ class RungOracle(SearchOracle):
 
     def total(self) -> int:
         return sum(trials for _, trials in self._filled())
-
-    def beginnings(self) -> int:
-        return sum(trials for rung, trials in self._filled() if not rung.initial_epoch)
 
     def epochs(self, longest: int) -> int:
         return sum(trials * (rung.epochs - rung.initial_epoch) for rung, trials in self._filled())

@@ -47,24 +47,20 @@ class TPEOracle(SearchOracle):
 
     def _ask(self, seed: int) -> dict[str, Any]:
         parameters = [Parameter(str(n), hp) for n, hp in enumerate(self.hyperparameters.space)]
-        before = optuna.logging.get_verbosity()
         optuna.logging.set_verbosity(optuna.logging.WARNING)  # it logs every study
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-                sampler = optuna.samplers.TPESampler(
-                    multivariate=True, group=True, constant_liar=True, seed=seed
-                )
-            direction = "maximize" if self.objective.direction == "max" else "minimize"
-            study = optuna.create_study(sampler=sampler, direction=direction)
-            self._add_trials(study, parameters)
-            asked = study.ask()
-            values: dict[str, Any] = {}
-            for parameter in parameters:
-                if spaces.is_active(parameter.hp, values):
-                    values[parameter.hp.name] = parameter.suggest(asked)
-        finally:
-            optuna.logging.set_verbosity(before)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            sampler = optuna.samplers.TPESampler(
+                multivariate=True, group=True, constant_liar=True, seed=seed
+            )
+        direction = "maximize" if self.objective.direction == "max" else "minimize"
+        study = optuna.create_study(sampler=sampler, direction=direction)
+        self._add_trials(study, parameters)
+        asked = study.ask()
+        values: dict[str, Any] = {}
+        for parameter in parameters:
+            if spaces.is_active(parameter.hp, values):
+                values[parameter.hp.name] = parameter.suggest(asked)
         return values
 
     def _add_trials(self, study: Any, parameters: Sequence["Parameter"]) -> None:

@@ -78,13 +78,11 @@ def test_an_oracle_of_ones_own_proposes_after_the_default_and_may_leave_values_o
 
 def test_configurations_that_will_not_run_are_told() -> None:
     many: list[dict[str, Any]] = [{"units": 16 + number} for number in range(40)]
-    oracle, rungs = make("random", max_trials=30), make("hyperband")
-    oracle.points_to_evaluate = rungs.points_to_evaluate = many[:30]
+    oracle = make("random", max_trials=30)
+    oracle.points_to_evaluate = many[:30]
     assert oracle.notices() == []
-    # 9, 5 and 3 trials begin in the first rungs.
-    assert rungs.notices() == ["tuner.points_to_evaluate: only 17 of 30 configurations will run"]
     oracle.points_to_evaluate = many
-    assert "only 30 of 40" in oracle.notices()[0]
+    assert oracle.notices() == ["tuner.points_to_evaluate: only 30 of 40 configurations will run"]
 
 
 @pytest.mark.parametrize(("name", "auto"), [("random", 20), ("grid", None), ("bohb", None)])

@@ -1,7 +1,7 @@
 """Which place in which rung the next trial takes, in whatever order trials end."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from src.tuners.rungs import Rung
 
@@ -15,7 +15,6 @@ class Bracket:
     A rung whose trials have all ended sends its best ones on. While it waits for some, any trial
     among the best 1/factor of those that ended goes on already (asynchronous successive halving, Li
     et al. 2020), so that a free worker has something to do.
-
     """
 
     def __init__(self, plan: Sequence[Rung]) -> None:
@@ -24,7 +23,6 @@ class Bracket:
         self.promoted: set[str] = set()  # those that went on to the next rung
 
     def has_room(self, number: int) -> bool:
-        """Whether the rung of this number, from 0, has a free place."""
         return len(self.members[number]) < self.plan[number].trials
 
     def enter(self, number: int, trial_id: str, parent: str | None) -> None:
@@ -51,17 +49,12 @@ class Bracket:
         return {trial for number in rooms for trial in self.members[number - 1]} - self.promoted
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """Where the next trial belongs: in a rung of a bracket; a promoted trial has a parent."""
 
     bracket: Bracket
     number: int
     parent: str | None
-
-    @property
-    def rung(self) -> Rung:
-        return self.bracket.plan[self.number]
 
 
 class Brackets:
@@ -73,15 +66,6 @@ class Brackets:
     def __init__(self, planned: Sequence[Sequence[Rung]], factor: int) -> None:
         self._planned, self._factor = planned, factor
         self.begun: list[Bracket] = []
-
-    @property
-    def are_full(self) -> bool:
-        """Whether every place has been taken."""
-        return len(self.begun) >= len(self._planned) and not any(
-            bracket.has_room(number)
-            for bracket in self.begun
-            for number in range(len(bracket.plan))
-        )
 
     def next_place(self, scores: Scores) -> Place | None:
         """Where the next trial belongs; None while a running trial has to end first, or at the end.

@@ -54,17 +54,17 @@ class BOHBOracle(RungOracle, GaussianProcessOracle):
         """Proposes a promotion or a new configuration; IDLE where only waiting is left."""
         place = self._brackets.next_place(self._scores())
         if place is None:
-            is_done = self._brackets.are_full and not self.ongoing_trials
-            return {"status": "STOPPED" if is_done else "IDLE", "values": None}
-        parent, rung = place.parent, place.rung
+            return {"status": "IDLE" if self.ongoing_trials else "STOPPED", "values": None}
+        bracket, number, parent = place
+        rung = bracket.plan[number]
         if parent is None:
             values = self._new_values() | {"tuner/initial_epoch": 0}
         else:
             values = _own(self.trials[parent].hyperparameters.values)
             values |= {"tuner/initial_epoch": rung.initial_epoch, "tuner/trial_id": parent}
         values |= {"tuner/epochs": rung.epochs, "tuner/bracket": rung.bracket}
-        place.bracket.enter(place.number, trial_id, parent)
-        return {"status": "RUNNING", "values": values | {"tuner/round": place.number}}
+        bracket.enter(number, trial_id, parent)
+        return {"status": "RUNNING", "values": values | {"tuner/round": number}}
 
     def set_state(self, state: dict[str, Any]) -> None:
         super().set_state(state)
