@@ -149,8 +149,8 @@ def test_trap_neighbouring_seeds_share_trials_in_keras_tuner_but_not_here() -> N
 def test_the_state_does_not_grow_with_the_trials(name: str) -> None:
     oracle = make(name, hyperband_iterations=9) if name in WITH_RUNGS else make(name, max_trials=99)
     sizes = []
-    for _ in range(3):
-        run(oracle, 15)
+    for _ in range(2):
+        run(oracle, 14)
         sizes.append(len(json.dumps(oracle.get_state())))
     assert max(sizes) <= sizes[0] + 300
     assert max(sizes) < 2500
@@ -164,14 +164,14 @@ def test_trials_take_constant_time_and_a_few_kilobytes(
     gc.collect()
     tracemalloc.start()
     try:
-        pending = [oracle.create_trial(f"worker{number}") for number in range(300)]
+        pending = [oracle.create_trial(f"worker{number}") for number in range(100)]
         size, _ = tracemalloc.get_traced_memory()
         other = restored(oracle, fresh)
         restored_size, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert size / 1024 / 300 < MOST_KB
-    assert (restored_size - size) / 1024 / 300 < MOST_KB
+    assert size / 1024 / 100 < MOST_KB
+    assert (restored_size - size) / 1024 / 100 < MOST_KB
     assert list(other.ongoing_trials) == [trial.trial_id for trial in pending]
 
     def seconds() -> float:
