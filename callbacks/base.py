@@ -10,10 +10,6 @@ import keras
 from callbacks.registry import Direction, nearest
 
 
-class MissingMetricError(ValueError):
-    """The logs of an epoch lack a metric that a callback watches."""
-
-
 @dataclass(frozen=True)
 class Monitor:
     """A metric and what counts as an improvement of it."""
@@ -27,10 +23,10 @@ class Monitor:
         check_number("min_delta", self.min_delta, 0)
 
     def value(self, logs: Mapping[str, Any] | None) -> float:
-        """Returns the metric's value in the logs of an epoch, or raises `MissingMetricError`."""
+        """Returns the metric's value in the logs of an epoch; raises `ValueError` without it."""
         logs = logs or {}
         if self.name not in logs:
-            raise MissingMetricError(
+            raise ValueError(
                 f"metric '{self.name}' is not in the logs.{nearest(self.name, logs)} "
                 f"There are: {', '.join(sorted(logs)) or 'none'}"
             )

@@ -24,11 +24,8 @@ class BatchSizeScheduler(TunableCallback):
     """Sets the batch size of each epoch, and restores the first one when training ends.
 
     The model must have the variables `batch_size`, 0 for the whole training set, and
-    `shuffle_seed`, as `hypermodels.epoch_model` has them. Nothing is traced anew.
-
-    Args:
-        sizes: function of the first batch size, the number of the epoch, from 0, and the seed by
-            which the model shuffles its rows.
+    `shuffle_seed`, as an `EpochModel` has them. Nothing is traced anew. `sizes` is a function of
+    the first batch size, the number of the epoch, from 0, and the seed of the model's row order.
     """
 
     PREFIX = "batch_schedule_"
@@ -78,11 +75,7 @@ class BatchSizeScheduler(TunableCallback):
 class BatchGrowthOnPlateau(BatchSizeScheduler):
     """Multiplies the batch size by `factor` each time a metric has not improved for `patience`.
 
-    Args:
-        monitor: the metric; an error if the logs lack it.
-        factor: above 1.
-        patience: epochs, at least 1.
-        cap: the largest batch size; a first size above it stays as it is.
+    `factor` is above 1; a first batch size above `cap` stays as it is.
     """
 
     needs_validation: ClassVar[bool] = True
@@ -92,13 +85,9 @@ class BatchGrowthOnPlateau(BatchSizeScheduler):
     steps: int = 0
 
     def __init__(self, monitor: Monitor, factor: float, patience: int, cap: int) -> None:
-        super().__init__(
-            self._size
-        )  # a bound method, as a deep copy of a lambda keeps the old self
-        self.monitor = monitor
-        self.factor = factor
-        self.patience = patience
-        self.cap = cap
+        super().__init__(self._size)  # bound, as a deep copy of a lambda keeps the old self
+        self.monitor, self.patience = monitor, patience
+        self.factor, self.cap = factor, cap
 
     def _size(self, first: int, epoch: int, seed: int) -> int:
         return _grown(first, self.factor, self.steps, self.cap)

@@ -3,33 +3,26 @@
 from typing import Any, ClassVar
 
 from callbacks.base import Monitor, check_number
-from callbacks.registry import Direction, PossibleValues, TrainingPlan
+from callbacks.registry import Direction, TrainingPlan
 from callbacks.tunable import Range, TunableCallback
 
 
 class EarlyStopping(TunableCallback):
     """Stops training after `patience` epochs without improvement; weights stay as they are.
 
-    NaN and infinities count as no improvement. `BestEpoch` keeps the best epoch's weights.
-
-    Args:
-        monitor: the metric's name in the logs; an error if they lack it.
-        direction: `min` or `max`.
-        patience: epochs without improvement before training stops, at least 1.
-        min_delta: an improvement must be larger than this.
-        start_epoch: number of first epochs that do not count, neither for nor against.
-        baseline: a value that must be improved on; until then no epoch counts as an improvement.
+    An improvement is larger than `min_delta`; NaN and infinities are none. The first `start_epoch`
+    epochs count neither for nor against. `BestEpoch` keeps the best epoch's weights.
     """
 
     PREFIX = "early_stopping_"
     SPACE = {
-        "early_stopping_patience": Range(0, 20, 0, valid=(0, 10**6)),  # 0 is off
+        "early_stopping_patience": Range(0, 20, 0, valid=(0, 10**6), patience=True),  # 0 is off
         "early_stopping_start": Range(0, 20, 0, valid=(0, 10**6)),
         "early_stopping_min_delta": Range(0.0, 0.01, 0.0, valid=(0.0, 1e6)),
     }
     needs_validation: ClassVar[bool] = True
     STATE: ClassVar[tuple[str, ...]] = ("best", "wait", "stopped_epoch")
-    best: float | None = None  # the best value so far, or the baseline
+    best: float | None = None  # the best value so far
     wait: int = 0  # epochs since then
     stopped_epoch: int | None = None  # from 0, after which training was stopped
 
@@ -40,14 +33,12 @@ class EarlyStopping(TunableCallback):
         patience: int,
         min_delta: float = 0.0,
         start_epoch: int = 0,
-        baseline: float | None = None,
     ) -> None:
         super().__init__()
         check_number("patience", patience, 1)
         self.monitor = Monitor(monitor, direction, min_delta)
         self.patience = patience
         self.start_epoch = start_epoch
-        self.baseline = baseline
 
     @classmethod
     def from_hyperparameters(cls, hp: Any, plan: TrainingPlan) -> "EarlyStopping | None":
@@ -56,19 +47,11 @@ class EarlyStopping(TunableCallback):
             return None
         return cls(plan.monitor, plan.direction, patience, min_delta, start)
 
-    @classmethod
-    def first_effects(cls, values: PossibleValues, plan: TrainingPlan) -> dict[str, int]:
-        on = [value for value in values("early_stopping_patience") if value > 0]
-        start = min(values("early_stopping_start"), default=0)
-        first = start + 2  # the first epoch that is spared
-        return {"early_stopping_patience": first + min(on)} if on else {}
-
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if epoch < self.start_epoch:
             self.monitor.value(logs)  # a missing metric is an error from the first epoch on
             return
-        best = self.baseline if self.best is None else self.best
-        self.best, self.wait = self.monitor.count(best, self.wait, logs)
+        self.best, self.wait = self.monitor.count(self.best, self.wait, logs)
         if self.wait >= self.patience:
             self.stopped_epoch = epoch
             self.model.stop_training = True

@@ -1,7 +1,6 @@
 """TensorBoard's event files, written in the calling thread and with Python's own files.
 
-TensorBoard's `EventFileWriter` has a thread of its own, in which a full disk is an error that is no
-`OSError`, where nobody expects one, and which a close may pass over.
+TensorBoard's `EventFileWriter` writes in a thread, in which a full disk may go unnoticed.
 """
 
 import os
@@ -18,13 +17,7 @@ _NUMBERS = count()
 
 
 class EventFile:
-    """An event file; every method raises `OSError` if it cannot be written.
-
-    Args:
-        directory: folder of a new file; made if it is missing.
-        suffix: ends the new file's name.
-        path: an existing file, to add to.
-    """
+    """A new file in `directory`, or an existing one at `path` to add to; may raise `OSError`."""
 
     def __init__(
         self, directory: str | os.PathLike[str], suffix: str = "", path: Path | None = None

@@ -18,9 +18,8 @@ class LearningRate:
     training ends. The optimizer then holds the base rate again, so that a saved optimizer carries
     the base, and the factors are the state of the callbacks alone.
 
-    A model that runs a whole epoch in one call, such as `hypermodels.epoch_model`, has a float32
-    vector variable `step_rates`, the rate of each step of the next epoch (empty for the
-    optimizer's own rate), and a method `epoch_steps()`, the number of these steps.
+    A model that runs a whole epoch in one call, as an `EpochModel` does, has a float32 variable
+    `step_rates`, the rate of each step of the next epoch, and a method `epoch_steps()`.
     """
 
     def __init__(self, optimizer: Any) -> None:
@@ -51,8 +50,7 @@ class LearningRate:
     def set_factor(self, name: str, factor: float) -> None:
         """Sets the factor `name`, at least 0, and writes the optimizer's learning rate.
 
-        Raises:
-            RuntimeError: if something else has changed the rate since it was last written.
+        Raises `RuntimeError` if something else has changed the rate since it was last written.
         """
         check_number(f"the {name} factor of the learning rate", factor, 0)
         self._check_unchanged()

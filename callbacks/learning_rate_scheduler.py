@@ -19,8 +19,7 @@ class LearningRateScheduler(TunableCallback):
     Progress depends on the number of the epoch, and of the step in it, alone: training that
     continues with `initial_epoch` continues the schedule, whatever the length of the pieces.
 
-    By the step, `fit` on a dataset of unknown length needs `steps_per_epoch`, and the steps of one
-    execution share a rate, where `steps_per_execution` is above 1.
+    By the step, `fit` on a dataset of unknown length needs `steps_per_epoch`.
 
     Args:
         schedule: function from progress, 0 to 1, to the factor on the base rate. Lengths in epochs
@@ -92,11 +91,6 @@ class LearningRateScheduler(TunableCallback):
         return cls(schedule, plan.epochs, plan.schedule_unit, warm_up)
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        if (self.unit == "step" or self._counts_steps) and self.params.get("steps") is None:
-            raise ValueError(
-                "a schedule or a warm-up by the step must know how many steps an epoch has: give "
-                "fit steps_per_epoch, or the scheduler unit='epoch'"
-            )
         super().on_train_begin(logs)
         LearningRate.of(self.model).begin()
 

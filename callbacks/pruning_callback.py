@@ -14,10 +14,7 @@ class PruningCallback(StatefulCallback):
     best third at epochs 3, 9 and 27 gives successive halving (Li et al. 2020). To equal a threshold
     is enough. An epoch after which another callback stops the training is not judged.
 
-    Args:
-        monitor: the metric's name in the logs; an error if they lack it.
-        direction: `min` or `max`.
-        thresholds: by epoch, from 1, the value that the best value so far must reach.
+    `thresholds` has, by epoch from 1, the value that the best value so far must reach.
     """
 
     STATE: ClassVar[tuple[str, ...]] = ("best", "stopped_epoch")

@@ -18,14 +18,8 @@ class ReduceLROnPlateau(TunableCallback):
     schedule. A cut takes effect in the next epoch. NaN and infinities are no improvement. The logs
     get the epoch's factor as `plateau_scale`: with a schedule the rate alone does not show cuts.
 
-    Args:
-        monitor: the metric's name in the logs; an error if they lack it.
-        direction: `min` or `max`.
-        factor: what each cut multiplies by, above 0 and below 1.
-        patience: epochs without improvement before a cut, at least 1.
-        floor: lower bound of base × factors of the cuts; a base below it stays as it is.
-        min_delta: an improvement must be larger than this.
-        cooldown: epochs after a cut that do not count, as in PyTorch.
+    An improvement is larger than `min_delta`. Base × factors never falls below `floor`, and a base
+    below it stays as it is. The `cooldown` epochs after a cut do not count, as in PyTorch.
     """
 
     PREFIX = "plateau_"

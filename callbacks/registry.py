@@ -1,6 +1,7 @@
 """The table of the callbacks that have hyperparameters, and what can be asked of all of them."""
 
 import difflib
+import math
 import pkgutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,9 +21,6 @@ CALLBACKS: dict[str, str] = {
 
 Direction = Literal["min", "max"]
 ScheduleUnit = Literal["epoch", "step"]
-# Gives the values that a hyperparameter can have in a search space, in ascending order: the two
-# ends of a continuous range, and nothing for a hyperparameter that is never active.
-PossibleValues = Callable[[str], Sequence[Any]]
 
 
 @dataclass(frozen=True)
@@ -58,20 +56,23 @@ def build_callbacks(
 
 def limits() -> dict[str, tuple[float, float]]:
     """Returns the limits, beyond its searched range, of what a user may set each number to."""
-    return {name: search.limits for ranges in _ask("ranges") for name, search in ranges.items()}
+    return {name: found.limits for name, found in _ranges().items()}
 
 
-def first_effects(values: PossibleValues, plan: TrainingPlan) -> dict[str, int]:
-    """Returns the earliest epoch, from 1, in which each patience or length can have an effect."""
-    return {n: first for found in _ask("first_effects", values, plan) for n, first in found.items()}
+def first_effects(values: Callable[[str], Sequence[Any]]) -> dict[str, int]:
+    """Returns the earliest epoch, from 1, in which each patience or length can have an effect.
+
+    `values` gives what a hyperparameter can be in a search space: of a continuous range the two
+    ends, and nothing where it is never active.
+    """
+    timed = {n: found for n, found in _ranges().items() if found.length or found.patience}
+    on = {name: [value for value in values(name) if value > 0] for name in timed}  # 0 is off
+    # The first epoch is always an improvement, so that patience is over one epoch later.
+    return {n: math.floor(min(on[n])) + 1 + found.patience for n, found in timed.items() if on[n]}
 
 
 def load(registry: Mapping[str, str], name: str, kind: str) -> Any:
-    """Imports what `registry`, from names to `"module:attribute"`, holds under `name`.
-
-    Raises:
-        ValueError: if the name is unknown; the message calls it a `kind`, as in "schedule".
-    """
+    """Imports the `"module:attribute"` that has this name, which errors call a `kind`."""
     if name not in registry:
         known = ", ".join(sorted(registry))
         raise ValueError(f"{kind} '{name}' is not known.{nearest(name, registry)} Known: {known}")
@@ -90,7 +91,7 @@ def _classes(plain_model: bool = False) -> dict[str, Any]:
     return usable if plain_model else found
 
 
-def _ask(method: str, *arguments: Any) -> list[Any]:
-    """Calls a classmethod of all registered callbacks that have it."""
-    found = [getattr(cls, method, None) for cls in _classes().values()]
-    return [ask(*arguments) for ask in found if ask is not None]
+def _ranges() -> dict[str, Any]:
+    """The numeric hyperparameters of the registered callbacks that say theirs."""
+    found = [cls.ranges() for cls in _classes().values() if hasattr(cls, "ranges")]
+    return {name: own for ranges in found for name, own in ranges.items()}

@@ -16,12 +16,8 @@ GAP = {"regularization_schedule": ["gap"]}
 class RegularizationScheduler(TunableCallback):
     """Multiplies every strength of the model by `factor(progress)`, and restores the base.
 
-    The strengths are `l1`, `l2` and `weight_decay`, as far as the model has them, in the variables
-    that its `tunables` hold by name, as in `hypermodels.epoch_model`. Nothing is traced anew.
-
-    Args:
-        factor: function from progress, 0 to 1, to the factor on the strengths, at least 0.
-        epochs: planned length of the training. Epochs beyond it have progress 1.
+    The strengths are `l1`, `l2` and `weight_decay`, as far as the `tunables` of the model, an
+    `EpochModel`, have them. `factor` gives at least 0. Progress, epoch / `epochs`, stays at 1.
     """
 
     PREFIX = "regularization_"
@@ -53,9 +49,8 @@ class RegularizationScheduler(TunableCallback):
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         super().on_train_begin(logs)
-        found = self.model.tunables
-        variables = [variable for name in STRENGTHS for variable in found.get(name, ())]
-        self._bases = [(variable, float(variable)) for variable in variables]
+        found = [v for name in STRENGTHS for v in self.model.tunables.get(name, ())]
+        self._bases = [(variable, float(variable)) for variable in found]
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         factor = self.factor(min(1.0, epoch / self.epochs))
@@ -72,11 +67,8 @@ class RegularizationOnGap(RegularizationScheduler):
     """Raises the strengths while the gap between validation and training loss grows.
 
     Both losses hold the same penalties, which cancel in the gap. NaN and infinities end a growth.
-
-    Args:
-        raise_by: what the strengths are multiplied by each time, above 1.
-        patience: epochs in a row in which the gap must grow, at least 1.
-        cap: the most that the strengths are multiplied by, at least 1.
+    After `patience` epochs of growth the strengths are multiplied by `raise_by`, above 1, up to
+    `cap` in all.
     """
 
     needs_validation: ClassVar[bool] = True
@@ -87,9 +79,7 @@ class RegularizationOnGap(RegularizationScheduler):
 
     def __init__(self, raise_by: float, patience: int = 3, cap: float = 10.0) -> None:
         super().__init__(self._raised, epochs=1)
-        self.raise_by = raise_by
-        self.patience = patience
-        self.cap = cap
+        self.raise_by, self.patience, self.cap = raise_by, patience, cap
 
     def _raised(self, _: float) -> float:
         return min(self.raise_by**self.raises, self.cap)

@@ -14,11 +14,8 @@ SCHEDULED = ("learning_rate", PLATEAU_SCALE, "batch_size", *STRENGTHS)
 class ScheduleLogger(keras.callbacks.Callback):
     """Adds `learning_rate` to the logs and, of an `EpochModel`, batch size and strengths.
 
-    The rate is that of the epoch's first step, whatever the number of steps: so the curves of
-    trainings with other batch sizes, or with a rate that changes by the epoch, can be compared.
-
-    It works with and without the callbacks that change these values, in any order. A callback that
-    reads them from the logs, such as `TensorBoard`, comes after it.
+    The rate is that of the epoch's first step, so that trainings with other batch sizes can be
+    compared. A callback that reads the values from the logs, such as `TensorBoard`, comes after it.
     """
 
     def __init__(self) -> None:

@@ -1,8 +1,7 @@
 """Learning-rate schedules: pure functions of training progress that give a factor on the base rate.
 
-Progress runs from 0 to 1 over the planned training. Lengths reach a schedule as fractions of the
-training, also where they were given in epochs. Schedules with a namesake in
-`keras.optimizers.schedules` equal it, but that takes steps, and a base.
+Progress runs from 0 to 1 over the planned training, and lengths are fractions of it. Schedules with
+a namesake in `keras.optimizers.schedules` equal it.
 """
 
 import math
@@ -89,8 +88,8 @@ def polynomial(progress: float, *, power: Power, final: Final) -> float:
 def piecewise_constant(progress: float, *, boundary: Boundaries, value: Values) -> float:
     """`1` before the first boundary, then the first value, from the second boundary on the second…
 
-    Boundaries count in ascending order; there are as many as values. He et al., "Deep residual
-    learning" (2016), train so. Keras's `PiecewiseConstantDecay` makes each cut one step later.
+    Boundaries count in ascending order. He et al., "Deep residual learning" (2016), train so.
+    Keras's `PiecewiseConstantDecay` makes each cut one step later.
     """
     if len(boundary) != len(value):
         raise ValueError(f"{len(boundary)} boundaries need as many values, but got {len(value)}")
@@ -203,17 +202,8 @@ def as_fraction(length: Any, epochs: float | None) -> Any:
 def get_schedule(name: str, parameters: Mapping[str, Any]) -> Schedule:
     """Returns the schedule `name` with its parameters.
 
-    Example:
-        >>> get_schedule("linear", {"final": 0.5})(0.5)
-        0.75
-        >>> get_schedule("piecewise_constant", {"boundary": (0.5, 0.8), "value": (0.1, 0.01)})(0.9)
-        0.01
-        >>> get_schedule("step", {"factor": 0.5, "every": 10})(20 / 30, epochs=30)
-        0.25
-
-    Raises:
-        ValueError: if the name is unknown, or the schedule is not defined for a value.
-        TypeError: if a parameter is missing, or is not one of the schedule's.
+    `get_schedule("step", {"factor": 0.5, "every": 10})(20 / 30, epochs=30)` is 0.25. An unknown
+    name and an invalid value raise `ValueError`, a missing or unknown parameter `TypeError`.
     """
     ranges = parameters_of(name)
     for parameter in ranges.keys() & parameters.keys():

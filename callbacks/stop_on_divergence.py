@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from callbacks.base import StatefulCallback
+from callbacks.base import StatefulCallback, check_number
 
 
 class StopOnDivergence(StatefulCallback):
@@ -14,7 +14,7 @@ class StopOnDivergence(StatefulCallback):
     Keras's own `TerminateOnNaN` watches the training loss alone, and gives no reason.
 
     Args:
-        factor: above 1; None lets the loss grow.
+        factor: at least 1.
         watched: names in the logs of values that must stay finite; the logs may lack them.
     """
 
@@ -24,11 +24,10 @@ class StopOnDivergence(StatefulCallback):
     has_grown: bool = False  # whether it was stopped for a loss that is finite
 
     def __init__(
-        self, factor: float | None = 1000.0, watched: Sequence[str] = ("loss", "val_loss")
+        self, factor: float = 1000.0, watched: Sequence[str] = ("loss", "val_loss")
     ) -> None:
         super().__init__()
-        if factor is not None and not factor > 1:
-            raise ValueError(f"factor must be above 1, or None, but got {factor}")
+        check_number("factor", factor, 1)
         self.factor = factor
         self.watched = tuple(watched)
 
@@ -38,9 +37,8 @@ class StopOnDivergence(StatefulCallback):
         infinite = [name for name in self.watched if not math.isfinite(logs.get(name, 0.0))]
         if infinite:
             self.reason = f"{infinite[0]} became {float(logs[infinite[0]])} in epoch {epoch + 1}"
-        elif self.factor is not None:
-            if self.first_loss is None:
-                self.first_loss = loss
+        else:
+            self.first_loss = loss if self.first_loss is None else self.first_loss
             self.has_grown = loss > self.factor * max(self.first_loss, 1.0)
             if self.has_grown:
                 first = f"{self.first_loss:.4g} in its first"

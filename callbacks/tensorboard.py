@@ -27,7 +27,7 @@ class TensorBoard(keras.callbacks.Callback):
     Logs that are no numbers are left out. A file that cannot be written is an `OSError`.
 
     Args:
-        directory: folder of the event files; made where it is missing.
+        directory: folder of the event files.
         filename_suffix: ends the name of each event file, to tell whose it is.
         earlier: the epoch, from 0, and the logs of epochs of another fit that go before.
         full: write graph and histograms of weights, too: slower than the training of a small net.
@@ -41,18 +41,15 @@ class TensorBoard(keras.callbacks.Callback):
         full: bool = False,
     ) -> None:
         super().__init__()
-        self.directory = os.fspath(directory)
-        self.filename_suffix = filename_suffix
-        self.earlier = tuple(earlier)
-        self.full = full
+        self.directory, self.filename_suffix = os.fspath(directory), filename_suffix
+        self.earlier, self.full = tuple(earlier), full
         self._file: EventFile | None = None
         self._flushed = 0.0
 
     def close(self) -> None:
         """Writes what is pending and closes the file; for when training raised, else harmless."""
         if self._file is not None:
-            file, self._file = self._file, None
-            file.close()
+            self._file.close()
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self.close()

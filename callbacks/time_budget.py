@@ -5,19 +5,20 @@ from typing import Any
 
 import keras
 
+from callbacks.base import check_number
+
 
 class TimeBudget(keras.callbacks.Callback):
     """Stops training at the end of the epoch in which its time has run out.
 
     Args:
-        seconds: above 0.
+        seconds: at least 0.
         started: when the time began, by `time.perf_counter()`; None for when training begins.
     """
 
     def __init__(self, seconds: float, started: float | None = None) -> None:
         super().__init__()
-        if not seconds > 0:
-            raise ValueError(f"seconds must be above 0, but got {seconds}")
+        check_number("seconds", seconds, 0)
         self.seconds = seconds
         self.started = started
         self.stopped_epoch: int | None = None  # from 0, after which training was stopped

@@ -1,13 +1,12 @@
 """Callbacks that hyperparameters describe, and what such a class says of itself."""
 
-import math
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from callbacks.base import StatefulCallback
-from callbacks.registry import PossibleValues, TrainingPlan
+from callbacks.registry import TrainingPlan
 
 
 @dataclass(frozen=True)
@@ -92,20 +91,3 @@ class TunableCallback(StatefulCallback):
     def from_hyperparameters(cls, hp: Any, plan: TrainingPlan) -> "TunableCallback | None":
         """Builds the callback from the values in `hp`; None if they switch it off."""
         raise NotImplementedError
-
-    @classmethod
-    def first_effects(cls, values: PossibleValues, plan: TrainingPlan) -> dict[str, int]:
-        """Returns the earliest epoch, from 1, in which each patience or length has an effect."""
-        # The first epoch is always an improvement, so that patience is over one epoch later.
-        searched = {n: r for n, r in cls.ranges().items() if (r.length or r.patience) and values(n)}
-        return {n: math.floor(min(values(n))) + 1 + r.patience for n, r in searched.items()}
-
-    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        """Resets the state as its base does; refuses a model that lacks `needs_variable`."""
-        super().on_train_begin(logs)
-        if self.needs_variable and not hasattr(self.model, self.needs_variable):
-            raise ValueError(
-                f"{type(self).__name__} sets the model's `{self.needs_variable}`, and "
-                f"{type(self.model).__name__} has none: train a hypermodels.epoch_model."
-                "EpochModel, or leave the callback out"
-            )

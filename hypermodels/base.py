@@ -26,9 +26,8 @@ ALWAYS_TUNABLE = frozenset({"learning_rate", "batch_size", "regularizer_scale"})
 class TemplateHyperModel(kt.HyperModel, ABC):
     """A search space of models for one `Problem`.
 
-    A subclass declares the hyperparameters of its networks in `declare_network`, and turns their
-    values into layers in `network`. Declare all of them there, each under a name of its own: a
-    space that is known before the first trial needs no trial builds to be discovered.
+    A subclass declares the hyperparameters of its networks in `declare_network`, each under a name
+    of its own, and turns their values into layers in `network`.
 
     Args:
         problem: the task, shapes and units of the data.
@@ -130,9 +129,8 @@ class TemplateHyperModel(kt.HyperModel, ABC):
         """Returns a key of the graph of `build(hp)`: models of equal keys can share one trace.
 
         It holds all values but those of callbacks, which act from outside, and those that live in
-        variables, of which only whether they are 0 counts. It is None where `build` is overridden.
-        Override it, to None if in doubt, where the network takes random numbers from elsewhere than
-        Keras's `SeedGenerator`.
+        variables, of which only whether they are 0 counts. None shares nothing: it is right where
+        a network draws random numbers in a way of its own, and the default for an own `build`.
         """
         if type(self).build is not TemplateHyperModel.build:
             return None
@@ -148,9 +146,7 @@ class TemplateHyperModel(kt.HyperModel, ABC):
     def batch_size(self, hp: kt.HyperParameters, model: keras.Model, rows: int) -> int:
         """The rows of a step as the values in `hp` say; 0 for all `rows`."""
         size: int = hp.get("batch_size")
-        if size != batch_sizes.AUTO:
-            return size
-        return batch_sizes.automatic(model, rows)
+        return batch_sizes.automatic(model, rows) if size == batch_sizes.AUTO else size
 
     def fit(
         self,
@@ -166,19 +162,16 @@ class TemplateHyperModel(kt.HyperModel, ABC):
         class_weight: Literal["balanced"] | None = None,
         **options: Any,
     ) -> keras.callbacks.History:
-        """Trains the model.
+        """Trains the model up to the epoch `epochs`.
 
         Args:
             x: float32 `(rows, features)`.
             y: `(rows,)`: integer labels, or the standardised target.
-            validation_data: `(x, y)` of the same form, or None.
-            epochs: the epoch to train up to.
+            validation_data: `(x, y)` of the same form; None drops the controls that need it.
             callbacks: further callbacks; they see what the controls put into the logs.
             controls: the callbacks that `hp` describes, built afresh where they are not given.
-                Without validation rows, those that need them are left out.
             class_weight: `balanced` gives each class of `y` the same total weight in the loss.
-            options: `initial_epoch`; `verbose`; `stream` to read rows where they are, such as in
-                mapped files.
+            options: `initial_epoch`; `verbose`; `stream` to read rows batch by batch.
         """
         if controls is None:
             plan = self.plan or TrainingPlan(epochs, "val_loss", "min")

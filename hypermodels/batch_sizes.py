@@ -10,21 +10,15 @@ MEMORY, SHARE = 256.0, 0.1  # MB that a step may take, and its largest share of 
 COPIES = 3  # of a layer's outputs: themselves, their gradients, and operations between them
 
 
-def automatic(model: Any, rows: int, memory: float = MEMORY, share: float = SHARE) -> int:
+def automatic(model: Any, rows: int) -> int:
     """Returns the largest power of two whose step fits into memory and is a small part of the rows.
 
     A step takes, by this estimate, three copies of every layer's outputs for each row of the batch,
-    beside the weights, their gradients and the optimizer's variables, which must be built.
-
-    Args:
-        model: the compiled model.
-        rows: of the training set.
-        memory: MB that a step may take.
-        share: the largest share of the rows in one batch, above 0 and at most 1.
+    beside the weights, their gradients and the variables of the optimizer, which is built.
     """
     outputs = sum(math.prod(layer.output.shape[1:]) for layer in model.layers)
     variables = [*model.trainable_variables * 2, *model.optimizer.variables]
     fixed = sum(math.prod(variable.shape) for variable in variables)
-    room = memory * 2**20 - FLOAT_BYTES * fixed
-    most = max(1, min(int(room // (FLOAT_BYTES * COPIES * outputs)), int(rows * share)))
+    room = MEMORY * 2**20 - FLOAT_BYTES * fixed
+    most = max(1, min(int(room // (FLOAT_BYTES * COPIES * outputs)), int(rows * SHARE)))
     return int(2 ** (most.bit_length() - 1))

@@ -24,10 +24,9 @@ def macro_f1(labels: Array, probabilities: Array) -> float:
 
 
 def roc_auc(labels: Array, probabilities: Array) -> float:
-    """The area under the ROC curve, as scikit-learn's `roc_auc_score`: equal scores count half.
+    """The area under the ROC curve, as scikit-learn's `roc_auc_score`.
 
-    Of several classes it is the mean over each class against the rest; NaN if a class has no row,
-    or all.
+    Of several classes, the mean over each against the rest; NaN if a class has no row, or all.
     """
     areas = []
     for positives, negatives in _counts_of_scores(labels, probabilities):
@@ -40,10 +39,7 @@ def roc_auc(labels: Array, probabilities: Array) -> float:
 
 
 def average_precision(labels: Array, probabilities: Array) -> float:
-    """The area under the steps of precision over recall: scikit-learn's `average_precision_score`.
-
-    Several classes, and classes without rows, are treated as in `roc_auc`.
-    """
+    """As scikit-learn's `average_precision_score`; classes are treated as in `roc_auc`."""
     areas = []
     for positives, negatives in _counts_of_scores(labels, probabilities):
         found = np.cumsum(positives[::-1])

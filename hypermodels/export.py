@@ -8,8 +8,8 @@ import keras
 def plain_network(network: keras.Model) -> keras.Model:
     """Returns a functional model with the same weights, made of Keras's layers and regularizers.
 
-    Parts with a method `plain`, such as our `Dropout`, are replaced by its result, with the values
-    that their variables have now. All other layers are shared.
+    The method `plain` of a part, such as our `Dropout`, gives its replacement with the values that
+    its variables have now. All other layers are shared.
     """
     replaced: list[tuple[Any, Any]] = []
 

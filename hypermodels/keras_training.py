@@ -1,15 +1,12 @@
-"""Builds and trains models with Keras's own parts, where `hypermodels/training/` was deleted.
-
-`hypermodels/training/__init__.py` has the same names; `parts.py` chooses between the two.
-"""
+"""What `hypermodels/training/` has, from Keras's own parts: for where that folder was deleted."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import keras
 
-# Whether metrics may need all predictions of an epoch at once, and callbacks may change the batch
-# size and the strengths of penalties. Such metrics and callbacks are left out otherwise.
+# Metrics that need all predictions of an epoch, and callbacks that change the batch size or
+# strengths of penalties, are left out.
 WHOLE_EPOCHS = False
 MOST_MODELS = 1  # that `TracedModels` keeps
 Dropout = keras.layers.Dropout

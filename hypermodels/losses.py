@@ -49,7 +49,7 @@ def balanced_weights(labels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 class Crossentropy(keras.losses.Loss):
     """The mean cross-entropy of a batch in half of Keras's operations.
 
-    The label smoothing (Szegedy et al. 2016) is a variable, shown in `tunables`, unless it is 0.
+    Label smoothing (Szegedy et al. 2016) is a variable in `tunables`, unless it is 0.
     """
 
     def __init__(self, classes: int, label_smoothing: float = 0.0) -> None:

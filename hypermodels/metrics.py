@@ -32,11 +32,9 @@ LEAST_PROBABILITY = float(np.finfo(np.float64).eps)  # as in scikit-learn's log_
 
 
 def build_metrics(problem: Problem) -> list[Any]:
-    """Returns fresh Keras metrics, those in `STANDARD`.
+    """Returns fresh Keras metrics, those in `STANDARD`; errors are in the target's own units.
 
-    Those of regression are in the target's own units, although the model trains on a standardised
-    target. `log_loss` is the plain cross-entropy, without smoothing, weights or penalties, so that
-    it can be compared between any two trials.
+    `log_loss` has no smoothing, weights or penalties, so that any two trials can be compared.
     """
     if problem.task == "regression":
         return [
@@ -58,8 +56,8 @@ def hits(y_true: Any, y_pred: Any) -> Any:
 def log_losses(y_true: Any, y_pred: Any) -> Any:
     """The negative logarithm of each label's probability, float32 `(rows,)`.
 
-    As in scikit-learn, a probability is at least 2.2e-16. Keras's own least, 1e-7, is kinder to a
-    model that is sure and wrong. `y_pred` has shape `(rows, 1)`, of class 1, or `(rows, classes)`.
+    A probability is at least 2.2e-16, as in scikit-learn: Keras's 1e-7 is kind to a model that is
+    sure and wrong. `y_pred` has shape `(rows, 1)`, of class 1, or `(rows, classes)`.
     """
     y_pred = tf.convert_to_tensor(y_pred)
     if y_pred.shape[-1] == 1:

@@ -33,8 +33,7 @@ def build_regularizer(hp: Any) -> Any:
 def scale_strengths(hp: Any, model: keras.Model) -> None:
     """Multiplies the strengths in a model by `(parameters / 10,000) ** regularizer_scale`.
 
-    A scale above 0 penalises larger models more, a scale below 0 less. −1 makes a kind of mean of
-    the sum over the weights, and 0 leaves the strengths as they are.
+    −1 makes a kind of mean of the sum over the weights.
     """
     scale = hp.values.get("regularizer_scale", 0.0) if hp.is_active("regularizer_scale") else 0.0
     if scale:

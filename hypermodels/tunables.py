@@ -1,8 +1,7 @@
 """Hyperparameters that live in variables, so that trainings which differ in them share a trace.
 
-Layers, regularizers, optimizers and losses keep such a value in a variable and show it in an
-attribute `tunables`, by the hyperparameter's name. The variables belong to no Keras weights: they
-are neither counted nor saved, and a trial's hyperparameters set them.
+Layers, regularizers, optimizers and losses show such variables in an attribute `tunables`, by the
+hyperparameter's name. They are no Keras weights: neither counted nor saved.
 """
 
 from typing import Any

@@ -12,12 +12,7 @@ PHILOX = 1  # TensorFlow's number of the algorithm that `tf.random.stateless_uni
 
 
 class Dropout(keras.layers.Dropout):
-    """Dropout (Srivastava et al. 2014) as in Keras, with other random numbers.
-
-    Args:
-        rate: above 0, below 1; it may change at any time.
-        options: as for `keras.layers.Dropout`.
-    """
+    """Dropout (Srivastava et al. 2014) as in Keras, with other random numbers."""
 
     def __init__(self, rate: float, **options: Any) -> None:
         super().__init__(rate, **options)

@@ -16,12 +16,8 @@ Step = Callable[[Any, Any, Any, Any], tuple[Any, Any]]
 def train(model: Any, rows: Rows, batch: Any, rates: Any, sets_rate: bool) -> dict[str, Any]:
     """Takes every step of an epoch; returns the mean loss over the rows and the metrics, scalars.
 
-    Args:
-        model: an `EpochModel`.
-        rows: the training rows.
-        batch: rows of a step, int32.
-        rates: float32: the learning rate of each step.
-        sets_rate: whether the optimizer gets them; otherwise it has a schedule of its own.
+    A step has `batch` rows, int32. The optimizer gets `rates`, float32, the learning rate of each
+    step, if `sets_rate`; otherwise it has a schedule of its own.
     """
     weights, optimizer = model.trainable_weights, model.optimizer
 

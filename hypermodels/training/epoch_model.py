@@ -25,18 +25,15 @@ class EpochModel(keras.Model):
     the training, as with `keras.callbacks.SwapEMAWeights(swap_on_epoch=True)`.
 
     Attributes:
-        batch_size: integer variable: rows of one step, 0 for the whole training set. The last
-            batch of an epoch holds what is left.
-        shuffle_seed: integer variable of shape (2,): the seed and the number of the next epoch. The
-            order of the rows is a function of these two alone, so that training which continues at
-            epoch k sees the same batches as training which never stopped.
-        step_rates: float32 variable: the learning rate of each step of the next epoch,
-            `epoch_steps()` of them, or empty, as after each epoch, for the optimizer's rate. The
-            optimizer holds its own rate again after the epoch.
+        batch_size: integer variable: rows of one step, 0 for the whole training set.
+        shuffle_seed: integer variable of shape (2,): the seed and the number of the next epoch,
+            which alone decide the order of the rows, so that a training may go on at any epoch.
+        step_rates: float32 variable: the rate of each of the `epoch_steps()` of the next epoch, or
+            empty, as after each epoch, for the optimizer's own rate.
         row_metrics: computes the compiled metrics by name, from all labels and predictions, without
             sample weights; None, as after each `compile`, for the metrics themselves.
-        whole_metrics: further metrics by name that need all labels and predictions at once, to be
-            set before the first training. `evaluate` leaves them out.
+        whole_metrics: further metrics by name, from all labels and predictions; set them before the
+            first training. `evaluate` leaves them out.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -75,8 +72,7 @@ class EpochModel(keras.Model):
             validation: the same of the validation rows, or None.
             batch_size: rows of a step, 0 for all.
             seed: decides, with the number of the epoch, the order of the rows.
-            stream: reads batch by batch what `RowStream.open` takes; the steps are the same.
-                Otherwise memory holds all arrays.
+            stream: reads batch by batch what `RowStream.open` takes, instead of all at once.
         """
         self._prepare(training[1])
         self.batch_size.assign(batch_size)

@@ -1,7 +1,7 @@
 """Keras's optimizers with fewer operations, and with variables for settings that a search varies.
 
-An update of Adam or SGD is one TensorFlow operation instead of a dozen. On nets of a few thousand
-weights, the operations around an update cost more than its arithmetic, and tracing them far more.
+On nets of a few thousand weights, the operations around an update cost more than its arithmetic,
+and tracing them far more.
 """
 
 from collections.abc import Sequence
@@ -63,7 +63,6 @@ class FusedAdam(FusedOptimizer, keras.optimizers.Adam):
     """Adam (Kingma and Ba 2015); with `weight_decay` AdamW (Loshchilov and Hutter 2019)."""
 
     def begin_step(self) -> None:
-        """Raises the decay rates to the power of the step's number, from 1."""
         step = self.next_step()
         settings = {"beta1": self.beta_1, "beta2": self.beta_2, "epsilon": self.epsilon}
         shared = {name: tf.constant(value, tf.float32) for name, value in settings.items()}
@@ -75,7 +74,6 @@ class FusedAdam(FusedOptimizer, keras.optimizers.Adam):
         return tf.cast((done.value if isinstance(done, keras.Variable) else done) + 1, tf.float32)
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        """Updates one variable and its moments."""
         if self.amsgrad:
             super().update_step(gradient, variable, learning_rate)
             return
@@ -94,13 +92,11 @@ class FusedNadam(FusedAdam):
     """Nadam (Dozat 2016), as `keras.optimizers.Nadam`, but without gradient accumulation."""
 
     def build(self, variables: Sequence[Any]) -> None:
-        """Creates the moments of each variable, and the product of the momenta so far."""
         if not self.built:
             super().build(variables)
             self._product = self.add_variable((), initializer="ones", name="product")
 
     def begin_step(self) -> None:
-        """Computes the weights of momentum and gradient, and the correction of the velocity."""
         step = self.next_step()
         now, next_one = (self.beta_1 * (1.0 - 0.5 * tf.pow(0.96, s)) for s in (step, step + 1.0))
         product = self._product.value * now
@@ -112,7 +108,6 @@ class FusedNadam(FusedAdam):
         )
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        """Updates one variable and its moments."""
         index = self._get_variable_index(variable)
         momentum, velocity = self._momentums[index].value, self._velocities[index].value
         gradient = tf.convert_to_tensor(gradient)
@@ -138,12 +133,10 @@ class FusedSGD(FusedOptimizer, keras.optimizers.SGD):
             self.tunables["momentum"] = tunable("momentum", self.momentum)
 
     def begin_step(self) -> None:
-        """Reads the momentum."""
         if self.momentum:
             self._momentum = tf.convert_to_tensor(self.tunables["momentum"])
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        """Updates one variable and its momentum."""
         rate = tf.cast(learning_rate, variable.dtype)
         gradient = tf.convert_to_tensor(gradient)
         if not self.momentum:

@@ -35,14 +35,11 @@ class MemoryRows(NamedTuple):
 
 
 class StreamedRows(NamedTuple):
-    """What a graph knows of streamed rows: other arrays of the same form need no new trace.
-
-    `like` has arrays without rows, of the shapes and dtypes of those that are read.
-    """
+    """What a graph knows of streamed rows: other arrays of the same form need no new trace."""
 
     stream: "RowStream"
     count: Any
-    like: Arrays
+    like: Arrays  # without rows, of the shapes and dtypes of those that are read
 
     def begin(self, order: Any, batch: int) -> "StreamedRows":
         """Begins to read an epoch; the last batch holds what is left."""
@@ -51,7 +48,7 @@ class StreamedRows(NamedTuple):
         return self
 
     def batch(self, start: Any, end: Any) -> tuple[Arrays, Any]:
-        """The tensors of the next batch, which begins with the row `start`, and its rows.
+        """The tensors of the next batch, and how many rows they have.
 
         Whatever reading raises ends the graph's call with a `tf.errors.UnknownError`.
         """
@@ -75,8 +72,7 @@ class RowStream:
     def open(self, arrays: Arrays) -> StreamedRows:
         """Takes the arrays to read from, until `close`.
 
-        They are NumPy arrays, mapped ones too, or anything else with their `shape`, `dtype` and
-        indexing by an array of row numbers.
+        Anything will do that has `shape`, `dtype` and indexing by an array of row numbers.
         """
         self.arrays = arrays
         like = tuple(tf.zeros((0, *array.shape[1:]), array.dtype) for array in arrays)
@@ -112,8 +108,7 @@ def take(arrays: Arrays, numbers: Any) -> Arrays:
 def tensors(arrays: Arrays) -> Arrays:
     """The arrays as tensors: copies of small ones, which is quick.
 
-    Large NumPy arrays are taken as they are where they lie at a multiple of 64 bytes, which only
-    datasets can do.
+    A dataset takes large arrays without a copy where they lie at a multiple of 64 bytes.
     """
     if sum(getattr(array, "nbytes", 0) for array in arrays) < LARGE_BYTES:
         return tuple(tf.convert_to_tensor(array) for array in arrays)

@@ -27,9 +27,8 @@ class TracedModels:
 
     Tracing an epoch's graph takes longer than many a small training. Trainings that differ only in
     seed, rows and values that live in variables need one trace: its model is brought into the state
-    of a freshly built model. Results are bit for bit those of the fresh model, unless a layer draws
-    from TensorFlow's generator, as `tf.random.normal` without a seed does: let `structure` return
-    None then. `keras.random` with a `SeedGenerator` always repeats.
+    of a freshly built model, bit for bit. Where a layer draws random numbers, but not through
+    Keras's `SeedGenerator`, let `structure` return None.
     """
 
     def __init__(self) -> None:
@@ -54,7 +53,9 @@ class TracedModels:
                 tf.random.set_seed(seed)
             kept = _build(hypermodel, hp, seed, shared=structure is not None)
         elif not kept.renew(seed):
-            kept.copy(_build(hypermodel, hp, seed, shared=False).model)
+            fresh = _build(hypermodel, hp, seed, shared=False).model
+            for variable, other in zip(_variables(kept.model), _variables(fresh), strict=True):
+                variable.assign(other)
         _set_values(kept.model, hp, hypermodel.in_variables)
         if structure is not None:
             self._kept[structure] = kept
@@ -85,9 +86,8 @@ class _TracedModel:
     def learn_to_renew(self, seed: int) -> bool:
         """Finds out, just after building with this seed, whether `renew` can replace building.
 
-        Initializers and random generators draw their seeds from Python's `random` in the order in
-        which layers are made. Drawing anew in the order of the layers must give the same weights
-        and leave the same state, as it does not for weights of unknown origin.
+        Layers draw their seeds from Python's `random` as they are made. Drawing anew in their order
+        must give the same weights and leave the same state.
         """
         after, initial = _random_state(), _initial_values(self.model)
         _seed(seed)
@@ -105,11 +105,6 @@ class _TracedModel:
             variable.assign(value())
         return bool(self._initial)
 
-    def copy(self, fresh: Any) -> None:
-        """Takes the state of a model that has just been built."""
-        for variable, other in zip(_variables(self.model), _variables(fresh), strict=True):
-            variable.assign(other)
-
     def _parts(self) -> tuple[Any, ...]:
         trainable = tuple(variable.trainable for variable in self.model.weights)
         optimizer = self.model.optimizer
@@ -119,8 +114,7 @@ class _TracedModel:
 def _build(hypermodel: Any, hp: kt.HyperParameters, seed: int, *, shared: bool) -> _TracedModel:
     """Builds a model; one to be shared, without TensorFlow's seed if that does not matter.
 
-    Setting that seed empties TensorFlow's caches: every operation of the next training would be
-    prepared for execution again, which takes as long as some epochs.
+    Setting that seed empties TensorFlow's caches, which costs as much time as some epochs.
     """
     if shared:
         _seed(seed)

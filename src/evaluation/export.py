@@ -12,6 +12,7 @@ import numpy as np
 import yaml
 
 from hypermodels.export import plain_network
+from src.config.space import batch_word
 from src.data.loading import Data, FitArrays
 from src.data.scaled_rows import ScaledRows
 from src.data.tables.columns import columns_yaml
@@ -24,7 +25,6 @@ from src.evaluation.threshold import Threshold, with_threshold
 from src.files import disk_errors, remove, sync, write_atomically
 from src.records import TrialSpec
 from src.store.run_directory import ExportDirectory
-from src.tuners import space as spaces
 
 CHECKED_ROWS = 1024  # of validation: on these, an exported model must predict what its network does
 TOLERANCE = 1e-4  # of a probability or a standardised target: rounding stays far below
@@ -136,7 +136,7 @@ def write_facts(
     if data.table is not None:
         text = columns_yaml(data.table, data.task, data.class_names)
         write_atomically(folder.columns, text)
-    values = {name: spaces.exact_value(name, value) for name, value in spec.values.items()}
+    values = {name: batch_word(name, value) or value for name, value in spec.values.items()}
     write_atomically(folder.hyperparameters, yaml.safe_dump(values, sort_keys=False))
 
 

@@ -1,6 +1,6 @@
 """Finds, before a search, patience and lengths that have no effect in any trial."""
 
-from functools import cache, partial
+from functools import partial
 
 import keras_tuner as kt
 
@@ -14,7 +14,7 @@ def patience_notices(space: kt.HyperParameters, plan: TrainingPlan) -> list[str]
 
     Counters go on from rung to rung of a Hyperband bracket, so that the plan's epochs count.
     """
-    first = first_effects(cache(partial(possible_values, space)), plan)
+    first = first_effects(partial(possible_values, space))
     return [
         f"space.{name}: has no effect in any trial: the earliest would be in epoch {epoch}, but "
         f"training.epochs is {plan.epochs}"

@@ -1,7 +1,6 @@
 """The tuner `bayesian`: Keras Tuner's Bayesian optimisation, kept within the space."""
 
 import warnings
-from collections.abc import Sequence
 from typing import Any, Self
 
 import keras_tuner as kt
@@ -21,9 +20,9 @@ class BayesianOracle(SearchOracle, kt.oracles.BayesianOptimizationOracle):
     def from_config(cls, config: Config, **common: Any) -> Self:
         """Starts with random points: three a searched hyperparameter, at most half the trials."""
         oracle = super().from_config(config, **common)
-        points, most = oracle._wanted_points, oracle.max_trials
-        if points and most is not None:
-            points = max(1, min(points, most // 2))
+        points = 3 * len(spaces.searched_names(oracle.hyperparameters))
+        if points and oracle.max_trials is not None:
+            points = max(1, min(points, oracle.max_trials // 2))
         oracle.num_initial_points = points
         return oracle
 
@@ -42,32 +41,12 @@ class BayesianOracle(SearchOracle, kt.oracles.BayesianOptimizationOracle):
 
     # Private, because Keras Tuner leaves the generator of its start points out of its state.
     def get_state(self) -> dict[str, Any]:
-        """Adds the size of the start and the state of the random generator."""
         generator = self._random_state.get_state(legacy=False)
         generator["state"]["key"] = generator["state"]["key"].tolist()
         added = {"num_initial_points": self.num_initial_points, "random_state": generator}
         return super().get_state() | added
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Continues from a state."""
         super().set_state(state)
         self.num_initial_points = state["num_initial_points"]
         self._random_state.set_state(state["random_state"])
-
-    def plan(self) -> Sequence[str]:
-        """Adds how the search starts."""
-        points = self.num_initial_points
-        return [*super().plan(), *([f"the first {points} at random"] if points else [])]
-
-    def notices(self) -> Sequence[str]:
-        """Says where there are too few trials for a start that the model can learn from."""
-        wanted, most = self._wanted_points, self.max_trials
-        if most is None or most >= wanted:
-            return super().notices()
-        notice = f"tuner.max_trials: {most} trials are too few to learn from; set {2 * wanted}"
-        return [*super().notices(), notice]
-
-    @property
-    def _wanted_points(self) -> int:
-        """How many random points Keras Tuner wants before the model."""
-        return 3 * len(spaces.searched_names(self.hyperparameters))

@@ -38,13 +38,7 @@ class Enumeration:
         return (self.point(index) for index in range(self.size))
 
     def point(self, index: int) -> Values:
-        """The point at `index`, active hyperparameters only.
-
-        Raises:
-            IndexError: if `index` is not in 0 … size − 1.
-        """
-        if not 0 <= index < self.size:
-            raise IndexError(f"index must be in 0 … {self.size - 1}, but got {index}")
+        """The point at `index` in 0 … size − 1, active hyperparameters only."""
         values: Values = {}
         for position, hp in enumerate(self._space):
             if not is_active(hp, values):

@@ -31,16 +31,11 @@ class GridOracle(SearchOracle):
     default_trials = None
     settings = ("grid_points",)
 
-    def __init__(self, points: int = 5, **arguments: Any) -> None:
+    def __init__(self, grid_points: int = 5, **arguments: Any) -> None:
         super().__init__(**arguments)
-        self.points = points
+        self.points = grid_points
         self._grid = Enumeration(self.hyperparameters.space, self._values)
         self._stride = _even_stride(self._grid)
-
-    @classmethod
-    def arguments(cls, config: Config) -> dict[str, Any]:
-        """The number of values of a range."""
-        return {"points": config.tuner.grid_points}
 
     @classmethod
     def from_config(cls, config: Config, **common: Any) -> Self:
@@ -54,22 +49,18 @@ class GridOracle(SearchOracle):
         return oracle
 
     def total(self) -> int:
-        """The number of points, at most `max_trials`."""
         return self.size if self.max_trials is None else min(self.max_trials, self.size)
 
     def plan(self) -> Sequence[str]:
-        """How many points of how many."""
         if self.total() == self.size:
             return [f"{self.size:,} trials: every point of the grid"]
         return [f"{self.total():,} trials: an even sample of the {self.size:,} points of the grid"]
 
     @property
     def size(self) -> int:
-        """Number of points of the grid."""
         return self._grid.size
 
     def propose(self, trial_id: str) -> dict[str, Any]:
-        """Proposes the next point, or stops after the last."""
         number = len(self.trials)
         if number >= self.size:
             return {"status": "STOPPED", "values": None}

@@ -7,6 +7,8 @@ import keras_tuner as kt
 
 from src.tuners.rungs import RungOracle
 
+STATE = ("_brackets", "_current_bracket", "_current_iteration")
+
 
 class HyperbandOracle(RungOracle, kt.oracles.HyperbandOracle):
     """Hyperband (Li et al. 2018): many short trainings, the better ones continued."""
@@ -56,12 +58,9 @@ class HyperbandOracle(RungOracle, kt.oracles.HyperbandOracle):
         return found
 
     def get_state(self) -> dict[str, Any]:
-        """Adds who is in which rung."""
-        names = ("_brackets", "_current_bracket", "_current_iteration")
-        return super().get_state() | {name: getattr(self, name) for name in names}
+        return super().get_state() | {name: getattr(self, name) for name in STATE}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Continues from a state."""
         super().set_state(state)
-        for name in ("_brackets", "_current_bracket", "_current_iteration"):
+        for name in STATE:
             setattr(self, name, state[name])

@@ -1,8 +1,4 @@
-"""The base class of the tuners: a Keras Tuner oracle whose state is small and stored by the search.
-
-The loop calls `create_trial`, `update_trial` and `end_trial`, and stores `get_state()` in one
-transaction with every change of a trial. `restore` rebuilds the oracle from what was stored.
-"""
+"""The base class of the tuners: a Keras Tuner oracle with a small state that the search stores."""
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,8 +13,6 @@ from src.tuners import space as spaces
 from src.tuners.enumeration import Enumeration
 from src.tuners.warm_start import WarmStart
 
-LARGEST_SCORE = 1e100  # the squares of larger scores would overflow in models of the scores
-
 
 class SearchOracle(kt.Oracle):
     """A Keras Tuner oracle that writes no files.
@@ -29,47 +23,37 @@ class SearchOracle(kt.Oracle):
 
     The enqueued configurations run first: the user's, the best of an earlier run, the default. A
     tuner with rungs puts them into its first rung itself.
-
-    Attributes:
-        max_trials: the most trials of the search; None for no limit.
-        points_to_evaluate: the user's first configurations; what is not given is the default.
-        warm_start: trials of an earlier run.
-        exhausted: why the search ends when the oracle proposes nothing more.
-        has_rungs: whether a trial may continue the training of another: its `tuner/trial_id`.
-        learns: whether proposals depend on results. If not, the loop asks for some in advance.
-        takes_points: whether configurations can be enqueued.
-        uses_warm_start: whether proposals depend on `warm_start`.
-        default_trials: `max_trials` where the configuration says `auto`.
-        settings: names in the section `tuner` that have an effect with such tuners only.
     """
 
     hyperparameters: kt.HyperParameters
+    max_trials: int | None
     _seed_state: int
+    # Why the search ends when nothing more is proposed.
     exhausted: ClassVar[str] = "no point was found that has not been tried"
-    has_rungs: ClassVar[bool] = False
-    learns: ClassVar[bool] = True
-    takes_points: ClassVar[bool] = True
-    uses_warm_start: ClassVar[bool] = False
-    default_trials: ClassVar[int | None] = 20
-    settings: ClassVar[tuple[str, ...]] = ()
+    has_rungs: ClassVar[bool] = False  # whether a trial may continue another: its `tuner/trial_id`
+    learns: ClassVar[bool] = True  # from results; if not, the loop asks for trials in advance
+    takes_points: ClassVar[bool] = True  # whether configurations can be enqueued
+    uses_warm_start: ClassVar[bool] = False  # whether proposals depend on the earlier run's trials
+    default_trials: ClassVar[int | None] = 20  # `max_trials` where the configuration says `auto`
+    settings: ClassVar[tuple[str, ...]] = ()  # of the section `tuner`, with such tuners only
 
     @classmethod
     def from_config(cls, config: Config, **common: Any) -> Self:
-        """Makes the oracle; `common` has `objective`, `hyperparameters` and `seed`."""
-        oracle = cls(**cls.arguments(config), **common)
+        """Makes the oracle; `common` has `objective`, `hyperparameters` and `seed`.
+
+        The constructor gets `settings` by name, with rungs `max_epochs` too.
+        """
+        own = {name: getattr(config.tuner, name) for name in cls.settings}
+        if cls.has_rungs:
+            own["max_epochs"] = config.training.epochs
+        oracle = cls(**own, **common)
         most = config.tuner.max_trials
         oracle.max_trials = cls.default_trials if most == "auto" else most
         return oracle
 
-    @classmethod
-    def arguments(cls, config: Config) -> dict[str, Any]:
-        """What the constructor takes from the configuration."""
-        return {}
-
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
-        self.max_trials: int | None = arguments.get("max_trials")
-        self.points_to_evaluate: Sequence[Mapping[str, Any]] = ()
+        self.points_to_evaluate: Sequence[Mapping[str, Any]] = ()  # the user's
         self._declared = list(self.hyperparameters.space)  # builds may find more
         self._described: tuple[list[Any], list[dict[str, Any]]] = ([], [])
         self._tried: set[str] = set()  # hashes of values
@@ -87,10 +71,6 @@ class SearchOracle(kt.Oracle):
         """How many trials the search will have; None if that is unknown."""
         return self.max_trials
 
-    def beginnings(self) -> int | None:
-        """How many trials train a configuration from its first epoch; None if unknown."""
-        return self.total()
-
     def epochs(self, longest: int) -> int | None:
         """How many epochs all trials train at most, one fit each, of `longest` epochs a trial."""
         total = self.total()
@@ -103,7 +83,7 @@ class SearchOracle(kt.Oracle):
 
     def notices(self) -> Sequence[str]:
         """What a user should know before such a search, a sentence each."""
-        count, room = len(self.points_to_evaluate), self.beginnings()
+        count, room = len(self.points_to_evaluate), self.total()
         if room is None or count <= room:
             return []
         return [f"tuner.points_to_evaluate: only {room} of {count} configurations will run"]
@@ -159,9 +139,8 @@ class SearchOracle(kt.Oracle):
         """Values that have not been tried, at random; None if there are none."""
         values = self._random_values()
         space = spaces.reachable(self.hyperparameters.space)
-        if values is not None or any(
-            spaces.is_continuous(hp) and spaces.is_searched(hp) for hp in space
-        ):
+        infinite = any(spaces.is_continuous(hp) and spaces.is_searched(hp) for hp in space)
+        if values is not None or infinite:
             return values
         return next((point for point in Enumeration(space) if not self.is_tried(point)), None)
 
@@ -169,8 +148,7 @@ class SearchOracle(kt.Oracle):
         """Gives the enqueued configurations, then what `propose` gives."""
         first = self.next_enqueued() if self.takes_points and not self.has_rungs else None
         response: dict[str, Any] = {"status": "RUNNING", "values": first}
-        if first is None:
-            response = self.propose(trial_id)
+        response = self.propose(trial_id) if first is None else response
         if response["status"] == "RUNNING":
             values = response["values"]  # Keras Tuner draws missing values without a seed
             response["values"] = spaces.default_values(self.hyperparameters.space, values) | values
@@ -179,15 +157,13 @@ class SearchOracle(kt.Oracle):
     def propose(self, trial_id: str) -> dict[str, Any]:
         """Proposes a trial; by default as the oracle of Keras Tuner from which a subclass inherits.
 
-        Returns:
-            As `Oracle.populate_space` does: `status`, which is RUNNING, IDLE while a running trial
-            has to end first, or STOPPED; and `values`, by the name of each active hyperparameter.
+        Returns, as `Oracle.populate_space` does, `status`, which is RUNNING, IDLE while a running
+        trial has to end first, or STOPPED; and `values` by the name of each active hyperparameter.
         """
         response: dict[str, Any] = super().populate_space(trial_id)
         return response
 
-    # The next three methods replace those of Keras Tuner, which take time that grows with the
-    # number of trials, and keep a lock when they raise. The loop needs no lock: it is one thread.
+    # The next three methods replace Keras Tuner's, whose time grows with the number of trials.
 
     def create_trial(self, tuner_id: str) -> Trial:
         """Proposes another trial at every call, whatever the `tuner_id`, in constant time.
@@ -195,9 +171,9 @@ class SearchOracle(kt.Oracle):
         Where no trial is created, restores the random state, so that retrying is deterministic.
         """
         before, number = self._seed_state, len(self.trials)
-        response: dict[str, Any] = {"status": "STOPPED"}
-        if self.max_trials is None or number < self.max_trials:
-            response = self.populate_space(f"{number:04d}")
+        ended = self.max_trials is not None and number >= self.max_trials
+        stopped: dict[str, Any] = {"status": "STOPPED"}
+        response = stopped if ended else self.populate_space(f"{number:04d}")
         hp = spaces.sharing(self.hyperparameters, response.get("values") or {})
         trial = Trial(hp, f"{number:04d}", response["status"])
         if trial.status == "RUNNING":
@@ -221,8 +197,8 @@ class SearchOracle(kt.Oracle):
         known.status, known.message = trial.status, trial.message
         self.update_space(trial.hyperparameters)
         if trial.status == "COMPLETED":
-            self.score_trial(known)
-            known.score = float(np.clip(known.score, -LARGEST_SCORE, LARGEST_SCORE))
+            self.score_trial(known)  # larger squares would overflow in models of the scores
+            known.score = float(np.clip(known.score, -1e100, 1e100))
         self._add(known)
 
     def _add(self, trial: Trial) -> None:
@@ -263,15 +239,10 @@ class SearchOracle(kt.Oracle):
         self._seed_state = state["seed_state"]
 
     def restore(self, state: dict[str, Any], trials: Iterable[Mapping[str, Any]]) -> None:
-        """Rebuilds the oracle that was stored.
+        """Rebuilds the oracle from what `get_state` returned and the trials, in order of proposal.
 
-        Args:
-            state: as `get_state` returned it.
-            trials: in the order of their proposal, with the keys `trial_id`, `values`, `status`
-                (RUNNING, COMPLETED or FAILED), `score`, `best_step` and `message`.
-
-        Raises:
-            ValueError: if an id is not the next one, or a value is not in the space.
+        A trial has the keys `trial_id`, `values`, `status` (RUNNING, COMPLETED or FAILED), `score`,
+        `best_step` and `message`. `ValueError` says which id or value is impossible.
         """
         declared = self.hyperparameters
         self.update_space(spaces.restored({"space": state["found"], "values": {}}))

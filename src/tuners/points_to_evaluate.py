@@ -13,7 +13,7 @@ from src.tuners import space as spaces
 def check_points(
     given: Sequence[Mapping[str, Any]], space: kt.HyperParameters, known: Sequence[str], owner: str
 ) -> tuple[list[dict[str, Any]], list[str]]:
-    """Checks every value before anything runs.
+    """Checks every value before anything runs; `UserError` has a line for each mistake.
 
     Args:
         given: values by name; hyperparameters without a value take their default.
@@ -24,9 +24,6 @@ def check_points(
     Returns:
         The given values of active hyperparameters, in their own types; and which given values have
         no effect, a sentence each.
-
-    Raises:
-        UserError: with a line for each mistake.
     """
     mistakes: list[str] = []
     notices: list[str] = []

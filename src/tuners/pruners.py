@@ -19,15 +19,9 @@ class Pruner:
     """The base of all pruners, which itself prunes nothing.
 
     To add a pruner, subclass this class and enter the subclass in `src.registry.PRUNERS`.
-
-    Args:
-        settings: the section `pruner`.
-
-    Attributes:
-        settings: names in that section that have an effect with this pruner.
     """
 
-    settings: ClassVar[tuple[str, ...]] = ()
+    settings: ClassVar[tuple[str, ...]] = ()  # of the section `pruner`, that have an effect
 
     def __init__(self, settings: PrunerSettings) -> None:
         self.first, self.factor = settings.first_epoch, settings.factor
@@ -39,9 +33,7 @@ class Pruner:
     def threshold(self, reached: Sequence[float]) -> tuple[float, str]:
         """What a trial has to reach to train on, and what this value is in words.
 
-        Args:
-            reached: by others after the same epoch, sorted, higher is better; at least
-                `pruner.startup_trials` values.
+        `reached` is what others had after the same epoch, sorted, higher is better, not empty.
         """
         raise NotImplementedError
 
@@ -52,11 +44,9 @@ class MedianPruner(Pruner):
     settings = ("startup_trials", "first_epoch")
 
     def epochs(self, last: int) -> Iterable[int]:
-        """Every epoch from `pruner.first_epoch` on."""
         return range(self.first, last)
 
     def threshold(self, reached: Sequence[float]) -> tuple[float, str]:
-        """The median."""
         return float(np.median(reached)), f"the median of {len(reached)} trials there"
 
 
@@ -68,14 +58,13 @@ class HalvingPruner(Pruner):
     settings = ("startup_trials", "first_epoch", "factor")
 
     def epochs(self, last: int) -> Iterator[int]:
-        """`pruner.first_epoch`, and each time `pruner.factor` times as many."""
         epoch = self.first
         while epoch < last:
             yield epoch
             epoch *= self.factor
 
     def threshold(self, reached: Sequence[float]) -> tuple[float, str]:
-        """The worst value that has such a place, were the trial itself among them."""
+        # Were the trial itself among them.
         places = max(1, (len(reached) + 1) // self.factor)
         place = "the best of" if places == 1 else f"place {places} among"
         return reached[-places], f"{place} {len(reached)} trials there"
@@ -85,8 +74,7 @@ class Curves:
     """The learning curves of the trials that have ended, and what a pruner makes of them.
 
     A fit is compared with the same fit (execution and fold) of other trials. A fit that ended by
-    itself, as by early stopping, counts with its best value to the last epoch, a pruned fit as far
-    as it got. Failed trials do not count.
+    itself counts with its best value to the last epoch, a pruned fit as far as it got.
     """
 
     def __init__(self, config: Config, objective: Any) -> None:
@@ -129,10 +117,10 @@ class Curves:
     def expected_score(self, record: TrialRecord) -> float:
         """The score that an oracle is told: of a pruned trial what a whole training had reached.
 
-        With a pruned trial's own score, a region whose trials are pruned would look worse than it
-        is. The trial is worth as much as the whole training that had its rank by the same epoch of
-        the same fit, interpolated between two; if it was behind all of them, as far behind the
-        worst. With a single fit it is worth at least what it has reached.
+        With a pruned trial's own score, its region would look worse than it is. The trial is worth
+        as much as the whole training that had its rank by the same epoch of the same fit,
+        interpolated between two; if it was behind all of them, as far behind the worst. With a
+        single fit it is worth at least what it has reached.
         """
         score = record.result.score
         assert score is not None  # the trial has completed
@@ -158,7 +146,6 @@ class Curves:
                     yield PruningThreshold(epoch, self._sign * value, meaning)
 
     def _curves(self, record: TrialRecord) -> list[Curve]:
-        """The curves of a trial's fits."""
         values: dict[int, Curve] = defaultdict(list)
         for row in record.result.history:
             value = self._sign * row.get(self._monitor, np.nan)

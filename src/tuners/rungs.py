@@ -4,35 +4,24 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from math import ceil, inf, log
-from typing import Any
 
-from src.config.schema import Config
 from src.tuners.oracle import SearchOracle
 
 
 @dataclass(frozen=True)
 class Rung:
-    """One rung of a Hyperband bracket.
+    """One rung of a Hyperband bracket."""
 
-    Attributes:
-        bracket: the bracket's number; the highest, which halves most, comes first.
-        trials: how many trials run in the rung.
-        initial_epoch: where its trials continue from.
-        epochs: the epoch up to which they train.
-    """
-
-    bracket: int
-    trials: int
-    initial_epoch: int
-    epochs: int
+    bracket: int  # number of the bracket; the highest, which halves most, comes first
+    trials: int  # how many run in the rung
+    initial_epoch: int  # from which they continue
+    epochs: int  # up to which they train
 
 
 def hyperband_rungs(max_epochs: int, factor: int) -> list[Rung]:
     """The rungs of one Hyperband iteration, as Keras Tuner sizes them, in order.
 
-    Args:
-        max_epochs: epochs of the longest rung.
-        factor: how many times fewer trials, and more epochs, each rung has than the rung before.
+    Each rung has a `factor`th of the trials, and `factor` times the epochs, of the rung before.
     """
     last_bracket, epochs = -1, float(max_epochs)
     while epochs >= 1:
@@ -61,15 +50,6 @@ class RungOracle(SearchOracle):
     factor: int
     hyperband_iterations: int
 
-    @classmethod
-    def arguments(cls, config: Config) -> dict[str, Any]:
-        """The longest rung trains for `training.epochs`."""
-        return {
-            "max_epochs": config.training.epochs,
-            "factor": config.tuner.factor,
-            "hyperband_iterations": config.tuner.hyperband_iterations,
-        }
-
     @property
     def brackets(self) -> list[list[Rung]]:
         """The rungs of each bracket of the first iteration."""
@@ -82,19 +62,12 @@ class RungOracle(SearchOracle):
         return self.brackets * self.hyperband_iterations
 
     def total(self) -> int:
-        """The trials of all rungs; a promotion is a trial."""
         return sum(trials for _, trials in self._filled())
 
-    def beginnings(self) -> int:
-        """The trials of the first rungs."""
-        return sum(trials for rung, trials in self._filled() if not rung.initial_epoch)
-
     def epochs(self, longest: int) -> int:
-        """The epochs of all rungs."""
         return sum(trials * (rung.epochs - rung.initial_epoch) for rung, trials in self._filled())
 
     def plan(self) -> Sequence[str]:
-        """One line a bracket, then the totals."""
         lines = []
         for rungs in self.brackets:
             parts = (

@@ -199,13 +199,12 @@ def widest(
     space: kt.HyperParameters, limits: Mapping[str, tuple[float, float]]
 ) -> dict[str, tuple[float, float]]:
     """How far a user may set each number: to the HyperModel's limit, or its declared range."""
-    found: dict[str, tuple[float, float]] = {}
+    found = {}
     for hp in space.space:
-        if hp.name in limits:
-            found[hp.name] = limits[hp.name]
-        elif isinstance(hp, (Int, Float)):
-            found[hp.name] = hp.min_value, hp.max_value
-    return {name: (float(low), float(high)) for name, (low, high) in found.items()}
+        own = (hp.min_value, hp.max_value) if isinstance(hp, (Int, Float)) else None
+        if ends := limits.get(hp.name, own):
+            found[hp.name] = float(ends[0]), float(ends[1])
+    return found
 
 
 def domain_text(hp: Any) -> str:
@@ -241,11 +240,6 @@ def format_value(name: str, value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return f"{value:.6g}" if isinstance(value, float) else str(value)
-
-
-def exact_value(name: str, value: Any) -> Any:
-    """A value as files keep it: itself, but a word for a batch size that has one."""
-    return batch_word(name, value) or value
 
 
 def _listed(name: str, values: Iterable[Any], separator: str = ", ") -> str:

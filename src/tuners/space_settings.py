@@ -27,18 +27,11 @@ MOST_STEPS = 1000  # a range of floats in more steps is meant to be continuous
 def narrow(
     space: kt.HyperParameters, settings: Mapping[str, Any], limits: Limits
 ) -> kt.HyperParameters:
-    """Applies the section `space`; names that the space lacks are ignored.
+    """Applies the section `space`, as its `settings`, to what the HyperModel declares.
 
-    Hyperparameters that can no longer be active are fixed, so that no oracle models them.
-
-    Args:
-        space: as the HyperModel declares it.
-        settings: per name a value (pins it), a list (the choices) or a mapping with `min`, `max`
-            and `step` (the range).
-        limits: of numbers, within which they may leave their declared ranges.
-
-    Raises:
-        UserError: for a value that the hyperparameter cannot take.
+    Names that the space lacks are ignored. Numbers may leave their declared range within `limits`.
+    Hyperparameters that can no longer be active are fixed, so that no oracle models them. Raises
+    `UserError` for a value that the hyperparameter cannot take.
     """
     narrowed = [
         _with_maximum(_narrowed(hp, settings[hp.name], limits) if hp.name in settings else hp)
@@ -66,12 +59,9 @@ def check_effect(space: kt.HyperParameters, names: Collection[str]) -> None:
 
 def check_training(space: kt.HyperParameters, training: TrainingSettings) -> None:
     """Raises `UserError` for settings of `training` that have no effect in a narrowed space."""
-
-    def is_off(name: str, off: Any) -> bool:
-        return all(value == off for value in possible_values(space, name))
-
     unit = training.schedule_unit
-    if unit != "epoch" and is_off("schedule", "constant") and is_off("warmup", "none"):
+    is_constant = set(possible_values(space, "schedule")) <= {"constant"}
+    if unit != "epoch" and is_constant and set(possible_values(space, "warmup")) <= {"none"}:
         raise UserError(
             f"training.schedule_unit: {unit!r} has no effect with space.schedule: constant without "
             "space.warmup"
@@ -92,7 +82,6 @@ def _narrowed(hp: Any, setting: Any, limits: Limits) -> Any:
 
 
 def _checked(hp: Any, value: Any, limits: Limits) -> Any:
-    """Returns `value` in the hyperparameter's own type, or raises."""
     if not isinstance(hp, (Int, Float)) and hp.name not in limits:
         own, valid = own_value(hp, value), domain_text(hp)
     else:

@@ -38,7 +38,6 @@ class TPEOracle(SearchOracle):
     uses_warm_start = True
 
     def propose(self, trial_id: str) -> dict[str, Any]:
-        """Proposes a point, or stops when all have been tried."""
         for attempt in range(ATTEMPTS):
             values = self._ask(proposal_seed(self.seed, len(self.trials), attempt))
             if not self.is_tried(values):
@@ -48,33 +47,28 @@ class TPEOracle(SearchOracle):
 
     def _ask(self, seed: int) -> dict[str, Any]:
         parameters = [Parameter(str(n), hp) for n, hp in enumerate(self.hyperparameters.space)]
-        before = optuna.logging.get_verbosity()
         optuna.logging.set_verbosity(optuna.logging.WARNING)  # it logs every study
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-                sampler = optuna.samplers.TPESampler(
-                    multivariate=True, group=True, constant_liar=True, seed=seed
-                )
-            direction = "maximize" if self.objective.direction == "max" else "minimize"
-            study = optuna.create_study(sampler=sampler, direction=direction)
-            self._add_trials(study, parameters)
-            asked = study.ask()
-            values: dict[str, Any] = {}
-            for parameter in parameters:
-                if spaces.is_active(parameter.hp, values):
-                    values[parameter.hp.name] = parameter.suggest(asked)
-        finally:
-            optuna.logging.set_verbosity(before)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            sampler = optuna.samplers.TPESampler(
+                multivariate=True, group=True, constant_liar=True, seed=seed
+            )
+        direction = "maximize" if self.objective.direction == "max" else "minimize"
+        study = optuna.create_study(sampler=sampler, direction=direction)
+        self._add_trials(study, parameters)
+        asked = study.ask()
+        values: dict[str, Any] = {}
+        for parameter in parameters:
+            if spaces.is_active(parameter.hp, values):
+                values[parameter.hp.name] = parameter.suggest(asked)
         return values
 
     def _add_trials(self, study: Any, parameters: Sequence["Parameter"]) -> None:
-        """Gives Optuna all trials, those of an earlier run first."""
+        earlier, now = self.warm_start.trials, self.trials.values()
         known: list[tuple[Mapping[str, Any], str, float | None]] = [
-            (trial.values, "COMPLETED", trial.score) for trial in self.warm_start.trials
+            *((trial.values, "COMPLETED", trial.score) for trial in earlier),
+            *((trial.hyperparameters.values, trial.status, trial.score) for trial in now),
         ]
-        for trial in self.trials.values():
-            known.append((trial.hyperparameters.values, trial.status, trial.score))
         searched = [parameter for parameter in parameters if spaces.is_searched(parameter.hp)]
         for values, status, score in known:
             own = [p for p in searched if p.hp.name in values and spaces.is_active(p.hp, values)]
@@ -88,15 +82,10 @@ class TPEOracle(SearchOracle):
 
 
 class Parameter:
-    """A hyperparameter in Optuna's form.
+    """A hyperparameter in Optuna's form, under a name for Optuna: two scopes may share a name.
 
-    Args:
-        name: for Optuna; hyperparameters of two scopes may share a name.
-        hp: the hyperparameter.
-
-    Attributes:
-        distribution: Optuna's: of the values, of their numbers where Optuna has no such scale, or
-            of the probabilities that Keras Tuner maps to the values.
+    The distribution is of the values, of their numbers where Optuna has no such scale, or of the
+    probabilities that Keras Tuner maps to the values.
     """
 
     def __init__(self, name: str, hp: Any) -> None:

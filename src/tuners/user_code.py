@@ -14,13 +14,9 @@ _LIBRARIES = tuple(
 
 
 def own_line(error: BaseException, *classes: type) -> str:
-    """Returns `file:line: code` of the innermost line in a user's code.
+    """Returns `file:line: code` of the innermost line in a user's code, or else the first class.
 
-    Args:
-        error: has been raised.
-        classes: may be the user's, such as the HyperModel. Their files, and all files outside the
-            project and its libraries, are the user's. Where the traceback has no line of these
-            files, the name of the first class is returned.
+    The user's are the files of `classes`, and all files outside the project and its libraries.
     """
     own = [getattr(sys.modules[cls.__module__], "__file__", None) for cls in classes]
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
@@ -36,12 +32,7 @@ class OracleError(Exception):
 
 @contextmanager
 def asking_oracle(oracle: object, name: str) -> Iterator[None]:
-    """Turns what an oracle raises into an `OracleError` with the user's own line.
-
-    Args:
-        oracle: that is asked.
-        name: `tuner.name`.
-    """
+    """Turns what the oracle of this `tuner.name` raises into an error with the user's own line."""
     try:
         yield
     except Exception as error:

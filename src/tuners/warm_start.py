@@ -3,9 +3,7 @@
 A trial counts if it completed, trained for as many epochs as any trial of its run, and has values
 of the new space. A hyperparameter that only one of the runs has counts as being at its default in
 the other run: for the earlier run the pinned value, for the new run what the HyperModel declares.
-
-Scores cannot be compared if the rows, their split, the HyperModel or the number of epochs (by a
-factor above 2) differ. Of such a run only the best configurations are taken, and run first.
+Of a run whose scores cannot be compared, only the best configurations are taken, and run first.
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,19 +31,12 @@ class EarlierTrial(BaseModel, frozen=True):
 
 
 class WarmStart(BaseModel, frozen=True):
-    """What is taken from an earlier run; stored, as a resumed search does not read that run again.
+    """What is taken from an earlier run; stored, as a resumed search does not read that run."""
 
-    Attributes:
-        trials: whose scores count in the new search, best first.
-        first: configurations that run first.
-        text: how many trials of the run were taken, and why not all.
-        notice: why scores do not count; empty where they do.
-    """
-
-    trials: tuple[EarlierTrial, ...] = ()
-    first: tuple[dict[str, Any], ...] = ()
-    text: str = ""
-    notice: str = ""
+    trials: tuple[EarlierTrial, ...] = ()  # whose scores count in the new search, best first
+    first: tuple[dict[str, Any], ...] = ()  # configurations that run first
+    text: str = ""  # how many trials of the run were taken, and why not all
+    notice: str = ""  # why scores do not count; empty where they do
 
 
 def read_warm_start(
@@ -83,19 +74,18 @@ def read_warm_start(
             "objective.name, or only take the best configuration: "
             f"tuner.points_to_evaluate={run.hyperparameters}"
         )
-    return warm_start_of(saved, run.name, config, identity, space, declared)
+    return warm_start_of(saved, config, identity, space, declared)
 
 
 def warm_start_of(
     saved: SavedSearch,
-    name: str,
     config: Config,
     identity: Mapping[str, Any],
     space: kt.HyperParameters,
     declared: kt.HyperParameters,
 ) -> WarmStart:
-    """Selects the trials of the run `name`, from its state; else as `read_warm_start`."""
-    sign = -1.0 if identity["objective"]["direction"] == "max" else 1.0
+    """Selects the trials of a saved search; the other arguments are those of `read_warm_start`."""
+    name, sign = saved.run.name, -1.0 if identity["objective"]["direction"] == "max" else 1.0
     defaults = {
         hp: entry.get("value", entry.get("default"))
         for hp, entry in saved.identity["space"].items()
@@ -136,11 +126,7 @@ def values_here(
 ) -> dict[str, Any] | None:
     """Converts an earlier trial's values to the new space; None if the space has no such point.
 
-    Args:
-        values: of the trial.
-        defaults: of each hyperparameter of the earlier space.
-        space: the new space.
-        declared: as the new HyperModel declares it.
+    `defaults` are those of the earlier space; the new HyperModel has `declared` its own.
     """
     new_defaults = {hp.name: hp.default for hp in declared.space}
     here: dict[str, Any] = {}

@@ -14,7 +14,6 @@ from callbacks.batch_size_scheduler import (
     growing_batch_sizes,
     random_batch_sizes,
 )
-from tests.callbacks.helpers import plain_model, simulate
 
 SCORES = [0.1, 0.5, 0.4, 0.5, 0.4, 0.6, 0.6, 0.1, 0.1, 0.1]  # patience 2: after epochs 3, 7 and 9
 
@@ -86,8 +85,3 @@ def test_random_sizes_fill_the_range_and_depend_on_seed_and_epoch_alone() -> Non
     wide = random_batch_sizes(10, 1000)
     assert 160 < sum(wide(0, epoch, 3) < 100 for epoch in range(400)) < 240
     assert sizes(BatchSizeScheduler(random_batch_sizes(5, 5)), 3, base=0) == [5, 5, 5]
-
-
-def test_a_plain_keras_model_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"sets the model's `batch_size`, and Sequential has none"):
-        simulate(plain_model(), [BatchSizeScheduler(random_batch_sizes(4, 8))], 1)

@@ -76,7 +76,7 @@ def test_senseless_factors_are_refused() -> None:
 
 def test_an_optimizer_with_a_schedule_of_its_own_is_refused() -> None:
     decay = keras.optimizers.schedules.CosineDecay(0.1, 100)
-    with pytest.raises(ValueError, match="adam optimizer has a learning-rate schedule of its own"):
+    with pytest.raises(ValueError, match="optimizer has a learning-rate schedule of its own"):
         LearningRate.of(plain_model(keras.optimizers.Adam(decay)))
 
 

@@ -11,7 +11,6 @@ import tensorflow as tf
 
 from callbacks import RegularizationScheduler
 from callbacks.regularization_scheduler import RegularizationOnGap
-from tests.callbacks.helpers import plain_model, simulate
 
 
 def model(**strengths: float) -> Any:
@@ -77,8 +76,6 @@ def test_a_gap_that_shrinks_or_is_not_finite_ends_the_growth() -> None:
     assert {row["l2"] for row in train(callback, model(l2=1.0), gaps)} == {1.0}
 
 
-def test_mistakes_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"sets the model's `tunables`, and Sequential has none"):
-        simulate(plain_model(), [RegularizationOnGap(2.0)], 1)
+def test_negative_factors_are_refused() -> None:
     with pytest.raises(ValueError, match="strengths must be at least 0 and finite, but got"):
         train(RegularizationScheduler(lambda _: -1.0, 2), model(l2=1.0), [0.0])

@@ -29,5 +29,5 @@ def test_the_time_may_have_begun_before_the_training() -> None:
 
 
 def test_no_time_at_all_is_refused() -> None:
-    with pytest.raises(ValueError, match="seconds must be above 0, but got nan"):
+    with pytest.raises(ValueError, match="seconds must be at least 0 and finite, but got nan"):
         TimeBudget(float("nan"))

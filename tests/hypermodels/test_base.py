@@ -194,18 +194,19 @@ def test_an_optimizer_is_built_before_training_so_that_a_parents_state_can_be_lo
         np.testing.assert_array_equal(one.numpy(), other.numpy())
 
 
-def test_the_automatic_batch_size_is_the_largest_power_of_two_that_fits() -> None:
+def test_the_automatic_batch_size_is_the_largest_power_of_two_that_fits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     hypermodel = MLP(PROBLEMS["binary"], plan=TrainingPlan(4, "val_loss", "min"))
     hp = declared(hypermodel, layers=1, units=8, batch_size=batch_sizes.AUTO)
     model: Any = hypermodel.build(hp)
     # A row: 4 inputs, 8 of the layer, 8 of its activation, 1 output, 3 × 4 bytes each: 252.
     # Beside it 49 parameters, their gradients, Adam's 98 moments, iterations and rate: 792 bytes.
     for rows_that_fit, size in ((63, 32), (64, 64), (65, 64), (1, 1)):
-        memory = (792 + 252 * rows_that_fit + 1) / 2**20
-        assert batch_sizes.automatic(model, 10_000, memory, 1.0) == size
-    assert batch_sizes.automatic(model, 10_000, 1e-9, 1.0) == 1  # at least a row
-    assert batch_sizes.automatic(model, 1000, 256.0, 0.1) == 64
-    assert batch_sizes.automatic(model, 5, 256.0, 0.1) == 1
+        with monkeypatch.context() as context:
+            context.setattr(batch_sizes, "MEMORY", (792 + 252 * rows_that_fit + 1) / 2**20)
+            assert batch_sizes.automatic(model, 100_000) == size
+    assert [batch_sizes.automatic(model, rows) for rows in (1000, 5)] == [64, 1]
     model.run_eagerly = True
     hypermodel.fit(hp, model, *arrays("binary"))
     assert model.optimizer.iterations == 10  # batches of 4, a tenth of the 40 rows

@@ -52,7 +52,7 @@ def test_while_a_rung_waits_the_best_third_of_what_ended_goes_on_then_the_next_b
     scores: dict[str, float | None] = {f"000{n}": float(n % 5) for n in range(6)}  # three still run
     first, second, third = enter(brackets, 3, scores)
     assert [(place.number, place.parent) for place in (first, second)] == [(1, "0004"), (1, "0003")]
-    assert (third.number, third.parent, third.rung.bracket, third.rung.epochs) == (0, None, 1, 3)
+    assert (third.number, third.parent, third.bracket.plan[0].epochs) == (0, None, 3)
     scores["0006"] = 9.0  # now the first of the best third
     assert [place.parent for place in enter(brackets, 2, scores)] == ["0006", None]
 
@@ -76,7 +76,6 @@ def test_failed_trials_are_losers_and_where_too_few_completed_new_ones_fill_the_
     (last,) = enter(brackets, 1, scores)
     assert (last.number, last.parent) == (2, None)
     assert brackets.next_place(scores) is None
-    assert brackets.are_full
 
 
 @pytest.mark.parametrize("slots", [2, 4])
@@ -136,7 +135,6 @@ def test_further_iterations_are_the_last_bracket_as_often_as_there_are_brackets(
         "each further iteration: 3 times bracket 0",
         "32 trials, 156 epochs in all in 2 iterations",
     ]
-    assert oracle.beginnings() == 17 + 9
 
 
 def test_longer_scores_are_expected_along_the_line_of_those_that_were_trained_on() -> None:

@@ -112,7 +112,7 @@ def is_finite(space: kt.HyperParameters) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("name", "examples"), [("random", 15), ("grid", 15), ("gp", 4), ("tpe", 3)]
+    ("name", "examples"), [("random", 15), ("grid", 15), ("gp", 3), ("tpe", 3)]
 )
 def test_no_point_twice_and_the_same_trials_whatever_the_kills(name: str, examples: int) -> None:
     @few(examples)
@@ -130,7 +130,7 @@ def test_no_point_twice_and_the_same_trials_whatever_the_kills(name: str, exampl
     check()
 
 
-@pytest.mark.parametrize(("name", "examples"), [("hyperband", 12), ("bohb", 4)])
+@pytest.mark.parametrize(("name", "examples"), [("hyperband", 12), ("bohb", 3)])
 def test_rungs_are_filled_and_the_same_whatever_the_kills(name: str, examples: int) -> None:
     budgets = [(9, 3, 1), (9, 3, 2), (4, 2, 2), (16, 4, 1), (1, 3, 2)]
 
@@ -155,14 +155,14 @@ def test_rungs_are_filled_and_the_same_whatever_the_kills(name: str, examples: i
     check()
 
 
-@few(2)
-@given(space=spaces(2), script=scripts(1, 8), seed=st.integers(1, 2**32 - 1))
+@few(1)
+@given(space=spaces(2), script=scripts(1, 6), seed=st.integers(1, 2**32 - 1))
 def test_bayesian_goes_on_with_one_worker(
     space: kt.HyperParameters, script: Script, seed: int
 ) -> None:
     assume(1 <= len(searched_names(space)) <= 2)
-    trials = TRIALS if EXAMPLES else 8  # seconds a trial
-    check_same(script, "bayesian", space, seed=seed, trials=trials, max_trials=8)
+    trials = TRIALS if EXAMPLES else 6  # seconds a trial
+    check_same(script, "bayesian", space, seed=seed, trials=trials, max_trials=6)
 
 
 @pytest.mark.parametrize("name", ["random", "grid", "gp", "tpe", *WITH_RUNGS])
@@ -174,12 +174,12 @@ def test_a_budget_that_is_raised_later_is_as_one_that_was_large_from_the_start(n
     large: dict[str, Any] = {"max_trials": 30}
     if name in WITH_RUNGS:
         small, large = {"hyperband_iterations": 1}, {"hyperband_iterations": 3}
-    expected = run(make(name, **large), 30, score)
     before = make(name, **small)
     found = run(before, 100, score)
     assert len(found) == (23 if name in WITH_RUNGS else 10)
     after = restored(before, make(name, **large))
-    assert found + run(after, 30 - len(found), score) == expected
+    found += run(after, 4, score)
+    assert found == run(make(name, **large), len(found), score)
 
 
 def test_with_fewer_iterations_after_a_restart_what_has_begun_ends() -> None:

@@ -1,37 +1,28 @@
 """Which place in which rung the next trial takes, in whatever order trials end."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from src.tuners.rungs import Rung
 
+# Of the trials that have ended, by id, higher is better; None for a failed trial.
 Scores = Mapping[str, float | None]
-"""Of the trials that have ended, by id, higher is better; None for a failed trial."""
 
 
-@dataclass
 class Bracket:
     """A bracket that has begun.
 
     A rung whose trials have all ended sends its best ones on. While it waits for some, any trial
     among the best 1/factor of those that ended goes on already (asynchronous successive halving, Li
     et al. 2020), so that a free worker has something to do.
-
-    Attributes:
-        plan: its rungs.
-        members: ids of the trials of each rung.
-        promoted: ids of the trials that went on to the next rung.
     """
 
-    plan: Sequence[Rung]
-    members: list[list[str]] = field(init=False)
-    promoted: set[str] = field(default_factory=set)
-
-    def __post_init__(self) -> None:
-        self.members = [[] for _ in self.plan]
+    def __init__(self, plan: Sequence[Rung]) -> None:
+        self.plan = plan
+        self.members: list[list[str]] = [[] for _ in plan]  # ids of the trials of each rung
+        self.promoted: set[str] = set()  # those that went on to the next rung
 
     def has_room(self, number: int) -> bool:
-        """Whether the rung of this number, from 0, has a free place."""
         return len(self.members[number]) < self.plan[number].trials
 
     def enter(self, number: int, trial_id: str, parent: str | None) -> None:
@@ -58,40 +49,23 @@ class Bracket:
         return {trial for number in rooms for trial in self.members[number - 1]} - self.promoted
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """Where the next trial belongs: in a rung of a bracket; a promoted trial has a parent."""
 
     bracket: Bracket
     number: int
     parent: str | None
 
-    @property
-    def rung(self) -> Rung:
-        """The rung."""
-        return self.bracket.plan[self.number]
-
 
 class Brackets:
     """The brackets of a search, of which each begins when the others have no place.
 
-    Args:
-        planned: the rungs of each bracket, in order.
-        factor: how many times fewer trials each rung has than the rung before.
+    `planned` has the rungs of each bracket, each of a `factor`th of the trials of the rung before.
     """
 
     def __init__(self, planned: Sequence[Sequence[Rung]], factor: int) -> None:
         self._planned, self._factor = planned, factor
         self.begun: list[Bracket] = []
-
-    @property
-    def are_full(self) -> bool:
-        """Whether every place has been taken."""
-        return len(self.begun) >= len(self._planned) and not any(
-            bracket.has_room(number)
-            for bracket in self.begun
-            for number in range(len(bracket.plan))
-        )
 
     def next_place(self, scores: Scores) -> Place | None:
         """Where the next trial belongs; None while a running trial has to end first, or at the end.

@@ -23,13 +23,8 @@ def expected_scores(results: Sequence[Mapping[int, float]]) -> tuple[Array, Arra
     A configuration counts with its longest training. A straight line leads from the scores of one
     length to those of the next, fitted to the configurations that trained for both. Only the better
     ones did, but they were chosen by the score from which the line starts, so the line is right for
-    the others too.
-
-    Args:
-        results: of each configuration its scores by number of epochs, higher is better; not empty.
-
-    Returns:
-        The expected scores and their variances, `(configurations,)` each.
+    the others too. `results` has the scores of each configuration by number of epochs, higher is
+    better. Returns the expected scores and their variances, `(configurations,)` each.
     """
     lengths = sorted({epochs for scores in results for epochs in scores})
     # By length: offset, slope and variance on the scale of the longest.
@@ -52,11 +47,9 @@ def expected_scores(results: Sequence[Mapping[int, float]]) -> tuple[Array, Arra
 
 
 def _line(scores: Array, pairs: Array) -> tuple[float, float, float]:
-    """Offset, slope and residual variance of a line.
+    """Offset, slope and residual variance of a line through `(short, long)` pairs of scores.
 
-    Args:
-        scores: of all configurations of the shorter length.
-        pairs: both scores of the configurations that trained on, `(pairs, 2)`.
+    `scores` are those of all configurations of the shorter length.
     """
     spread = float(scores.var())
     if not len(pairs):

@@ -45,7 +45,6 @@ class BOHBOracle(RungOracle, GaussianProcessOracle):
         return first + [first[-1]] * (len(first) * (self.hyperband_iterations - 1))
 
     def plan(self) -> list[str]:
-        """Adds what the further iterations are."""
         *lines, total = super().plan()
         if self.hyperband_iterations > 1:
             lines.append(f"each further iteration: {len(self.brackets)} times bracket 0")
@@ -55,20 +54,19 @@ class BOHBOracle(RungOracle, GaussianProcessOracle):
         """Proposes a promotion or a new configuration; IDLE where only waiting is left."""
         place = self._brackets.next_place(self._scores())
         if place is None:
-            is_done = self._brackets.are_full and not self.ongoing_trials
-            return {"status": "STOPPED" if is_done else "IDLE", "values": None}
-        parent, rung = place.parent, place.rung
+            return {"status": "IDLE" if self.ongoing_trials else "STOPPED", "values": None}
+        bracket, number, parent = place
+        rung = bracket.plan[number]
         if parent is None:
             values = self._new_values() | {"tuner/initial_epoch": 0}
         else:
             values = _own(self.trials[parent].hyperparameters.values)
             values |= {"tuner/initial_epoch": rung.initial_epoch, "tuner/trial_id": parent}
         values |= {"tuner/epochs": rung.epochs, "tuner/bracket": rung.bracket}
-        place.bracket.enter(place.number, trial_id, parent)
-        return {"status": "RUNNING", "values": values | {"tuner/round": place.number}}
+        bracket.enter(number, trial_id, parent)
+        return {"status": "RUNNING", "values": values | {"tuner/round": number}}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Continues from a state; who is in which rung, the trials themselves tell."""
         super().set_state(state)
         for trial_id, trial in self.trials.items():
             values = trial.hyperparameters.values

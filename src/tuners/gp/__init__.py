@@ -1,6 +1,1 @@
-"""The tuner `gp`: a Gaussian process that knows mixed spaces.
-
-`encoding` turns points of a search space into numbers, `kernel` says how similar two points are,
-`targets` what is learned from their scores, `model` is the Gaussian process, `acquisition` searches
-for the most promising point, and `oracle` puts them together.
-"""
+"""A Gaussian process that knows mixed spaces: `oracle` puts the modules together."""

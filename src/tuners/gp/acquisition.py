@@ -86,7 +86,6 @@ class PointSearch:
 
 
 def _other(count: int | None, old: Array, generator: Generator) -> Array:
-    """Coordinates of other categories."""
     assert count is not None
     index = np.minimum((old * count).astype(np.int64), count - 1)
     return ((index + generator.integers(1, count, len(old))) % count + 0.5) / count

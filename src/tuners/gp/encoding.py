@@ -23,20 +23,14 @@ ALMOST_ONE = float(np.nextafter(1.0, 0.0))
 
 
 class Axis:
-    """One hyperparameter with more than one value.
-
-    Attributes:
-        hp: the hyperparameter.
-        count: how many values it has; None for a continuum, or for a range of integers without a
-            step, which Keras Tuner divides unevenly on a logarithmic scale.
-        is_categorical: whether its values have no order.
-    """
+    """One hyperparameter with more than one value."""
 
     def __init__(self, hp: Any) -> None:
         self.hp = hp
         is_range = not isinstance(hp, (Boolean, Choice))
+        # Keras Tuner divides a logarithmic range of integers without a step unevenly.
         self._levels = () if is_range and hp.step is None else spaces.finite_values(hp)
-        self.count = len(self._levels) or None
+        self.count = len(self._levels) or None  # how many values; None for a range without steps
         self.is_categorical = not is_range and (isinstance(hp, Boolean) or not _is_ordered(hp))
         self._coordinates: dict[Any, float] = {}
         if is_range:
@@ -83,14 +77,12 @@ class Axis:
             if not self._levels:
                 at = float(value) + 0.5 * isinstance(self.hp, Int)
                 place = float(np.clip(self._to_scale(at, self._end), 0.0, ALMOST_ONE))
+            elif self.is_categorical:
+                place = (self._levels.index(value) + 0.5) / len(self._levels)
             else:  # a default that a build found may lie between two levels
-                find = self._levels.index if self.is_categorical else self._nearest
-                place = (find(value) + 0.5) / len(self._levels)
+                place = (spaces.nearest_index(self._levels, value) + 0.5) / len(self._levels)
             self._coordinates[value] = place
         return self._coordinates[value]
-
-    def _nearest(self, value: float) -> int:
-        return spaces.nearest_index(self._levels, value)
 
     def _numbers(self, coordinates: Array) -> Array:
         """The values at coordinates of a range without steps."""
@@ -122,19 +114,12 @@ class Encoding:
     In the features an inactive hyperparameter lies as far from each of its values as the ends of
     its range lie from each other: the values lie on an arc, "inactive" in its centre (after Hutter
     and Osborne 2013). A category differs from every other by the same, as in a one-hot encoding.
-
-    Args:
-        space: hyperparameters, parents before their children.
-
-    Attributes:
-        axes: the hyperparameters that are searched, those with an order first.
-        numeric: how many of them have an order.
     """
 
     def __init__(self, space: Sequence[Any]) -> None:
         self._space = spaces.reachable(space)
         searched = [Axis(hp) for hp in self._space if spaces.is_searched(hp)]
-        self.axes = sorted(searched, key=lambda axis: axis.is_categorical)
+        self.axes = sorted(searched, key=lambda axis: axis.is_categorical)  # with an order first
         self.numeric = sum(not axis.is_categorical for axis in searched)
         self._column = {id(axis.hp): number for number, axis in enumerate(self.axes)}
 
@@ -162,12 +147,7 @@ class Encoding:
         return result
 
     def features(self, points: Array, active: Mask) -> Array:
-        """What the kernel compares: two columns for each order, then one for each category.
-
-        Args:
-            points: coordinates, `(points, axes)`.
-            active: which hyperparameters the points have, of the same shape.
-        """
+        """What the kernel compares: two columns for each order, then one for each category."""
         columns = []
         for number, axis in enumerate(self.axes):
             mask, places = active[:, number], axis.places(points[:, number])

@@ -86,10 +86,8 @@ class MixedMatern(StationaryKernelMixin, Kernel):
         return result
 
     def _squares_of(self, X: Array) -> Array:
-        """The squared difference of all points in each hyperparameter, `(X, X, lengths)`.
-
-        Kept, as scikit-learn asks for the same points at every step of a fit.
-        """
+        """The squared difference of all points in each hyperparameter, `(X, X, lengths)`."""
+        # Kept, as scikit-learn asks for the same points at every step of a fit.
         if self._squares is None or self._squares[0] is not X:
             squares = np.empty((len(X), len(X), np.size(self.lengths)))
             for number in range(np.size(self.lengths)):

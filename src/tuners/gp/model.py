@@ -28,18 +28,15 @@ class ScoreModel:
     Its hyperparameters have log-normal priors: lengths in proportion to the diagonal of the space,
     as the distance of two points grows with the root of its dimensions (Hvarfner et al. 2024),
     little noise, and the targets' own variance. The fit is the most probable one, found in few
-    steps from where the last fit ended. Of very many trials the model takes the best ones and an
-    even sample of the others.
+    steps from where the last fit ended: from its `theta`, the logarithms of amplitude, lengths and
+    noise. Of very many trials the model takes the best ones and an even sample of the others.
 
     Args:
         features: of each trial, as `Encoding.features` returns them.
-        targets: of each trial, as `make_targets` returns them, and their `noise`.
-        noise: likewise.
+        targets: of each trial, as `make_targets` returns them.
+        noise: variance of each target beside the noise of all.
         numeric: how many hyperparameters have an order.
         theta: of the last model; None to start anew.
-
-    Attributes:
-        theta: the fitted hyperparameters: logarithms of amplitude, lengths, noise.
     """
 
     def __init__(

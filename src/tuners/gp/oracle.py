@@ -23,21 +23,20 @@ START = 8  # trials before the model, whatever `max_trials`, which may be raised
 TURNS = ((0.0, 1.0), (0.1, 1.0), (0.4, 0.3))
 SMALL = 2000  # in a space of no more points, all are evaluated
 
+# Values, the score or None for a failure, and the variance of the score.
 Result = tuple[Mapping[str, Any], float | None, float]
-"""Values, the score or None for a failure, and the variance of the score."""
 
 
 class GaussianProcessOracle(SearchOracle):
     """Bayesian optimisation (Jones et al. 1998) on a Gaussian process for mixed spaces.
 
     It starts with the enqueued configurations and a few points spread evenly over the space. Then
-    each proposal is the point with the largest expected improvement on the incumbent, which is the
-    best that the model expects of any trial, not the luckiest score. Two of three proposals look
-    for larger improvements elsewhere. One of these takes far shorter lengths than the fitted ones,
-    as trials around one optimum tell little of other places (after Wang & de Freitas 2014), unless
-    trials that still run spread the proposals anyway. Running trials are assumed to score as
-    expected, failed ones to be poor. No point is proposed twice. A proposal depends on the seed,
-    the trials and the last fit alone.
+    each proposal is the point with the largest expected improvement on the best that the model
+    expects of any trial, which is not the luckiest score. Two of three proposals look for larger
+    improvements elsewhere. One of these takes far shorter lengths than the fitted ones, as trials
+    around one optimum tell little of other places (after Wang & de Freitas 2014), unless running
+    trials spread the proposals anyway. Running trials are assumed to score as expected, failed ones
+    to be poor. A proposal depends on the seed, the trials and the last fit alone.
     """
 
     exhausted = "every point of the space has been tried"
@@ -51,14 +50,7 @@ class GaussianProcessOracle(SearchOracle):
         self._encoded: Sequence[Any] = ()  # the hyperparameters of the encoding
         self._processors = ThreadpoolController()
 
-    def plan(self) -> Sequence[str]:
-        """Adds how the search starts."""
-        first = len(self.enqueued())
-        even = min(START, self.max_trials or START) - len(self.warm_start.trials) - first
-        return [*super().plan(), f"{first} enqueued first, then {max(even, 0)} spread evenly"]
-
     def propose(self, trial_id: str) -> dict[str, Any]:
-        """Proposes a point, or stops when all have been tried."""
         before = self._fitted
         # Several threads for matrices as small as these cost more time than they save.
         with self._processors.limit(limits=1):
@@ -68,11 +60,9 @@ class GaussianProcessOracle(SearchOracle):
         return {"status": "STOPPED" if values is None else "RUNNING", "values": values}
 
     def get_state(self) -> dict[str, Any]:
-        """Adds the last fit, from which the next fit goes on."""
         return super().get_state() | {"fitted": self._fitted}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Continues from a state."""
         super().set_state(state)
         self._fitted = state["fitted"]
 
@@ -99,17 +89,14 @@ class GaussianProcessOracle(SearchOracle):
             yield from self._promising(results, generator)
 
     def _points(self) -> int:
-        """How many points have been proposed."""
         return len(self.trials)
 
     def _results(self) -> list[Result]:
-        """What the model learns from."""
         known: list[Result] = [(trial.values, trial.score, 0.0) for trial in self.warm_start.trials]
         ended = (t for t in self.trials.values() if t.status in ("COMPLETED", "FAILED"))
         return [*known, *((t.hyperparameters.values, t.score, 0.0) for t in ended)]
 
     def _pending(self) -> list[Mapping[str, Any]]:
-        """Points that are tried and have no result yet."""
         return [trial.hyperparameters.values for trial in self.ongoing_trials.values()]
 
     def _promising(

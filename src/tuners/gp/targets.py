@@ -26,8 +26,7 @@ def make_targets(
         variances: of each score beside the noise of all; ignored where it failed.
 
     Returns:
-        Targets, of which higher is better, with mean 0 and variance 1 where they differ; and the
-        variance of each beside the noise of all; `(trials,)` each.
+        Targets, higher is better, of mean 0 and variance 1; and the variance of each; `(trials,)`.
     """
     sign = 1.0 if direction == "max" else -1.0
     result = np.zeros(len(scores))

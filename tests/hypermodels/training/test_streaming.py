@@ -17,7 +17,8 @@ from tests.hypermodels.training.helpers import ROWS, CountingRows, data, fit, li
 @pytest.mark.parametrize(
     ("task", "optimizer"),
     [
-        *[("binary", "nesterov"), ("multiclass", "nadam")],
+        ("binary", "nesterov"),
+        pytest.param("multiclass", "nadam", marks=pytest.mark.slow),
         pytest.param("regression", "adamw", marks=pytest.mark.slow),
     ],
 )

@@ -13,7 +13,7 @@ from hypermodels.residual_mlp import ResidualMLP
 from hypermodels.training import TracedModels, traced_models
 from tests.hypermodels.helpers import PROBLEMS, arrays, declared
 
-NET: dict[str, Any] = {"layers": 2, "units": 8, "normalization": "batch", "dropout": 0.3}
+NET: dict[str, Any] = {"layers": 1, "units": 8, "normalization": "batch", "dropout": 0.3}
 # Two trials of the same structure, by task.
 TRIALS: dict[str, list[dict[str, Any]]] = {
     "multiclass": [
@@ -54,7 +54,7 @@ def train(
     state = [model.get_weights(), [variable.numpy() for variable in model.optimizer.variables]]
     drawn = Random()
     x, y = arrays(task)
-    options: dict[str, Any] = {"validation_data": (x, y), "epochs": 3, "callbacks": [drawn]}
+    options: dict[str, Any] = {"validation_data": (x, y), "epochs": 2, "callbacks": [drawn]}
     history = hypermodel.fit(hp, model, x, y, **options).history
     state += [history, drawn.drawn, model.predict(x, verbose=0), model.losses]
     variables = [*model.variables, *model.optimizer.variables]
@@ -92,7 +92,7 @@ def test_a_reused_model_gives_bit_identical_results_to_a_fresh_one(
 def test_results_of_a_seed_stay_as_they_are() -> None:
     """Layers, and with them the seeds of their weights, are made in a certain order."""
     _, state = train(TracedModels(), 1, {"optimizer": "sgd", "learning_rate": 0.1})
-    assert state[2]["loss"] == pytest.approx([1.36471, 1.48631, 1.33728], rel=1e-4)
+    assert state[2]["loss"] == pytest.approx([1.41533911, 1.3275226], rel=1e-4)
 
 
 @pytest.mark.parametrize("initializer", ["orthogonal", "random_normal_one", "lecun_uniform"])
@@ -188,7 +188,7 @@ def test_what_a_callback_changed_for_good_is_not_reused() -> None:
 def test_what_changes_the_graph_changes_the_structure() -> None:
     hypermodel = MLP(PROBLEMS["multiclass"])
     changes: list[dict[str, Any]] = [
-        *({}, {"units": 9}, {"layers": 1}, {"dropout": 0.0}, {"activation": "tanh"}),
+        *({}, {"units": 9}, {"layers": 2}, {"dropout": 0.0}, {"activation": "tanh"}),
         *({"optimizer": "adamw"}, {"optimizer": "momentum"}, {"regularizer": "l2"}),
         *({"optimizer": "momentum", "momentum": 0.0}, {"label_smoothing": 0.1}),
     ]

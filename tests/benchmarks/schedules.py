@@ -1,14 +1,11 @@
-"""Draws every schedule over a training as an SVG picture, without any plotting package.
+"""Draws every learning-rate schedule over a training into `callbacks/schedules.svg`."""
 
-`python -m callbacks.plot_schedules` writes it to `callbacks/schedules.svg`.
-"""
-
-from collections.abc import Callable
 from pathlib import Path
 
+import callbacks
 from callbacks.schedules import SCHEDULES, WarmUp, get_schedule, parameters_of
 
-FILE = Path(__file__).with_name("schedules.svg")
+FILE = Path(callbacks.__file__).with_name("schedules.svg")
 POINTS, COLUMNS = 200, 5
 WIDTH, HEIGHT, MARGIN, TITLE = 150, 80, 14, 18  # of a panel's axes and around them, in pixels
 STYLE = (
@@ -19,16 +16,18 @@ STYLE = (
 
 def picture() -> str:
     """Returns the SVG: for each schedule, a panel of the factor from 0 to 1 over the progress."""
-    curves: dict[str, Callable[[float], float]] = {}
+    curves = {}
     for name in SCHEDULES:
         ranges = parameters_of(name).items()
         values = {n: (r.default, *r.more) if r.more else r.default for n, r in ranges}
         curves[name] = get_schedule(name, values)
     cosine = curves["cosine"]
-    curves["linear warmup, cosine"] = WarmUp("linear", 1).before(cosine, 0.2)
-    curves["exponential warmup"] = WarmUp("exponential", 1).before(cosine, 0.2)
+    warmed = {
+        "linear warmup, cosine": WarmUp("linear", 1).before(cosine, 0.2),
+        "exponential warmup": WarmUp("exponential", 1).before(cosine, 0.2),
+    }
     panels = ""
-    for index, (title, curve) in enumerate(curves.items()):
+    for index, (title, curve) in enumerate((curves | warmed).items()):
         left = MARGIN + index % COLUMNS * (WIDTH + MARGIN)
         top = TITLE + index // COLUMNS * (HEIGHT + TITLE + MARGIN)
         steps = [point / POINTS for point in range(POINTS + 1)]
@@ -37,11 +36,10 @@ def picture() -> str:
             f'<g transform="translate({left},{top})"><text y="-5">{title}</text>'
             f'<rect width="{WIDTH}" height="{HEIGHT}"/><path d="M{line}"/></g>\n'
         )
-    height = -(-len(curves) // COLUMNS) * (HEIGHT + TITLE + MARGIN)
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{COLUMNS * (WIDTH + MARGIN) + MARGIN}" '
-        f'height="{height}">\n<style>{STYLE}</style>\n{panels}</svg>\n'
-    )
+    width = COLUMNS * (WIDTH + MARGIN) + MARGIN
+    height = -(-(len(curves) + 2) // COLUMNS) * (HEIGHT + TITLE + MARGIN)
+    start = f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}">'
+    return f"{start}\n<style>{STYLE}</style>\n{panels}</svg>\n"
 
 
 if __name__ == "__main__":
