@@ -69,7 +69,7 @@ def _tune(options: argparse.Namespace) -> int:
 def _search(options: argparse.Namespace, config: "Config", resumed: "ResumedRun | None") -> int:
     from src.startup import start_fork_server, start_tensorflow
 
-    if config.run.resolved_engine == "process" and not options.dry_run:
+    if not (config.in_process or options.dry_run):
         start_fork_server()  # before all else, so that workers come up meanwhile
     start_tensorflow(threads=config.run.threads)
 

@@ -20,7 +20,7 @@ from src.config.schema import Config
 from src.config.space import OPEN
 from src.config.yaml_text import YamlError, read_yaml, read_yaml_file
 from src.errors import UserError, nearest
-from src.registry import PRUNERS, SOURCES, TUNERS, check_name
+from src.registry import EXECUTORS, PRUNERS, SOURCES, TUNERS, check_name
 from src.text import shown
 
 _EXAMPLE = "write for example tuner.max_trials=5 or 'space.units={min: 16, max: 512}'"
@@ -165,6 +165,7 @@ def _check_names(config: Config) -> None:
         ("hypermodel.name", config.hypermodel.name, HYPERMODELS),
         ("tuner.name", config.tuner.name, TUNERS),
         ("pruner.name", config.pruner.name, PRUNERS),
+        ("run.engine", config.run.engine, {"auto": "", **EXECUTORS}),
     ):
         try:
             check_name(registry, name, key)

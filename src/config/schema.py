@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from hypermodels import HYPERMODELS
 from src.config.fields import (
     Columns,
     Count,
@@ -201,38 +202,11 @@ class RunSettings(Section):
 
     directory: Text = "logs"
     name: RunName = "auto"
-    engine: Literal["auto", "serial", "process"] = "auto"
+    engine: Text = "auto"
     workers: Count | Literal["auto"] = "auto"
     threads: Count = 1
     keep_top: Count = 10
     tensorboard: Literal["scalars", "full"] = "scalars"
-
-    @property
-    def worker_count(self) -> int:
-        """How many trials may run at once: by default, one a processor."""
-        if self.workers != "auto":
-            return self.workers
-        if self.engine == "serial" or "process" not in EXECUTORS:
-            return 1
-        if hasattr(os, "sched_getaffinity"):
-            return len(os.sched_getaffinity(0))  # containers and `taskset` may restrict them
-        return os.cpu_count() or 1
-
-    @property
-    def resolved_engine(self) -> Literal["serial", "process"]:
-        """How trials are executed; for one worker, `auto` needs no process."""
-        if self.engine != "auto":
-            return self.engine
-        return "process" if self.worker_count > 1 else "serial"
-
-    @model_validator(mode="after")
-    def _serial_is_one_worker(self) -> "RunSettings":
-        if self.engine == "serial" and self.workers not in ("auto", 1):
-            raise BrokenRuleError(
-                f"run.workers: {self.workers} does not go with run.engine: 'serial', which runs "
-                "one trial at a time; set run.engine=process, or leave run.workers auto"
-            )
-        return self
 
 
 class Config(Section):
@@ -260,6 +234,53 @@ class Config(Section):
 
     inherited_space: frozenset[str] = Field(default=frozenset(), exclude=True)
     opened_space: frozenset[str] = Field(default=frozenset(), exclude=True)
+
+    @property
+    def worker_count(self) -> int:
+        """How many trials may run at once: by default, one a processor where workers can run."""
+        run, (own, *others) = self.run, EXECUTORS
+        if run.workers != "auto":
+            return run.workers
+        if run.engine == own or (run.engine == "auto" and (self._main_entry or not others)):
+            return 1
+        if hasattr(os, "sched_getaffinity"):
+            return len(os.sched_getaffinity(0))  # containers and `taskset` may restrict them
+        return os.cpu_count() or 1
+
+    @property
+    def executor(self) -> str:
+        """The executor's name; `auto` is the table's first for one worker, else its second."""
+        own, *others = EXECUTORS
+        several = others[0] if others and self.worker_count > 1 else own
+        return several if self.run.engine == "auto" else self.run.engine
+
+    @property
+    def in_process(self) -> bool:
+        """Whether trials run in this process, as the first executor of the table runs them."""
+        return self.executor == next(iter(EXECUTORS))
+
+    @property
+    def _main_entry(self) -> str:
+        """The registry entry of a HyperModel of the main program; empty for any other."""
+        entry = HYPERMODELS.get(self.hypermodel.name, "")
+        return entry if entry.startswith("__main__:") else ""
+
+    @model_validator(mode="after")
+    def _the_executor_can_run_it(self) -> "Config":
+        own, *others = EXECUTORS
+        if self.in_process and self.worker_count > 1:
+            other = f"set run.engine={others[0]}, or " if others else ""
+            raise BrokenRuleError(
+                f"run.workers: {self.worker_count} does not go with run.engine: '{own}', which "
+                f"runs one trial at a time; {other}leave run.workers auto"
+            )
+        if self._main_entry and not self.in_process:
+            raise BrokenRuleError(
+                f"run.engine: workers cannot import '{self._main_entry}' (hypermodel.name="
+                f"{self.hypermodel.name}) from the main program; move the class into a file of "
+                f"its own, or set run.engine={own}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _the_pruner_has_epochs_to_save(self) -> "Config":

@@ -89,7 +89,7 @@ def _plan(prepared: PreparedSearch) -> Iterator[tuple[str, str]]:
         text = f"best trials: {again.trials}, each trained {again.executions} × from new seeds"
         yield "re-evaluation", f"{text}; at most {epochs:,} epochs"
     if prepared.workers > 1:
-        yield "workers", f"{prepared.workers} processes, one trial each at a time"
+        yield "workers", f"{prepared.workers}, one trial each at a time"
     yield "objective", f"{objective.name} ({objective.direction})"
     if prepared.secondary:
         names = (f"{other.name} ({other.direction})" for other in prepared.secondary)

@@ -16,7 +16,6 @@ from src.config import Config, dump_config
 from src.config.objectives import COSTS
 from src.data.leaks import leak_notices
 from src.data.loading import Data, load_data
-from src.errors import UserError
 from src.evaluation.export import check_export
 from src.execution.context import RunContext
 from src.records import Objective
@@ -55,7 +54,6 @@ class PreparedSearch:
         objective: name and direction.
         secondary: objectives that are reported beside it.
         plan: how long a trial trains, and what its callbacks monitor.
-        engine: registry name of the executor.
         oracle: proposes the trials.
         identity: rows, space and objective, which a resumed search must have in common; plain data.
         widest: how far each range of the HyperModel may be set, by hyperparameter.
@@ -70,7 +68,6 @@ class PreparedSearch:
     objective: Objective
     secondary: tuple[Objective, ...]
     plan: TrainingPlan
-    engine: str
     oracle: SearchOracle
     identity: dict[str, Any]
     widest: dict[str, tuple[float, float]]
@@ -92,7 +89,7 @@ class PreparedSearch:
     @property
     def workers(self) -> int:
         """How many trials run at once; never more than there are."""
-        workers = self.config.run.worker_count
+        workers = self.config.worker_count
         return workers if self.trials is None else min(workers, max(self.trials, 1))
 
     @property
@@ -235,30 +232,11 @@ def prepare(config: Config, saved: SavedSearch | None = None) -> PreparedSearch:
         objective=objective,
         secondary=secondary,
         plan=plan,
-        engine=engine_name(config),
         oracle=oracle,
         identity=identity,
         widest=spaces.widest(declared, hypermodel_class.limits()),
         passed_over=tuple(name for name in config.space if name not in known),
         notices=tuple(notices),
-    )
-
-
-def engine_name(config: Config) -> str:
-    """Returns the registry name of the executor.
-
-    Raises:
-        UserError: if worker processes are asked for that could not import the HyperModel.
-    """
-    settings, name = config.run, config.hypermodel.name
-    entry = HYPERMODELS.get(name, "")
-    if settings.resolved_engine == "serial" or not entry.startswith("__main__:"):
-        return settings.resolved_engine
-    if settings.engine == settings.workers == "auto":
-        return "serial"
-    raise UserError(
-        f"run.engine: worker processes cannot import '{entry}' (hypermodel.name={name}) from the "
-        "main program; move the class into a file of its own, or set run.engine=serial"
     )
 
 

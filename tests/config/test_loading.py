@@ -5,7 +5,10 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from hypermodels import HYPERMODELS
 from src.config import Config, dump_config, load_config
+from src.errors import UserError
+from src.registry import EXECUTORS
 
 
 def written(folder: Path, text: str) -> Path:
@@ -153,3 +156,29 @@ def test_points_are_a_list_a_mapping_or_a_file(tmp_path: Path) -> None:
         config = load_config(None, [f"tuner.points_to_evaluate={given}"])
         assert config.tuner.points_to_evaluate == expected
         assert "batch_size: full" in dump_config(config, {})
+
+
+def test_auto_takes_an_executor_by_its_place_in_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    def settled(*overrides: str) -> tuple[str, bool]:
+        config = load_config(None, overrides)
+        return config.executor, config.worker_count > 1
+
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1}, raising=False)
+    assert settled() == settled("run.workers=2") == ("process", True)
+    assert settled("run.workers=1") == settled("run.engine=serial") == ("serial", False)
+    assert settled("run.engine=process", "run.workers=1") == ("process", False)
+    monkeypatch.setitem(HYPERMODELS, "mine", "__main__:Mine")
+    assert settled("hypermodel.name=mine") == ("serial", False)
+    with pytest.raises(UserError, match=r"workers cannot import '__main__:Mine' .*engine=serial"):
+        settled("hypermodel.name=mine", "run.workers=2")
+    monkeypatch.setitem(EXECUTORS, "mine", "mine:Mine")
+    assert settled() == ("process", True)
+    assert settled("run.engine=mine") == ("mine", True)
+    monkeypatch.delitem(EXECUTORS, "process")
+    assert settled() == ("mine", True)
+    monkeypatch.delitem(EXECUTORS, "mine")
+    assert settled() == ("serial", False)
+    with pytest.raises(UserError, match=r"^run.workers: 2 .*'serial'.* time; leave run.workers"):
+        settled("run.workers=2")
+    with pytest.raises(UserError, match=r"^run.engine: 'process' is not known. Known: auto, seri"):
+        settled("run.engine=process")
