@@ -98,12 +98,12 @@ def _parser() -> argparse.ArgumentParser:
 presets (--config):
 {presets}
 
-data.source:      {", ".join(SOURCES)}
-hypermodel.name:  {", ".join(HYPERMODELS)}
-tuner.name:       {", ".join(TUNERS)}
-pruner.name:      {", ".join(PRUNERS)}
-objective.name:   {", ".join(KNOWN_DIRECTIONS)}
-objective.secondary:   {", ".join(COSTS)} or any of these metrics
+data.source:          {", ".join(SOURCES)}
+hypermodel.name:      {", ".join(HYPERMODELS)}
+tuner.name:           {", ".join(TUNERS)}
+pruner.name:          {", ".join(PRUNERS)}
+objective.name:       {", ".join(KNOWN_DIRECTIONS)}
+objective.secondary:  {", ".join(COSTS)} or any of these metrics
 
 overrides are dotted paths into the configuration with YAML values; the last one wins:
   tuner.name=hyperband          training.epochs=27

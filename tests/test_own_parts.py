@@ -62,7 +62,7 @@ def test_own_parts_are_one_file_and_one_line_with_all_leaves_deleted(tmp_path: P
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout == "logs/own\n"
-    assert done.stderr.endswith("stopped: all 2 trials are done (tuner.max_trials)\n")
+    assert done.stderr.endswith("ended: all 2 trials are done (tuner.max_trials)\n")
     run = RunDirectory(tmp_path / "logs" / "own")
     assert run.model.exists()
     assert not run.trials_table.exists()

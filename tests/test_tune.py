@@ -156,7 +156,7 @@ def test_quiet_leaves_out_what_prints_but_the_folder_and_the_reason(
     )
     quiet[-1].on_plan(Mock(), ["a column leaks"])
     quiet[-1].on_outcome(outcome)
-    assert capsys.readouterr() == ("logs/a\n", "notice: a column leaks\nstopped: why\n")
+    assert capsys.readouterr() == ("logs/a\n", "notice: a column leaks\nended: why\n")
 
 
 @pytest.mark.parametrize(

@@ -103,7 +103,7 @@ def _end(outcome: SearchOutcome) -> Iterator[tuple[str, str]]:
     progress = outcome.progress
     failed = f", {progress.failures} failed" if progress.failures else ""
     pruned = f" ({progress.pruned} pruned)" if progress.pruned else ""
-    yield "stopped", f"{outcome.end.reason}; {len(progress.completed)} completed{pruned}{failed}"
+    yield "ended", f"{outcome.end.reason}; {len(progress.completed)} completed{pruned}{failed}"
     failures = (record.result for record in progress.records if record.result.status == "FAILED")
     reasons = Counter(result.reason for result in failures)
     for reason, count in reasons.most_common(3):

@@ -15,7 +15,6 @@ import callbacks
 from src.config import dump_config, load_config
 from src.messages import SearchEnd
 from src.records import FitResult, TrialRecord, TrialResult, TrialSpec
-from src.reporting import report_listeners
 from src.search import preparation as preparing
 from src.search.identity import search_state
 from src.search.listener import Listeners
@@ -24,6 +23,7 @@ from src.search.progress import SearchProgress
 from src.seeds import oracle_seed
 from src.store.database import Exported, Store, ToldTrial
 from src.store.run_directory import RunDirectory, event_suffix
+from tests.conftest import report_listeners
 
 Score = Callable[[dict[str, Any]], float | None]
 STARTED = 1.7e9  # seconds since 1970

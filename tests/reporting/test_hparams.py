@@ -12,10 +12,9 @@ from tensorboard import default, program
 from hypermodels import HYPERMODELS
 from hypermodels.mlp import MLP
 from src.config import load_config
-from src.reporting import report_listeners
 from src.search import run
 from src.search.workflow import SearchOutcome
-from tests.conftest import TINY
+from tests.conftest import TINY, report_listeners
 
 STATUSES = ["STATUS_UNKNOWN", "STATUS_SUCCESS", "STATUS_FAILURE", "STATUS_RUNNING"]
 
