@@ -34,7 +34,7 @@ def _retrain(options: argparse.Namespace) -> int:
         raise UserError(f"--seeds: {options.seeds} is too few; valid: at least {least}")
     run = RunDirectory.find(load_config().run.directory, options.run)
     trial_id = choose_trial(run, read_completed_trials(run), options.trial)
-    with Interruption():
+    with Interruption():  # before the training, which has a request to stop of its own
         from src.startup import start_tensorflow
 
         start_tensorflow(threads=load_config(run.config).run.threads)

@@ -160,6 +160,18 @@ def test_a_damaged_state_is_a_notice(run: RunDirectory, capsys: pytest.CaptureFi
     assert "search.sqlite3: is damaged" in Page(run.report.read_text()).text
 
 
+def test_a_state_that_another_program_has_locked_is_one_message(
+    run: RunDirectory, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("src.store.saved_search.BUSY_SECONDS", 0.1)
+    with closing(sqlite3.connect(run.database)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        assert report.main([str(run.path)]) == 1
+    assert capsys.readouterr().err == (
+        f"error: {run.database}: another program has locked it for 0.1 s; close that, try again\n"
+    )
+
+
 def test_it_never_imports_tensorflow(run: RunDirectory) -> None:
     code = (
         "import sys; from src import report; from src.reporting.analysis import importance;"

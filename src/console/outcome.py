@@ -14,7 +14,7 @@ from src.console.text import NAME_WIDTH, printable, score_text, show_lines, show
 from src.console.winner import winner_facts, winner_table
 from src.evaluation.comparison import lead_of_the_first
 from src.evaluation.pareto import value_of
-from src.registry import TUNERS
+from src.registry import SOURCES, TUNERS
 from src.search.preparation import PreparedSearch
 from src.search.progress import SearchProgress
 from src.search.workflow import SearchOutcome
@@ -132,5 +132,5 @@ def _next_commands(outcome: SearchOutcome, prepared: PreparedSearch) -> Iterator
     others = ", ".join(tuner for tuner in TUNERS if tuner != config.tuner.name)
     again = f"{python} -m src.tune --config {shlex.quote(str(run.config))} run.name=auto"
     yield f"another tuner: {others}", f"{again} tuner.name=TUNER"
-    own = "data.source=csv data.path=FILE.csv data.target=COLUMN"
-    yield "your own table", f"{python} -m src.tune {own}"
+    own = "data.source=SOURCE data.path=FILE data.target=COLUMN"
+    yield f"your own data: {', '.join(SOURCES)}", f"{python} -m src.tune {own}"

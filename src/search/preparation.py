@@ -150,6 +150,10 @@ class PreparedSearch:
             "processors": os.cpu_count(),
             "data": facts | {"rows": {name: len(rows) for name, rows in splits.items()}},
             "objective": vars(self.objective),
+            "tuner": {
+                "max_trials": self.oracle.max_trials,
+                "uses_warm_start": self.oracle.uses_warm_start,
+            },
             "limits": {name: list(limits) for name, limits in self.widest.items()},
         }
 
