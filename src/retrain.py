@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from src.commands import DONE, FAILED, exit_status
 from src.errors import UserError
-from src.text import predict_command, short_number
+from src.text import command, short_number
 
 if TYPE_CHECKING:
     from src.evaluation.retraining import CompletedTrial, Refit
@@ -63,7 +63,7 @@ def _retrain(options: argparse.Namespace) -> int:
     _show_summary(summary)
     trained = next(one["number"] for one in summary["seeds"] if not one["reason"])
     model = folder.ensemble if options.ensemble else folder.seed(trained)
-    print(f"\nmodels  {folder.path}\n  {predict_command(model.path)}")
+    print(f"\nmodels  {folder.path}\n  {command('predict', model.path)} FILE")
     return DONE
 
 

@@ -130,17 +130,11 @@ class _Layers:
 
     def validated(self) -> Config:
         """Returns the configuration; raises `UserError` with a line a mistake."""
-        values, provenance = dict(self.values), {}
-        space = values.get("space")
-        if isinstance(space, dict):
-            opened = {name for name, value in space.items() if value == OPEN}
-            values["space"] = {name: space[name] for name in space if name not in opened}
-            provenance = {
-                "inherited_space": frozenset(space.keys() - opened - self.user_space),
-                "opened_space": frozenset(opened & self.user_space),
-            }
+        values = {"user_space": frozenset(self.user_space), **self.values}
+        if isinstance(space := values.get("space"), dict):
+            values["space"] = {name: value for name, value in space.items() if value != OPEN}
         try:
-            return Config.model_validate(provenance | values)
+            return Config.model_validate(values)
         except ValidationError as error:
             raise UserError("\n".join(plain_messages(error))) from error
 

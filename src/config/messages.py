@@ -12,7 +12,6 @@ from src.config.schema import PROVENANCE, BrokenRuleError, Config, Section
 from src.errors import nearest
 from src.text import dotted, shown
 
-_MOST_LINES = 50
 _OLD_SETTINGS = {
     "data.synthetic": "has been removed; for data of another shape write a data source",
     "limits.divergence": "has been removed; a loss of 1,000 times its first value fails a trial",
@@ -35,10 +34,7 @@ def plain_messages(error: ValidationError) -> list[str]:
     for details in error.errors(include_url=False):
         path, message = _message(details)
         messages.setdefault(path, message)  # one is enough where no member of a union fits
-    lines = list(messages.values())
-    if len(lines) > _MOST_LINES:
-        lines[_MOST_LINES:] = [f"and {len(lines) - _MOST_LINES} mistakes more"]
-    return lines
+    return list(messages.values())
 
 
 def _message(details: ErrorDetails) -> tuple[KeyPath, str]:

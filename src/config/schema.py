@@ -27,7 +27,7 @@ from src.config.objectives import KNOWN_DIRECTIONS
 from src.errors import nearest
 from src.registry import EXECUTORS
 
-PROVENANCE = ("inherited_space", "opened_space")
+PROVENANCE = ("user_space",)
 """Fields of `Config` that loading fills in; a file cannot set them, and a dump leaves them out."""
 
 
@@ -87,11 +87,6 @@ class ReevaluateSettings(Section):
     trials: Count | None = None
     executions: Count = 3
 
-    @property
-    def trainings(self) -> int:
-        """How many executions there are in all."""
-        return (self.trials or 0) * self.executions
-
     @model_validator(mode="after")
     def _executions_need_trials(self) -> "ReevaluateSettings":
         if self.trials is None and self.executions != 3:
@@ -143,13 +138,6 @@ class ObjectiveSettings(Section):
     direction: Literal["auto", "min", "max"] = "auto"
     threshold: Literal["default", "tuned"] = "default"
     secondary: Texts = ()
-
-    @property
-    def resolved_direction(self) -> Literal["min", "max"] | None:
-        """Which way is better; None while `name` is `auto` and the task decides."""
-        if self.name == "auto":
-            return None
-        return KNOWN_DIRECTIONS[self.name] if self.direction == "auto" else self.direction
 
     @model_validator(mode="after")
     def _direction_fits_name(self) -> "ObjectiveSettings":
@@ -215,10 +203,8 @@ class Config(Section):
     A hyperparameter that `space` does not name is open: the HyperModel's own range is searched.
 
     Attributes:
-        inherited_space: the names in `space` that come from built-in presets alone. A HyperModel
-            that has no such hyperparameter skips them; any other unknown name is a mistake.
-        opened_space: names whose inherited value the user took back with `open`. They are not in
-            `space`, and a HyperModel that does not have them is a mistake too.
+        user_space: the hyperparameters that the user has set, or opened, which `space` lacks. A
+            HyperModel must have them; names from built-in presets alone are skipped otherwise.
     """
 
     seed: Annotated[int, Field(ge=0)] = 42
@@ -232,8 +218,9 @@ class Config(Section):
     limits: LimitSettings = LimitSettings()
     run: RunSettings = RunSettings()
 
-    inherited_space: frozenset[str] = Field(default=frozenset(), exclude=True)
-    opened_space: frozenset[str] = Field(default=frozenset(), exclude=True)
+    user_space: frozenset[str] = Field(
+        default_factory=lambda fields: frozenset(fields["space"]), exclude=True
+    )
 
     @property
     def worker_count(self) -> int:

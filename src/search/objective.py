@@ -49,7 +49,8 @@ def resolve_objective(
             f"Valid: {', '.join(valid)}"
         )
     _check_loss("objective.name", name, space, valid)
-    return Objective(name, settings.resolved_direction or KNOWN_DIRECTIONS[name])
+    given = settings.direction
+    return Objective(name, KNOWN_DIRECTIONS[name] if given == "auto" else given)
 
 
 def resolve_secondary(

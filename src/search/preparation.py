@@ -12,7 +12,8 @@ from callbacks import TrainingPlan
 from hypermodels import HYPERMODELS
 from hypermodels.losses import LOSS_HYPERPARAMETERS
 from src import registry
-from src.config import Config, dump_config
+from src.config import Config
+from src.config.dump import dump_config
 from src.config.objectives import COSTS
 from src.data.leaks import leak_notices
 from src.data.loading import Data, load_data
@@ -182,10 +183,9 @@ def prepare(config: Config, saved: SavedSearch | None = None) -> PreparedSearch:
     problem = data.arrays(data.train, data.validation, stream=True).problem
     hypermodel = hypermodel_class(problem)
     declared = spaces.discover(hypermodel, owner)
-    own_names = [name for name in config.space if name not in config.inherited_space]
-    spaces.check_names(declared, [*own_names, *sorted(config.opened_space)], owner)
+    spaces.check_names(declared, sorted(config.user_space), owner)
     space = narrow(declared, config.space, hypermodel_class.limits())
-    check_effect(space, own_names)
+    check_effect(space, config.user_space & config.space.keys())
     check_training(space, config.training)
 
     reported = (data.task, hypermodel.offered_metrics, space)

@@ -6,7 +6,8 @@ import pytest
 from pydantic import ValidationError
 
 from hypermodels import HYPERMODELS
-from src.config import Config, dump_config, load_config
+from src.config import Config, load_config
+from src.config.dump import dump_config
 from src.errors import UserError
 from src.registry import EXECUTORS
 
@@ -98,8 +99,7 @@ def test_open_removes_what_was_inherited(tmp_path: Path) -> None:
     ):
         assert "units" not in config.space
         assert "layers" in config.space
-        assert config.opened_space == {"units"}
-    assert load_config(None, ["space.units=open", "space.units=5"]).opened_space == frozenset()
+        assert config.user_space == {"units"}
     path = written(tmp_path, "space: open\n")
     assert load_config(path, ["space.units=5"]).space == {"units": 5}
     assert load_config("quick", ["space.units=5", "space=open"]).space == {}
@@ -109,7 +109,7 @@ def test_names_that_a_user_wrote_are_not_inherited(tmp_path: Path) -> None:
     path = written(tmp_path, "space: {units: 5, mine: 1, taper: {min: 0.6}}\n")
     config = load_config(path, ["space.dropout.max=0.2", "space={ema: true}", "space.layers=2"])
     own = {"units", "mine", "taper", "dropout", "ema", "layers"}
-    assert config.inherited_space == config.space.keys() - own
+    assert config.user_space == own
     assert config.space["taper"] == {"min": 0.6}
     quick = Path("src/config/presets/quick.yaml").resolve()
     assert load_config(quick).model_dump() == load_config("quick").model_dump()
@@ -124,13 +124,6 @@ def test_config_is_validated_once_and_frozen() -> None:
     assert Config(space={"batch_size": "full"}).space == {"batch_size": 0}
     with pytest.raises(ValidationError, match="an empty list leaves nothing"):
         Config(space={"units": []})
-
-
-def test_direction() -> None:
-    mine = load_config(None, ["objective.name=val_mine", "objective.direction=max"])
-    known = load_config(None, ["objective.name=val_rmse"])
-    assert (mine.objective.resolved_direction, known.objective.resolved_direction) == ("max", "min")
-    assert load_config().objective.resolved_direction is None
 
 
 def test_columns_may_have_any_name(tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 
 import callbacks
-from src.config import dump_config, load_config
+from src.config import load_config
+from src.config.dump import dump_config
 from src.messages import SearchEnd
 from src.records import FitResult, TrialRecord, TrialResult, TrialSpec
 from src.search import preparation as preparing

@@ -15,7 +15,7 @@ from src.reporting.domains import Domain
 from src.reporting.rules.edges import edge_of
 from src.reporting.rules.failures import FailingEnd, failing_end
 from src.reporting.run_data import RunData
-from src.text import go_on_command, python_command, resume_command
+from src.text import command, go_on_command, python_command, resume_command
 
 ROOM = 0.1  # of a range, left on both sides of the good values
 NARROWER = 0.7  # a range that stays larger than this part of itself is left as it is
@@ -95,9 +95,7 @@ def next_command(
     """
     path = data.run.path
     if data.state == "running":
-        return "look again while the search runs", (
-            f"{python_command()} -m src.report {shlex.quote(str(path))}"
-        )
+        return "look again while the search runs", command("report", path)
     if data.state in ("killed", "interrupted"):
         return "go on with this search", resume_command(path)
     start = (
