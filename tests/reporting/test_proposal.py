@@ -15,8 +15,7 @@ from src.reporting.domains import Domain
 from src.reporting.rules.proposal import Override, next_command, proposed_space
 from src.reporting.run_data import RunData, read_run
 from src.reporting.story import Story, tell
-from src.search import preparation as preparing
-from tests.reporting.made_up import make_run
+from tests.reporting.made_up import make_run, prepare_untried
 from tests.reporting.tables import run_data, trials_table
 
 RATE = Domain("rate", "float", low=1e-4, high=1e-2, log=True)
@@ -96,7 +95,7 @@ def test_the_search_accepts_the_command(tmp_path: Path, high: float) -> None:
     _, story = told(tmp_path / "logs here", *overrides, trials=40, score=_rate)
     assert story.overrides
     source, words = overrides_of(story.command)
-    prepared = preparing.prepare(load_config(source, words))
+    prepared = prepare_untried(load_config(source, words))
     rate = next(hp for hp in prepared.space.space if hp.name == "learning_rate")
     if high == 0.1:
         assert (rate.min_value, rate.max_value) != (1e-5, high)
