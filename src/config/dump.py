@@ -17,11 +17,8 @@ def dump_config(
 ) -> str:
     """Returns `config` as YAML from which `load_config` makes an equal one.
 
-    Args:
-        config: what to write: every key, in the schema's order.
-        recorded: plain facts about the run, such as versions and the inferred task, for the key
-            `recorded`, which loading ignores.
-        path: where the text will lie, for the command in its first line.
+    `recorded` has facts about the run, such as versions, which loading ignores. `path` is where the
+    text will lie, for the command in its first line.
     """
     command = f"python -m src.tune --config {shlex.quote(str(path))}"
     if config.run.name != "auto":

@@ -13,14 +13,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from hypermodels import HYPERMODELS
 from src.config.messages import plain_messages
 from src.config.presets import preset_names, preset_path
 from src.config.schema import Config
 from src.config.space import OPEN
 from src.config.yaml_text import YamlError, read_yaml, read_yaml_file
 from src.errors import UserError, nearest
-from src.registry import EXECUTORS, PRUNERS, SOURCES, TUNERS, check_name
 from src.text import shown
 
 _EXAMPLE = "write for example tuner.max_trials=5 or 'space.units={min: 16, max: 512}'"
@@ -45,14 +43,12 @@ def load_config(source: str | Path | None = None, overrides: Sequence[str] = ())
     for override in overrides:
         layers.add_override(override)
     layers.read_points()
-    config = layers.validated()
-    _check_names(config)
-    return config
+    return layers.validated()
 
 
 @functools.cache
 def default_config() -> Config:
-    """Returns the `default` preset alone, its names unchecked."""
+    """Returns the `default` preset alone."""
     return _default_layers().validated()
 
 
@@ -149,21 +145,3 @@ class _Layers:
                 self._merge(base[key], value, (*path, key))
             elif value is not None:  # a section in a file may consist of comments alone
                 base[key] = value
-
-
-def _check_names(config: Config) -> None:
-    """Raises `UserError`, a line a key, for names that no registry holds and missing packages."""
-    problems = []
-    for key, name, registry in (
-        ("data.source", config.data.source, SOURCES),
-        ("hypermodel.name", config.hypermodel.name, HYPERMODELS),
-        ("tuner.name", config.tuner.name, TUNERS),
-        ("pruner.name", config.pruner.name, PRUNERS),
-        ("run.engine", config.run.engine, {"auto": "", **EXECUTORS}),
-    ):
-        try:
-            check_name(registry, name, key)
-        except UserError as error:
-            problems.append(str(error))
-    if problems:
-        raise UserError("\n".join(problems))

@@ -7,8 +7,9 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from src.config.fields import BrokenRuleError
 from src.config.presets import setting_comments
-from src.config.schema import PROVENANCE, BrokenRuleError, Config, Section
+from src.config.schema import PROVENANCE, Config, Section
 from src.errors import nearest
 from src.text import dotted, shown
 

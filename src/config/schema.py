@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from hypermodels import HYPERMODELS
 from src.config.fields import (
+    BrokenRuleError,
     Columns,
     Count,
     Encoding,
@@ -22,17 +23,14 @@ from src.config.fields import (
     Space,
     Text,
     Texts,
+    known,
 )
 from src.config.objectives import KNOWN_DIRECTIONS
 from src.errors import nearest
-from src.registry import EXECUTORS
+from src.registry import EXECUTORS, PRUNERS, SOURCES, TUNERS
 
 PROVENANCE = ("user_space",)
 """Fields of `Config` that loading fills in; a file cannot set them, and a dump leaves them out."""
-
-
-class BrokenRuleError(ValueError):
-    """Keys that do not go together; its message names them and stands on its own."""
 
 
 class Section(BaseModel):
@@ -46,7 +44,7 @@ class Section(BaseModel):
 class DataSettings(Section):
     """Where the rows come from and how they are split."""
 
-    source: str = "digits"
+    source: Annotated[str, known(SOURCES, "data.source")] = "digits"
     path: Text | None = None
     test_path: Text | None = None
     target: Text | None = None
@@ -78,7 +76,7 @@ class DataSettings(Section):
 class HyperModelSettings(Section):
     """Which HyperModel defines the models."""
 
-    name: str = "mlp"
+    name: Annotated[str, known(HYPERMODELS, "hypermodel.name")] = "mlp"
 
 
 class ReevaluateSettings(Section):
@@ -100,7 +98,7 @@ class ReevaluateSettings(Section):
 class TunerSettings(Section):
     """How trials are proposed and repeated."""
 
-    name: str = "random"
+    name: Annotated[str, known(TUNERS, "tuner.name")] = "random"
     max_trials: Count | Literal["auto"] = "auto"
     points_to_evaluate: Points = ()
     warm_start: Text | None = None
@@ -125,7 +123,7 @@ class TunerSettings(Section):
 class PrunerSettings(Section):
     """Which trials are stopped early, because they are behind others."""
 
-    name: str = "none"
+    name: Annotated[str, known(PRUNERS, "pruner.name")] = "none"
     startup_trials: Count = 5
     first_epoch: Count = 5
     factor: Factor = 3
@@ -190,7 +188,7 @@ class RunSettings(Section):
 
     directory: Text = "logs"
     name: RunName = "auto"
-    engine: Text = "auto"
+    engine: Annotated[str, known(EXECUTORS, "run.engine", "auto")] = "auto"
     workers: Count | Literal["auto"] = "auto"
     threads: Count = 1
     keep_top: Count = 10
