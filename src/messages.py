@@ -12,15 +12,11 @@ class TrialProgress:
 
     Attributes:
         worker: index of the worker that runs it.
-        trial_id: the trial.
-        fit: the execution and fold that is trained, counted from 1.
-        fits: how many fits the trial has.
-        epoch: epochs trained in this fit.
-        epochs: the epoch to train up to.
+        fit: the execution and fold that is trained, counted from 1 to `fits`.
+        epoch: epochs trained in this fit, of `epochs`.
         batch_size: rows of a step.
         parameters: of the model.
-        learning_rate: of the last epoch; None before the first.
-        value: the objective after the last epoch; None before the first.
+        learning_rate, value: the rate and the objective of the last epoch; None before the first.
         rows: history of the epochs since the last report.
     """
 
@@ -39,12 +35,7 @@ class TrialProgress:
 
 @dataclass(frozen=True)
 class EndTrial:
-    """Asks a worker to end its trial with the epochs that it has trained.
-
-    Attributes:
-        trial_id: the trial; the request is ignored when another trial runs by then.
-        reason: why.
-    """
+    """Asks a worker to end a trial with the epochs trained, unless another trial runs by then."""
 
     trial_id: str
     reason: str

@@ -46,12 +46,9 @@ def resume_command(run: Path) -> str:
 
 
 def go_on_command(run: Path, setting: str, value: float) -> tuple[str, str]:
-    """What goes on with a search that a setting has ended: its purpose, and a command.
+    """Purpose and command of what goes on with a search that a setting has ended.
 
-    Args:
-        run: the run's folder.
-        setting: such as `limits.minutes`, or `tuner.max_trials`.
-        value: its value, which is doubled; a target is given up.
+    The setting, such as `limits.minutes`, gets twice its value; a target is given up.
     """
     if setting == "limits.target":
         return "go on with this search, as far as it goes", f"{resume_command(run)} {setting}=null"

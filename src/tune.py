@@ -25,12 +25,7 @@ LATEST = ""  # of --resume without a run
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one search from the command line and returns the exit status.
-
-    0: done. 1: no trial completed, too many failed in a row, the disk failed, or the best model
-    could not be exported. 2: a mistake in the configuration, the data or the command line. 130:
-    stopped by Ctrl-C, SIGTERM or SIGHUP.
-    """
+    """Runs one search from the command line; returns the exit status, which `--help` explains."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     options = _parser().parse_intermixed_args(words)
     stopped = "stopped before the first trial; nothing was searched"

@@ -30,11 +30,7 @@ def space_name(name: str) -> str:
 
 
 def space_value(value: object) -> SpaceValue:
-    """Returns a valid `value`, with the integers of a list that also holds floats made floats.
-
-    Raises:
-        ValueError: saying what is wrong with the value.
-    """
+    """Returns a valid `value`, the integers beside floats in a list made floats, or raises."""
     if isinstance(value, dict):
         return _range(value)
     if isinstance(value, list):
@@ -43,11 +39,7 @@ def space_value(value: object) -> SpaceValue:
 
 
 def points(given: object) -> tuple[dict[str, Scalar], ...]:
-    """Returns one point, or a list of points: mappings from hyperparameters to values.
-
-    Raises:
-        ValueError: saying what is wrong, and in which entry.
-    """
+    """Returns one point, or a list of points, mappings from names to values; or raises."""
     found: list[dict[str, Scalar]] = []
     for number, entry in enumerate(given if isinstance(given, list | tuple) else [given], 1):
         if not isinstance(entry, dict):
