@@ -82,9 +82,9 @@ def _parser() -> argparse.ArgumentParser:
         description="Predicts the rows of a file with the model that a search has exported.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="""\
-FILE is a CSV file (gzip too), a Parquet file, or an npz file with an array x or x_test. It may be
-larger than memory. Columns are found by their names; their order does not matter, and other columns
-are ignored. New categories and missing values are allowed.
+FILE is a CSV file (gzip too) or a Parquet file, which may be larger than memory, or an npz file
+with an array x or x_test. Columns are found by their names; their order does not matter, and other
+columns are ignored. New categories and missing values are allowed.
 
 The result is CSV, a line for each row of FILE in its order: `prediction`, a label as in the
 training file, or a value in the target's units. Where FILE has the target, metrics are shown.
