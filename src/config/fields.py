@@ -10,7 +10,7 @@ from src.config.space import (
     Scalar,
     SpaceValue,
     batch_sizes_replaced,
-    points,
+    scalar,
     space_name,
     space_value,
 )
@@ -91,4 +91,12 @@ Space = Annotated[
     ],
     BeforeValidator(batch_sizes_replaced),
 ]
-Points = Annotated[tuple[dict[str, Scalar], ...], PlainValidator(points)]
+Point = Annotated[
+    dict[Annotated[str, AfterValidator(space_name)], Annotated[Scalar, PlainValidator(scalar)]],
+    BeforeValidator(batch_sizes_replaced),
+]
+Points = Annotated[
+    tuple[Point, ...],
+    Field(strict=False),
+    BeforeValidator(lambda given: [given] if isinstance(given, dict) else given),
+]

@@ -87,8 +87,9 @@ def _located(location: Sequence[int | str]) -> tuple[KeyPath, type[Section], Fie
         if key_field is None or not _is_section(key_field.annotation):
             break
         section = key_field.annotation  # type: ignore[assignment]
-    if path in (("space",), ("data", "columns")):
-        path = (*path, *(str(part) for part in location[len(path) : len(path) + 1]))
+    if path in (("space",), ("data", "columns"), ("tuner", "points_to_evaluate")):
+        deeper = location[len(path) : len(path) + (2 if path[0] == "tuner" else 1)]
+        path = (*path, *(str(part + 1) if isinstance(part, int) else part for part in deeper))
     return path, section, key_field
 
 

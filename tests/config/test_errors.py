@@ -23,7 +23,10 @@ BAD_OVERRIDES = [
     ("data.test_fraction=0.8", ["data.validation_fraction: 0.2", "data.test_fraction: 0.8"]),
     ("data.columns.zip=number", ["data.columns.zip: 'number'", "numeric, boolean, categorical"]),
     ("tuner.export=average", ["tuner.export: 'average'", "tuner.folds=5"]),
-    ("tuner.points_to_evaluate=[{}, {units: [1]}]", ["entry 2: units: [1] is not a text", "YAML"]),
+    (
+        "tuner.points_to_evaluate=[{}, {units: [1]}]",
+        ["tuner.points_to_evaluate.2.units: [1]", "YAML"],
+    ),
     ("tuner.points_to_evaluate=a.yaml", ["tuner.points_to_evaluate: 'a.yaml'", "No such file"]),
     ("training.save_every=5m", ["training.save_every: '5m'", "seconds such as 30s"]),
     ("run.name=a/b", ["run.name: 'a/b'", "A-Z a-z 0-9 . _ -"]),
