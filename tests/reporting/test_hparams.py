@@ -143,13 +143,6 @@ def test_hparams_has_a_row_for_each_trial_with_its_score_and_its_hyperparameters
     assert shown["test/accuracy"] == pytest.approx(winner.test["accuracy"])
 
 
-def test_metrics_have_short_names_in_a_useful_order(board: Board) -> None:
-    names = [info["displayName"] for info in board.experiment()["metricInfos"]]
-    assert names == [
-        *("score", "val_log_loss", "epochs", "seconds", "parameters", "val_loss", "test score")
-    ]
-
-
 def test_the_root_has_the_best_score_so_far(random_search: SearchOutcome, board: Board) -> None:
     records = random_search.progress.records
     best: list[float] = []
@@ -188,14 +181,9 @@ def test_images_are_the_reports_plots(board: Board) -> None:
         assert response.read().startswith(b"\x89PNG")
 
 
-def test_a_trial_has_two_event_files(random_search: SearchOutcome) -> None:
-    folder = random_search.run.tensorboard
-    counts = [len(list(path.rglob("events.*"))) for path in folder.iterdir() if path.is_dir()]
-    assert max(counts) == 2
-    assert len(list(folder.glob("events.*"))) == 2
-
-
 def test_hparams_has_the_true_ranges_and_those_searched_come_first(board: Board) -> None:
+    metrics = [info["displayName"] for info in board.experiment()["metricInfos"]]
+    assert metrics[:5] == ["score", "val_log_loss", "epochs", "seconds", "parameters"]
     infos = board.experiment()["hparamInfos"]
     domains = {info["name"]: info.get("domainInterval") or info["domainDiscrete"] for info in infos}
     assert domains["units"] == {"minValue": 4.0, "maxValue": 16.0}
