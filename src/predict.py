@@ -21,8 +21,6 @@ def _predict(options: argparse.Namespace) -> int:
     # What needs no TensorFlow comes first, so that mistakes do not wait for it.
     import numpy as np
     import pandas as pd
-    from rich.console import Console
-    from rich.progress import Progress, TimeElapsedColumn
 
     from src.evaluation.metrics import evaluate
     from src.evaluation.outputs import predict, prediction_columns
@@ -40,25 +38,15 @@ def _predict(options: argparse.Namespace) -> int:
         print(f"notice: {notice}", file=sys.stderr)
     network = load_model(model)
 
-    is_printed = options.output == "-"
-    progress = Progress(
-        *("{task.completed:,.0f} rows in", TimeElapsedColumn()),
-        console=Console(stderr=True),
-        transient=True,
-        redirect_stdout=False,
-        redirect_stderr=False,
-        disable=not sys.stderr.isatty() or (is_printed and sys.stdout.isatty()),
-    )
-    bar, count, with_target = progress.add_task(""), 0, []
+    count, with_target = 0, []
     try:
-        with progress, prediction_file(options.output) as file:
+        with prediction_file(options.output) as file:
             for rows, inputs, truth in chunks:
                 outputs = predict(network, inputs, rows)
                 table = pd.DataFrame(prediction_columns(task, names, outputs, threshold))
                 shown = list(table) if options.proba else ["prediction"]
                 table[shown].to_csv(file, index=False, header=not count, lineterminator="\n")
                 count += rows
-                progress.update(bar, completed=count)
                 if truth is not None:
                     known = truth >= 0 if names else np.isfinite(truth)
                     with_target.append((truth[known], outputs[known]))
@@ -72,7 +60,7 @@ def _predict(options: argparse.Namespace) -> int:
         told = [f"metrics on {len(truth):,} of {count:,} rows{without}"]
         scores = evaluate(task, truth, outputs, threshold) if len(truth) else {}
         told += [f"  {name:<18} {short_number(value)}" for name, value in scores.items()]
-        print("\n".join(told), file=sys.stderr if is_printed else sys.stdout)
+        print("\n".join(told), file=sys.stderr if options.output == "-" else sys.stdout)
     return DONE
 
 
