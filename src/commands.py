@@ -14,11 +14,7 @@ def exit_status(command: Callable[[], int], stopped: str) -> int:
     """Runs a command and returns its exit status; a failure is one message to stderr.
 
     0: done. 1: it failed, as on a full disk. 2: a mistake in the configuration, the data or the
-    command line, or a missing package. 130: stopped by Ctrl-C, SIGTERM or SIGHUP.
-
-    Args:
-        command: does everything and returns a status.
-        stopped: the message after a signal.
+    command line, or a missing package. 130: stopped by a signal, after which `stopped` is printed.
     """
     try:
         with Interruption():

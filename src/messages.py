@@ -25,10 +25,10 @@ class TrialProgress:
 
 @dataclass(frozen=True)
 class EndTrial:
-    """Asks a worker to end its trial with the epochs that it has trained."""
+    """Asks a worker to end a trial with the epochs trained, unless another trial runs by then."""
 
-    trial_id: str  # the trial; the request is ignored when another trial runs by then
-    reason: str  # why
+    trial_id: str
+    reason: str
 
 
 @dataclass(frozen=True)

@@ -21,60 +21,46 @@ def _predict(options: argparse.Namespace) -> int:
     # What needs no TensorFlow comes first, so that mistakes do not wait for it.
     import numpy as np
     import pandas as pd
-    from rich.console import Console
-    from rich.progress import Progress, TimeElapsedColumn
 
     from src.evaluation.metrics import evaluate
     from src.evaluation.outputs import predict, prediction_columns
     from src.evaluation.prediction.model import find_model, load_model
     from src.evaluation.prediction.output import check_output, prediction_file
     from src.evaluation.prediction.rows import open_rows
-    from src.signals import Interruption
 
-    with Interruption():  # TensorFlow may swallow a Ctrl-C
-        model = find_model(options.run)
-        task, names, threshold = model.task, model.class_names, model.threshold
-        if options.proba and not names:
-            raise UserError("--proba: is for classes, and the model predicts values; leave it out")
-        chunks, notices = open_rows(Path(options.file), model)
-        check_output(options.output)
-        for notice in notices:
-            print(f"notice: {notice}", file=sys.stderr)
-        network = load_model(model)
+    model = find_model(options.run)
+    task, names, threshold = model.task, model.class_names, model.threshold
+    if options.proba and not names:
+        raise UserError("--proba: is for classes, and the model predicts values; leave it out")
+    chunks, notices = open_rows(Path(options.file), model)
+    check_output(options.output)
+    for notice in notices:
+        print(f"notice: {notice}", file=sys.stderr)
+    network = load_model(model)
 
-        is_printed = options.output == "-"
-        progress = Progress(
-            *("{task.completed:,.0f} rows in", TimeElapsedColumn()),
-            console=Console(stderr=True),
-            transient=True,
-            redirect_stdout=False,
-            redirect_stderr=False,
-            disable=not sys.stderr.isatty() or (is_printed and sys.stdout.isatty()),
-        )
-        bar, count, with_target = progress.add_task(""), 0, []
-        try:
-            with progress, prediction_file(options.output) as file:
-                for rows, inputs, truth in chunks:
-                    outputs = predict(network, inputs, rows)
-                    table = pd.DataFrame(prediction_columns(task, names, outputs, threshold))
-                    shown = list(table) if options.proba else ["prediction"]
-                    table[shown].to_csv(file, index=False, header=not count, lineterminator="\n")
-                    count += rows
-                    progress.update(bar, completed=count)
-                    if truth is not None:
-                        known = truth >= 0 if names else np.isfinite(truth)
-                        with_target.append((truth[known], outputs[known]))
-        except BrokenPipeError:  # as with `| head`, which has what it wanted
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return DONE
-        if with_target:
-            truth, outputs = map(np.concatenate, zip(*with_target, strict=True))
-            left_out = count - len(truth)
-            without = f"; {left_out:,} without a target that the model knows" if left_out else ""
-            told = [f"metrics on {len(truth):,} of {count:,} rows{without}"]
-            scores = evaluate(task, truth, outputs, threshold) if len(truth) else {}
-            told += [f"  {name:<18} {short_number(value)}" for name, value in scores.items()]
-            print("\n".join(told), file=sys.stderr if is_printed else sys.stdout)
+    count, with_target = 0, []
+    try:
+        with prediction_file(options.output) as file:
+            for rows, inputs, truth in chunks:
+                outputs = predict(network, inputs, rows)
+                table = pd.DataFrame(prediction_columns(task, names, outputs, threshold))
+                shown = list(table) if options.proba else ["prediction"]
+                table[shown].to_csv(file, index=False, header=not count, lineterminator="\n")
+                count += rows
+                if truth is not None:
+                    known = truth >= 0 if names else np.isfinite(truth)
+                    with_target.append((truth[known], outputs[known]))
+    except BrokenPipeError:  # as with `| head`, which has what it wanted
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    if with_target:
+        truth, outputs = map(np.concatenate, zip(*with_target, strict=True))
+        left_out = count - len(truth)
+        without = f"; {left_out:,} without a target that the model knows" if left_out else ""
+        told = [f"metrics on {len(truth):,} of {count:,} rows{without}"]
+        scores = evaluate(task, truth, outputs, threshold) if len(truth) else {}
+        told += [f"  {name:<18} {short_number(value)}" for name, value in scores.items()]
+        print("\n".join(told), file=sys.stderr if options.output == "-" else sys.stdout)
     return DONE
 
 
@@ -84,9 +70,9 @@ def _parser() -> argparse.ArgumentParser:
         description="Predicts the rows of a file with the model that a search has exported.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="""\
-FILE is a CSV file (gzip too), a Parquet file, or an npz file with an array x or x_test. It may be
-larger than memory. Columns are found by their names; their order does not matter, and other columns
-are ignored. New categories and missing values are allowed.
+FILE is a CSV file (gzip too) or a Parquet file, which may be larger than memory, or an npz file
+with an array x or x_test. Columns are found by their names; their order does not matter, and other
+columns are ignored. New categories and missing values are allowed.
 
 The result is CSV, a line for each row of FILE in its order: `prediction`, a label as in the
 training file, or a value in the target's units. Where FILE has the target, metrics are shown.

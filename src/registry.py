@@ -43,6 +43,8 @@ PRUNERS: dict[str, str] = {
     "halving": "src.tuners.pruners:HalvingPruner",
 }
 
+# `run.engine=auto` takes the first, which runs one trial at a time in this process, for one worker,
+# and the second, where there is one, for several.
 EXECUTORS: dict[str, str] = {
     "serial": "src.execution.serial:SerialExecutor",
     "process": "src.execution.process:ProcessExecutor",

@@ -11,10 +11,7 @@ from src.errors import UserError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Reports on runs from the command line and returns the exit status.
-
-    0: done. 1: the report could not be written. 2: there is no such run. 130: stopped.
-    """
+    """Reports on runs from the command line; returns the exit status, which `--help` explains."""
     options = _parser().parse_args(arguments)
     return exit_status(lambda: _report(options), "stopped; no report was written")
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from src.commands import DONE, FAILED, exit_status
 from src.errors import UserError
-from src.text import predict_command, short_number
+from src.text import command, short_number
 
 if TYPE_CHECKING:
     from src.evaluation.retraining import CompletedTrial, Refit
@@ -34,7 +34,7 @@ def _retrain(options: argparse.Namespace) -> int:
         raise UserError(f"--seeds: {options.seeds} is too few; valid: at least {least}")
     run = RunDirectory.find(load_config().run.directory, options.run)
     trial_id = choose_trial(run, read_completed_trials(run), options.trial)
-    with Interruption():
+    with Interruption():  # before the training, which has a request to stop of its own
         from src.startup import start_tensorflow
 
         start_tensorflow(threads=load_config(run.config).run.threads)
@@ -63,7 +63,7 @@ def _retrain(options: argparse.Namespace) -> int:
     _show_summary(summary)
     trained = next(one["number"] for one in summary["seeds"] if not one["reason"])
     model = folder.ensemble if options.ensemble else folder.seed(trained)
-    print(f"\nmodels  {folder.path}\n  {predict_command(model.path)}")
+    print(f"\nmodels  {folder.path}\n  {command('predict', model.path)} FILE")
     return DONE
 
 
@@ -97,20 +97,16 @@ def _show_refit(refit: "Refit") -> None:
 
 def _show_summary(summary: dict[str, Any]) -> None:
     """Prints means and standard deviations, beside the ensemble and the search's export."""
-    if not summary["mean"]:
-        return
-    count = sum(not one["reason"] for one in summary["seeds"])
-    others = {"ensemble": summary["ensemble"]} if "ensemble" in summary else {}
+    import pandas as pd
+
+    columns = {"mean": summary["mean"], "±": summary["standard_deviation"]}
+    if "ensemble" in summary:
+        columns["ensemble"] = summary["ensemble"]
     if "search" in summary:
-        others[f"search ({summary['search']['trial_id']})"] = summary["search"]["test"]
-    columns = [f"{count} seed{'' if count == 1 else 's'}", *others]
-    print("\ntest" + " " * 16 + "".join(f"{name:>22}" for name in columns))
-    for name, mean in summary["mean"].items():
-        deviation = summary["standard_deviation"][name]
-        spread = "" if deviation is None else f" ± {short_number(float(f'{deviation:.2g}'))}"
-        cells = [f"{short_number(mean)}{spread}"]
-        cells += [short_number(test.get(name)) for test in others.values()]
-        print(f"  {name:<18}" + "".join(f"{cell:>22}" for cell in cells))
+        columns[f"search ({summary['search']['trial_id']})"] = summary["search"]["test"]
+    if summary["mean"]:
+        table = pd.DataFrame(columns, dtype=float).rename_axis(columns="test")
+        print("\n" + table.to_string(float_format=short_number, na_rep="–"))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -17,9 +17,6 @@ class ScratchFolder:
 
     The operating system frees the lock however the process ends. The next scratch folder that is
     made deletes what killed processes left.
-
-    Attributes:
-        path: the folder.
     """
 
     def __init__(self) -> None:

@@ -41,11 +41,8 @@ def proposal_seed(oracle: int, trial: int, attempt: int = 0) -> int:
 def trial_seed(seed: int, root: int, execution: int, fold: int) -> int:
     """The seed for one fit.
 
-    Args:
-        seed: the user's seed.
-        root: number of the trial, or of a promotion's first ancestor.
-        execution: repeat of the trial, from 0.
-        fold: cross-validation fold, from 0.
+    `root` is the number of the trial, or of a promotion's first ancestor; execution and fold count
+    from 0.
     """
     return _mix(seed, _TRIAL, root, execution, fold)
 

@@ -57,11 +57,7 @@ class Interruption(_SignalBlock):
 class StopRequest(_SignalBlock):
     """Within its `with` block, the first signal asks to stop; a second raises `KeyboardInterrupt`.
 
-    Args:
-        on_request: called when the first signal comes, in the signal's handler: be quick.
-
-    Attributes:
-        signal_name: the first signal's, `Ctrl-C` or `SIGTERM`; empty before.
+    The first signal calls `on_request`, which must be quick, and is known as `signal_name`.
     """
 
     def __init__(self, on_request: Callable[[], None] = lambda: None) -> None:

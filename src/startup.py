@@ -36,12 +36,11 @@ def start_tensorflow(worker: int | None = None, threads: int = 1) -> None:
     """Imports TensorFlow and Keras Tuner and starts the devices, holding back what they print.
 
     Where TensorFlow has computed something before, as in a notebook, its threads stay as they are.
+    A `worker` takes one GPU of those there are.
 
-    Args:
-        worker: number of this worker process, which takes one GPU of those there are.
-        threads: of an operation. Two take 2.5 times as long as one on two layers of 64 with batches
-            of 32, 0.6 times as long on three of 2,048 with batches of 256. The machine must not
-            decide: the order of sums, and so the last digits of a score, depends on the number.
+    Two `threads` an operation take 2.5 times as long as one on two layers of 64 with batches of 32,
+    0.6 times as long on three of 2,048 with batches of 256. The machine must not decide: the order
+    of sums, and so the last digits of a score, depends on the number.
     """
     import_tensorflow()
     import keras

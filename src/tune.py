@@ -25,12 +25,7 @@ LATEST = ""  # of --resume without a run
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one search from the command line and returns the exit status.
-
-    0: done. 1: no trial completed, too many failed in a row, the disk failed, or the best model
-    could not be exported. 2: a mistake in the configuration, the data or the command line. 130:
-    stopped by Ctrl-C, SIGTERM or SIGHUP.
-    """
+    """Runs one search from the command line; returns the exit status, which `--help` explains."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     options = _parser().parse_intermixed_args(words)
     stopped = "stopped before the first trial; nothing was searched"
@@ -69,7 +64,7 @@ def _tune(options: argparse.Namespace) -> int:
 def _search(options: argparse.Namespace, config: "Config", resumed: "ResumedRun | None") -> int:
     from src.startup import start_fork_server, start_tensorflow
 
-    if config.run.resolved_engine == "process" and not options.dry_run:
+    if not (config.in_process or options.dry_run):
         start_fork_server()  # before all else, so that workers come up meanwhile
     start_tensorflow(threads=config.run.threads)
 
@@ -98,12 +93,12 @@ def _parser() -> argparse.ArgumentParser:
 presets (--config):
 {presets}
 
-data.source:      {", ".join(SOURCES)}
-hypermodel.name:  {", ".join(HYPERMODELS)}
-tuner.name:       {", ".join(TUNERS)}
-pruner.name:      {", ".join(PRUNERS)}
-objective.name:   {", ".join(KNOWN_DIRECTIONS)}
-objective.secondary:   {", ".join(COSTS)} or any of these metrics
+data.source:          {", ".join(SOURCES)}
+hypermodel.name:      {", ".join(HYPERMODELS)}
+tuner.name:           {", ".join(TUNERS)}
+pruner.name:          {", ".join(PRUNERS)}
+objective.name:       {", ".join(KNOWN_DIRECTIONS)}
+objective.secondary:  {", ".join(COSTS)} or any of these metrics
 
 overrides are dotted paths into the configuration with YAML values; the last one wins:
   tuner.name=hyperband          training.epochs=27

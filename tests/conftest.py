@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from src.config import Config, load_config
+from src.registry import LISTENERS, load
+from src.search.listener import SearchListener
 from src.startup import start_tensorflow
 from tests.evaluation.runs import colours, headless, images  # noqa: F401
 
@@ -28,6 +30,12 @@ TINY = (
     "space.units={min: 4, max: 16}",
     "space.activation=relu",
 )
+
+
+def report_listeners() -> list[SearchListener]:
+    """Fresh listeners that write tables and what TensorBoard shows, and print nothing."""
+    names = ("tables", "hparams", "board")
+    return [load(LISTENERS, name, "LISTENERS")() for name in names]
 
 
 @pytest.fixture(autouse=True)

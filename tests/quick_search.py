@@ -165,8 +165,7 @@ def _prepare(config: Config, saved: SavedSearch | None = None) -> PreparedSearch
         hyperparameters=prepared.space.copy(),
         seed=oracle_seed(config.seed),
     )
-    engine = preparation.engine_name(config)
-    return replace(prepared, config=config, oracle=oracle, engine=engine)
+    return replace(prepared, config=config, oracle=oracle)
 
 
 class FakeExecutor:

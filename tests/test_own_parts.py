@@ -58,11 +58,11 @@ def test_own_parts_are_one_file_and_one_line_with_all_leaves_deleted(tmp_path: P
         *("src.tune", "--config", "quick", "tuner.max_trials=2", "training.epochs=2"),
         *("data.source=moons", "hypermodel.name=wide", "space.schedule=sawtooth"),
         *("space.width.max=64", "space.good_enough=0.5", "tuner.name=halton"),
-        *("run.name=own", "run.workers=1"),
+        "run.name=own",  # run.workers=auto is 1 where no other executor is left
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout == "logs/own\n"
-    assert done.stderr.endswith("stopped: all 2 trials are done (tuner.max_trials)\n")
+    assert done.stderr.endswith("ended: all 2 trials are done (tuner.max_trials)\n")
     run = RunDirectory(tmp_path / "logs" / "own")
     assert run.model.exists()
     assert not run.trials_table.exists()

@@ -38,54 +38,24 @@ SPEC = TrialSpec(
 )
 
 
-def test_score_is_the_mean_of_the_fits_and_its_spread_the_sample_standard_deviation() -> None:
+def test_score_and_metrics_are_means_of_the_fits_and_epochs_the_furthest_reached() -> None:
     assert RESULT.score == pytest.approx(0.7)
     assert RESULT.score_std == pytest.approx(0.2)  # √((0.2² + 0² + 0.2²) / 2)
-
-
-def test_a_single_fit_has_no_spread() -> None:
-    single = replace(RESULT, fits=RESULT.fits[:1])
-    assert single.score == 0.5
-    assert single.score_std is None
-
-
-def test_metrics_are_means_over_the_fits() -> None:
     assert RESULT.metrics == pytest.approx({"val_accuracy": 0.7, "loss": 1.4})
-
-
-def test_best_epoch_is_the_rounded_mean() -> None:
-    assert RESULT.best_epoch == 5
-    assert replace(RESULT, fits=(fit(0.5, 0, 3),)).best_epoch == 1
-
-
-def test_epochs_are_the_furthest_reached() -> None:
-    assert RESULT.epochs == 12
-    assert isinstance(RESULT.epochs, int)
+    assert (RESULT.best_epoch, RESULT.epochs) == (5, 12)
+    single = replace(RESULT, fits=(fit(0.5, 0, 3),))
+    assert (single.score, single.score_std, single.best_epoch) == (0.5, None, 1)
+    # A promotion that trained nothing keeps the epoch of its parent.
+    assert replace(RESULT, fits=(fit(0.5, 3, 9),), history=()).epochs == 9
 
 
 def test_a_failed_trial_has_epochs_but_no_score() -> None:
     failed = replace(FAILED, history=({"epoch": 1.0}, {"epoch": 2.0}))
-    assert failed.epochs == 2
-    assert failed.score is None
-    assert failed.score_std is None
-    assert failed.best_epoch is None
+    assert (failed.epochs, failed.score, failed.score_std, failed.best_epoch) == (2, *[None] * 3)
+    before = replace(FAILED, fits=(), history=())
+    assert (before.epochs, before.score, before.metrics) == (0, None, {})
 
 
-def test_a_trial_that_failed_before_its_first_epoch() -> None:
-    failed = replace(FAILED, fits=(), history=())
-    assert failed.epochs == 0
-    assert failed.metrics == {}
-    assert failed.score is None
-
-
-def test_a_promotion_that_trained_nothing_keeps_the_epoch_of_its_parent() -> None:
-    assert replace(RESULT, fits=(fit(0.5, 3, 9),), history=()).epochs == 9
-
-
-def test_values_leave_out_keras_tuners_own() -> None:
+def test_values_leave_out_keras_tuners_own_and_specs_and_results_can_be_pickled() -> None:
     assert SPEC.values == {"units": 32, "layers": 0}
-
-
-def test_specs_and_results_can_be_pickled() -> None:
-    assert pickle.loads(pickle.dumps(SPEC)) == SPEC
-    assert pickle.loads(pickle.dumps(RESULT)) == RESULT
+    assert pickle.loads(pickle.dumps((SPEC, RESULT))) == (SPEC, RESULT)

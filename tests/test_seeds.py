@@ -3,7 +3,6 @@
 import itertools
 
 import numpy as np
-import pytest
 
 from src.seeds import Stream, derived_seed, oracle_seed, trial_seed
 
@@ -19,13 +18,6 @@ def test_neighbouring_seeds_are_unrelated_and_suit_random_state() -> None:
     assert np.median(np.abs(np.diff(seeds))) > 0.1 * MOST
 
 
-@pytest.mark.parametrize("seed", [2**32, 2**64 + 1, 10**100])
-def test_huge_seeds_differ_from_those_that_share_their_low_bits(seed: int) -> None:
-    assert oracle_seed(seed) != oracle_seed(seed % 2**32)
-    assert trial_seed(seed, 3, 0, 0) != trial_seed(seed % 2**32, 3, 0, 0)
-    assert 1 <= trial_seed(seed, 10**9, 0, 0) <= MOST
-
-
 def test_trial_seeds_differ_by_seed_root_execution_and_fold() -> None:
     keys = list(itertools.product(range(3), range(50), range(3), range(5)))
     seeds = {trial_seed(*key) for key in keys}
@@ -35,16 +27,11 @@ def test_trial_seeds_differ_by_seed_root_execution_and_fold() -> None:
 
 def test_seeds_stay_the_same_from_version_to_version() -> None:
     # A run is repeated from its configuration: these numbers may never change.
-    assert oracle_seed(42) == 3671515462
-    assert trial_seed(42, 7, 1, 2) == 1317906619
-
-
-def test_derived_seeds_stay_what_they_were() -> None:
-    """A changed value would silently change the split of every recorded run."""
+    assert (oracle_seed(42), trial_seed(42, 7, 1, 2)) == (3671515462, 1317906619)
     assert [derived_seed(42, stream) for stream in Stream] == [
         *(2684470948, 4091952314, 233227757, 3276785861, 3644269654, 1206282609)
     ]
     seeds = [0, 1, 2**32, 2**32 + 1, 10**30]
     derived = [derived_seed(seed, stream) for seed in seeds for stream in Stream]
     assert len(set(derived)) == len(seeds) * len(Stream)
-    assert all(0 <= value < 2**32 for value in derived)
+    assert all(0 <= value <= MOST for value in derived)

@@ -131,7 +131,7 @@ def test_the_command_searches_and_says_what_to_do_next(
     for text in (
         "space.layers 1",  # differs from the default
         "best so far",
-        "stopped all 3 trials are done (tuner.max_trials); 3 completed",
+        "ended all 3 trials are done (tuner.max_trials); 3 completed",
         f"accuracy {scores['validation']['accuracy']:.5g} {scores['test']['accuracy']:.5g}",
         f"tensorboard.main --host 127.0.0.1 --logdir {run.tensorboard}",
         f"src.tune --resume {run.path} tuner.max_trials=6",
@@ -139,7 +139,7 @@ def test_the_command_searches_and_says_what_to_do_next(
         f"src.retrain {run.path} --seeds 5 --ensemble",
         f"src.predict {run.path} FILE",
         f"src.tune --config {run.config} run.name=auto tuner.name=TUNER",
-        "data.source=csv data.path=FILE.csv",
+        "your own data: breast_cancer, csv,",
         *map(str, (run.trials_table, run.history_table, run.log, run.model)),
     ):
         assert text in shown, text
@@ -156,7 +156,7 @@ def test_quiet_leaves_out_what_prints_but_the_folder_and_the_reason(
     )
     quiet[-1].on_plan(Mock(), ["a column leaks"])
     quiet[-1].on_outcome(outcome)
-    assert capsys.readouterr() == ("logs/a\n", "notice: a column leaks\nstopped: why\n")
+    assert capsys.readouterr() == ("logs/a\n", "notice: a column leaks\nended: why\n")
 
 
 @pytest.mark.parametrize(

@@ -17,11 +17,8 @@ def dump_config(
 ) -> str:
     """Returns `config` as YAML from which `load_config` makes an equal one.
 
-    Args:
-        config: what to write: every key, in the schema's order.
-        recorded: plain facts about the run, such as versions and the inferred task, for the key
-            `recorded`, which loading ignores.
-        path: where the text will lie, for the command in its first line.
+    `recorded` has facts about the run, such as versions, which loading ignores. `path` is where the
+    text will lie, for the command in its first line.
     """
     command = f"python -m src.tune --config {shlex.quote(str(path))}"
     if config.run.name != "auto":
@@ -33,8 +30,7 @@ def dump_config(
     values["tuner"]["points_to_evaluate"] = [
         batch_sizes_replaced(point, BATCH_WORDS) for point in points
     ]
-    user_names = (config.space.keys() - config.inherited_space) | config.opened_space
-    inherited = [name for name in values["space"] if name not in user_names]
+    inherited = [name for name in values["space"] if name not in config.user_space]
     values["recorded"] = {**recorded, "inherited_space": inherited}
     return f"# {command}\n# Repeats this run. Nothing under `recorded` is read.\n" + (
         write_yaml(values)
@@ -58,5 +54,5 @@ def flat(config: Config) -> dict[str, Any]:
 
 def _whole_space(config: Config) -> dict[str, Any]:
     """The space with `open` for whatever it would otherwise inherit when it is loaded again."""
-    names = dict.fromkeys([*default_config().space, *config.space, *sorted(config.opened_space)])
+    names = dict.fromkeys([*default_config().space, *config.space, *sorted(config.user_space)])
     return {**dict.fromkeys(names, OPEN), **batch_sizes_replaced(dict(config.space), BATCH_WORDS)}

@@ -10,11 +10,30 @@ from src.config.space import (
     Scalar,
     SpaceValue,
     batch_sizes_replaced,
-    points,
+    scalar,
     space_name,
     space_value,
 )
+from src.errors import UserError
 from src.files import RUN_NAME_RULE, is_run_name
+from src.registry import check_name
+
+
+class BrokenRuleError(ValueError):
+    """Keys that do not go together, or a name; its message names the key and stands on its own."""
+
+
+def known(registry: Mapping[str, str], key: str, *more: str) -> AfterValidator:
+    """Refuses names that a registry lacks, or whose package is missing, but for those in `more`."""
+
+    def checked(name: str) -> str:
+        try:
+            check_name({**dict.fromkeys(more, ""), **registry}, name, key)
+        except UserError as error:
+            raise BrokenRuleError(str(error)) from error
+        return name
+
+    return AfterValidator(checked)
 
 
 def _run_name(name: str) -> str:
@@ -71,4 +90,12 @@ Space = Annotated[
     ],
     BeforeValidator(batch_sizes_replaced),
 ]
-Points = Annotated[tuple[dict[str, Scalar], ...], PlainValidator(points)]
+Point = Annotated[
+    dict[Annotated[str, AfterValidator(space_name)], Annotated[Scalar, PlainValidator(scalar)]],
+    BeforeValidator(batch_sizes_replaced),
+]
+Points = Annotated[
+    tuple[Point, ...],
+    Field(strict=False),
+    BeforeValidator(lambda given: [given] if isinstance(given, dict) else given),
+]

@@ -13,14 +13,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from hypermodels import HYPERMODELS
 from src.config.messages import plain_messages
 from src.config.presets import preset_names, preset_path
 from src.config.schema import Config
 from src.config.space import OPEN
 from src.config.yaml_text import YamlError, read_yaml, read_yaml_file
 from src.errors import UserError, nearest
-from src.registry import PRUNERS, SOURCES, TUNERS, check_name
 from src.text import shown
 
 _EXAMPLE = "write for example tuner.max_trials=5 or 'space.units={min: 16, max: 512}'"
@@ -45,14 +43,12 @@ def load_config(source: str | Path | None = None, overrides: Sequence[str] = ())
     for override in overrides:
         layers.add_override(override)
     layers.read_points()
-    config = layers.validated()
-    _check_names(config)
-    return config
+    return layers.validated()
 
 
 @functools.cache
 def default_config() -> Config:
-    """Returns the `default` preset alone, its names unchecked."""
+    """Returns the `default` preset alone."""
     return _default_layers().validated()
 
 
@@ -130,17 +126,11 @@ class _Layers:
 
     def validated(self) -> Config:
         """Returns the configuration; raises `UserError` with a line a mistake."""
-        values, provenance = dict(self.values), {}
-        space = values.get("space")
-        if isinstance(space, dict):
-            opened = {name for name, value in space.items() if value == OPEN}
-            values["space"] = {name: space[name] for name in space if name not in opened}
-            provenance = {
-                "inherited_space": frozenset(space.keys() - opened - self.user_space),
-                "opened_space": frozenset(opened & self.user_space),
-            }
+        values = {"user_space": frozenset(self.user_space), **self.values}
+        if isinstance(space := values.get("space"), dict):
+            values["space"] = {name: value for name, value in space.items() if value != OPEN}
         try:
-            return Config.model_validate(provenance | values)
+            return Config.model_validate(values)
         except ValidationError as error:
             raise UserError("\n".join(plain_messages(error))) from error
 
@@ -155,20 +145,3 @@ class _Layers:
                 self._merge(base[key], value, (*path, key))
             elif value is not None:  # a section in a file may consist of comments alone
                 base[key] = value
-
-
-def _check_names(config: Config) -> None:
-    """Raises `UserError`, a line a key, for names that no registry holds and missing packages."""
-    problems = []
-    for key, name, registry in (
-        ("data.source", config.data.source, SOURCES),
-        ("hypermodel.name", config.hypermodel.name, HYPERMODELS),
-        ("tuner.name", config.tuner.name, TUNERS),
-        ("pruner.name", config.pruner.name, PRUNERS),
-    ):
-        try:
-            check_name(registry, name, key)
-        except UserError as error:
-            problems.append(str(error))
-    if problems:
-        raise UserError("\n".join(problems))

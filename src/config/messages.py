@@ -7,24 +7,17 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from src.config.fields import BrokenRuleError
 from src.config.presets import setting_comments
-from src.config.schema import PROVENANCE, BrokenRuleError, Config, Section
+from src.config.schema import PROVENANCE, Config, Section
 from src.errors import nearest
 from src.text import dotted, shown
 
-_MOST_LINES = 50
-_OLD_SETTINGS = {
-    "data.synthetic": "has been removed; for data of another shape write a data source",
-    "limits.divergence": "has been removed; a loss of 1,000 times its first value fails a trial",
-    "limits.retries": "has been removed; a trial that fails is not trained again",
-    "objective.also": "is objective.secondary now",
-    "run.baselines": "has been removed; baselines are always scored",
-    "training.batch_memory": "has been removed; space.batch_size=auto plans with 256 MB",
-    "training.batch_share": "has been removed; space.batch_size=auto takes a tenth of the rows",
-    "training.early_stopping_baseline": "has been removed; see space.early_stopping_start",
-    "tuner.confirm": "is tuner.reevaluate now",
-    "tuner.initial": "is tuner.points_to_evaluate now",
-    "tuner.knowledge": "is tuner.warm_start now",
+_RENAMED = {
+    "objective.also": "objective.secondary",
+    "tuner.confirm": "tuner.reevaluate",
+    "tuner.initial": "tuner.points_to_evaluate",
+    "tuner.knowledge": "tuner.warm_start",
 }
 
 KeyPath = tuple[str, ...]
@@ -36,10 +29,7 @@ def plain_messages(error: ValidationError) -> list[str]:
     for details in error.errors(include_url=False):
         path, message = _message(details)
         messages.setdefault(path, message)  # one is enough where no member of a union fits
-    lines = list(messages.values())
-    if len(lines) > _MOST_LINES:
-        lines[_MOST_LINES:] = [f"and {len(lines) - _MOST_LINES} mistakes more"]
-    return lines
+    return list(messages.values())
 
 
 def _message(details: ErrorDetails) -> tuple[KeyPath, str]:
@@ -68,8 +58,8 @@ def _message(details: ErrorDetails) -> tuple[KeyPath, str]:
 
 def _unknown_key(path: KeyPath, section: type[Section]) -> str:
     """Says where the key is to be found, or names the nearest key; lists all that are known."""
-    if old := _OLD_SETTINGS.get(".".join(path)):
-        return f"{dotted(path)}: {old}"
+    if new := _RENAMED.get(".".join(path)):
+        return f"{dotted(path)}: is {new} now"
     known = _keys(section)
     found = [f"'{dotted(place)}'" for place in setting_comments() if place[-1] == path[-1]]
     hint = f" Did you mean {' or '.join(found)}?" if found else nearest(path[-1], known)
@@ -91,8 +81,9 @@ def _located(location: Sequence[int | str]) -> tuple[KeyPath, type[Section], Fie
         if key_field is None or not _is_section(key_field.annotation):
             break
         section = key_field.annotation  # type: ignore[assignment]
-    if path in (("space",), ("data", "columns")):
-        path = (*path, *(str(part) for part in location[len(path) : len(path) + 1]))
+    if path in (("space",), ("data", "columns"), ("tuner", "points_to_evaluate")):
+        deeper = location[len(path) : len(path) + (2 if path[0] == "tuner" else 1)]
+        path = (*path, *(str(part + 1) if isinstance(part, int) else part for part in deeper))
     return path, section, key_field
 
 

@@ -8,7 +8,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from hypermodels import HYPERMODELS
 from src.config.fields import (
+    BrokenRuleError,
     Columns,
     Count,
     Encoding,
@@ -20,17 +22,14 @@ from src.config.fields import (
     Space,
     Text,
     Texts,
+    known,
 )
 from src.config.objectives import KNOWN_DIRECTIONS
 from src.errors import nearest
-from src.registry import EXECUTORS
+from src.registry import EXECUTORS, PRUNERS, SOURCES, TUNERS
 
-PROVENANCE = ("inherited_space", "opened_space")
+PROVENANCE = ("user_space",)
 """Fields of `Config` that loading fills in; a file cannot set them, and a dump leaves them out."""
-
-
-class BrokenRuleError(ValueError):
-    """Keys that do not go together; its message names them and stands on its own."""
 
 
 class Section(BaseModel):
@@ -44,7 +43,7 @@ class Section(BaseModel):
 class DataSettings(Section):
     """Where the rows come from and how they are split."""
 
-    source: str = "digits"
+    source: Annotated[str, known(SOURCES, "data.source")] = "digits"
     path: Text | None = None
     test_path: Text | None = None
     target: Text | None = None
@@ -76,7 +75,7 @@ class DataSettings(Section):
 class HyperModelSettings(Section):
     """Which HyperModel defines the models."""
 
-    name: str = "mlp"
+    name: Annotated[str, known(HYPERMODELS, "hypermodel.name")] = "mlp"
 
 
 class ReevaluateSettings(Section):
@@ -84,11 +83,6 @@ class ReevaluateSettings(Section):
 
     trials: Count | None = None
     executions: Count = 3
-
-    @property
-    def trainings(self) -> int:
-        """How many executions there are in all."""
-        return (self.trials or 0) * self.executions
 
     @model_validator(mode="after")
     def _executions_need_trials(self) -> "ReevaluateSettings":
@@ -103,7 +97,7 @@ class ReevaluateSettings(Section):
 class TunerSettings(Section):
     """How trials are proposed and repeated."""
 
-    name: str = "random"
+    name: Annotated[str, known(TUNERS, "tuner.name")] = "random"
     max_trials: Count | Literal["auto"] = "auto"
     points_to_evaluate: Points = ()
     warm_start: Text | None = None
@@ -128,7 +122,7 @@ class TunerSettings(Section):
 class PrunerSettings(Section):
     """Which trials are stopped early, because they are behind others."""
 
-    name: str = "none"
+    name: Annotated[str, known(PRUNERS, "pruner.name")] = "none"
     startup_trials: Count = 5
     first_epoch: Count = 5
     factor: Factor = 3
@@ -141,13 +135,6 @@ class ObjectiveSettings(Section):
     direction: Literal["auto", "min", "max"] = "auto"
     threshold: Literal["default", "tuned"] = "default"
     secondary: Texts = ()
-
-    @property
-    def resolved_direction(self) -> Literal["min", "max"] | None:
-        """Which way is better; None while `name` is `auto` and the task decides."""
-        if self.name == "auto":
-            return None
-        return KNOWN_DIRECTIONS[self.name] if self.direction == "auto" else self.direction
 
     @model_validator(mode="after")
     def _direction_fits_name(self) -> "ObjectiveSettings":
@@ -192,38 +179,11 @@ class RunSettings(Section):
 
     directory: Text = "logs"
     name: RunName = "auto"
-    engine: Literal["auto", "serial", "process"] = "auto"
+    engine: Annotated[str, known(EXECUTORS, "run.engine", "auto")] = "auto"
     workers: Count | Literal["auto"] = "auto"
     threads: Count = 1
     keep_top: Count = 10
     tensorboard: Literal["scalars", "full"] = "scalars"
-
-    @property
-    def worker_count(self) -> int:
-        """How many trials may run at once: by default, one a processor."""
-        if self.workers != "auto":
-            return self.workers
-        if self.engine == "serial" or "process" not in EXECUTORS:
-            return 1
-        if hasattr(os, "sched_getaffinity"):
-            return len(os.sched_getaffinity(0))  # containers and `taskset` may restrict them
-        return os.cpu_count() or 1
-
-    @property
-    def resolved_engine(self) -> Literal["serial", "process"]:
-        """How trials are executed; for one worker, `auto` needs no process."""
-        if self.engine != "auto":
-            return self.engine
-        return "process" if self.worker_count > 1 else "serial"
-
-    @model_validator(mode="after")
-    def _serial_is_one_worker(self) -> "RunSettings":
-        if self.engine == "serial" and self.workers not in ("auto", 1):
-            raise BrokenRuleError(
-                f"run.workers: {self.workers} does not go with run.engine: 'serial', which runs "
-                "one trial at a time; set run.engine=process, or leave run.workers auto"
-            )
-        return self
 
 
 class Config(Section):
@@ -232,10 +192,8 @@ class Config(Section):
     A hyperparameter that `space` does not name is open: the HyperModel's own range is searched.
 
     Attributes:
-        inherited_space: the names in `space` that come from built-in presets alone. A HyperModel
-            that has no such hyperparameter skips them; any other unknown name is a mistake.
-        opened_space: names whose inherited value the user took back with `open`. They are not in
-            `space`, and a HyperModel that does not have them is a mistake too.
+        user_space: the hyperparameters that the user has set, or opened, which `space` lacks. A
+            HyperModel must have them; names from built-in presets alone are skipped otherwise.
     """
 
     seed: Annotated[int, Field(ge=0)] = 42
@@ -249,8 +207,56 @@ class Config(Section):
     limits: LimitSettings = LimitSettings()
     run: RunSettings = RunSettings()
 
-    inherited_space: frozenset[str] = Field(default=frozenset(), exclude=True)
-    opened_space: frozenset[str] = Field(default=frozenset(), exclude=True)
+    user_space: frozenset[str] = Field(
+        default_factory=lambda fields: frozenset(fields["space"]), exclude=True
+    )
+
+    @property
+    def worker_count(self) -> int:
+        """How many trials may run at once: by default, one a processor where workers can run."""
+        run, (own, *others) = self.run, EXECUTORS
+        if run.workers != "auto":
+            return run.workers
+        if run.engine == own or (run.engine == "auto" and (self._main_entry or not others)):
+            return 1
+        if hasattr(os, "sched_getaffinity"):
+            return len(os.sched_getaffinity(0))  # containers and `taskset` may restrict them
+        return os.cpu_count() or 1
+
+    @property
+    def executor(self) -> str:
+        """The executor's name; `auto` is the table's first for one worker, else its second."""
+        own, *others = EXECUTORS
+        several = others[0] if others and self.worker_count > 1 else own
+        return several if self.run.engine == "auto" else self.run.engine
+
+    @property
+    def in_process(self) -> bool:
+        """Whether trials run in this process, as the first executor of the table runs them."""
+        return self.executor == next(iter(EXECUTORS))
+
+    @property
+    def _main_entry(self) -> str:
+        """The registry entry of a HyperModel of the main program; empty for any other."""
+        entry = HYPERMODELS.get(self.hypermodel.name, "")
+        return entry if entry.startswith("__main__:") else ""
+
+    @model_validator(mode="after")
+    def _the_executor_can_run_it(self) -> "Config":
+        own, *others = EXECUTORS
+        if self.in_process and self.worker_count > 1:
+            other = f"set run.engine={others[0]}, or " if others else ""
+            raise BrokenRuleError(
+                f"run.workers: {self.worker_count} does not go with run.engine: '{own}', which "
+                f"runs one trial at a time; {other}leave run.workers auto"
+            )
+        if self._main_entry and not self.in_process:
+            raise BrokenRuleError(
+                f"run.engine: workers cannot import '{self._main_entry}' (hypermodel.name="
+                f"{self.hypermodel.name}) from the main program; move the class into a file of "
+                f"its own, or set run.engine={own}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _the_pruner_has_epochs_to_save(self) -> "Config":

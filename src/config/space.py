@@ -30,35 +30,12 @@ def space_name(name: str) -> str:
 
 
 def space_value(value: object) -> SpaceValue:
-    """Returns a valid `value`, with the integers of a list that also holds floats made floats.
-
-    Raises:
-        ValueError: saying what is wrong with the value.
-    """
+    """Returns a valid `value`, the integers beside floats in a list made floats, or raises."""
     if isinstance(value, dict):
         return _range(value)
     if isinstance(value, list):
         return _choices(value)
-    return _scalar(value)
-
-
-def points(given: object) -> tuple[dict[str, Scalar], ...]:
-    """Returns one point, or a list of points: mappings from hyperparameters to values.
-
-    Raises:
-        ValueError: saying what is wrong, and in which entry.
-    """
-    found: list[dict[str, Scalar]] = []
-    for number, entry in enumerate(given if isinstance(given, list | tuple) else [given], 1):
-        if not isinstance(entry, dict):
-            raise ValueError(f"entry {number}: {shown(entry)} is not a mapping to values")
-        found.append({})
-        for name, value in batch_sizes_replaced(entry).items():
-            try:
-                found[-1][space_name(name)] = _scalar(value)
-            except ValueError as error:
-                raise ValueError(f"entry {number}: {name}: {error}") from error
-    return tuple(found)
+    return scalar(value)
 
 
 def batch_sizes_replaced(space: Any, replacements: Mapping[Any, Any] = BATCH_SIZES) -> Any:
@@ -80,7 +57,8 @@ def batch_word(name: str, value: Any) -> str | None:
     return BATCH_WORDS.get(value) if name == "batch_size" and isinstance(value, int) else None
 
 
-def _scalar(value: object) -> Scalar:
+def scalar(value: object) -> Scalar:
+    """Returns a valid `value`, or raises `ValueError`."""
     if not isinstance(value, Scalar):
         raise ValueError(f"{shown(value)} is not a text, a number, true or false")
     # The comparison fails for NaN too, and `math.isfinite` for integers that no float can hold.
@@ -92,7 +70,7 @@ def _scalar(value: object) -> Scalar:
 def _choices(values: list[object]) -> list[Scalar]:
     if not values:
         raise ValueError("an empty list leaves nothing to choose from")
-    choices = [_scalar(value) for value in values]
+    choices = [scalar(value) for value in values]
     types = {type(choice) for choice in choices}
     if types == {int, float}:
         choices = [float(choice) for choice in choices]
@@ -111,7 +89,7 @@ def _range(given: dict[str, object]) -> dict[str, int | float]:
             raise ValueError(f"a range has the keys {', '.join(_RANGE_KEYS)}, not '{key}'")
         if type(value) not in (int, float):
             raise ValueError(f"{key}: {shown(value)} is not a number")
-        limits[key] = _scalar(value)
+        limits[key] = scalar(value)
     if not limits:
         raise ValueError("a range needs at least one of min, max, step")
     if limits.get("min", -math.inf) > limits.get("max", math.inf):

@@ -67,11 +67,7 @@ for _class in (_Loader, _Dumper):  # the dumper then quotes a text that looks li
 
 
 def read_yaml(text: str) -> Any:
-    """Returns what `text` holds.
-
-    Raises:
-        YamlError: where possible with the line and column.
-    """
+    """Returns what `text` holds; raises `YamlError`, where possible with line and column."""
     try:
         return yaml.load(text, Loader=_Loader)
     except yaml.YAMLError as error:
@@ -87,8 +83,7 @@ def read_yaml(text: str) -> Any:
 def read_yaml_file(path: Path, default_name: str, key: str, hint: str) -> Any:
     """Returns what a YAML file holds; of a folder, what the file `default_name` in it holds.
 
-    Raises:
-        UserError: if it cannot be read: naming `key` and the file, with `hint` if it is not there.
+    Raises `UserError` if it cannot be read, naming `key` and the file; `hint` ends the message.
     """
     try:
         path = path / default_name if path.is_dir() else path

@@ -9,15 +9,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from src import text as commands
 from src.console.text import NAME_WIDTH, printable, score_text, show_lines, show_path
 from src.console.winner import winner_facts, winner_table
 from src.evaluation.comparison import lead_of_the_first
 from src.evaluation.pareto import value_of
-from src.registry import TUNERS
+from src.registry import SOURCES, TUNERS
 from src.search.preparation import PreparedSearch
 from src.search.progress import SearchProgress
 from src.search.workflow import SearchOutcome
+from src.text import command, go_on_command, python_command, resume_command
 from src.text import short_number as number
 from src.tuners.space import format_value
 
@@ -54,9 +54,9 @@ def show_outcome(console: Console, prepared: PreparedSearch, outcome: SearchOutc
         if path.exists():
             show_path(console, path)
     console.rule("[bold]Next", align="left")
-    for purpose, command in _next_commands(outcome, prepared):
+    for purpose, text in _next_commands(outcome, prepared):
         console.print(Text(f"  # {purpose}", style="dim"))
-        console.print(Text(f"  {command}"), soft_wrap=True)
+        console.print(Text(f"  {text}"), soft_wrap=True)
 
 
 def leaderboard(progress: SearchProgress, width: int) -> Table:
@@ -103,7 +103,7 @@ def _end(outcome: SearchOutcome) -> Iterator[tuple[str, str]]:
     progress = outcome.progress
     failed = f", {progress.failures} failed" if progress.failures else ""
     pruned = f" ({progress.pruned} pruned)" if progress.pruned else ""
-    yield "stopped", f"{outcome.end.reason}; {len(progress.completed)} completed{pruned}{failed}"
+    yield "ended", f"{outcome.end.reason}; {len(progress.completed)} completed{pruned}{failed}"
     failures = (record.result for record in progress.records if record.result.status == "FAILED")
     reasons = Counter(result.reason for result in failures)
     for reason, count in reasons.most_common(3):
@@ -112,25 +112,25 @@ def _end(outcome: SearchOutcome) -> Iterator[tuple[str, str]]:
 
 def _next_commands(outcome: SearchOutcome, prepared: PreparedSearch) -> Iterator[tuple[str, str]]:
     """What to do next: purposes and commands."""
-    python, run, config = commands.python_command(), outcome.run, prepared.config
+    python, run, config = python_command(), outcome.run, prepared.config
     section, _, name = outcome.end.setting.partition(".")
     if outcome.end.kind != "finished":
-        yield "go on with this search", commands.resume_command(run.path)
+        yield "go on with this search", resume_command(run.path)
     elif section == "limits":
-        yield commands.go_on_command(run.path, outcome.end.setting, getattr(config.limits, name))
+        yield go_on_command(run.path, outcome.end.setting, getattr(config.limits, name))
     elif (most := prepared.oracle.max_trials) is not None:
-        yield commands.go_on_command(run.path, "tuner.max_trials", most)
+        yield go_on_command(run.path, "tuner.max_trials", most)
     if find_spec("src.reporting") is not None:  # the folder may be deleted
-        yield "a report: what won, is it real, what next", commands.report_command(run.path)
+        yield "a report: what won, is it real, what next", command("report", run.path)
     board = f"{python} -m tensorboard.main --host 127.0.0.1 --logdir"
     tensorboard = f"{board} {shlex.quote(str(run.tensorboard))}"
     yield "look at the trials: open the address that it prints", tensorboard
     if outcome.winner is not None:
-        retrain = f"{commands.retrain_command(run.path)} --seeds 5 --ensemble"
+        retrain = f"{command('retrain', run.path)} --seeds 5 --ensemble"
         yield "train the best trial anew, on validation rows too", retrain
-        yield "predict the rows of a file", commands.predict_command(run.path)
+        yield "predict the rows of a file", f"{command('predict', run.path)} FILE"
     others = ", ".join(tuner for tuner in TUNERS if tuner != config.tuner.name)
     again = f"{python} -m src.tune --config {shlex.quote(str(run.config))} run.name=auto"
     yield f"another tuner: {others}", f"{again} tuner.name=TUNER"
-    own = "data.source=csv data.path=FILE.csv data.target=COLUMN"
-    yield "your own table", f"{python} -m src.tune {own}"
+    own = "data.source=SOURCE data.path=FILE data.target=COLUMN"
+    yield f"your own data: {', '.join(SOURCES)}", f"{python} -m src.tune {own}"

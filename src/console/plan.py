@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from rich.console import Console
 from rich.text import Text
 
-from src.config import Config, differing
+from src.config import Config
+from src.config.dump import differing
 from src.console.columns import columns_grid
 from src.console.text import show_lines
 from src.search.preparation import PreparedSearch
@@ -82,11 +83,11 @@ def _plan(prepared: PreparedSearch) -> Iterator[tuple[str, str]]:
         start = f"from epoch {pruner.first_epoch} on, against at least {pruner.startup_trials}"
         yield "pruner", f"{pruner.name}: {start} trials that ended before"
     if again.trials is not None:
-        epochs = again.trainings * settings.folds * config.training.epochs
+        trainings = again.trials * again.executions * settings.folds
         text = f"best trials: {again.trials}, each trained {again.executions} × from new seeds"
-        yield "re-evaluation", f"{text}; at most {epochs:,} epochs"
+        yield "re-evaluation", f"{text}; at most {trainings * config.training.epochs:,} epochs"
     if prepared.workers > 1:
-        yield "workers", f"{prepared.workers} processes, one trial each at a time"
+        yield "workers", f"{prepared.workers}, one trial each at a time"
     yield "objective", f"{objective.name} ({objective.direction})"
     if prepared.secondary:
         names = (f"{other.name} ({other.direction})" for other in prepared.secondary)

@@ -39,14 +39,11 @@ def leak_notices(data: Data) -> list[str]:
 
 
 def telling_columns(data: Data) -> dict[str, float]:
-    """Finds columns from which alone the target can be told.
+    """Returns the columns that tell the target alone: balanced accuracy or R² of 0.98, best first.
 
     Each row of a sample of the training rows is given the target of its neighbour in the order of
     one column. The mean square of the differences is twice the variance where the column tells
     nothing (von Neumann 1941). Images and tables of more than 2,000 columns are not looked at.
-
-    Returns:
-        Balanced accuracy or R² of the columns that reach 0.98, by the column's name, best first.
     """
     x, y = data.x, data.y
     generator = np.random.default_rng(derived_seed(data.seed, Stream.LEAKS))

@@ -29,12 +29,10 @@ class FitArrays:
     """What one fit trains and validates on; all arrays are C-contiguous.
 
     Attributes:
-        x: float32 `(training rows, features)`, scaled: an array, or `ScaledRows`.
-        y: int32 class codes, or the float32 target `(target − target_mean) / target_scale`.
-        x_validation, y_validation: the same for the validation rows.
-        scaling: what was applied to the inputs, fitted on the training rows: for a table, its
-            encoding.
-        problem: what a HyperModel must know, `target_mean` and `target_scale` too.
+        x, x_validation: float32 `(rows, features)`, scaled: arrays, or `ScaledRows`.
+        y, y_validation: int32 class codes, or float32 `(target − target_mean) / target_scale`.
+        scaling: what was applied to the inputs, fitted on the training rows.
+        problem: what a HyperModel must know.
     """
 
     x: Any
@@ -111,13 +109,10 @@ class Data:
         return np.sort(np.concatenate([self.train, self.validation]))
 
     def folds(self, count: int) -> tuple[tuple[Rows, Rows], ...]:
-        """Returns pairs of training and validation rows, sorted; each row validates once.
+        """Returns pairs of sorted training and validation rows.
 
-        One fold is the split itself; more are drawn from the development rows, stratified for
-        classes, the same ones for the same seed.
-
-        Raises:
-            UserError: naming `tuner.folds`, if a class has fewer rows than folds.
+        One fold is the split itself. More are drawn from the development rows, each of which
+        validates once. Raises `UserError` if a class has fewer rows than folds.
         """
         if count == 1:
             return ((self.train, self.validation),)
@@ -127,14 +122,8 @@ class Data:
     def arrays(self, train_rows: Rows, validation_rows: Rows, *, stream: bool = False) -> FitArrays:
         """Preprocesses the rows of one fit, fitted on `train_rows` alone.
 
-        Args:
-            train_rows: row numbers to train on, at least one.
-            validation_rows: row numbers to validate on; may be empty.
-            stream: leaves the rows where they are and scales them when they are read.
-
-        Raises:
-            UserError: if the target of a regression's training rows is constant, or no column of
-                a table tells these rows apart.
+        With `stream`, the rows stay where they are and are scaled when they are read. Raises
+        `UserError` if all training rows have the same target, or a table has no usable column.
         """
         scaling = self._scaling(train_rows)
         x: Any = ScaledRows(self.x, train_rows, scaling)
@@ -181,11 +170,8 @@ class Data:
 def load_data(settings: DataSettings, seed: int) -> Data:
     """Loads the source, settles the task and splits the rows.
 
-    The fractions are of all rows that are not separate test rows; where a source brings test
-    rows of its own, `data.test_fraction` counts as 0. Any integer ≥ 0 is a seed.
-
-    Raises:
-        UserError: naming the key and what is valid, for all that settings or files may have wrong.
+    The fractions are of all rows that are not separate test rows; where a source brings test rows
+    of its own, `data.test_fraction` counts as 0. Raises `UserError` for wrong settings or files.
     """
     dataset = _dataset(settings, seed)
     chosen, key = dataset.task, f"data.task=auto (data.source={settings.source})"

@@ -11,16 +11,11 @@ from src.data.loading import Data
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class MappedData(Data):
-    """`Data` with read-only memory-mapped arrays; pickled, it is a reference to their folder.
-
-    Attributes:
-        folder: where the arrays lie, one npy file each.
-    """
+    """`Data` with arrays mapped from npy files in a folder; pickled, it refers to that folder."""
 
     folder: Path
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Leaves the arrays where they are."""
         return _open, (self.folder, _plain(self))
 
 

@@ -17,14 +17,9 @@ _CHUNK_ROWS = 1024  # float64 copies are made of this many rows at a time
 
 @dataclass(frozen=True, eq=False)
 class Scaling:
-    """Inputs become `(x − mean) / scale`.
+    """Inputs become `(x − mean) / scale`; an exported model computes the same, bit for bit.
 
-    An exported model computes the same, bit for bit. It does so without Keras' `Normalization`,
-    whose epsilon replaces every deviation below 1e-7.
-
-    Attributes:
-        mean: float32 `(features,)`, in the units of the raw columns.
-        scale: float32 `(features,)`, in the same units, never 0.
+    Both are float32 `(features,)`, in the units of the raw columns; the scale is never 0.
     """
 
     mean: NDArray[np.float32]
@@ -54,31 +49,25 @@ def aligned_empty(shape: tuple[int, ...]) -> NDArray[np.float32]:
 def resolve_scaling(
     kind: Literal["auto", "standard", "robust", "none"], dataset: Dataset
 ) -> ScalingKind:
-    """Returns what `auto` stands for: `none` for images, `robust` for tables, else `standard`.
-
-    Raises:
-        UserError: if `robust` is asked for arrays.
-    """
+    """Resolves `auto`: `none` for images, `robust` for tables (and nothing else), or `standard`."""
     if kind == "robust" and dataset.table is None:
         raise UserError(
             "data.scaling: 'robust' is for the tables of data.source=csv and parquet. Valid here: "
             "auto, standard, none"
         )
-    automatic: ScalingKind = "standard" if dataset.image_maximum is None else "none"
+    if kind != "auto":
+        return kind
     if dataset.table is not None:
-        automatic = "robust"
-    return automatic if kind == "auto" else kind
+        return "robust"
+    return "standard" if dataset.image_maximum is None else "none"
 
 
 def fit_scaling(x_train: Any, kind: ScalingKind, image_maximum: float | None = None) -> Scaling:
-    """Fits the scaling of training rows.
+    """Fits the scaling of float32 training rows `(rows, features)`, which are read in pieces.
 
-    Args:
-        x_train: float32 `(rows, features)`, training rows only; read in pieces.
-        kind: `standard` takes each column's mean and standard deviation (computed in float64;
-            a constant column keeps scale 1 and becomes 0); `none` leaves rows as they are and
-            divides images by `image_maximum`.
-        image_maximum: the value of a full pixel where rows are flattened images, else None.
+    `standard` takes each column's mean and standard deviation, computed in float64; a constant
+    column keeps scale 1 and becomes 0. `none` only divides images by `image_maximum`, the value of
+    a full pixel.
     """
     features = x_train.shape[1]
     if kind == "none":

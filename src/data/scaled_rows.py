@@ -11,12 +11,9 @@ from src.data.tables.encoding import TableEncoding
 
 
 class ScaledRows:
-    """What `scaling.apply(x[rows])` is, computed for the rows that are asked for when they are.
+    """`scaling.apply(x[rows])`, computed for a part of the rows when that part is read.
 
-    Args:
-        x: float32 `(all rows, features)`, left where it is.
-        rows: row numbers.
-        scaling: of the rows, or the encoding of a table; None leaves the rows as they are.
+    `x` is float32 `(all rows, features)` and stays where it is; without `scaling`, rows are raw.
     """
 
     def __init__(
@@ -36,6 +33,6 @@ class ScaledRows:
         return len(self._rows)
 
     def __getitem__(self, key: slice | NDArray[Any]) -> NDArray[np.float32]:
-        """Returns the rows of a slice, or of an array of places among the chosen rows."""
+        """The rows of a slice, or of an array of places among the chosen rows."""
         x = self._x[self._rows[key]]
         return x if self._scaling is None else self._scaling.apply(x)

@@ -45,17 +45,9 @@ def split_rows(
 ) -> tuple[Rows, Rows, Rows]:
     """Returns sorted training, validation and test rows, drawn at random.
 
-    The test rows do not depend on the validation fraction. With groups, the parts have about the
-    sizes and proportions that are asked for.
-
-    Args:
-        labels: of all rows.
-        validation_fraction: of all rows, above 0; at least one row.
-        test_fraction: of all rows; 0 for no test rows. The sum of both is below 1.
-        seed: the configuration's seed.
-
-    Raises:
-        UserError: if a part or a class has too few rows, or there are fewer groups than parts.
+    The test rows do not depend on the validation fraction; a fraction of 0 gives none. With groups,
+    the parts have about the sizes and proportions that are asked for. Raises `UserError` if a part
+    or a class has too few rows, or there are fewer groups than parts.
     """
     count, key = len(labels.y), "data" if labels.groups is None else "data.group"
     fractions = {"validation": validation_fraction, "test": test_fraction}
@@ -78,16 +70,9 @@ def split_rows(
 
 
 def fold_rows(labels: Labels, rows: Rows, count: int, seed: int) -> tuple[tuple[Rows, Rows], ...]:
-    """Returns `count` ≥ 2 pairs of training and validation rows; each row validates once.
+    """Returns `count` ≥ 2 pairs of training and validation rows; each of `rows` validates once.
 
-    Args:
-        labels: of all rows.
-        rows: the sorted row numbers to share out.
-        count: the number of folds.
-        seed: the configuration's seed.
-
-    Raises:
-        UserError: if there are fewer rows than folds, in all or of one class, or fewer groups.
+    Raises `UserError` if there are fewer rows than folds, in all or of one class, or fewer groups.
     """
     key, parts = f"tuner.folds={count}", f"{count} folds"
     groups = None if labels.groups is None else labels.groups[rows]

@@ -14,18 +14,16 @@ MOST_INFERRED_CLASSES = 20  # integers with more distinct values than this are t
 def encode_target(
     y: NDArray[Any], y_test: NDArray[Any] | None, chosen: Task | None, key: str
 ) -> tuple[Task, tuple[str, ...], NDArray[Any], NDArray[Any]]:
-    """Settles the task and encodes the labels.
+    """Settles the task and encodes labels `(rows,)` without missing values.
 
     Args:
-        y: `(rows,)` labels as delivered, without missing values.
-        y_test: labels of separate test rows, or None.
+        y, y_test: labels as delivered, and those of separate test rows, or None.
         chosen: the task that is asked for; None infers it from `y`.
-        key: the setting of the task, such as `data.task`, for messages.
+        key: the setting of the task, for messages.
 
     Returns:
-        The task; the labels as text in the order of their codes, none for regression; `(rows,)`
-        int32 codes from 0 in the sorted order of the labels, or float64 raw values; the same for
-        the test rows, empty without them.
+        The task; the labels as text in the order of their codes, none for regression; for `y` and
+        `y_test`, int32 codes in the sorted order of the labels, or float64 raw values.
 
     Raises:
         UserError: if the labels do not suit the task, are all the same, or the test rows have

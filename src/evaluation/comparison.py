@@ -1,5 +1,6 @@
 """Whether the best two trials, each of several fits, differ by more than chance."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,12 +19,20 @@ class Lead:
     text: str
 
 
+def error_of_mean(variance: float, fits: int, folds: int) -> float:
+    """Standard error of a mean over fits whose scores have this variance.
+
+    Folds share most of their training rows, which is corrected for (Nadeau and Bengio 2003).
+    """
+    shared = 1 / (folds - 1) if folds > 1 else 0.0  # validation rows for each training row
+    return math.sqrt(variance * (1 / fits + shared))
+
+
 def lead_of_the_first(completed: Sequence[TrialRecord], direction: str) -> Lead | None:
     """Compares the first two trials, fit by fit; None where they have a single fit to compare.
 
     Fits of the same execution and fold see the same rows, so that their differences tell more than
-    the spreads of both trials do. Folds share most of their training rows, for which the variance
-    is corrected (Nadeau and Bengio 2003).
+    the spreads of both trials do.
     """
     if len(completed) < 2:
         return None
@@ -36,8 +45,7 @@ def lead_of_the_first(completed: Sequence[TrialRecord], direction: str) -> Lead 
     if count < 2:
         return None
     mean = float(np.mean(pairs)) * (1 if direction == "max" else -1)
-    shared = 1 / (folds - 1) if folds > 1 else 0.0  # validation rows for each training row
-    error = float(np.sqrt(np.var(pairs, ddof=1) * (1 / count + shared)))
+    error = error_of_mean(float(np.var(pairs, ddof=1)), count, folds)
     margin = float(stats.t.ppf(0.975, count - 1)) * error
     more = "tuner.reevaluate.executions" if again else "tuner.folds or tuner.executions_per_trial"
     verdict = (

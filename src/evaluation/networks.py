@@ -22,7 +22,7 @@ from src.records import TrialRecord
 from src.seeds import trial_seed
 from src.signals import TrialInterruptedError
 from src.store.weights import load_weights
-from src.text import retrain_command
+from src.text import command
 from src.tuners.space import restored
 
 
@@ -56,7 +56,7 @@ def fit_networks(
                 network.set_weights(load_weights(path))
             except UNREADABLE as error:
                 what = f"{path}: the weights of trial {trial_id} cannot be read"
-                anew = f"train a trial anew: {retrain_command(run.path, 'ID')}"
+                anew = f"train a trial anew: {command('retrain', run.path)} --trial ID"
                 raise UserError(
                     f"{what}: {first_line(error)}. Put back a copy of the file, or {anew}"
                 ) from error

@@ -41,10 +41,8 @@ def front_of(
             best.setdefault(record.spec.root_id, record)
     candidates = list(best.values())
     again = [record.reevaluated_score for record in candidates]
-    scores = [
-        record.result.score if score is None else score
-        for record, score in zip(candidates, again, strict=True)
-    ]
+    own = [record.result.score for record in candidates]
+    scores = [b if a is None else a for a, b in zip(again, own, strict=True)]
     others = [[value_of(record, other.name) for record in candidates] for other in secondary]
     directions = [objective.direction, *(other.direction for other in secondary)]
     front = pareto_front(np.array([scores, *others], dtype=float).T, directions)

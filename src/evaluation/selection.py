@@ -6,7 +6,7 @@ from src.errors import UserError, listed
 from src.records import ranking_key
 from src.store.run_directory import RunDirectory
 from src.store.saved_search import read_search
-from src.text import resume_command, retrain_command
+from src.text import command, resume_command
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,8 @@ def no_export(run: RunDirectory, trials: CompletedTrials) -> str:
     why, other = "none of its trials has completed", ""
     if trials.completed:
         why = "its search has not ended"
-        other = f"\nOr train its best trial: {retrain_command(run.path, trials.completed[0])}"
+        train = f"{command('retrain', run.path)} --trial {trials.completed[0]}"
+        other = f"\nOr train its best trial: {train}"
     return (
         f"{run.path}: has no best/model.keras: {why}. If the search runs, wait; else go on with "
         f"it: {resume_command(run.path)}{other}"

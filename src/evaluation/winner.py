@@ -36,7 +36,7 @@ class Winner:
         averaged_models: how many models of folds the exported model averages; 0 for a single one.
         test_interval: the 95 % bootstrap interval of each test metric, or None.
         baselines: what untuned models reach on the same rows.
-        threshold: where class 1 begins in both metrics; None for 0.5.
+        threshold: None for 0.5.
     """
 
     record: TrialRecord

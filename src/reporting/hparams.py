@@ -50,7 +50,7 @@ class HParamsListener(SearchListener):
         """
         self._run, self._space, self._metrics = run, space, metrics
         self._objective = progress.objective.name
-        self._also = [other.name for other in progress.secondary]
+        self._secondary = [other.name for other in progress.secondary]
         self._files: dict[str, Path] = {}  # by root trial
         self._seconds: dict[str, float] = {}
         self._open_roots: set[str] = set()
@@ -86,7 +86,7 @@ class HParamsListener(SearchListener):
             numbers |= {"bracket": spec.bracket, "rung": spec.rung}
         numbers |= {BEST + name: value for name, value in result.metrics.items()}
         self._write(root_id, [_scalars(numbers)], step=result.epochs)
-        if result.reason:  # it was cut short
+        if result.reason:  # it was stopped early
             self._write(root_id, [_converted(text_pb("reason", result.reason))])
         if spec.bracket is None:  # else a promotion may follow
             self._close(root_id, api_pb2.STATUS_SUCCESS)
@@ -94,7 +94,7 @@ class HParamsListener(SearchListener):
     def on_reevaluation(
         self, record: TrialRecord, result: TrialResult, progress: SearchProgress
     ) -> None:
-        """Writes the mean of the trainings that confirm a trial."""
+        """Writes the mean of a trial's re-evaluation."""
         if record.reevaluated_score is not None:
             step = record.result.epochs
             self._write(
@@ -137,9 +137,9 @@ class HParamsListener(SearchListener):
         names = [f"val_{name}" for name in self._metrics]
         shown |= {BEST + name: name for name in names if name != objective}
         shown |= {"epochs": "epochs", "seconds": "seconds", "parameters": "parameters"}
-        if "prediction_seconds" in self._also:
+        if "prediction_seconds" in self._secondary:
             shown |= {f"{BEST}prediction_seconds": "prediction seconds"}
-        if self._also:
+        if self._secondary:
             shown |= {"pareto": "pareto"}
         if objective != "val_loss":  # behind, as it is mostly one of the metrics once more
             shown |= {f"{BEST}val_loss": "val_loss"}

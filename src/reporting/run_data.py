@@ -61,8 +61,8 @@ class RunData:
         predictions: best/predictions.csv; empty without it.
         fits: a row a fit if trials have several; else empty.
         fingerprint: of the rows.
-        told: by trial, the score that the tuner was told: of one that was ended early, what it
-            would have come to.
+        told: by trial, the score that the tuner was told: of a trial that was stopped early, its
+            expected final score.
         notices: what could not be read, a sentence each.
     """
 
@@ -96,7 +96,7 @@ class RunData:
     def completed(self) -> pd.DataFrame:
         """The trials with a score, best first, as the search ranks them; see `ranking_key`.
 
-        Of trials that were confirmed, `score` and `score_error` are of the trainings that did it.
+        Of re-evaluated trials, `score` and `score_error` are those of the re-evaluation.
         `search_score` is what the search went by, `reached` the epoch at which its last fit ended.
         """
         finite = np.isfinite(self.trials["score"].to_numpy(float))
@@ -106,24 +106,24 @@ class RunData:
         rows = self.searched_history.sort_values(["execution", "fold", "epoch"], kind="stable")
         reached = done["trial_id"].map(rows.groupby("trial_id")["epoch"].last())
         done["reached"] = reached.astype(float).fillna(done["epochs"].astype(float))
-        confirmed, cut = done["reevaluated"].notna(), done["stopped_by"].notna()
-        refuted = (done["reason"].fillna("") != "") & ~confirmed & ~cut
+        again, early = done["reevaluated"].notna(), done["stopped_by"].notna()
+        failed = (done["reason"].fillna("") != "") & ~again & ~early
         for name, mean in (("score", "reevaluated"), ("score_error", "reevaluated_error")):
-            done[name] = done[mean].where(confirmed, done[name])
+            done[name] = done[mean].where(again, done[name])
         behind = done["trial_id"].isin(self.behind)
-        place = np.select([confirmed, behind, refuted], [0, 2, 3], 1)
+        place = np.select([again, behind, failed], [0, 2, 3], 1)
         order = np.lexsort((done["trial_id"].astype(str), -self.sign * done["score"], place))
         return done.iloc[order].reset_index(drop=True)
 
     @cached_property
     def behind(self) -> frozenset[str]:
         """The trials whose scores do not compare; see `TrialResult.ranks_behind`."""
-        cut = self.trials["stopped_by"]
-        behind = cut == "pruner"
+        stopped_by = self.trials["stopped_by"]
+        behind = stopped_by == "pruner"
         if self.planned_fits > 1 and {"trial_id", "execution"} <= set(self.fits.columns):
             own = self.fits.loc[self._of_search(self.fits), "trial_id"]
             trained = self.trials["trial_id"].map(own.value_counts()).fillna(0)
-            behind |= cut.notna() & (trained < self.planned_fits)
+            behind |= stopped_by.notna() & (trained < self.planned_fits)
         return frozenset(self.trials.loc[behind, "trial_id"])
 
     @property
@@ -134,7 +134,7 @@ class RunData:
 
     @property
     def searched_history(self) -> pd.DataFrame:
-        """The epochs of the search, without those of executions that confirm a trial."""
+        """The epochs of the search, without those of the re-evaluation."""
         return self.history[self._of_search(self.history)]
 
     @cached_property
@@ -143,14 +143,14 @@ class RunData:
         return self.trials[self.trials["status"] == "FAILED"].reset_index(drop=True)
 
     @property
-    def uncut(self) -> pd.DataFrame:
+    def trained_to_end(self) -> pd.DataFrame:
         """Those of `completed` that trained to their end."""
         done = self.completed
         return done[done["stopped_by"].isna()].reset_index(drop=True)
 
     @property
     def expected(self) -> pd.DataFrame:
-        """`completed`, but as `score` of those that were cut short what they would have come to."""
+        """`completed`, with the expected final score of trials that were stopped early."""
         done = self.completed
         told = done["trial_id"].map(dict(self.told)).astype(float)
         return done.assign(score=done["score"].where(done["stopped_by"].isna() | told.isna(), told))
@@ -161,8 +161,8 @@ class RunData:
         return self.completed.iloc[0] if len(self.completed) else None
 
     @property
-    def also(self) -> list[str]:
-        """What counts beside the objective, and has a column, where the front is known too."""
+    def secondary(self) -> list[str]:
+        """The secondary metrics that have a column, where the Pareto front is known."""
         names = self.settings.get("objective.secondary")
         if not isinstance(names, (list, tuple)) or "pareto" not in self.trials.columns:
             return []
@@ -200,6 +200,17 @@ class RunData:
         return sum(count for count in counts if isinstance(count, int)) or None
 
     @property
+    def max_trials(self) -> int | None:
+        """The most trials of the search; None for no limit, or where the run did not record it."""
+        most = _mapping(self.recorded.get("tuner")).get("max_trials")
+        return most if isinstance(most, int) else None
+
+    @property
+    def uses_warm_start(self) -> bool:
+        """Whether the tuner can learn from the trials of an earlier run."""
+        return _mapping(self.recorded.get("tuner")).get("uses_warm_start") is True
+
+    @property
     def limits(self) -> dict[str, tuple[float, float]]:
         """How far ranges may be widened, by hyperparameter, where the run recorded it."""
         found = {}
@@ -228,10 +239,9 @@ class RunData:
         return rows.groupby("epoch")[column].mean().dropna()
 
     def _of_search(self, table: pd.DataFrame) -> "pd.Series[bool]":
-        """Which rows of fits or epochs are not of an execution that confirms a trial."""
+        """Which rows of fits or epochs are not of the re-evaluation."""
         executions = self._count("tuner.executions_per_trial")
-        confirms = table["execution"].astype(float) >= (executions or np.inf)
-        return ~confirms
+        return ~(table["execution"].astype(float) >= (executions or np.inf))
 
     def _count(self, key: str) -> int | None:
         value = self.settings.get(key)

@@ -57,7 +57,7 @@ class Story:
 def tell(data: RunData) -> Story:
     """Runs every analysis and rule."""
     completed = data.completed
-    # A score of a trial that was cut short tells how fast it learned, not what it comes to.
+    # The score of a trial that was stopped early tells how fast it learned, not how good it gets.
     importance = importances(data.expected, data.searched, data.direction)
     noise = score_noise(data)
     place = {name: index for index, name in enumerate(importance.share)}
@@ -117,7 +117,7 @@ def _rows(data: RunData, split: str) -> pd.DataFrame:
 
 
 def _real(data: RunData, noise: Noise | None) -> list[Finding]:
-    found = certainty.is_confirmed(data.completed)
+    found = certainty.reevaluated(data.completed)
     found += certainty.top_differs(data.completed, noise, data.direction)
     if data.exports_another:
         return found + certainty.not_judged(str(data.winner))
@@ -150,16 +150,16 @@ def _trained(data: RunData) -> list[Finding]:
         curves = {name: data.curve(trial_id, name) for name in dict.fromkeys(names)}
         curves = {name: curve for name, curve in curves.items() if len(curve)}
         found += training.winner_fit(pd.DataFrame(curves), data.objective, data.direction)
-    found += training.cut_short(data.completed, data.epochs, data.planned_fits)
-    found += training.plateaus_never_fired(data.uncut, data.history)
+    found += training.stopped_early(data.completed, data.epochs, data.planned_fits)
+    found += training.plateaus_never_fired(data.trained_to_end, data.history)
     if not data.hyperband:
-        found += training.early_stopping_always(data.uncut, data.epochs)
+        found += training.early_stopping_always(data.trained_to_end, data.epochs)
     return found + training.still_improving(_at_last_rung(data), data.epochs)
 
 
 def _at_last_rung(data: RunData) -> pd.DataFrame:
     """The trials that trained to their end, best first; of Hyperband in each last rung."""
-    done = data.uncut
+    done = data.trained_to_end
     if data.hyperband:
         done = done[done["rung"] == done.groupby("bracket")["rung"].transform("max")]
     return done.reset_index(drop=True)

@@ -8,7 +8,8 @@ from functools import cache
 from importlib.metadata import version
 from typing import Any
 
-from src.config import Config, flat
+from src.config import Config
+from src.config.dump import flat
 from src.errors import UserError
 from src.store.saved_search import SavedSearch
 

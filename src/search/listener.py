@@ -134,7 +134,7 @@ class QuietListener(SearchListener):
     def on_outcome(self, outcome: "SearchOutcome") -> None:
         """Prints the folder and the reason."""
         print(outcome.run.path)
-        print(f"stopped: {outcome.end.reason}", file=sys.stderr)
+        print(f"ended: {outcome.end.reason}", file=sys.stderr)
 
 
 def load_listeners(*, quiet: bool = False) -> list[SearchListener]:

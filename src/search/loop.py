@@ -71,7 +71,7 @@ class SearchLoop:
 
     def run(self) -> SearchEnd:
         """Runs trials until a budget or the space is used up, and returns why it stopped."""
-        self._executor = registry.load(EXECUTORS, self._prepared.engine, "run.engine")(
+        self._executor = registry.load(EXECUTORS, self._config.executor, "run.engine")(
             self._prepared.context(self._run),
             self._prepared.workers,
             TrialHooks(

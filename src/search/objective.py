@@ -49,7 +49,8 @@ def resolve_objectives(
             f"Valid: {', '.join(reported)}"
         )
     _check_loss("objective.name", name, space, reported)
-    objective = Objective(name, settings.resolved_direction or KNOWN_DIRECTIONS[name])
+    given = settings.direction
+    objective = Objective(name, KNOWN_DIRECTIONS[name] if given == "auto" else given)
 
     known = [other for other in reported if other in KNOWN_DIRECTIONS]
     valid = [*COSTS, *(other for other in known if other != name)]

@@ -12,11 +12,11 @@ from callbacks import TrainingPlan
 from hypermodels import HYPERMODELS
 from hypermodels.losses import LOSS_HYPERPARAMETERS
 from src import registry
-from src.config import Config, dump_config
+from src.config import Config
+from src.config.dump import dump_config
 from src.config.objectives import COSTS
 from src.data.leaks import leak_notices
 from src.data.loading import Data, load_data
-from src.errors import UserError
 from src.evaluation.export import check_export
 from src.execution.context import RunContext
 from src.records import Objective
@@ -46,15 +46,14 @@ from src.tuners.warm_start import WarmStart, read_warm_start
 class PreparedSearch:
     """A search that is checked and could begin; nothing has been written."""
 
-    config: Config  # its configuration
-    data: Data  # its rows
+    config: Config
+    data: Data
     hypermodel: Any  # a HyperModel for the plain split
     space: kt.HyperParameters  # pinned and narrowed as configured
-    objective: Objective  # name and direction
+    objective: Objective
     secondary: tuple[Objective, ...]  # objectives that are reported beside it
-    plan: TrainingPlan  # how long a trial trains, and what its callbacks monitor
-    engine: str  # registry name of the executor
-    oracle: SearchOracle  # proposes the trials
+    plan: TrainingPlan
+    oracle: SearchOracle
     # Rows, space and objective, which a resumed search must have in common; plain data.
     identity: dict[str, Any]
     # How far each range of the HyperModel may be set, by hyperparameter.
@@ -78,7 +77,7 @@ class PreparedSearch:
     @property
     def workers(self) -> int:
         """How many trials run at once; never more than there are."""
-        workers = self.config.run.worker_count
+        workers = self.config.worker_count
         return workers if self.trials is None else min(workers, max(self.trials, 1))
 
     @property
@@ -123,6 +122,10 @@ class PreparedSearch:
             "processors": os.cpu_count(),
             "data": facts | {"rows": {name: len(rows) for name, rows in splits.items()}},
             "objective": vars(self.objective),
+            "tuner": {
+                "max_trials": self.oracle.max_trials,
+                "uses_warm_start": self.oracle.uses_warm_start,
+            },
             "limits": {name: list(limits) for name, limits in self.widest.items()},
         }
 
@@ -147,10 +150,9 @@ def prepare(config: Config, saved: SavedSearch | None = None) -> PreparedSearch:
     problem = data.arrays(data.train, data.validation, stream=True).problem
     hypermodel = hypermodel_class(problem)
     declared = spaces.discover(hypermodel, owner)
-    own_names = [name for name in config.space if name not in config.inherited_space]
-    spaces.check_names(declared, [*own_names, *sorted(config.opened_space)], owner)
+    spaces.check_names(declared, sorted(config.user_space), owner)
     space = narrow(declared, config.space, hypermodel_class.limits())
-    check_effect(space, own_names)
+    check_effect(space, config.user_space & config.space.keys())
     check_training(space, config.training)
 
     objective, secondary = resolve_objectives(
@@ -200,30 +202,11 @@ def prepare(config: Config, saved: SavedSearch | None = None) -> PreparedSearch:
         objective=objective,
         secondary=secondary,
         plan=plan,
-        engine=engine_name(config),
         oracle=oracle,
         identity=identity,
         widest=spaces.widest(declared, hypermodel_class.limits()),
         passed_over=tuple(name for name in config.space if name not in known),
         notices=tuple(notices),
-    )
-
-
-def engine_name(config: Config) -> str:
-    """Returns the registry name of the executor.
-
-    Raises:
-        UserError: if worker processes are asked for that could not import the HyperModel.
-    """
-    settings, name = config.run, config.hypermodel.name
-    entry = HYPERMODELS.get(name, "")
-    if settings.resolved_engine == "serial" or not entry.startswith("__main__:"):
-        return settings.resolved_engine
-    if settings.engine == settings.workers == "auto":
-        return "serial"
-    raise UserError(
-        f"run.engine: worker processes cannot import '{entry}' (hypermodel.name={name}) from the "
-        "main program; move the class into a file of its own, or set run.engine=serial"
     )
 
 

@@ -14,7 +14,7 @@ from src.messages import SearchEnd
 from src.search.identity import search_state
 from src.search.listener import SearchListener, announce, load_listeners
 from src.search.loop import SearchLoop
-from src.search.preparation import PreparedSearch, engine_name, prepare
+from src.search.preparation import PreparedSearch, prepare
 from src.search.progress import SearchProgress
 from src.search.resume import ResumedRun, delete_leftovers, open_run
 from src.signals import StopRequest, TrialInterruptedError
@@ -65,7 +65,7 @@ def run(
     elif not isinstance(config, Config):
         config = load_config(config, overrides)
     try:
-        if engine_name(config) == "process":
+        if not config.in_process:
             start_fork_server()  # before all else, so that workers come up meanwhile
         watching = load_listeners() if listeners is None else listeners
         return search(prepare(config, saved), watching, resumed)

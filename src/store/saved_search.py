@@ -80,9 +80,12 @@ def read_search(run: RunDirectory, *, history: bool = True) -> SavedSearch:
     try:
         return _saved_search(run, *_read_tables(path, history=history))
     except sqlite3.OperationalError as error:
-        raise DiskError(f"{path}: {error}") from error
+        problem = f"cannot be read: {error}"
+        if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
+            problem = f"another program has locked it for {BUSY_SECONDS:g} s; close that, try again"
+        raise DiskError(f"{path}: {problem}") from error
     except (sqlite3.DatabaseError, LookupError, TypeError, ValueError, RecursionError) as error:
-        problem: object = error
+        problem = str(error)
         if isinstance(error, ValidationError):
             found = error.errors()[0]
             problem = f"{'.'.join(map(str, found['loc']))}: {found['msg']}"

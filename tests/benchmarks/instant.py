@@ -17,7 +17,9 @@ from src.console.listener import ConsoleListener
 from src.execution.context import RunContext
 from src.records import FitResult, TrialRecord, TrialResult, TrialSpec
 from src.registry import EXECUTORS
-from src.reporting import report_listeners
+from src.reporting.board import BoardListener
+from src.reporting.hparams import HParamsListener
+from src.reporting.tables import TablesListener
 from src.search import workflow
 from src.search.listener import SearchListener
 from src.search.preparation import prepare
@@ -55,7 +57,7 @@ def run_search(folder: Path, trials: int, pending: int, on_end: Callable[[], Non
     try:
         with (folder / "output.txt").open("w") as output:
             listeners = [
-                *report_listeners(),
+                *(TablesListener(), HParamsListener(), BoardListener()),
                 ConsoleListener(Console(file=output)),
                 _Last(on_end),
             ]

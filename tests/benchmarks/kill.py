@@ -6,7 +6,7 @@
 Every search runs by the real command, and again and again by `--resume`, after SIGKILL to the
 parent alone, a worker, the fork server or all processes, and after SIGINT, SIGTERM and SIGHUP: in
 start-up, between trials, inside trials and in the export. In the end every file must be that of a
-search that nobody touched: tables, TensorBoard's events, weights, snapshot, exported model. No
+search that nobody touched: tables, TensorBoard's events, weights, state, exported model. No
 process, lock or temporary file may be left. The exit status is 1 if anything differs.
 """
 

@@ -44,7 +44,7 @@ import callbacks  # noqa: E402
 from hypermodels.base import TemplateHyperModel  # noqa: E402
 from src.execution import trial_runner  # noqa: E402
 from src.records import TrialRecord  # noqa: E402
-from src.reporting import report_listeners  # noqa: E402
+from src.reporting.board import BoardListener  # noqa: E402
 from src.reporting.hparams import HParamsListener  # noqa: E402
 from src.reporting.tables import TablesListener  # noqa: E402
 from src.search import run  # noqa: E402
@@ -144,7 +144,7 @@ def _search(overrides: Sequence[str], listener: SearchListener) -> None:
     """Runs a search on digits in this process, as the command does."""
     with tempfile.TemporaryDirectory() as folder:
         settings = ["data.source=digits", *overrides, f"run.directory={folder}"]
-        run(None, settings, [*report_listeners(), listener])
+        run(None, settings, [TablesListener(), HParamsListener(), BoardListener(), listener])
 
 
 # The breakdown of one trial.

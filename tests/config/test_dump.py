@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from src.config import Config, differing, dump_config, load_config
+from src.config import Config, load_config
+from src.config.dump import differing, dump_config
 from src.config.yaml_text import read_yaml, write_yaml
 
 
@@ -32,8 +33,7 @@ def test_a_run_keeps_its_configuration(tmp_path: Path, source: str, overrides: l
     path.write_text(dump_config(config, {"versions": {"keras": "3.11"}}, path), encoding="utf-8")
     loaded = load_config(path)
     assert loaded == config
-    assert loaded.inherited_space == config.inherited_space
-    assert loaded.opened_space == config.opened_space
+    assert loaded.user_space == config.user_space
 
 
 def test_first_line_is_the_command_that_repeats_the_run() -> None:

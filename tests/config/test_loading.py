@@ -5,7 +5,11 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from src.config import Config, dump_config, load_config
+from hypermodels import HYPERMODELS
+from src.config import Config, load_config
+from src.config.dump import dump_config
+from src.errors import UserError
+from src.registry import EXECUTORS
 
 
 def written(folder: Path, text: str) -> Path:
@@ -95,8 +99,7 @@ def test_open_removes_what_was_inherited(tmp_path: Path) -> None:
     ):
         assert "units" not in config.space
         assert "layers" in config.space
-        assert config.opened_space == {"units"}
-    assert load_config(None, ["space.units=open", "space.units=5"]).opened_space == frozenset()
+        assert config.user_space == {"units"}
     path = written(tmp_path, "space: open\n")
     assert load_config(path, ["space.units=5"]).space == {"units": 5}
     assert load_config("quick", ["space.units=5", "space=open"]).space == {}
@@ -106,7 +109,7 @@ def test_names_that_a_user_wrote_are_not_inherited(tmp_path: Path) -> None:
     path = written(tmp_path, "space: {units: 5, mine: 1, taper: {min: 0.6}}\n")
     config = load_config(path, ["space.dropout.max=0.2", "space={ema: true}", "space.layers=2"])
     own = {"units", "mine", "taper", "dropout", "ema", "layers"}
-    assert config.inherited_space == config.space.keys() - own
+    assert config.user_space == own
     assert config.space["taper"] == {"min": 0.6}
     quick = Path("src/config/presets/quick.yaml").resolve()
     assert load_config(quick).model_dump() == load_config("quick").model_dump()
@@ -121,13 +124,6 @@ def test_config_is_validated_once_and_frozen() -> None:
     assert Config(space={"batch_size": "full"}).space == {"batch_size": 0}
     with pytest.raises(ValidationError, match="an empty list leaves nothing"):
         Config(space={"units": []})
-
-
-def test_direction() -> None:
-    mine = load_config(None, ["objective.name=val_mine", "objective.direction=max"])
-    known = load_config(None, ["objective.name=val_rmse"])
-    assert (mine.objective.resolved_direction, known.objective.resolved_direction) == ("max", "min")
-    assert load_config().objective.resolved_direction is None
 
 
 def test_columns_may_have_any_name(tmp_path: Path) -> None:
@@ -153,3 +149,29 @@ def test_points_are_a_list_a_mapping_or_a_file(tmp_path: Path) -> None:
         config = load_config(None, [f"tuner.points_to_evaluate={given}"])
         assert config.tuner.points_to_evaluate == expected
         assert "batch_size: full" in dump_config(config, {})
+
+
+def test_auto_takes_an_executor_by_its_place_in_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    def settled(*overrides: str) -> tuple[str, bool]:
+        config = load_config(None, overrides)
+        return config.executor, config.worker_count > 1
+
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1}, raising=False)
+    assert settled() == settled("run.workers=2") == ("process", True)
+    assert settled("run.workers=1") == settled("run.engine=serial") == ("serial", False)
+    assert settled("run.engine=process", "run.workers=1") == ("process", False)
+    monkeypatch.setitem(HYPERMODELS, "mine", "__main__:Mine")
+    assert settled("hypermodel.name=mine") == ("serial", False)
+    with pytest.raises(UserError, match=r"workers cannot import '__main__:Mine' .*engine=serial"):
+        settled("hypermodel.name=mine", "run.workers=2")
+    monkeypatch.setitem(EXECUTORS, "mine", "mine:Mine")
+    assert settled() == ("process", True)
+    assert settled("run.engine=mine") == ("mine", True)
+    monkeypatch.delitem(EXECUTORS, "process")
+    assert settled() == ("mine", True)
+    monkeypatch.delitem(EXECUTORS, "mine")
+    assert settled() == ("serial", False)
+    with pytest.raises(UserError, match=r"^run.workers: 2 .*'serial'.* time; leave run.workers"):
+        settled("run.workers=2")
+    with pytest.raises(UserError, match=r"^run.engine: 'process' is not known. Known: auto, seri"):
+        settled("run.engine=process")

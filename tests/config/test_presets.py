@@ -12,8 +12,8 @@ import pytest
 from hypermodels import HYPERMODELS
 from hypermodels.mlp import MLP
 from hypermodels.problem import Problem
-from src.config import Config, load_config, preset_names
-from src.config.presets import preset_path, setting_comments
+from src.config import Config, load_config
+from src.config.presets import preset_names, preset_path, setting_comments
 from src.config.yaml_text import read_yaml
 from src.registry import SOURCES, TUNERS
 
@@ -35,7 +35,7 @@ def test_preset_opens_with_its_command_and_names_hyperparameters_of_the_model(na
         MLP(problem).declare_hyperparameters(hp)
     config = load_config(name)
     assert config.space.keys() <= {found.name for found in hp.space}
-    assert config.inherited_space == config.space.keys()
+    assert config.user_space == frozenset()
 
 
 def test_default_states_every_setting_with_the_default_of_the_schema() -> None:
@@ -92,7 +92,7 @@ def test_grids_search_these_and_nothing_else() -> None:
 
 def test_listing_presets_imports_neither_pydantic_nor_yaml() -> None:
     code = (
-        "import sys; from src.config import preset_names; assert 'quick' in preset_names(); "
+        "import sys; from src.config import presets; assert 'quick' in presets.preset_names(); "
         "import src.config.objectives; print(sorted({'pydantic', 'yaml'} & sys.modules.keys()))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

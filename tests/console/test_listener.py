@@ -117,14 +117,6 @@ def test_the_display_shows_the_workers_and_the_time_left(tmp_path: Path) -> None
     assert len(workers) == 2
 
 
-def test_no_color_is_respected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NO_COLOR", "1")
-    watched = Watched(tmp_path, force_terminal=True)
-    watched.run_some_trials()
-    assert "0.9" in watched.file.getvalue()
-    assert "\x1b[3" not in watched.file.getvalue()  # colours; the bar still moves the cursor
-
-
 def test_a_notebook_gets_plain_lines(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

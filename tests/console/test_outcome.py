@@ -71,6 +71,6 @@ def test_reasons_of_failures_are_counted_and_the_way_on_is_shown(tmp_path: Path)
     show_outcome(console, prepared, outcome)
     assert isinstance(console.file, io.StringIO)
     shown = " ".join(console.file.getvalue().split())
-    assert "stopped 5 minutes are over; 0 completed, 3 failed 2 × nan 1 × OOM" in shown
+    assert "ended 5 minutes are over; 0 completed, 3 failed 2 × nan 1 × OOM" in shown
     assert "line 7, in build" in shown
     assert f"--resume {tmp_path} limits.minutes=10 #" in shown

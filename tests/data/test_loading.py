@@ -34,24 +34,17 @@ def regression_file(tmp_path: Path) -> DataSettings:
     return saved(tmp_path / "flats.npz", x_train=x, y_train=1e5 + 1e4 * x[:, 0])
 
 
-def test_parts_cover_the_rows_and_labels_stay_with_theirs() -> None:
-    data = load_data(DataSettings(source="iris"), seed=0)
-    np.testing.assert_array_equal(data.y, np.repeat([0, 1, 2], 50))
-    assert np.bincount(data.y[data.validation]).tolist() == [10] * 3
-    rows = np.concatenate([data.development, data.test])
-    np.testing.assert_array_equal(np.sort(rows), np.arange(150))
-
-
-@pytest.mark.parametrize("seed", [0, 2**32 - 1, 10**20])
-def test_any_seed_splits_and_repeats(seed: int) -> None:
-    first, again = (load_data(DataSettings(source="wine"), seed) for _ in range(2))
-    other = load_data(DataSettings(source="wine"), seed + 1)
+def test_a_seed_repeats_and_one_fold_is_the_split() -> None:
+    wine, huge = DataSettings(source="wine"), 10**20
+    first, again, other = (load_data(wine, seed) for seed in (huge, huge, huge + 1))
     assert first.fingerprint == again.fingerprint != other.fingerprint
-    np.testing.assert_array_equal(first.folds(3)[1][1], again.folds(3)[1][1])
+    assert first.folds(3)[1][1].tolist() == again.folds(3)[1][1].tolist()
     assert first.folds(3)[1][1].tolist() != other.folds(3)[1][1].tolist()
     ((train, validation),) = first.folds(1)
-    np.testing.assert_array_equal(train, first.train)
-    np.testing.assert_array_equal(validation, first.validation)
+    assert (train.tolist(), validation.tolist()) == (
+        first.train.tolist(),
+        first.validation.tolist(),
+    )
     rows = np.concatenate([validation for _, validation in first.folds(4)])
     np.testing.assert_array_equal(np.sort(rows), first.development)  # without the test rows
 
@@ -131,7 +124,6 @@ def test_a_source_of_ones_own_is_one_registry_line(monkeypatch: pytest.MonkeyPat
 
 def test_messages_name_the_key_the_value_and_what_is_valid() -> None:
     cases: list[tuple[dict[str, Any], str]] = [
-        ({"source": "digit"}, r"^data\.source: 'digit' is not known\. Did you mean 'digits'\?"),
         ({"source": "diabetes", "task": "multiclass"}, "class '25' has 1 of 442 rows"),
         ({"path": "a.csv"}, r"'a\.csv' is not used by data\.source=digits; valid for csv, npz"),
         ({"source": "synthetic", "test_path": "t.csv"}, r"^data\.test_path: 't\.csv' is not used"),

@@ -63,7 +63,7 @@ def by_scikit_learn(
     }
 
 
-@settings(max_examples=20, deadline=None, derandomize=True)
+@settings(max_examples=12, deadline=None, derandomize=True)
 @given(
     task=st.sampled_from(["binary", "multiclass", "regression"]),
     rows=st.integers(1, 40),

@@ -25,7 +25,6 @@ from src.records import FitResult, Reevaluation, TrialRecord, TrialResult, Trial
 from src.reporting.page.sections import tradeoffs_section
 from src.reporting.run_data import read_run
 from src.search.objective import resolve_objectives
-from src.store.run_directory import RunDirectory
 from tests.quick_search import fake, resume, search  # noqa: F401
 
 POINT = st.tuples(*[st.sampled_from([0.0, 1.0, 2.0, 3.0, np.nan, np.inf])] * 3)
@@ -139,6 +138,3 @@ def test_table_console_board_and_report_show_the_front(tmp_path: Path) -> None:
     search(tmp_path / "parts", metrics, "tuner.max_trials=2")
     resume(tmp_path / "parts", "tuner.max_trials=6")
     assert [r["pareto"] for r in rows_of(tmp_path / "parts")] == [r["pareto"] for r in rows]
-    search(tmp_path / "plain", "tuner.max_trials=2")
-    assert {"pareto", "parameters"}.isdisjoint(rows_of(tmp_path / "plain")[0])
-    assert tradeoffs_section(read_run(RunDirectory(tmp_path / "plain" / "run"))) == ""

@@ -14,7 +14,6 @@ from src.data.tables.columns import Column, ModelColumns, TextForm
 from src.data.tables.text_files import open_text
 from src.errors import UserError
 from src.evaluation.prediction.model import ExportedModel, load_model
-from src.evaluation.prediction.npz_rows import npz_rows
 from src.evaluation.prediction.output import check_output, prediction_file
 from src.evaluation.prediction.rows import open_rows
 from src.store.run_directory import ExportDirectory
@@ -33,22 +32,20 @@ class Own: pass
 """
 
 
-def read(folder: Path, rows: int = 100, save: Any = np.savez, **arrays: Any) -> list[Any]:
+def read(folder: Path, save: Any = np.savez, **arrays: Any) -> Any:
     save(folder / "rows.npz", **arrays)
-    return list(npz_rows(folder / "rows.npz", "FILE: rows.npz", 6, rows))
+    model = ExportedModel(ExportDirectory(folder), "regression", (), tuple("abcdef"))
+    [rows], _ = open_rows(folder / "rows.npz", model)
+    return rows
 
 
-@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
-@pytest.mark.parametrize("order", ["C", "F"])
-@pytest.mark.parametrize("rows", [1, 4, 100])
-def test_pieces_of_arrays_are_the_rows(tmp_path: Path, save: Any, order: Any, rows: int) -> None:
-    pieces = read(tmp_path, rows, save, other=Y, x=np.asarray(X, order=order), y=Y[:, None])
-    assert {len(x) for x, _ in pieces[:-1]} <= {rows}
-    np.testing.assert_array_equal(np.concatenate([x for x, _ in pieces]), X.reshape(10, 6))
-    np.testing.assert_array_equal(np.concatenate([y for _, y in pieces]), Y)
-    assert pieces[0][0].dtype == np.float32
-    [(x, y)] = read(tmp_path, x_train=X, x_test=X[:4], y_train=Y)  # there is no x
-    assert (x.tolist(), y) == (X[:4].reshape(4, 6).tolist(), None)
+def test_arrays_are_flattened_in_the_order_of_their_indices(tmp_path: Path) -> None:
+    rows, x, y = read(tmp_path, other=Y, x=np.asfortranarray(X), y=Y[:, None])
+    assert (rows, x.dtype) == (10, np.float32)
+    np.testing.assert_array_equal(x, X.reshape(10, 6))
+    np.testing.assert_array_equal(y, Y)
+    rows, x, y = read(tmp_path, x_train=X, x_test=X[:4], y_train=Y)  # there is no x
+    assert (rows, x.tolist(), y) == (4, X[:4].reshape(4, 6).tolist(), None)
 
 
 @pytest.mark.parametrize(
@@ -57,24 +54,23 @@ def test_pieces_of_arrays_are_the_rows(tmp_path: Path, save: Any, order: Any, ro
         ({"a": X}, "has no array x or x_test; it has a"),
         ({"x": X[:, 0]}, r"x has shape \(10, 3\) .*valid: numbers, \(rows, 6\)"),
         ({"x": X.astype(str)}, "x has shape .* of type <U.*; valid: numbers"),
-        ({"x": X.astype(object)}, "x has shape .* of type object; valid: numbers"),
-        ({"x": X, "y": Y.astype(object)}, r"y has shape \(10,\) of type object"),
+        ({"x": X.astype(object)}, "is not a complete npz file .Object arrays"),
+        ({"x": X, "y": Y.astype(complex)}, r"y has shape \(10,\) of type complex"),
         ({"x": X, "y": Y[:9]}, r"y has shape \(9,\) .* x has 10 rows"),
     ],
 )
 def test_arrays_that_cannot_be_taken_are_told(tmp_path: Path, arrays: Any, told: str) -> None:
-    with pytest.raises(UserError, match=rf"FILE: rows\.npz: {told}"):
+    with pytest.raises(UserError, match=rf"FILE: .*rows\.npz: {told}"):
         read(tmp_path, **arrays)
 
 
 def test_a_damaged_npz_file_is_told(tmp_path: Path) -> None:
-    path = tmp_path / "rows.npz"
-    np.savez(path, x=X)
-    content = path.read_bytes()
-    for damaged in (content[:200], content.replace(b"\x05\x00", b"\x06\x00", 1)):
-        path.write_bytes(damaged)
-        with pytest.raises(UserError, match="not a complete npz file"):
-            list(npz_rows(path, "FILE: rows.npz", 6, 100))
+    def cut(path: Path, **arrays: Any) -> None:
+        np.savez(path, **arrays)
+        path.write_bytes(path.read_bytes()[:200])
+
+    with pytest.raises(UserError, match="not a complete npz file"):
+        read(tmp_path, save=cut, x=X)
 
 
 def model_of(folder: Path, form: TextForm, *columns: Column) -> ExportedModel:

@@ -105,7 +105,7 @@ def test_trap_normalization_clamps_small_spreads_and_overflows_for_large_ones(
     data: Any = SimpleNamespace(table=None)
     raw_model(identity, arrays, data).save(tmp_path / "model.keras")
     model = keras.models.load_model(tmp_path / "model.keras", safe_mode=True)
-    np.testing.assert_array_equal(model.predict(x, verbose=0), scaling.apply(x))
+    np.testing.assert_array_equal(model.predict_on_batch(x), scaling.apply(x))
 
     layer = keras.layers.Normalization(mean=scaling.mean, variance=scaling.scale.astype(float) ** 2)
     normalized = keras.ops.convert_to_numpy(layer(x))
@@ -119,7 +119,7 @@ def test_the_model_of_the_best_execution_has_the_score_of_the_trial(plain: Expor
     assert winner.validation["rmse"] == pytest.approx(best.score, rel=1e-4)
     model = keras.models.load_model(context.run.model)
     assert_same_weights(model, saved_network(context, record.spec, best.execution, 0))
-    outputs = model.predict(context.data.x[rows], verbose=0)
+    outputs = model.predict_on_batch(context.data.x[rows])
     expected = evaluate("regression", context.data.y[rows], outputs)
     assert winner.test == pytest.approx(expected, rel=1e-5)
     opposite: Any = replace(context, plan=replace(context.plan, direction="max"))
@@ -187,7 +187,7 @@ def test_a_refit_is_a_training_on_all_development_rows_for_the_mean_best_epoch(
     network = hypermodel.build(hp)
     hypermodel.fit(hp, network, arrays.x, arrays.y, epochs=3)
     assert_same_weights(keras.models.load_model(context.run.model), network)
-    outputs = network.predict(arrays.scaling.apply(data.x[data.test]), verbose=0)
+    outputs = network.predict_on_batch(arrays.scaling.apply(data.x[data.test]))
     expected = evaluate("multiclass", data.y[data.test], outputs)
     assert winner.test == pytest.approx(expected, abs=1e-6)
 
@@ -197,7 +197,7 @@ def test_each_row_is_judged_by_the_fold_that_has_not_seen_it(folded: Export) -> 
     data, outputs = context.data, []
     for fold, (train, validation) in enumerate(data.folds(3)):
         network = saved_network(context, record.spec, 0, fold)
-        outputs.append(network.predict(data.arrays(train, validation).x_validation, verbose=0))
+        outputs.append(network.predict_on_batch(data.arrays(train, validation).x_validation))
     truth = data.y[np.concatenate([validation for _, validation in data.folds(3)])]
     expected = evaluate("multiclass", truth, np.concatenate(outputs))
     assert winner.validation == pytest.approx(expected, abs=1e-6)

@@ -7,12 +7,11 @@ from typing import Any
 
 from src.config import load_config
 from src.records import TrialRecord
-from src.reporting import report_listeners
 from src.search import run
 from src.search.listener import SearchListener
 from src.search.progress import SearchProgress
 from src.search.workflow import SearchOutcome
-from tests.conftest import TINY
+from tests.conftest import TINY, report_listeners
 from tests.execution.test_process import PROCESSES, assert_same
 
 

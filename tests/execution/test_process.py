@@ -27,13 +27,12 @@ from src.execution.serial import SerialExecutor
 from src.messages import TrialProgress
 from src.records import TrialResult, TrialSpec
 from src.registry import EXECUTORS
-from src.reporting import report_listeners
 from src.search import run
 from src.search.listener import SearchListener
 from src.search.preparation import prepare
 from src.search.workflow import SearchOutcome
 from src.store.run_directory import RunDirectory
-from tests.conftest import TINY, MakeConfig
+from tests.conftest import TINY, MakeConfig, report_listeners
 from tests.search.test_workflow import VOLATILE, trials_of
 
 ROOT = Path(__file__).parents[2]

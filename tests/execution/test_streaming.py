@@ -5,10 +5,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from src.reporting import report_listeners
 from src.search import run
 from src.search.workflow import SearchOutcome
-from tests.conftest import MakeConfig
+from tests.conftest import MakeConfig, report_listeners
 from tests.execution.test_trial_runner import rows, run_rungs
 
 VOLATILE = ["seconds", "started", "ended", "worker"]

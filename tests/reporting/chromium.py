@@ -7,7 +7,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -26,16 +25,6 @@ ends = [os.dup(int(number)) for number in sys.argv[1:3]]
 ends = [os.dup2(end, 20 + index) for index, end in enumerate(ends)]
 os.dup2(ends[0], 3), os.dup2(ends[1], 4)
 os.execv(sys.argv[3], sys.argv[3:])
-"""
-# Pages of TensorBoard are made of components whose inside no ordinary query sees.
-EVERYTHING = """
-const everything = (root, found = []) => {
-  for (const node of root.querySelectorAll('*')) {
-    found.push(node);
-    if (node.shadowRoot) everything(node.shadowRoot, found);
-  }
-  return found;
-};
 """
 
 
@@ -96,8 +85,8 @@ class Chromium:
         self.ask("Page.navigate", url=url)
 
     def value(self, script: str) -> Any:
-        """What a script in the page gives; `everything(document)` are all elements."""
-        code = f"(() => {{ {EVERYTHING} {script} }})()"
+        """What a script in the page returns."""
+        code = f"(() => {{ {script} }})()"
         result = self.ask("Runtime.evaluate", expression=code, returnByValue=True)
         if "exceptionDetails" in result:
             raise RuntimeError(str(result["exceptionDetails"])[:500])
@@ -112,13 +101,6 @@ class Chromium:
                 assert value, f"never true: {script}"
                 return value
             time.sleep(0.2)
-
-    def screenshot(self, path: Path) -> None:
-        """Keeps what the page shows."""
-        import base64
-
-        data = self.ask("Page.captureScreenshot", format="png")["data"]
-        path.write_bytes(base64.b64decode(data))
 
     def _message(self) -> dict[str, Any]:
         while b"\0" not in self._pending:

@@ -10,13 +10,14 @@ from typing import Any, Literal
 import keras_tuner as kt
 import numpy as np
 import pandas as pd
+import pytest
 
 import callbacks
-from src.config import dump_config, load_config
+from src.config import Config, load_config
+from src.config.dump import dump_config
 from src.messages import SearchEnd
 from src.records import FitResult, TrialRecord, TrialResult, TrialSpec
-from src.reporting import report_listeners
-from src.search import preparation as preparing
+from src.search import preparation
 from src.search.identity import search_state
 from src.search.listener import Listeners
 from src.search.preparation import PreparedSearch
@@ -24,6 +25,7 @@ from src.search.progress import SearchProgress
 from src.seeds import oracle_seed
 from src.store.database import Exported, Store
 from src.store.run_directory import RunDirectory, event_suffix
+from tests.conftest import report_listeners
 
 Score = Callable[[dict[str, Any]], float | None]
 STARTED = 1.7e9  # seconds since 1970
@@ -115,7 +117,15 @@ def make_run(
 
 @cache
 def _prepared(preset: str, overrides: tuple[str, ...]) -> PreparedSearch:
-    return preparing.prepare(load_config(preset, list(overrides)))
+    return prepare_untried(load_config(preset, list(overrides)))
+
+
+def prepare_untried(config: Config) -> PreparedSearch:
+    """Like `prepare`, but trains and exports no model on trial."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(preparation, "rehearse", lambda *_, **__: (None, None))
+        patch.setattr(preparation, "check_export", lambda *_: None)
+        return preparation.prepare(config)
 
 
 def _record(

@@ -15,8 +15,7 @@ from src.reporting.domains import Domain
 from src.reporting.rules.proposal import Override, next_command, proposed_space
 from src.reporting.run_data import RunData, read_run
 from src.reporting.story import Story, tell
-from src.search import preparation as preparing
-from tests.reporting.made_up import make_run
+from tests.reporting.made_up import make_run, prepare_untried
 from tests.reporting.tables import run_data, trials_table
 
 RATE = Domain("rate", "float", low=1e-4, high=1e-2, log=True)
@@ -96,7 +95,7 @@ def test_the_search_accepts_the_command(tmp_path: Path, high: float) -> None:
     _, story = told(tmp_path / "logs here", *overrides, trials=40, score=_rate)
     assert story.overrides
     source, words = overrides_of(story.command)
-    prepared = preparing.prepare(load_config(source, words))
+    prepared = prepare_untried(load_config(source, words))
     rate = next(hp for hp in prepared.space.space if hp.name == "learning_rate")
     if high == 0.1:
         assert (rate.min_value, rate.max_value) != (1e-5, high)
@@ -122,30 +121,31 @@ def test_a_search_that_did_not_end_goes_on() -> None:
 def test_a_tuner_that_can_learn_from_this_run_does() -> None:
     override = Override("units", "space.units.max=64", "narrowed")
     found = {}
-    for tuner in ("random", "gp"):
-        settings = {"tuner.name": tuner, "tuner.points_to_evaluate": [{"units": 128}]}
-        data = run_data(trials_table([0.9, 0.8]), settings=settings)
-        found[tuner] = overrides_of(next_command(data, [override], exhausted=False)[1])[1]
-    assert found["random"] == ["run.name=auto", "space.units.max=64", "tuner.points_to_evaluate=[]"]
-    assert found["gp"] == [*found["random"], "tuner.warm_start=logs/run"]
+    settings = {"tuner.points_to_evaluate": [{"units": 128}]}
+    for learns in (False, True):
+        recorded = {"tuner": {"uses_warm_start": learns}}
+        data = run_data(trials_table([0.9, 0.8]), settings=settings, recorded=recorded)
+        found[learns] = overrides_of(next_command(data, [override], exhausted=False)[1])[1]
+    assert found[False] == ["run.name=auto", "space.units.max=64", "tuner.points_to_evaluate=[]"]
+    assert found[True] == [*found[False], "tuner.warm_start=logs/run"]
 
 
 def test_without_a_proposal_the_search_is_longer_or_repeats() -> None:
-    settings = {"tuner.name": "random", "tuner.max_trials": 30, "seed": 4}
-    data = run_data(trials_table([0.9, 0.8]), settings=settings)
+    recorded = {"tuner": {"max_trials": 30}}
+    data = run_data(trials_table([0.9, 0.8]), settings={"seed": 4}, recorded=recorded)
     assert next_command(data, [], exhausted=False)[1].endswith("tuner.max_trials=60")
     assert next_command(data, [], exhausted=True)[1].endswith(
         "--resume logs/run tuner.reevaluate.trials=5 tuner.reevaluate.executions=3"
     )
-    confirmed = {"tuner.reevaluate.trials": 2, "tuner.reevaluate.executions": 4}
-    more = next_command(replace(data, settings=confirmed), [], exhausted=True)[1]
+    before = {"tuner.reevaluate.trials": 2, "tuner.reevaluate.executions": 4}
+    more = next_command(replace(data, settings=before), [], exhausted=True)[1]
     assert more.endswith("tuner.reevaluate.trials=5 tuner.reevaluate.executions=12")
-    data = run_data(trials_table([0.9]), settings=settings | {"tuner.name": "hyperband"})
+    data = replace(data, recorded={"tuner": {"max_trials": None}})
     assert next_command(data, [], exhausted=False)[1].endswith("run.name=auto seed=5")
 
 
-@pytest.mark.parametrize("tuner", ["gp", "hyperband"])
-def test_what_ended_the_search_is_what_lets_it_go_on(tuner: str) -> None:
+def test_what_ended_the_search_is_what_lets_it_go_on() -> None:
+    recorded = {"tuner": {"max_trials": 30}}
     limits = {
         "limits.epochs": (500_000, "limits.epochs=1000000"),
         "limits.minutes": (0.25, "limits.minutes=0.5"),
@@ -153,8 +153,8 @@ def test_what_ended_the_search_is_what_lets_it_go_on(tuner: str) -> None:
         "limits.trials_without_improvement": (10, "limits.trials_without_improvement=20"),
     }
     for ended_by, (value, expected) in limits.items():
-        settings = {"tuner.name": tuner, "tuner.max_trials": 30, ended_by: value}
-        data = run_data(trials_table([0.9, 0.8]), settings=settings, ended_by=ended_by)
+        facts = {"settings": {ended_by: value}, "recorded": recorded, "ended_by": ended_by}
+        data = run_data(trials_table([0.9, 0.8]), **facts)
         purpose, command = next_command(data, [], exhausted=False)
         assert purpose.startswith("go on with this search")
         assert command.endswith(f" -m src.tune --resume logs/run {expected}")

@@ -360,7 +360,7 @@ def test_a_trial_that_has_overtaken_the_exported_one_is_not_taken_for_it() -> No
     assert not any("0.99" in finding.text for finding in story.findings)
 
 
-def test_what_confirms_the_winner_is_told() -> None:
+def test_the_reevaluation_of_the_winner_is_told() -> None:
     table = pd.DataFrame(
         {
             "trial_id": ["0003", "0001", "0002"],
@@ -369,15 +369,15 @@ def test_what_confirms_the_winner_is_told() -> None:
             "search_score": [0.92, 0.94, 0.88],
         }
     )
-    (finding,) = certainty.is_confirmed(table)
+    (finding,) = certainty.reevaluated(table)
     assert finding.text == (
         "The best 2 trials were trained again from new seeds: `0003` has the best mean, "
         "0.91 ± 0.004, where the search had seen 0.92."
     )
-    assert certainty.is_confirmed(table.tail(1)) == []
+    assert certainty.reevaluated(table.tail(1)) == []
 
 
-def test_trials_that_were_cut_short_are_said_and_mislead_nobody() -> None:
+def test_trials_that_were_stopped_early_are_said_and_mislead_nobody() -> None:
     stopped_by = [None, None, None, None, "pruner", "pruner", "limit"]
     table = trials_table(
         [0.9, 0.8, 0.7, 0.6, 0.95, 0.4, 0.5],
@@ -391,16 +391,16 @@ def test_trials_that_were_cut_short_are_said_and_mislead_nobody() -> None:
     # A pruned trial's score does not compare: of folds, it may be that of an easy one.
     assert data.completed["trial_id"].tolist() == [f"000{n}" for n in (0, 1, 2, 3, 6, 4, 5)]
     assert data.expected["score"].tolist() == [0.9, 0.8, 0.7, 0.6, 0.5, 0.65, 0.6]
-    assert data.uncut["trial_id"].tolist() == ["0000", "0001", "0002", "0003"]
+    assert data.trained_to_end["trial_id"].tolist() == ["0000", "0001", "0002", "0003"]
     found = {finding.text.partition(" before")[0] for finding in tell(data).trained}
     assert {
         "The pruner ended 2 of 7 completed trials",
         "A limit of the search ended 1 of 7 completed trials",
     } <= found
-    texts = [finding.text for finding in training.cut_short(data.completed, 50)]
+    texts = [finding.text for finding in training.stopped_early(data.completed, 50)]
     assert "after 6 epochs of 50 on average: their scores are what" in texts[0]
-    # Those that were cut neither stopped early nor keep the others from asking for more epochs.
-    assert training.early_stopping_always(data.uncut, 50) == []
+    # Those neither stopped early nor keep the others from asking for more epochs.
+    assert training.early_stopping_always(data.trained_to_end, 50) == []
     assert any("`training.epochs=100`" in finding.text for finding in tell(data).trained)
     many = trials_table([0.5] * 10 + [0.9], stopped_by=[None] * 10 + ["pruner"])
     assert budget.idle_trials(many, "max", behind=run_data(many).behind) == 10
@@ -415,10 +415,10 @@ def test_a_trial_that_lacks_fits_is_behind_and_its_epochs_are_those_of_its_last_
     scores = [0.5, 0.6, *[0.4] * 7, 0.9, 0.8]
     table = trials_table(scores, stopped_by=ended_early, epochs=6)
     whole = [(f"{n:04}", fold, 0) for n in range(9) for fold in range(2)]
-    # Trial 9 ended at epoch 2 of its second fit, trial 10 with its first. Trial 0 is confirmed,
+    # Trial 9 ended at epoch 2 of its second fit, trial 10 with its first. Trial 0 is re-evaluated,
     # and so was trial 10 before the search went on.
-    confirming = [(trial, fold, 1) for trial in ("0000", "0010") for fold in range(2)]
-    fits = [*whole, ("0009", 0, 0), ("0009", 1, 0), ("0010", 0, 0), *confirming]
+    again = [(trial, fold, 1) for trial in ("0000", "0010") for fold in range(2)]
+    fits = [*whole, ("0009", 0, 0), ("0009", 1, 0), ("0010", 0, 0), *again]
     lengths = {("0009", 1, 0): 2}
     epochs = [(*fit, epoch) for fit in fits for epoch in range(1, lengths.get(fit, 6) + 1)]
     history = pd.DataFrame(epochs, columns=["trial_id", "fold", "execution", "epoch"])
@@ -431,6 +431,6 @@ def test_a_trial_that_lacks_fits_is_behind_and_its_epochs_are_those_of_its_last_
     assert ended["cost"].tolist() == [12.0] * 9 + [8.0, 6.0]
     assert best_so_far(data, ended).tolist() == [0.5] + [0.6] * 8 + [0.9] * 2
     assert budget.idle_trials(ended, "max", behind=data.behind) == 1
-    (finding,) = training.cut_short(data.completed, data.epochs, data.planned_fits)
+    (finding,) = training.stopped_early(data.completed, data.epochs, data.planned_fits)
     assert "after 4 epochs of 6 in their last fit on average" in finding.text
     assert any("in their last fit" in finding.text for finding in tell(data).trained)

@@ -16,10 +16,9 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from src.console.outcome import show_outcome
 from src.console.plan import show_plan
 from src.errors import UserError
-from src.reporting import report_listeners
 from src.search import run
 from src.search.preparation import prepare
-from tests.conftest import MakeConfig
+from tests.conftest import MakeConfig, report_listeners
 
 NAMES = {"auc": "roc_auc"}  # in metrics.json
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from src.config import load_config
-from src.reporting import report_listeners
 from src.search import run
 from tests.benchmarks.kill_plan import WORKERS, Kill
 from tests.benchmarks.killing import Campaign
+from tests.conftest import report_listeners
 from tests.selection import slow_but
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs /proc")

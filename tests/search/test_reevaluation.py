@@ -18,7 +18,6 @@ from src.console.listener import ConsoleListener
 from src.errors import UserError
 from src.evaluation.comparison import lead_of_the_first
 from src.records import FitResult, Objective, Reevaluation, TrialRecord, TrialResult, TrialSpec
-from src.reporting import report_listeners
 from src.reporting.run_data import read_run
 from src.search import run as run_search
 from src.search.listener import SearchListener
@@ -26,7 +25,7 @@ from src.search.progress import SearchProgress
 from src.search.reevaluation import plan, with_training
 from src.search.workflow import SearchOutcome
 from tests import quick_search
-from tests.conftest import MakeConfig
+from tests.conftest import MakeConfig, report_listeners
 from tests.quick_search import ran, resume, saved, search
 
 fake, folder = quick_search.fake, quick_search.folder

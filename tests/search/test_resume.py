@@ -13,7 +13,6 @@ from hypermodels import HYPERMODELS
 from hypermodels.mlp import MLP
 from src.errors import UserError
 from src.records import TrialSpec
-from src.reporting import report_listeners
 from src.search import run
 from src.search.identity import CHANGEABLE
 from src.search.listener import SearchListener
@@ -23,7 +22,7 @@ from src.search.workflow import SearchOutcome
 from src.store.lock import RunLock
 from src.store.run_directory import RunDirectory
 from tests import quick_search
-from tests.conftest import TINY
+from tests.conftest import TINY, report_listeners
 from tests.quick_search import StopAfter, search
 
 fake, folder = quick_search.fake, quick_search.folder

@@ -18,11 +18,10 @@ from src.config import load_config
 from src.data.loading import load_data
 from src.data.tables.columns import raw_inputs, read_columns
 from src.errors import UserError
-from src.reporting import report_listeners
 from src.search import run
 from src.search.workflow import SearchOutcome
 from src.store.saved_search import read_search
-from tests.conftest import TINY
+from tests.conftest import TINY, report_listeners
 
 LOAD = """
 import os, sys

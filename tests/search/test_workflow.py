@@ -21,14 +21,13 @@ from src.errors import UserError
 from src.evaluation.export import raw_model
 from src.evaluation.networks import fit_networks
 from src.evaluation.winner import Winner
-from src.reporting import report_listeners
 from src.search import run
 from src.search.listener import SearchListener
 from src.search.preparation import prepare
 from src.search.workflow import SearchOutcome
 from src.store.run_directory import RunDirectory
 from tests import quick_search
-from tests.conftest import TINY, MakeConfig
+from tests.conftest import TINY, MakeConfig, report_listeners
 from tests.quick_search import StopAfter, at_once, ran, result, saved, search
 
 VOLATILE = ["seconds", "started", "ended", "worker"]

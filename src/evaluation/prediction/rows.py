@@ -1,8 +1,7 @@
-"""The rows of a CSV, Parquet or npz file, as an exported model takes them."""
+"""The rows of a CSV, Parquet or npz file, as an exported model takes them; npz is read at once."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from src.data.archives import UNREADABLE
 from src.data.tables.columns import (
     Column,
     cell_numbers,
@@ -23,10 +23,11 @@ from src.data.tables.missing_values import blank_out
 from src.data.tables.open_table import OpenTable
 from src.data.tables.parquet_files import open_parquet
 from src.data.tables.text_encoding import encoding_like
-from src.data.tables.text_files import CHUNK_CELLS, open_text
+from src.data.tables.text_files import open_text
 from src.errors import UserError, listed
 from src.evaluation.prediction.model import ExportedModel
-from src.evaluation.prediction.npz_rows import npz_rows
+
+NPZ_TARGETS = {"x": "y", "x_test": "y_test"}  # by the array of rows; the first that is there
 
 Rows = tuple[int, Any, NDArray[Any] | None]
 """How many rows, what the model takes of them, and where the file has the target `(rows,)`: int64
@@ -46,8 +47,7 @@ def open_rows(path: Path, model: ExportedModel) -> tuple[Iterator[Rows], tuple[s
         valid = "a CSV, Parquet or npz file"
         raise UserError(f"{where}: cannot be read ({error.strerror}); valid: {valid}") from error
     if start == b"PK\x03\x04":
-        chunks = _npz_chunks(path, where, model)
-        return chain(list(islice(chunks, 1)), chunks), ()  # so that mistakes are told at once
+        return iter([_npz_rows(path, where, model)]), ()
     columns: Sequence[Column] = [Column(name, "numeric") for name in model.feature_names]
     if model.table is not None:
         columns = model.table.columns
@@ -83,21 +83,45 @@ def _table_chunks(
         first += len(frame)
 
 
-def _npz_chunks(path: Path, where: str, model: ExportedModel) -> Iterator[Rows]:
+def _npz_rows(path: Path, where: str, model: ExportedModel) -> Rows:
     if model.table is not None:
         raise UserError(
             f"{where}: is an npz file, and the model takes columns by name: "
             f"{listed(c.name for c in model.table.columns)}. Valid: a CSV or Parquet file"
         )
-    names, first = model.feature_names, 1
-    for x, y in npz_rows(path, where, len(names), max(1, CHUNK_CELLS // len(names))):
-        truth = None
-        if y is not None:
-            y = np.char.decode(y, "utf-8") if y.dtype.kind == "S" else y
-            labels = pd.Series(y.astype(object) if y.dtype.kind in "Ub" else y)
-            truth = _truth(labels, TEXT if model.class_names else PLAIN, model.class_names)
-        yield len(x), _finite(x, names, where, first), truth
-        first += len(x)
+    names = model.feature_names
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            name = next((name for name in NPZ_TARGETS if name in arrays), "")
+            if not name:
+                raise UserError(
+                    f"{where}: has no array x or x_test; it has {listed(arrays) or 'none'}. Valid: "
+                    "x, and y where the labels are known"
+                )
+            x, y = arrays[name], arrays.get(NPZ_TARGETS[name])
+    except UNREADABLE as error:
+        raise UserError(
+            f"{where}: is not a complete npz file ({error or type(error).__name__}). Valid: a file "
+            "of numbers and texts, written by numpy.savez or numpy.savez_compressed"
+        ) from error
+    if x.dtype.kind not in "biuf" or x.ndim < 2 or x[:1].size != len(names):
+        raise UserError(
+            f"{where}: {name} has shape {x.shape} of type {x.dtype}; valid: numbers, "
+            f"(rows, {len(names)}) or images of as many values"
+        )
+    truth = None
+    if y is not None:
+        if y.dtype.kind not in "biufUS" or y.size != len(x):
+            raise UserError(
+                f"{where}: {NPZ_TARGETS[name]} has shape {y.shape} of type {y.dtype}, and {name} "
+                f"has {len(x)} rows; valid: a number or a text a row"
+            )
+        y = np.char.decode(y, "utf-8") if y.dtype.kind == "S" else y
+        labels = pd.Series((y.astype(object) if y.dtype.kind in "Ub" else y).reshape(-1))
+        truth = _truth(labels, TEXT if model.class_names else PLAIN, model.class_names)
+    with np.errstate(over="ignore"):
+        rows = x.reshape(len(x), -1).astype(np.float32)
+    return len(x), _finite(rows, names, where, 1), truth
 
 
 def _open_csv(path: Path, where: str, model: ExportedModel, columns: Sequence[Column]) -> OpenTable:

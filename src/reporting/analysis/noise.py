@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from src.config.objectives import judged_metric
+from src.evaluation.comparison import error_of_mean
 from src.evaluation.metrics import draws, label_metrics, weighted_areas, weighted_metrics
 from src.reporting.analysis.winner import class_report, errors, is_classification, probabilities
 from src.reporting.run_data import RunData
@@ -123,7 +124,6 @@ def _paired_error(fits: pd.DataFrame, trials: "pd.Series[Any]", folds: int) -> f
     """The error of a trial's mean in comparisons with others of the same folds and executions.
 
     What is left of each fit's score, once its trial's mean and its fold's are taken off, is noise.
-    Folds share most of their training rows, which is corrected for (Nadeau and Bengio 2003).
     """
     if not {"trial_id", "execution", "fold", "score"} <= set(fits.columns):
         return None
@@ -135,8 +135,7 @@ def _paired_error(fits: pd.DataFrame, trials: "pd.Series[Any]", folds: int) -> f
     scores = table.to_numpy(float)
     left = scores - scores.mean(axis=1, keepdims=True) - scores.mean(axis=0) + scores.mean()
     variance = float((left**2).sum()) / ((count - 1) * (repeats - 1))
-    shared = 1 / (folds - 1) if folds > 1 else 0.0
-    return math.sqrt(variance * (1 / repeats + shared))
+    return error_of_mean(variance, repeats, folds)
 
 
 def _fits(data: RunData) -> int:

@@ -38,8 +38,8 @@ def leaderboard(data: RunData, domains: tuple[Domain, ...], most: int = MOST) ->
     sized = bool(trials["parameters"].notna().any())
     varying = [d for d in domains if len({shown(d.name, v) for v in trials[d.name]}) > 1]
     header = ["trial", data.objective, "to best", "epoch", "seconds"]
-    confirmed = bool(trials["reevaluated"].notna().any())
-    header += ["in the search"] if confirmed else []
+    again = bool(trials["reevaluated"].notna().any())
+    header += ["in the search"] if again else []
     header += (["parameters"] if sized else []) + [domain.name for domain in varying]
     rows = []
     for _, trial in trials.iterrows():
@@ -47,7 +47,7 @@ def leaderboard(data: RunData, domains: tuple[Domain, ...], most: int = MOST) ->
         stopped = STOPPED.get(trial["stopped_by"], "")
         cells += [f"{_whole(trial['best_epoch'])}/{_whole(trial['epochs'])} {stopped}".rstrip()]
         cells += [number(float(trial["seconds"]), 3)]
-        cells += [number(float(trial["search_score"]), 5)] if confirmed else []
+        cells += [number(float(trial["search_score"]), 5)] if again else []
         cells += [_whole(trial["parameters"])] if sized else []
         cells += [brief(domain, trial[domain.name]) or "–" for domain in varying]
         rows.append(tuple(printable(cell) for cell in cells))

@@ -162,11 +162,11 @@ def trials_section(data: RunData, story: Story) -> Markup:
 
 def tradeoffs_section(data: RunData) -> Markup:
     """The trials that no other one beats in all that counts."""
-    on_front = pareto.is_on_front(data) if data.also else []
+    on_front = pareto.is_on_front(data) if data.secondary else []
     front = data.completed[np.array(on_front, dtype=bool)] if any(on_front) else None
     if front is None:
         return Markup("")
-    names = ["score", *data.also]
+    names = ["score", *data.secondary]
     rows = [
         (str(trial["trial_id"]), *(_finite(trial[name]) for name in names))
         for _, trial in front.head(MOST_OF_FRONT).iterrows()
@@ -174,12 +174,12 @@ def tradeoffs_section(data: RunData) -> Markup:
     rest = len(front) - MOST_OF_FRONT
     more = f" {rest} more stand in trials.csv." if rest > 0 else ""
     text = "No other trial is as good as these in everything that counts, and better in something."
-    drawings = [(pareto.pareto_plot(data, name), "") for name in data.also]
+    drawings = [(pareto.pareto_plot(data, name), "") for name in data.secondary]
     return joined(
         [
             figures(drawings),
             element("p", text + more, css="muted"),
-            table(("trial", data.objective, *data.also), rows, css="plain"),
+            table(("trial", data.objective, *data.secondary), rows, css="plain"),
         ]
     )
 

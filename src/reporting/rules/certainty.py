@@ -74,8 +74,8 @@ def top_differs(completed: pd.DataFrame, noise: Noise | None, direction: str) ->
     return [Finding("note", text)]
 
 
-def is_confirmed(completed: pd.DataFrame) -> list[Finding]:
-    """What became of the winner's score in trainings by which it was not chosen.
+def reevaluated(completed: pd.DataFrame) -> list[Finding]:
+    """How the winner scored in its re-evaluation.
 
     Args:
         completed: the trials, best first.
@@ -86,10 +86,10 @@ def is_confirmed(completed: pd.DataFrame) -> list[Finding]:
     mean, seen = float(best["reevaluated"]), float(best["search_score"])
     error = best["reevaluated_error"]
     plus = "" if pd.isna(error) else f" ± {number(float(error), 2)}"
-    confirmed = int(completed["reevaluated"].notna().sum())
-    were = "trials were" if confirmed > 1 else "trial was"
+    trials = int(completed["reevaluated"].notna().sum())
+    were = "trials were" if trials > 1 else "trial was"
     text = (
-        f"The best {confirmed} {were} trained again from new seeds: `{best['trial_id']}` has the "
+        f"The best {trials} {were} trained again from new seeds: `{best['trial_id']}` has the "
         f"best mean, {number(mean)}{plus}, where the search had seen {number(seen)}."
     )
     return [Finding("note", text)]

@@ -15,12 +15,11 @@ from src.reporting.domains import Domain
 from src.reporting.rules.edges import edge_of
 from src.reporting.rules.failures import FailingEnd, failing_end
 from src.reporting.run_data import RunData
-from src.text import go_on_command, python_command, resume_command
+from src.text import command, go_on_command, python_command, resume_command
 
 ROOM = 0.1  # of a range, left on both sides of the good values
 NARROWER = 0.7  # a range that stays larger than this part of itself is left as it is
-CONFIRMED = 5  # trials that are trained again where the noise hides which is best
-LEARNING = ("gp", "tpe", "bohb")  # tuners that learn from another run's trials
+REEVALUATED = 5  # trials that are trained again where the noise hides which is best
 TRIED = 3  # trials with a choice, below which it is not dropped
 _PLAIN_TEXT = re.compile(r"[a-z][a-z0-9_]*")
 _YAML_WORDS = frozenset(("open", "y", "n", "yes", "no", "on", "off", "true", "false", "null"))
@@ -96,9 +95,7 @@ def next_command(
     """
     path = data.run.path
     if data.state == "running":
-        return "look again while the search runs", (
-            f"{python_command()} -m src.report {shlex.quote(str(path))}"
-        )
+        return "look again while the search runs", command("report", path)
     if data.state in ("killed", "interrupted"):
         return "go on with this search", resume_command(path)
     start = (
@@ -108,32 +105,26 @@ def next_command(
         texts = [override.text for override in overrides]
         if data.settings.get("tuner.points_to_evaluate"):  # they may lie outside what is proposed
             texts.append("tuner.points_to_evaluate=[]")
-        if data.settings.get("tuner.name") in LEARNING:
+        if data.uses_warm_start:
             texts.append(f"tuner.warm_start={path}")
         words = " ".join(map(shlex.quote, texts))
         kinds = list(dict.fromkeys(override.reason for override in overrides))
         return f"search again, {' and '.join(kinds)}", f"{start} {words}"
-    trials = data.settings.get("tuner.max_trials")
-    tuner = data.settings.get("tuner.name")
     if exhausted:
-        executions = data.settings.get("tuner.reevaluate.executions")
-        times = 3 * executions if isinstance(executions, int) and _confirms(data) else 3
+        executions, times = data.settings.get("tuner.reevaluate.executions"), 3
+        if isinstance(executions, int) and data.settings.get("tuner.reevaluate.trials") is not None:
+            times *= executions
         return "see past the noise, by training the best few again from new seeds", (
-            f"{resume_command(path)} tuner.reevaluate.trials={CONFIRMED} "
+            f"{resume_command(path)} tuner.reevaluate.trials={REEVALUATED} "
             f"tuner.reevaluate.executions={times}"
         )
     if data.ended_by.startswith("limits."):
         limit = data.settings.get(data.ended_by)
         if isinstance(limit, (int, float)):
             return go_on_command(path, data.ended_by, limit)
-    if tuner in ("random", "bayesian", "gp", "tpe"):
-        most = trials if isinstance(trials, int) else len(data.trials)
-        return go_on_command(path, "tuner.max_trials", most)
+    if data.max_trials is not None:
+        return go_on_command(path, "tuner.max_trials", data.max_trials)
     return "search again from another seed", f"{start} seed={_seed(data) + 1}"
-
-
-def _confirms(data: RunData) -> bool:
-    return data.settings.get("tuner.reevaluate.trials") is not None
 
 
 def _seed(data: RunData) -> int:

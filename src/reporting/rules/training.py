@@ -34,8 +34,8 @@ def plateaus_never_fired(completed: pd.DataFrame, history: pd.DataFrame) -> list
     ]
 
 
-def cut_short(completed: pd.DataFrame, epochs: int | None, fits: int = 1) -> list[Finding]:
-    """How many trials were cut short, and where.
+def stopped_early(completed: pd.DataFrame, epochs: int | None, fits: int = 1) -> list[Finding]:
+    """How many trials were stopped early, and at which epoch.
 
     Args:
         completed: the trials.
@@ -43,8 +43,13 @@ def cut_short(completed: pd.DataFrame, epochs: int | None, fits: int = 1) -> lis
         fits: of a trial.
     """
     found = []
-    for cut, what in (("pruner", "The pruner ended"), ("limit", "A limit of the search ended")):
-        reached = completed.loc[(completed["stopped_by"] == cut).to_numpy(), "reached"].dropna()
+    for stopped_by, what in (
+        ("pruner", "The pruner ended"),
+        ("limit", "A limit of the search ended"),
+    ):
+        reached = completed.loc[
+            (completed["stopped_by"] == stopped_by).to_numpy(), "reached"
+        ].dropna()
         if len(reached):
             of = f" of {epochs}" if epochs is not None else ""
             of += " in their last fit" if fits > 1 else ""
