@@ -61,14 +61,11 @@ def _default_layers() -> "_Layers":
 
 @dataclass
 class _Layers:
-    """The configuration so far.
+    """The configuration so far."""
 
-    Attributes:
-        values: nested mappings as in a file. An opened hyperparameter has the value `open`.
-        user_space: the names of `space` that a user's file or an override has set or opened.
-    """
-
+    # Nested mappings as in a file. An opened hyperparameter has the value `open`.
     values: dict[str, Any] = field(default_factory=dict)
+    # The names of `space` that a user's file or an override has set or opened.
     user_space: set[str] = field(default_factory=set)
 
     def add_file(self, path: Path, *, built_in: bool) -> None:

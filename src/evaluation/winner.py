@@ -26,27 +26,19 @@ from src.store.run_directory import RunDirectory
 
 @dataclass(frozen=True)
 class Winner:
-    """The best trial's model, exported; the fields are the keys of metrics.json, but for the trial.
+    """The best trial's model, exported; the fields are the keys of metrics.json, but for the trial."""
 
-    Attributes:
-        record: the trial.
-        validation: metrics on the validation rows; with folds, by fits that had not seen them.
-        test: metrics on the test rows; empty where there are none.
-        refit_epochs: epochs of a refit after cross-validation; None without one.
-        averaged_models: how many models of folds the exported model averages; 0 for a single one.
-        test_interval: the 95 % bootstrap interval of each test metric, or None.
-        baselines: what untuned models reach on the same rows.
-        threshold: None for 0.5.
-    """
-
-    record: TrialRecord
+    record: TrialRecord  # the trial
+    # Metrics on the validation rows; with folds, by fits that had not seen them.
     validation: Metrics
-    test: Metrics
-    refit_epochs: int | None = None
+    test: Metrics  # metrics on the test rows; empty where there are none
+    refit_epochs: int | None = None  # epochs of a refit after cross-validation; None without one
+    # How many models of folds the exported model averages; 0 for a single one.
     averaged_models: int = 0
+    # The 95 % bootstrap interval of each test metric, or None.
     test_interval: Mapping[str, Interval | None] = field(default_factory=dict)
-    baselines: tuple[Baseline, ...] = ()
-    threshold: Threshold | None = None
+    baselines: tuple[Baseline, ...] = ()  # what untuned models reach on the same rows
+    threshold: Threshold | None = None  # None for 0.5
 
 
 def export_winner(
