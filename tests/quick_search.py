@@ -322,7 +322,6 @@ def _export(context: RunContext, record: TrialRecord, _: Any) -> winner.Winner:
             "test_interval": {},
             "baselines": [],
             "refit_epochs": None,
-            "averaged_models": 0,
         }
         write_atomically(staged.metrics, json.dumps(scores | facts))
         write_atomically(staged.predictions, "split,row\n")

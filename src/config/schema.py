@@ -106,17 +106,7 @@ class TunerSettings(Section):
     factor: Factor = 3
     hyperband_iterations: Count = 1
     grid_points: Factor = 5
-    export: Literal["refit", "average"] = "refit"
     reevaluate: ReevaluateSettings = ReevaluateSettings()
-
-    @model_validator(mode="after")
-    def _average_needs_folds(self) -> "TunerSettings":
-        if self.export == "average" and self.folds == 1:
-            raise BrokenRuleError(
-                "tuner.export: 'average' averages the models of several folds, and tuner.folds is "
-                "1; set tuner.folds=5, or leave tuner.export refit"
-            )
-        return self
 
 
 class PrunerSettings(Section):

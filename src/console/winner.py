@@ -17,8 +17,6 @@ def winner_facts(
     """Yields names and sentences: how the model was made, and how far its score can be trusted."""
     if winner.refit_epochs is not None:
         yield "refitted", f"on train + validation rows for {winner.refit_epochs} epochs"
-    if winner.averaged_models:
-        yield "averaged", f"the mean of the {winner.averaged_models} models of all folds"
     if (tuned := winner.threshold) is not None:
         yield (
             "threshold",

@@ -35,38 +35,36 @@ def chosen_execution(context: RunContext, record: TrialRecord) -> int:
 
 
 def fit_networks(
-    context: RunContext, record: TrialRecord, execution: int | None = None
+    context: RunContext, record: TrialRecord
 ) -> Iterator[tuple[Rows, keras.Model, FitArrays]]:
-    """Yields validation rows, network at its best epoch, and arrays of fits that rank the trial.
+    """Yields validation rows, network at its best epoch, and arrays of the chosen execution's fits.
 
-    These are all of them, or those of one execution. Raises `UserError` if weights cannot be read.
+    Raises `UserError` if weights cannot be read.
     """
-    trial_id, run = record.spec.trial_id, context.run
+    trial_id, run, execution = record.spec.trial_id, context.run, chosen_execution(context, record)
+    trained = {(fit.execution, fit.fold) for fit in record.ranking_fits}
     for fold, (train, validation) in enumerate(context.data.folds(record.spec.folds)):
-        fits = [fit.execution for fit in record.ranking_fits if fit.fold == fold]
-        chosen = sorted(number for number in fits if execution in (None, number))
-        if not chosen:  # the trial was stopped before this fold
+        if (execution, fold) not in trained:  # the trial was stopped before this fold
             continue
         arrays = context.arrays(train, validation)
-        for number in chosen:
-            seed = trial_seed(context.config.seed, int(record.spec.root_id), number, fold)
-            _, network = _build(context, record, arrays, seed)
-            path = run.weights(trial_id, number, fold)
-            try:
-                network.set_weights(load_weights(path))
-            except UNREADABLE as error:
-                what = f"{path}: the weights of trial {trial_id} cannot be read"
-                anew = f"train a trial anew: {command('retrain', run.path)} --trial ID"
-                raise UserError(
-                    f"{what}: {first_line(error)}. Put back a copy of the file, or {anew}"
-                ) from error
-            yield validation, network, arrays
+        seed = trial_seed(context.config.seed, int(record.spec.root_id), execution, fold)
+        _, network = _build(context, record, arrays, seed)
+        path = run.weights(trial_id, execution, fold)
+        try:
+            network.set_weights(load_weights(path))
+        except UNREADABLE as error:
+            raise UserError(
+                f"{path}: the weights of trial {trial_id} cannot be read: {first_line(error)}. Put "
+                "back a copy of the file, or train a trial anew: "
+                f"{command('retrain', run.path)} --trial ID"
+            ) from error
+        yield validation, network, arrays
 
 
 def held_out_predictions(context: RunContext, record: TrialRecord) -> tuple[Rows, Array]:
     """Returns row numbers, and the outputs of a trial's fits that have not seen these rows."""
     data, pieces = context.data, []
-    for rows, network, arrays in fit_networks(context, record, chosen_execution(context, record)):
+    for rows, network, arrays in fit_networks(context, record):
         model = raw_model(network, arrays, data)
         pieces.append((rows, predict(model, data.raw_rows(rows), len(rows))))
     rows, outputs = map(np.concatenate, zip(*pieces, strict=True))

@@ -26,15 +26,13 @@ from src.store.run_directory import RunDirectory
 
 @dataclass(frozen=True)
 class Winner:
-    """The best trial's model, exported; the fields are the keys of metrics.json, but for the trial."""
+    """The best trial's model, exported; all fields but the trial are keys of metrics.json."""
 
-    record: TrialRecord  # the trial
+    record: TrialRecord
     # Metrics on the validation rows; with folds, by fits that had not seen them.
     validation: Metrics
     test: Metrics  # metrics on the test rows; empty where there are none
     refit_epochs: int | None = None  # epochs of a refit after cross-validation; None without one
-    # How many models of folds the exported model averages; 0 for a single one.
-    averaged_models: int = 0
     # The 95 % bootstrap interval of each test metric, or None.
     test_interval: Mapping[str, Interval | None] = field(default_factory=dict)
     baselines: tuple[Baseline, ...] = ()  # what untuned models reach on the same rows
@@ -47,8 +45,8 @@ def export_winner(
     """Writes the winner's `best/` folder, whole or not at all, in place of an earlier winner's.
 
     Without cross-validation, the weights of the trial's best fit are exported. After it, the trial
-    is refitted on all development rows, or the models of all folds are averaged. A threshold is
-    tuned on the validation rows, by the outputs that `Winner.validation` is computed from.
+    is refitted on all development rows. A threshold is tuned on the validation rows, by the outputs
+    that `Winner.validation` is computed from.
 
     Raises `TrialInterruptedError` if `stopping` says so; `UserError` if the refit fails, weights
     cannot be read, or the network cannot be exported; `DiskError` if a file cannot be written.
@@ -81,26 +79,19 @@ def _export(
     context: RunContext, record: TrialRecord, run: RunDirectory, stopping: Callable[[], bool]
 ) -> Winner:
     """Exports into the folder `run.best`, which is not there yet."""
-    data, folds, epochs, averaged = context.data, record.spec.folds, None, 0
+    data, folds, epochs = context.data, record.spec.folds, None
     owner, path = f"hypermodel.name={context.config.hypermodel.name}", run.model
     run.best.mkdir()
     if folds == 1:
-        execution = networks.chosen_execution(context, record)
-        rows, network, arrays = next(networks.fit_networks(context, record, execution))
+        rows, network, arrays = next(networks.fit_networks(context, record))
         model = export.export_network(path, network, arrays, data, owner)
         outputs = predict(model, data.raw_rows(rows), len(rows))
     else:
         rows, outputs = networks.held_out_predictions(context, record)
-        if context.config.tuner.export == "average":
-            fits = networks.fit_networks(context, record)
-            models = [export.raw_model(network, arrays, data) for _, network, arrays in fits]
-            averaged = len(models)
-            model = export.save_and_load(path, export.average_models(models), owner)
-        else:
-            epochs, seed = record.result.best_epoch, networks.refit_seed(context, record)
-            arrays = networks.development_arrays(context)
-            network = networks.refit(context, record, arrays, seed, stopping)
-            model = export.export_network(path, network, arrays, data, owner)
+        epochs, seed = record.result.best_epoch, networks.refit_seed(context, record)
+        arrays = networks.development_arrays(context)
+        network = networks.refit(context, record, arrays, seed, stopping)
+        model = export.export_network(path, network, arrays, data, owner)
     tuned = (data.y[rows], outputs, context.plan.monitor)
     tunes = context.config.objective.threshold == "tuned"
     threshold = tune_threshold(*tuned) if tunes else None
@@ -113,7 +104,7 @@ def _export(
     tables = [_table(data, "validation", rows, outputs, value)]
     tables += [_table(data, "test", data.test, test_outputs, value)] if test else []
     write_atomically(run.predictions, pd.concat(tables).to_csv(index=False))
-    winner = Winner(record, validation, test, epochs, averaged, found, baselines, threshold)
+    winner = Winner(record, validation, test, epochs, found, baselines, threshold)
     facts = TypeAdapter(Winner).dump_python(winner, exclude={"record"})
     export.write_facts(run.exported, data, record.spec, facts)
     return winner

@@ -22,7 +22,6 @@ BAD_OVERRIDES = [
     ("data.drop=[id, 3]", ["data.drop: 3", "a list of texts"]),
     ("data.test_fraction=0.8", ["data.validation_fraction: 0.2", "data.test_fraction: 0.8"]),
     ("data.columns.zip=number", ["data.columns.zip: 'number'", "numeric, boolean, categorical"]),
-    ("tuner.export=average", ["tuner.export: 'average'", "tuner.folds=5"]),
     (
         "tuner.points_to_evaluate=[{}, {units: [1]}]",
         ["tuner.points_to_evaluate.2.units: [1]", "YAML"],

@@ -47,10 +47,7 @@ def test_the_loss_from_validation_to_test_is_explained(test: float, sentence: st
 
 def test_the_way_the_model_was_made_is_said() -> None:
     tuned = Threshold(0.3, "f1", 0.8, 0.7)
-    facts = dict(
-        winner_facts(winner(0.87, averaged_models=6, threshold=tuned), PROGRESS, ("no", "yes"))
-    )
-    assert facts["averaged"] == "the mean of the 6 models of all folds"
+    facts = dict(winner_facts(winner(0.87, threshold=tuned), PROGRESS, ("no", "yes")))
     assert facts["threshold"].startswith("'yes' from a probability of 0.3 on")
 
 

@@ -133,7 +133,7 @@ def test_metrics_json_has_all_and_is_read_back(plain: Export, tmp_path: Path) ->
     assert [b["name"] for b in written["baselines"]] == ["mean of the target", "ridge regression"]
     low, high = written["test_interval"]["rmse"]
     assert low < written["test"]["rmse"] < high
-    assert (winner.refit_epochs, winner.averaged_models, winner.threshold) == (None, 0, None)
+    assert (winner.refit_epochs, winner.threshold) == (None, None)
     assert read_winner(context.run, record) == winner
     folder = RunDirectory(tmp_path)
     assert read_winner(folder, record) is None

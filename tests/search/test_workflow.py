@@ -18,8 +18,6 @@ from hypermodels import HYPERMODELS
 from hypermodels.mlp import MLP
 from src.config import load_config
 from src.errors import UserError
-from src.evaluation.export import raw_model
-from src.evaluation.networks import fit_networks
 from src.evaluation.winner import Winner
 from src.search import run
 from src.search.listener import SearchListener
@@ -66,9 +64,7 @@ def test_a_search_leaves_every_file_and_they_agree(outcome: SearchOutcome) -> No
     np.testing.assert_allclose(epochs["val_accuracy"].max(), trials["score"])
 
     scores = json.loads(run_directory.metrics.read_text())
-    assert set(scores) == {
-        *("validation", "test", "test_interval", "baselines", "refit_epochs", "averaged_models")
-    }
+    assert set(scores) == {*("validation", "test", "test_interval", "baselines", "refit_epochs")}
     assert scores["validation"]["accuracy"] == pytest.approx(winner.record.result.score)
     table = pd.read_csv(run_directory.predictions, dtype=str)
     test = table[table["split"] == "test"]
@@ -158,27 +154,6 @@ def test_folds_and_executions_average_and_the_winner_is_refitted(tiny: MakeConfi
     validation = table[table["split"] == "validation"]
     data = prepare(config).data
     assert sorted(validation["row"]) == sorted(data.development)  # each row by an unseen fold
-
-
-@pytest.mark.slow
-def test_the_models_of_all_folds_can_be_exported_as_their_mean(tiny: MakeConfig) -> None:
-    config = tiny(
-        *("tuner.folds=2", "tuner.executions_per_trial=2", "tuner.max_trials=1"),
-        *("tuner.export=average", "data.source=diabetes"),
-    )
-    outcome = run(config)
-    winner, prepared = outcome.winner, prepare(config)
-    assert winner is not None
-    assert (winner.averaged_models, winner.refit_epochs) == (4, None)
-    rows = prepared.data.x[prepared.data.test]
-    fits = fit_networks(prepared.context(outcome.run), winner.record)
-    models = [raw_model(network, arrays, prepared.data) for _, network, arrays in fits]
-    expected = np.mean([model.predict(rows, verbose=0) for model in models], axis=0)
-    model = keras.models.load_model(outcome.run.model, safe_mode=True)
-    np.testing.assert_allclose(model.predict(rows, verbose=0), expected, rtol=1e-4)
-    assert len({float(model.predict(rows[:1], verbose=0)[0, 0]) for model in models}) == 4
-    again = run(None, ["tuner.max_trials=1"], resume=str(outcome.run.path))
-    assert again.winner == winner  # as it stands in the files
 
 
 def test_regression_trains_on_a_standardised_target_and_reports_its_own_units(
