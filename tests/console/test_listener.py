@@ -75,7 +75,6 @@ def test_each_trial_has_a_line_and_the_log_too_which_grows(tmp_path: Path) -> No
         "0002 failed: ValueError: two lines [2J",
         "0003 0.95 ± 0.01 epoch 4 of 9 2.0 s best so far",
         "0006 0.2 2.0 s pruned at epoch 9 of 50",
-        "0005 failed: nan; it runs again",
         "0003 re-evaluation 0.93 epoch 4 of 9 2.0 s mean 0.93",
     ]
     end = "search ends, finished: all done; best 0.95 ± 0.01"
