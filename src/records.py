@@ -17,8 +17,9 @@ StoppedBy = Literal["pruner", "limit"]
 TrialId = Annotated[str, Field(pattern=r"^[0-9]{4,9}$")]
 Count = Annotated[int, Field(ge=0)]
 
+EPOCH_KEYS = ("execution", "fold", "epoch")
 Epochs = tuple[dict[str, float], ...]
-"""Epochs of fits: execution, fold, epoch (from 1), learning_rate, batch_size and every metric."""
+"""Epochs of fits: `EPOCH_KEYS` (epochs from 1), learning_rate, batch_size and every metric."""
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,7 @@ from callbacks import StopOnDivergence, TimeBudget
 from src.config.schema import LimitSettings
 from src.execution.early_end import EarlyEnd
 from src.execution.failures import TrialFailedError, too_slow
-
-_KEYS = ("execution", "fold", "epoch")  # of a row; the rest are logs
+from src.records import EPOCH_KEYS
 
 
 class EpochRecorder(keras.callbacks.Callback):
@@ -75,7 +74,7 @@ class EpochRecorder(keras.callbacks.Callback):
     def logs_of(self, execution: int, fold: int) -> list[tuple[int, dict[str, float]]]:
         """Epoch (from 0) and logs of each epoch of one fit."""
         return [
-            (int(row["epoch"]) - 1, {name: row[name] for name in row if name not in _KEYS})
+            (int(row["epoch"]) - 1, {name: row[name] for name in row if name not in EPOCH_KEYS})
             for row in self.rows_of(execution, fold)
         ]
 

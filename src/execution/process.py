@@ -141,8 +141,8 @@ class ProcessWorker:
 
 def _died(exit_code: int) -> WorkerDiedError:
     if exit_code >= 0:
-        reason = f"its worker process ended {{times}}, last with exit status {exit_code}"
+        reason = f"its worker process ended twice, last with exit status {exit_code}"
         return WorkerDiedError(reason)
     name = signal.Signals(-exit_code).name
-    reason = f"its worker process was killed {{times}}, last by {name}"
+    reason = f"its worker process was killed twice, last by {name}"
     return WorkerDiedError(reason, may_be_memory=name in ("SIGKILL", "SIGABRT"))

@@ -9,15 +9,15 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 from src.config.schema import LimitSettings
 from src.errors import DiskError
 from src.execution.executor import TrialHooks
 from src.execution.failures import failed_result, out_of_memory, too_slow
 from src.messages import EndTrial, TrialProgress
-from src.records import Epochs, TrialResult, TrialSpec
+from src.records import EPOCH_KEYS, TrialResult, TrialSpec
 
 ATTEMPTS = 2  # runs of a trial whose worker dies
 TRIALS_PER_WORKER = 40  # TensorFlow leaks with every fit, and garbage collections slow down
@@ -32,11 +32,9 @@ Task = tuple[TrialSpec, "Future[TrialResult]"]
 
 
 class WorkerDiedError(Exception):
-    """A worker ended by itself; the message says how.
+    """A worker ended by itself; `reason` is that of a trial whose worker ended so twice.
 
-    Args:
-        reason: such as `was killed … by SIGKILL`, with `{times}` for how often.
-        may_be_memory: whether a lack of memory ends a worker like this.
+    `may_be_memory` says whether a lack of memory ends a worker like this.
     """
 
     def __init__(self, reason: str, *, may_be_memory: bool = False) -> None:
@@ -73,7 +71,8 @@ class _Seat:
     traced: tuple[str, ...] = ()  # structures whose graphs the worker keeps, the latest last
     trials: int = 0  # since the worker started
     last: TrialProgress | None = None  # of the trial that it runs
-    history: Epochs = ()  # epochs of that trial
+    # Epochs of that trial; after a death, only those since the last saved state come again.
+    history: dict[tuple[Any, ...], dict[str, float]] = field(default_factory=dict)
 
 
 class Supervisor:
@@ -201,8 +200,9 @@ class Supervisor:
     def _run(self, seat: _Seat, spec: TrialSpec) -> TrialResult:
         """Runs a trial, again if its worker dies."""
         started = time.time()
+        seat.history = {}
         for attempt in range(1, ATTEMPTS + 1):
-            seat.last, seat.history = None, ()
+            seat.last = None
             try:
                 return self._attempt(seat, spec)
             except WorkerDiedError as error:
@@ -211,7 +211,7 @@ class Supervisor:
                 if self._closed:  # processes end with the search by themselves
                     raise _ShutdownError from error
                 if attempt == ATTEMPTS:
-                    reason = str(error).format(times="twice")
+                    reason = str(error)
                     if error.may_be_memory and (last := seat.last) is not None:
                         memory = out_of_memory(last.batch_size, last.parameters)
                         reason = f"{reason}, perhaps {memory}"
@@ -222,7 +222,7 @@ class Supervisor:
                 break
         parameters = 0 if seat.last is None else seat.last.parameters
         return failed_result(
-            reason, started, seat.index, history=seat.history, parameters=parameters
+            reason, started, seat.index, history=tuple(seat.history.values()), parameters=parameters
         )
 
     def _attempt(self, seat: _Seat, spec: TrialSpec) -> TrialResult:
@@ -257,7 +257,7 @@ class Supervisor:
                 if seat.last is None and limit is not None:
                     deadline = time.monotonic() + GRACE * limit + GRACE_SECONDS
                 seat.last = message
-                seat.history += message.rows
+                seat.history |= {tuple(map(row.get, EPOCH_KEYS)): row for row in message.rows}
                 self._hooks.on_progress(message)
             if deadline is not None and time.monotonic() > deadline:
                 raise _TimeoutError

@@ -37,11 +37,12 @@ from src.execution.prediction_time import prediction_seconds
 from src.execution.progress import ProgressReporter, StopOnRequest
 from src.files import raise_disk_error, remove
 from src.messages import TrialProgress
-from src.records import FitResult, TrialResult, TrialSpec
+from src.records import Epochs, FitResult, TrialResult, TrialSpec
 from src.seeds import trial_seed
 from src.signals import TrialInterruptedError
 from src.store import training_state
 from src.store.run_directory import event_suffix
+from src.store.training_state import SavedTraining
 from src.store.weights import save_weights
 from src.tuners.space import SpaceReader
 
@@ -79,9 +80,11 @@ class TrialRunner:
         saved = self._delete_remains(spec)
         plan, limits = self.context.plan, self.context.config.limits
         fits: list[FitResult] = []
-        rows: tuple[dict[str, float], ...] = ()
+        rows: Epochs = ()
+        state: SavedTraining | None = None
         if saved is not None:
-            fits, rows, clock = list(saved.fits), saved.rows, clock - saved.seconds
+            fits, rows, state = list(saved.fits), saved.rows, saved.training
+            started, clock = started - saved.seconds, clock - saved.seconds
         early_end = EarlyEnd(spec, plan, limits, self.hooks.ending, len(rows))
         recorder = EpochRecorder(plan.monitor, limits, clock, early_end, rows)
         hp = self._spaces.read(spec.hyperparameters)
@@ -89,14 +92,14 @@ class TrialRunner:
         reason = trace = ""
         rejected = False
         try:
-            trained = len(fits)  # before the process was killed
+            fits_done = len(fits)  # before the process was killed
             for number, (execution, fold, arrays) in enumerate(self._fits(spec)):
                 recorder.begin(execution, fold)
-                if number < trained:
+                if number < fits_done:
                     self._write_events(spec, recorder)
                     continue
-                fits.append(self._fit(spec, hp, arrays, recorder, fits, saved))
-                saved = None
+                fits.append(self._fit(spec, hp, arrays, recorder, fits, state))
+                state = None
                 if early_end.ends_trial():
                     break
         except TrialFailedError as error:
@@ -147,7 +150,7 @@ class TrialRunner:
         arrays: FitArrays,
         recorder: EpochRecorder,
         done: Sequence[FitResult],
-        saved: Checkpoint | None,
+        state: SavedTraining | None,
     ) -> FitResult:
         context, config = self.context, self.context.config
         execution, fold = recorder.execution, recorder.fold
@@ -173,7 +176,6 @@ class TrialRunner:
             own = (path, trained_model, stateful, best)
             training_state.save(*own, epochs=epochs, stopped=False, trial=trial)
 
-        state = None if saved is None else saved.training
         if state is None and spec.parent_id is not None and spec.initial_epoch:
             state = training_state.read(context.run.training_state(spec.parent_id, execution))
         reached, stopped = spec.initial_epoch, False
@@ -182,8 +184,7 @@ class TrialRunner:
         if not stopped:  # else early stopping ended the parent: nothing is left to train
             full = config.run.tensorboard == "full"
             with closing(self._board(spec, recorder, full=full)) as board:
-                recorded = [callbacks.ScheduleLogger(), best, board]
-                watchers = [*recorded, *recorder.callbacks]
+                watchers = [callbacks.ScheduleLogger(), best, board, *recorder.callbacks]
                 if (interval := config.training.save_every) and not spec.first_execution:
                     watchers.append(Saver(interval, spec.epochs, save))
                 begin, monitor = self._progress(spec, recorder, reached), context.plan.monitor

@@ -4,9 +4,9 @@ Read it from `SearchLoop.run` down. A trial is in the store before it runs, and 
 store before a listener hears of it, so that a search that is killed can be resumed.
 """
 
-import functools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -34,7 +34,7 @@ class SearchLoop:
 
     Attributes:
         progress: the trials that have ended.
-        is_broken: whether the search broke off, so that the best model should not be exported.
+        may_export: whether the best model should be exported; not if the search broke off.
     """
 
     _executor: Executor  # while the search runs
@@ -57,11 +57,12 @@ class SearchLoop:
             warm_start=self._oracle.warm_start.text,
             reevaluates=self._config.tuner.reevaluate.trials is not None,
         )
-        self.is_broken = False
+        self.may_export = True
         self._proposals = Proposals(prepared, self.progress)
         self._budgets = self._proposals.budgets
         self._running: set[str] = set()
-        self._done: SimpleQueue[tuple[str, Any]] = SimpleQueue()  # id and future of ended trials
+        # Id and future of ended trials. `futures.wait` would take longer the more are pending.
+        self._done: SimpleQueue[tuple[str, Any]] = SimpleQueue()
         self._begun: list[TrialSpec] = []  # not in the store yet
         self._ended: list[TrialRecord] = []  # not in the store yet
 
@@ -80,7 +81,7 @@ class SearchLoop:
                 self._budgets.trial_end_reason,
             ),
         )
-        is_whole = True  # else the oracle may have changed in part; the store holds it as it was
+        consistent = True  # else the oracle may have changed in part; the store holds it as it was
         try:
             self._begin()
             end = self._run_trials()
@@ -90,22 +91,23 @@ class SearchLoop:
         except TrialInterruptedError:
             end = self._interrupted()
         except DiskError as error:
-            self.is_broken, end = True, SearchEnd("failing", str(error))
+            self.may_export, end = False, SearchEnd("failing", str(error))
         except OracleError as error:
-            is_whole, end = False, SearchEnd("failing", str(error))
+            consistent, end = False, SearchEnd("failing", str(error))
         except KeyboardInterrupt:
             reason = "stopped at once by a second signal"
-            is_whole, end = False, SearchEnd("interrupted", reason)
+            consistent, end = False, SearchEnd("interrupted", reason)
         finally:
             with suppress(KeyboardInterrupt):  # asked again; workers end with this process
                 self._executor.shutdown()
-        return self._finish(end, is_whole=is_whole)
+        return self._finish(end, consistent=consistent)
 
     def _begin(self) -> None:
         with self._store.transaction():
             self._store_search()
+            # `prepare` reads it back, since a resumed search must not depend on the earlier run.
             self._store.set_oracle({"warm_start": self._oracle.warm_start.model_dump(mode="json")})
-            for trial_id in self.progress.reevaluated:
+            for trial_id in self.progress.reevaluated:  # fewer executions may be planned now
                 self._store_reevaluation(trial_id)
         metrics = self._prepared.hypermodel.metric_names
         self._listeners.begin(self._prepared.space, metrics, self.progress)
@@ -115,19 +117,17 @@ class SearchLoop:
         end: SearchEnd | None = None
         while True:
             end = end or self._propose_trials()
-            begun = self._begun
-            self._save()
-            for spec in begun:
+            for spec in self._save():
                 self._listeners.tell("on_trial_begin", spec, self.progress)
                 self._submit(spec)
             if not self._running:
-                # Asked again: the last trials may have failed since.
+                # Asked again: the last result may have used up a budget, or a signal came.
                 end = self._end_before_next() or end
                 return end or SearchEnd("finished", "the oracle proposed nothing more")
             for trial_id, result in self._wait():
                 self._running.remove(trial_id)
                 self._ended.append(self._proposals.add_result(trial_id, result))
-            if self._oracle.learns:  # its next proposal may take a second
+            if self._oracle.learns:  # a kill while it takes a second to propose loses no result
                 self._save()
             if self._stop.requested and self._running:
                 return self._interrupted()
@@ -162,11 +162,15 @@ class SearchLoop:
         for trial_id, future in found:
             yield trial_id, future.result()
 
-    def _save(self, *, with_oracle: bool = True) -> None:
-        """Stores what has begun and ended in one transaction, then tells of what has ended."""
-        ended, begun = self._ended, self._begun if with_oracle else []
+    def _save(self, *, with_oracle: bool = True) -> list[TrialSpec]:
+        """Stores what has begun and ended in one transaction, then tells of what has ended.
+
+        Returns the trials that have begun. Without the oracle's state, only results are stored.
+        """
+        begun = self._begun if with_oracle else []
+        ended = self._ended
         if not ended and not begun:
-            return
+            return []
         self._budgets.update_seconds()
         first = len(self.progress.records) - len(ended)
         with self._store.transaction():
@@ -182,6 +186,7 @@ class SearchLoop:
             self._delete_unneeded_files()
         for record in ended:
             self._listeners.tell("on_trial_end", record, self.progress)
+        return begun
 
     def _store_search(self, end: SearchEnd | None = None) -> None:
         space = self._oracle.describe_space(self._oracle.hyperparameters)
@@ -214,26 +219,26 @@ class SearchLoop:
         assert again is not None
         self._store.set_reevaluation(trial_id, again)
 
-    def _finish(self, end: SearchEnd, *, is_whole: bool) -> SearchEnd:
-        """Stores the end, if the state here is whole, and tells of it."""
+    def _finish(self, end: SearchEnd, *, consistent: bool) -> SearchEnd:
+        """Stores the end, if the state here is consistent, and tells of it."""
         self._budgets.stop()
-        self.is_broken = self.is_broken or not is_whole
+        self.may_export = self.may_export and consistent
 
-        def attempt(step: Callable[..., None], *arguments: Any) -> None:
+        def attempt(step: Callable[[], object]) -> None:
             nonlocal end
             try:
-                step(*arguments)
+                step()
             except DiskError as error:
-                self.is_broken = True
+                self.may_export = False
                 if str(error) not in end.reason:
                     end = SearchEnd("failing", f"{end.reason}; {error}")
 
-        if is_whole:
-            attempt(self._store_end, end)
-        elif not self._oracle.learns:  # the results of trials do not change such an oracle
-            attempt(functools.partial(self._save, with_oracle=False))
+        if consistent:
+            attempt(lambda: self._store_end(end))
+        elif not self._oracle.learns:  # results change nothing that its state has to hold
+            attempt(lambda: self._save(with_oracle=False))
         for tell in self._listeners.calls("on_search_end"):
-            attempt(tell, end, self.progress)
+            attempt(partial(tell, end, self.progress))
         return end
 
     def _store_end(self, end: SearchEnd) -> None:

@@ -109,7 +109,7 @@ def search(
                 before = None if resumed is None else len(loop.progress.records)
                 end = loop.run()
                 winner = None
-                if end.kind != "interrupted" and not loop.is_broken:
+                if end.kind != "interrupted" and loop.may_export:
                     context = prepared.context(folder)
                     exported = None if saved is None else saved.exported
                     winner, end = _export(context, loop.progress, store, stop, exported, end)

@@ -1,6 +1,7 @@
 """A trial whose process was killed goes on from what it saved, and ends as if nothing had been."""
 
 import signal
+import time
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -89,7 +90,9 @@ def test_what_is_left_is_trained_and_the_result_is_that_of_no_kill(
     with pytest.raises(TrialInterruptedError):
         attempts(kill=killed)
     assert attempts.saved.exists() == (killed > 1)
-    result = attempts()
+    began, result = time.time(), attempts()
+    assert result.started + result.seconds < time.time() + 0.1  # the time before the kill counts
+    assert (result.started < began - 0.01) == (killed > 1)
     assert attempts.trained == left
     assert outcome(result) == outcome(whole)
     assert not attempts.saved.exists()  # needed no more

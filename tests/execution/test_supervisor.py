@@ -91,7 +91,7 @@ def test_a_result_comes_after_the_progress_that_listeners_are_told() -> None:
 
 
 def test_a_trial_whose_worker_dies_runs_again() -> None:
-    answers: Iterator[list[Any]] = iter([[WorkerDiedError("died {times}")], [DONE]])
+    answers: Iterator[list[Any]] = iter([[WorkerDiedError("died twice")], [DONE]])
     worker = FakeWorker(lambda _: next(answers))
     with supervised(worker) as executor:
         assert run(executor) == DONE
@@ -113,14 +113,17 @@ def test_a_trial_whose_worker_dies_runs_again() -> None:
 def test_a_trial_whose_worker_dies_twice_has_failed_with_its_epochs(
     memory: bool, reason: str
 ) -> None:
-    death = WorkerDiedError("was killed {times}", may_be_memory=memory)
-    worker = FakeWorker(lambda spec: [progress(spec, 0), progress(spec, 1), death])
+    death = WorkerDiedError("was killed twice", may_be_memory=memory)
+    # The second attempt goes on from the state that the first saved after epoch 1.
+    epochs = iter([(0, 1, 2), (1, 2, 3)])
+    worker = FakeWorker(lambda spec: [*(progress(spec, epoch) for epoch in next(epochs)), death])
     with supervised(worker) as executor:
         result = run(executor)
         worker.script = lambda _: [DONE]
         assert run(executor) == DONE  # the next trial has a new worker
     assert (result.status, result.reason) == ("FAILED", reason)
-    assert (result.history, result.trained, result.parameters) == (({"epoch": 1},), 1, 2_345_678)
+    assert result.history == ({"epoch": 1}, {"epoch": 2}, {"epoch": 3})
+    assert (result.trained, result.parameters) == (3, 2_345_678)
     assert worker.starts == 3
 
 
