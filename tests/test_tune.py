@@ -1,7 +1,6 @@
 """The command: exit statuses, messages, output, imports."""
 
 import json
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +14,6 @@ from src import tune
 from src.messages import SearchEnd
 from src.search.listener import load_listeners
 from src.store.run_directory import RunDirectory
-from src.store.saved_search import read_search
 from tests.conftest import TINY
 
 ROOT = Path(__file__).parents[1]
@@ -170,27 +168,6 @@ def test_the_status_says_how_the_search_ended(
     monkeypatch.setattr("src.search.preparation.prepare", lambda *_: None)
     monkeypatch.setattr("src.search.workflow.search", lambda *_: outcome)
     assert tune.main(["run.engine=serial"]) == status
-
-
-def test_sigterm_keeps_everything_and_gives_130(tmp_path: Path) -> None:
-    words = ["--config", "quick", *TINY, f"run.directory={tmp_path}", "run.name=cut"]
-    with subprocess.Popen(
-        [sys.executable, "-m", "src.tune", *words, "tuner.max_trials=500"],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        assert any("best so far" in line for line in process.stdout)  # the first trial has ended
-        process.send_signal(signal.SIGTERM)
-        output, errors = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert errors == ""  # no start-up noise of TensorFlow's
-    assert "stopped by SIGTERM" in output
-    saved = read_search(RunDirectory(tmp_path / "cut"))
-    assert saved.end == SearchEnd("interrupted", "stopped by SIGTERM")
-    assert saved.records[0].result.status == "COMPLETED"
 
 
 def test_a_signal_at_the_very_start_of_a_resume_names_the_command(
