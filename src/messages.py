@@ -12,11 +12,15 @@ class TrialProgress:
 
     Attributes:
         worker: index of the worker that runs it.
-        fit: the execution and fold that is trained, counted from 1 to `fits`.
-        epoch: epochs trained in this fit, of `epochs`.
+        trial_id: the trial.
+        fit: the execution and fold that is trained, counted from 1.
+        fits: how many fits the trial has.
+        epoch: epochs trained in this fit.
+        epochs: the epoch to train up to.
         batch_size: rows of a step.
         parameters: of the model.
-        learning_rate, value: the rate and the objective of the last epoch; None before the first.
+        learning_rate: of the last epoch; None before the first.
+        value: the objective after the last epoch; None before the first.
         rows: history of the epochs since the last report.
     """
 
@@ -35,7 +39,12 @@ class TrialProgress:
 
 @dataclass(frozen=True)
 class EndTrial:
-    """Asks a worker to end a trial with the epochs trained, unless another trial runs by then."""
+    """Asks a worker to end its trial with the epochs that it has trained.
+
+    Attributes:
+        trial_id: the trial; the request is ignored when another trial runs by then.
+        reason: why.
+    """
 
     trial_id: str
     reason: str

@@ -41,8 +41,12 @@ def proposal_seed(oracle: int, trial: int, attempt: int = 0) -> int:
 def trial_seed(seed: int, root: int, execution: int, fold: int, attempt: int = 0) -> int:
     """The seed for one fit.
 
-    `root` is the number of the trial, or of a promotion's first ancestor, and `attempt` how often
-    the trial has failed before. Execution and fold count from 0.
+    Args:
+        seed: the user's seed.
+        root: number of the trial, or of a promotion's first ancestor.
+        execution: repeat of the trial, from 0.
+        fold: cross-validation fold, from 0.
+        attempt: how often the trial has failed before.
     """
     return _mix(seed, _TRIAL, root, execution, fold, *([attempt] if attempt else []))
 

@@ -137,6 +137,13 @@ class ObjectiveSettings(Section):
     threshold: Literal["default", "tuned"] = "default"
     secondary: Texts = ()
 
+    @property
+    def resolved_direction(self) -> Literal["min", "max"] | None:
+        """Which way is better; None while `name` is `auto` and the task decides."""
+        if self.name == "auto":
+            return None
+        return KNOWN_DIRECTIONS[self.name] if self.direction == "auto" else self.direction
+
     @model_validator(mode="after")
     def _direction_fits_name(self) -> "ObjectiveSettings":
         known = "auto" if self.name == "auto" else KNOWN_DIRECTIONS.get(self.name)

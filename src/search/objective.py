@@ -49,8 +49,7 @@ def resolve_objective(
             f"Valid: {', '.join(valid)}"
         )
     _check_loss("objective.name", name, space, valid)
-    given = settings.direction
-    return Objective(name, KNOWN_DIRECTIONS[name] if given == "auto" else given)
+    return Objective(name, settings.resolved_direction or KNOWN_DIRECTIONS[name])
 
 
 def resolve_secondary(
