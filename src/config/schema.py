@@ -206,10 +206,6 @@ class Config(Section):
     """The whole configuration of one search.
 
     A hyperparameter that `space` does not name is open: the HyperModel's own range is searched.
-
-    Attributes:
-        user_space: the hyperparameters that the user has set, or opened, which `space` lacks. A
-            HyperModel must have them; names from built-in presets alone are skipped otherwise.
     """
 
     seed: Annotated[int, Field(ge=0)] = 42
@@ -223,6 +219,8 @@ class Config(Section):
     limits: LimitSettings = LimitSettings()
     run: RunSettings = RunSettings()
 
+    # Names that the user has set, or opened, when `space` lacks them. A HyperModel must have these;
+    # it may lack those that come from built-in presets alone.
     user_space: frozenset[str] = Field(
         default_factory=lambda fields: frozenset(fields["space"]), exclude=True
     )

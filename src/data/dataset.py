@@ -12,32 +12,20 @@ from src.data.tables.columns import Table
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Rows as a source delivers them.
+    """Rows as a source delivers them."""
 
-    Attributes:
-        name: what the rows are called in messages and reports.
-        x: float32 `(rows, features)` in raw units, all finite; of a table, also the codes of
-            texts, and NaN for missing values.
-        y: `(rows,)` labels as delivered: strings, booleans, integers or finite floats.
-        feature_names: one a column of `x`.
-        x_test: separate test rows with the columns of `x`, or None: a part of `x` is held out.
-        y_test: the labels of `x_test`.
-        task: the task, where the source knows it; None to infer it from the labels.
-        image_maximum: where rows are flattened images, the value of a full pixel, such as 255.
-        table: of a table, what its columns are; its inputs are the columns of `x`.
-        groups: int64 `(rows,)`: rows with the same number never part, and stand in one split; None
-            where each row stands alone.
-    """
-
-    name: str
+    name: str  # in messages and reports
+    # float32 `(rows, features)` in raw units, all finite. Of a table, also the codes of texts, and
+    # NaN for missing values.
     x: NDArray[np.float32]
-    y: NDArray[Any]
-    feature_names: tuple[str, ...]
-    x_test: NDArray[np.float32] | None = None
+    y: NDArray[Any]  # `(rows,)`: strings, booleans, integers or finite floats
+    feature_names: tuple[str, ...]  # one a column of `x`
+    x_test: NDArray[np.float32] | None = None  # separate test rows; None: some of `x` are held out
     y_test: NDArray[Any] | None = None
-    task: Task | None = None
-    image_maximum: float | None = None
-    table: Table | None = None
+    task: Task | None = None  # None to infer it from the labels
+    image_maximum: float | None = None  # of flattened images, the value of a full pixel, as 255
+    table: Table | None = None  # of a table, what its columns are; its inputs are those of `x`
+    # int64 `(rows,)`: rows with the same number stand in one split; None where each stands alone.
     groups: NDArray[np.int64] | None = None
 
 

@@ -27,17 +27,11 @@ GROUP_DRAWS = 50  # the draw that comes closest to the wanted size and proportio
 
 @dataclass(frozen=True, eq=False)
 class Labels:
-    """The facts about all rows that a split respects.
+    """The facts about all rows that a split respects."""
 
-    Attributes:
-        y: `(rows,)` class codes, or raw values for regression.
-        class_names: the classes, whose proportions every part keeps; empty for regression.
-        groups: `(rows,)`: rows with the same number stay together; None for independent rows.
-    """
-
-    y: NDArray[Any]
-    class_names: tuple[str, ...]
-    groups: Rows | None = None
+    y: NDArray[Any]  # `(rows,)` class codes, or raw values for regression
+    class_names: tuple[str, ...]  # whose proportions every part keeps; none for regression
+    groups: Rows | None = None  # rows with the same number stay together
 
 
 def split_rows(

@@ -26,27 +26,16 @@ from src.store.run_directory import RunDirectory
 
 @dataclass(frozen=True)
 class Winner:
-    """The best trial's model, exported; the fields are the keys of metrics.json, but for the trial.
-
-    Attributes:
-        record: the trial.
-        validation: metrics on the validation rows; with folds, by fits that had not seen them.
-        test: metrics on the test rows; empty where there are none.
-        refit_epochs: epochs of a refit after cross-validation; None without one.
-        averaged_models: how many models of folds the exported model averages; 0 for a single one.
-        test_interval: the 95 % bootstrap interval of each test metric, or None.
-        baselines: what untuned models reach on the same rows.
-        threshold: None for 0.5.
-    """
+    """The best trial's exported model; the fields but the first are the keys of metrics.json."""
 
     record: TrialRecord
-    validation: Metrics
-    test: Metrics
-    refit_epochs: int | None = None
-    averaged_models: int = 0
-    test_interval: Mapping[str, Interval | None] = field(default_factory=dict)
-    baselines: tuple[Baseline, ...] = ()
-    threshold: Threshold | None = None
+    validation: Metrics  # with folds, by fits that had not seen the rows
+    test: Metrics  # empty without test rows
+    refit_epochs: int | None = None  # of a refit after cross-validation
+    averaged_models: int = 0  # how many models of folds the exported model averages
+    test_interval: Mapping[str, Interval | None] = field(default_factory=dict)  # 95 % bootstrap
+    baselines: tuple[Baseline, ...] = ()  # untuned models on the same rows
+    threshold: Threshold | None = None  # None for 0.5
 
 
 def export_winner(

@@ -18,23 +18,15 @@ from src.store.run_directory import ExportDirectory, Retrained, RunDirectory
 
 @dataclass(frozen=True)
 class ExportedModel:
-    """What is known of an exported model without loading it.
-
-    Attributes:
-        class_names: the labels of its outputs, in order; empty for regression.
-        feature_names: of a model that takes arrays, the name of each of their columns.
-        threshold: where class 1 of two begins; None for 0.5.
-        table: of a model that takes the columns of a table, these columns.
-        hypermodel: registry name of its HyperModel; empty outside a run.
-    """
+    """What is known of an exported model without loading it."""
 
     folder: ExportDirectory
     task: Task
-    class_names: tuple[str, ...]
-    feature_names: tuple[str, ...] = ()
-    threshold: float | None = None
-    table: ModelColumns | None = None
-    hypermodel: str = ""
+    class_names: tuple[str, ...]  # of its outputs, in order; none for regression
+    feature_names: tuple[str, ...] = ()  # of a model that takes arrays
+    threshold: float | None = None  # where class 1 of two begins; None for 0.5
+    table: ModelColumns | None = None  # of a model that takes the columns of a table
+    hypermodel: str = ""  # registry name; empty outside a run
 
 
 def find_model(run: str) -> ExportedModel:
