@@ -137,7 +137,7 @@ def test_the_command_searches_and_says_what_to_do_next(
         f"src.retrain {run.path} --seeds 5 --ensemble",
         f"src.predict {run.path} FILE",
         f"src.tune --config {run.config} run.name=auto tuner.name=TUNER",
-        "your own data: breast_cancer, csv,",
+        "data.source=SOURCE data.path=FILE data.target=COLUMN",
         *map(str, (run.trials_table, run.history_table, run.log, run.model)),
     ):
         assert text in shown, text
