@@ -55,14 +55,10 @@ def test_help_and_mistakes_need_no_tensorflow(script: str, words: list[str]) -> 
 
 
 BAD = [
-    (["training.epochs=0"], ["training.epochs", "0", "at least 1"]),
-    (["tuner.max_trials"], ["tuner.max_trials", "="]),
     (["--config", "qick"], ["qick", "'quick'"]),
-    (["--config", "missing.yaml"], ["missing.yaml"]),
     (["--from", ""], ["tuner.warm_start", "''", "a run or null"]),
     (["--workers", "0"], ["run.workers", "0", "at least 1, or auto"]),
     (["--workers", "2", "run.engine=serial"], ["run.workers", "2", "run.engine", "'serial'"]),
-    (["run.name=../elsewhere"], ["run.name", "../elsewhere"]),
     (["data.source=csv"], ["data.path", "csv"]),
     (["data.source=csv", "data.path=nowhere.csv"], ["data.path", "nowhere.csv"]),
     (["data.path=x.csv"], ["data.path", "digits"]),
@@ -75,7 +71,6 @@ BAD = [
     (["space.schedule=constant", "space.schedule_rate=2"], ["space.schedule_rate", "exponential"]),
     (["objective.name=val_rmse"], ["objective.name", "val_rmse", "multiclass"]),
     (["objective.name=val_loss", "space.label_smoothing=open"], ["val_loss", "label_smoothing"]),
-    (["objective.name=val_accuracy", "objective.direction=min"], ["objective.direction", "max"]),
     (["tuner.factor=4"], ["tuner.factor", "4", "tuner.name=random"]),
 ]
 
