@@ -25,7 +25,12 @@ class TrialProgress:
 
 @dataclass(frozen=True)
 class EndTrial:
-    """Asks a worker to end a trial with the epochs trained, unless another trial runs by then."""
+    """Asks a worker to end its trial with the epochs that it has trained.
+
+    Attributes:
+        trial_id: the trial; the request is ignored when another trial runs by then.
+        reason: why.
+    """
 
     trial_id: str
     reason: str

@@ -87,8 +87,14 @@ def test_it_writes_one_page_and_prints_the_same_leaderboard(
     assert "validation test test, 95 % dumb guess accuracy 0.9 0.9 0.873 … 0.909 0.125" in text
 
 
-def test_the_page_loads_nothing_and_runs_nothing(run: RunDirectory) -> None:
+def test_the_page_loads_nothing_runs_nothing_and_replaces_a_link(
+    run: RunDirectory, tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "precious"
+    elsewhere.write_text("kept")
+    run.report.symlink_to(elsewhere)
     assert report.main([str(run.path), "--quiet"]) == 0
+    assert (elsewhere.read_text(), run.report.is_symlink()) == ("kept", False)
     text = run.report.read_text()
     page = Page(text)
     assert page.tags <= TAGS, page.tags - TAGS
@@ -186,15 +192,6 @@ def test_several_runs_are_compared_side_by_side(
     assert "The same in all:" in page.text
     assert "initializer=he_normal" in page.text
     assert not run.report.exists()
-
-
-def test_a_report_that_is_there_is_replaced_at_once(run: RunDirectory, tmp_path: Path) -> None:
-    elsewhere = tmp_path / "precious"
-    elsewhere.write_text("kept")
-    run.report.symlink_to(elsewhere)
-    assert report.main([str(run.path), "--quiet"]) == 0
-    assert elsewhere.read_text() == "kept"
-    assert not run.report.is_symlink()
 
 
 def test_output_and_plots_go_where_they_should(run: RunDirectory, tmp_path: Path) -> None:

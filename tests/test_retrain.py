@@ -119,21 +119,6 @@ def test_the_ensemble_is_the_mean_of_the_models_and_predict_takes_it(
         np.testing.assert_allclose(table["probability_yes"], probability, atol=1e-6)
 
 
-def test_values_are_averaged_in_the_units_of_the_target_and_no_folder_is_replaced(
-    headless: RunDirectory,
-) -> None:
-    (headless.retrained / "0000").mkdir(parents=True)
-    assert retrain.main([str(headless.path), "--seeds", "2", "--ensemble", "--trial", "0"]) == 0
-    assert list((headless.retrained / "0000").iterdir()) == []
-    folder = Retrained(headless.retrained / "0000-2")
-    x = {"column_1": np.array([[0.3], [-1]], "float32"), "column_3": np.ones((2, 1), "float32")}
-    exports = [*folder.seeds, folder.ensemble]
-    *values, mean = (keras.models.load_model(e.model).predict_on_batch(x) for e in exports)
-    assert np.abs(values[0] - values[1]).max() > 1
-    np.testing.assert_allclose(mean, np.mean(values, axis=0), rtol=1e-5)
-    assert np.mean(mean) > 300
-
-
 def test_the_threshold_of_another_trial_is_tuned_on_rows_that_its_fits_have_not_seen(
     opened: CompletedTrial,
 ) -> None:
@@ -155,6 +140,7 @@ def failing(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retraining, "refit", fail)
 
 
+@pytest.mark.usefixtures("retrained")  # as 0000
 def test_a_seed_that_fails_is_told_and_left_out_and_nothing_is_left_where_all_fail(
     colours: RunDirectory, opened: CompletedTrial, monkeypatch: Any, capsys: Captured
 ) -> None:
@@ -172,6 +158,7 @@ def test_a_seed_that_fails_is_told_and_left_out_and_nothing_is_left_where_all_fa
     folder, summary = retraining.retrain(opened, 2, None)
     assert [one["reason"] for one in summary["seeds"]] == ["", "its loss became nan"]
     assert [export.path.name for export in folder.seeds] == ["seed1"]
+    assert folder.path.name == "0000-2"  # no folder is replaced
     assert summary["mean"] == pytest.approx(summary["seeds"][0]["test"])
     assert set(summary["standard_deviation"].values()) == {None}
     shutil.rmtree(folder.path)

@@ -28,12 +28,10 @@ def load_config(source: str | Path | None = None, overrides: Sequence[str] = ())
     """Returns the validated configuration.
 
     Args:
-        source: a preset's name, or the path of a YAML file or a run's folder; both build on the
-            `default` preset.
+        source: a preset's name, or a YAML file or run's folder, over the `default` preset.
         overrides: `dotted.path=value` with a YAML value each; a later one wins over an earlier.
 
-    Raises:
-        UserError: a line a mistake, naming the key, the value and what is valid.
+    Raises `UserError` with a line a mistake, naming the key, the value and what is valid.
     """
     layers = copy.deepcopy(_default_layers())
     if isinstance(source, str) and source in preset_names():
@@ -63,10 +61,8 @@ def _default_layers() -> "_Layers":
 class _Layers:
     """The configuration so far."""
 
-    # Nested mappings as in a file. An opened hyperparameter has the value `open`.
-    values: dict[str, Any] = field(default_factory=dict)
-    # The names of `space` that a user's file or an override has set or opened.
-    user_space: set[str] = field(default_factory=set)
+    values: dict[str, Any] = field(default_factory=dict)  # an opened hyperparameter is `open`
+    user_space: set[str] = field(default_factory=set)  # names of `space` that a user set or opened
 
     def add_file(self, path: Path, *, built_in: bool) -> None:
         """Merges a YAML file over what there is."""

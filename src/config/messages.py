@@ -13,11 +13,17 @@ from src.config.schema import PROVENANCE, Config, Section
 from src.errors import nearest
 from src.text import dotted, shown
 
-_RENAMED = {
-    "objective.also": "objective.secondary",
-    "tuner.confirm": "tuner.reevaluate",
-    "tuner.initial": "tuner.points_to_evaluate",
-    "tuner.knowledge": "tuner.warm_start",
+_OLD_SETTINGS = {
+    "data.synthetic": "has been removed; for data of another shape write a data source",
+    "limits.divergence": "has been removed; a loss of 1,000 times its first value fails a trial",
+    "objective.also": "is objective.secondary now",
+    "run.baselines": "has been removed; baselines are always scored",
+    "training.batch_memory": "has been removed; space.batch_size=auto plans with 256 MB",
+    "training.batch_share": "has been removed; space.batch_size=auto takes a tenth of the rows",
+    "training.early_stopping_baseline": "has been removed; see space.early_stopping_start",
+    "tuner.confirm": "is tuner.reevaluate now",
+    "tuner.initial": "is tuner.points_to_evaluate now",
+    "tuner.knowledge": "is tuner.warm_start now",
 }
 
 KeyPath = tuple[str, ...]
@@ -58,8 +64,8 @@ def _message(details: ErrorDetails) -> tuple[KeyPath, str]:
 
 def _unknown_key(path: KeyPath, section: type[Section]) -> str:
     """Says where the key is to be found, or names the nearest key; lists all that are known."""
-    if new := _RENAMED.get(".".join(path)):
-        return f"{dotted(path)}: is {new} now"
+    if old := _OLD_SETTINGS.get(".".join(path)):
+        return f"{dotted(path)}: {old}"
     known = _keys(section)
     found = [f"'{dotted(place)}'" for place in setting_comments() if place[-1] == path[-1]]
     hint = f" Did you mean {' or '.join(found)}?" if found else nearest(path[-1], known)

@@ -126,6 +126,13 @@ class ObjectiveSettings(Section):
     threshold: Literal["default", "tuned"] = "default"
     secondary: Texts = ()
 
+    @property
+    def resolved_direction(self) -> Literal["min", "max"] | None:
+        """Which way is better; None while `name` is `auto` and the task decides."""
+        if self.name == "auto":
+            return None
+        return KNOWN_DIRECTIONS[self.name] if self.direction == "auto" else self.direction
+
     @model_validator(mode="after")
     def _direction_fits_name(self) -> "ObjectiveSettings":
         known = "auto" if self.name == "auto" else KNOWN_DIRECTIONS.get(self.name)
@@ -180,10 +187,6 @@ class Config(Section):
     """The whole configuration of one search.
 
     A hyperparameter that `space` does not name is open: the HyperModel's own range is searched.
-
-    Attributes:
-        user_space: the hyperparameters that the user has set, or opened, which `space` lacks. A
-            HyperModel must have them; names from built-in presets alone are skipped otherwise.
     """
 
     seed: Annotated[int, Field(ge=0)] = 42
@@ -197,6 +200,8 @@ class Config(Section):
     limits: LimitSettings = LimitSettings()
     run: RunSettings = RunSettings()
 
+    # Names that the user has set, or opened, when `space` lacks them. A HyperModel must have these;
+    # it may lack those that come from built-in presets alone.
     user_space: frozenset[str] = Field(
         default_factory=lambda fields: frozenset(fields["space"]), exclude=True
     )

@@ -14,23 +14,18 @@ from src.data.tables.columns import Table
 class Dataset:
     """Rows as a source delivers them."""
 
-    name: str  # what the rows are called in messages and reports
-    # Float32 `(rows, features)` in raw units, all finite; of a table, also the codes of texts, and
+    name: str  # in messages and reports
+    # float32 `(rows, features)` in raw units, all finite. Of a table, also the codes of texts, and
     # NaN for missing values.
     x: NDArray[np.float32]
-    y: NDArray[Any]  # `(rows,)` labels as delivered: strings, booleans, integers or finite floats
+    y: NDArray[Any]  # `(rows,)`: strings, booleans, integers or finite floats
     feature_names: tuple[str, ...]  # one a column of `x`
-    # Separate test rows with the columns of `x`, or None: a part of `x` is held out.
-    x_test: NDArray[np.float32] | None = None
-    y_test: NDArray[Any] | None = None  # the labels of `x_test`
-    # The task, where the source knows it; None to infer it from the labels.
-    task: Task | None = None
-    # Where rows are flattened images, the value of a full pixel, such as 255.
-    image_maximum: float | None = None
-    # Of a table, what its columns are; its inputs are the columns of `x`.
-    table: Table | None = None
-    # Int64 `(rows,)`: rows with the same number never part, and stand in one split; None where each
-    # row stands alone.
+    x_test: NDArray[np.float32] | None = None  # separate test rows; None: some of `x` are held out
+    y_test: NDArray[Any] | None = None
+    task: Task | None = None  # None to infer it from the labels
+    image_maximum: float | None = None  # of flattened images, the value of a full pixel, as 255
+    table: Table | None = None  # of a table, what its columns are; its inputs are those of `x`
+    # int64 `(rows,)`: rows with the same number stand in one split; None where each stands alone.
     groups: NDArray[np.int64] | None = None
 
 

@@ -26,54 +26,36 @@ from src.registry import SOURCES, load
 
 @dataclass(frozen=True, eq=False)
 class FitArrays:
-    """What one fit trains and validates on; all arrays are C-contiguous.
+    """What one fit trains and validates on; all arrays are C-contiguous."""
 
-    Attributes:
-        x, x_validation: float32 `(rows, features)`, scaled: arrays, or `ScaledRows`.
-        y, y_validation: int32 class codes, or float32 `(target − target_mean) / target_scale`.
-        scaling: what was applied to the inputs, fitted on the training rows.
-        problem: what a HyperModel must know.
-    """
-
-    x: Any
-    y: NDArray[Any]
+    x: Any  # float32 `(rows, features)`, scaled: an array, or `ScaledRows`
+    y: NDArray[Any]  # int32 class codes, or float32 `(target − target_mean) / target_scale`
     x_validation: Any
     y_validation: NDArray[Any]
-    scaling: Scaling | TableEncoding
-    problem: Problem
+    scaling: Scaling | TableEncoding  # of the inputs, fitted on the training rows
+    problem: Problem  # what a HyperModel must know
 
 
 @dataclass(frozen=True, eq=False)
 class Data:
     """All rows of a data set, the task that they pose, and how they are split.
 
-    `name`, `feature_names`, `image_maximum`, `table` and `groups` are those of `Dataset`.
-
-    Attributes:
-        task: the task.
-        task_inferred: whether the labels alone decided the task.
-        class_names: the original labels as text, in the order of the codes; empty for regression.
-        x: float32 `(rows, features)` in raw units; separate test rows come last. Of a table also
-            the codes of texts, and NaN for missing values.
-        y: int32 class codes `(rows,)`, or the float64 raw target.
-        train, validation, test: sorted int64 row numbers; `test` may be empty.
-        scaling: `standard`, `robust` or `none`: `data.scaling` once `auto` is resolved.
-        seed: the seed of the split and the folds.
+    Fields without a comment are those of `Dataset`.
     """
 
     name: str
     task: Task
-    task_inferred: bool
-    class_names: tuple[str, ...]
+    task_inferred: bool  # whether the labels alone decided the task
+    class_names: tuple[str, ...]  # labels as text, in the order of the codes; none for regression
     feature_names: tuple[str, ...]
-    x: NDArray[np.float32]
-    y: NDArray[Any]
-    train: Rows
+    x: NDArray[np.float32]  # separate test rows come last
+    y: NDArray[Any]  # int32 class codes, or the float64 raw target
+    train: Rows  # sorted row numbers
     validation: Rows
-    test: Rows
-    scaling: ScalingKind
+    test: Rows  # may be empty
+    scaling: ScalingKind  # `data.scaling` once `auto` is resolved
     image_maximum: float | None
-    seed: int
+    seed: int  # of the split and the folds
     table: Table | None = None
     groups: NDArray[np.int64] | None = None
 

@@ -30,10 +30,8 @@ class Labels:
     """The facts about all rows that a split respects."""
 
     y: NDArray[Any]  # `(rows,)` class codes, or raw values for regression
-    # The classes, whose proportions every part keeps; empty for regression.
-    class_names: tuple[str, ...]
-    # `(rows,)`: rows with the same number stay together; None for independent rows.
-    groups: Rows | None = None
+    class_names: tuple[str, ...]  # whose proportions every part keeps; none for regression
+    groups: Rows | None = None  # rows with the same number stay together
 
 
 def split_rows(

@@ -26,16 +26,14 @@ from src.store.run_directory import RunDirectory
 
 @dataclass(frozen=True)
 class Winner:
-    """The best trial's model, exported; all fields but the trial are keys of metrics.json."""
+    """The best trial's exported model; the fields but the first are the keys of metrics.json."""
 
     record: TrialRecord
-    # Metrics on the validation rows; with folds, by fits that had not seen them.
-    validation: Metrics
-    test: Metrics  # metrics on the test rows; empty where there are none
-    refit_epochs: int | None = None  # epochs of a refit after cross-validation; None without one
-    # The 95 % bootstrap interval of each test metric, or None.
-    test_interval: Mapping[str, Interval | None] = field(default_factory=dict)
-    baselines: tuple[Baseline, ...] = ()  # what untuned models reach on the same rows
+    validation: Metrics  # with folds, by fits that had not seen the rows
+    test: Metrics  # empty without test rows
+    refit_epochs: int | None = None  # of a refit after cross-validation
+    test_interval: Mapping[str, Interval | None] = field(default_factory=dict)  # 95 % bootstrap
+    baselines: tuple[Baseline, ...] = ()  # untuned models on the same rows
     threshold: Threshold | None = None  # None for 0.5
 
 

@@ -49,8 +49,7 @@ def resolve_objectives(
             f"Valid: {', '.join(reported)}"
         )
     _check_loss("objective.name", name, space, reported)
-    given = settings.direction
-    objective = Objective(name, KNOWN_DIRECTIONS[name] if given == "auto" else given)
+    objective = Objective(name, settings.resolved_direction or KNOWN_DIRECTIONS[name])
 
     known = [other for other in reported if other in KNOWN_DIRECTIONS]
     valid = [*COSTS, *(other for other in known if other != name)]

@@ -45,6 +45,7 @@ BAD_OVERRIDES = [
     # Settings of earlier versions.
     ("tuner.initial=[{units: 5}]", ["tuner.initial: is tuner.points_to_evaluate now"]),
     ("tuner.confirm.trials=3", ["tuner.confirm: is tuner.reevaluate now"]),
+    ("run.baselines=false", ["run.baselines: has been removed; baselines are always scored"]),
 ]
 
 BAD_FORMS = [

@@ -30,7 +30,8 @@ def _searched(source: Path, *overrides: str) -> RunDirectory:
     from src.search import run  # which tests without a run need not wait for
 
     place = (f"data.path={source}", f"run.directory={source.parent}", f"run.name={source.stem}")
-    outcome = run("quick", [*SMALL, *place, f"data.source={source.suffix[1:]}", *overrides])
+    settings = [*SMALL, *place, f"data.source={source.suffix[1:]}", *overrides]
+    outcome = run("quick", settings, listeners=())
     assert outcome.winner is not None, outcome.end
     return outcome.run
 

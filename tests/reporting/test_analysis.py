@@ -24,6 +24,11 @@ EXTRA = Domain("extra", "float", low=0.0, high=1.0, conditions=(("kind", ("fancy
 DOMAINS = (RATE, WIDTH, KIND, EXTRA)
 
 
+@pytest.fixture(autouse=True)
+def _few_trees(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("src.reporting.analysis.importance.TREES", 16)
+
+
 def points(number: int, seed: int = 0) -> pd.DataFrame:
     generator = np.random.default_rng(seed)
     kind = generator.choice(["plain", "fancy"], number)

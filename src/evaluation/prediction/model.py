@@ -22,12 +22,11 @@ class ExportedModel:
 
     folder: ExportDirectory
     task: Task
-    class_names: tuple[str, ...]  # the labels of its outputs, in order; empty for regression
-    # Of a model that takes arrays, the name of each of their columns.
-    feature_names: tuple[str, ...] = ()
+    class_names: tuple[str, ...]  # of its outputs, in order; none for regression
+    feature_names: tuple[str, ...] = ()  # of a model that takes arrays
     threshold: float | None = None  # where class 1 of two begins; None for 0.5
-    table: ModelColumns | None = None  # of a model that takes the columns of a table, these columns
-    hypermodel: str = ""  # registry name of its HyperModel; empty outside a run
+    table: ModelColumns | None = None  # of a model that takes the columns of a table
+    hypermodel: str = ""  # registry name; empty outside a run
 
 
 def find_model(run: str) -> ExportedModel:
