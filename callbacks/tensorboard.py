@@ -1,6 +1,5 @@
 """Streams the scalars of each epoch to TensorBoard, about five times cheaper than Keras's own."""
 
-import json
 import numbers
 import os
 import time
@@ -8,10 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import keras
-import numpy as np
 from tensorboard.compat.proto.summary_pb2 import Summary
-from tensorboard.compat.proto.types_pb2 import DT_STRING
-from tensorboard.plugins.histogram.summary_v2 import histogram_pb
 
 from callbacks.event_file import EventFile
 from callbacks.schedule_logger import SCHEDULED
@@ -30,7 +26,6 @@ class TensorBoard(keras.callbacks.Callback):
         directory: folder of the event files.
         filename_suffix: ends the name of each event file, to tell whose it is.
         earlier: the epoch, from 0, and the logs of epochs of another fit that go before.
-        full: write graph and histograms of weights, too: slower than the training of a small net.
     """
 
     def __init__(
@@ -38,11 +33,10 @@ class TensorBoard(keras.callbacks.Callback):
         directory: str | os.PathLike[str],
         filename_suffix: str = "",
         earlier: Iterable[tuple[int, Mapping[str, Any]]] = (),
-        full: bool = False,
     ) -> None:
         super().__init__()
         self.directory, self.filename_suffix = os.fspath(directory), filename_suffix
-        self.earlier, self.full = tuple(earlier), full
+        self.earlier = tuple(earlier)
         self._file: EventFile | None = None
         self._flushed = 0.0
 
@@ -54,16 +48,12 @@ class TensorBoard(keras.callbacks.Callback):
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self.close()
         self._file = EventFile(self.directory, self.filename_suffix)
-        if self.full:
-            self._file.add(_graph(self.model))
         for epoch, earlier in self.earlier:
             self._file.add(_scalars(earlier), step=epoch + 1)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         assert self._file is not None
         self._file.add(_scalars(logs or {}), step=epoch + 1)
-        if self.full:
-            self._file.add(_histograms(self.model), step=epoch + 1)
         now = time.monotonic()
         if now - self._flushed >= FLUSH_SECONDS:
             self._file.flush()
@@ -84,26 +74,3 @@ def tag(name: str) -> str:
 def _scalars(logs: Mapping[str, Any]) -> Any:
     values = {n: float(value) for n, value in logs.items() if isinstance(value, numbers.Real)}
     return Summary(value=[Summary.Value(tag=tag(n), simple_value=values[n]) for n in values])
-
-
-def _histograms(model: keras.Model) -> Any:
-    found = Summary()
-    for weight in model.trainable_weights:
-        content = histogram_pb(weight.path, np.asarray(weight.numpy()))
-        found.MergeFromString(content.SerializeToString())  # another class of the same message
-    return found
-
-
-def _graph(model: keras.Model) -> Any:
-    """The layers as TensorBoard's graph dashboard reads them, under `Conceptual graph`."""
-    # Not `to_json`, which adds the compilation: that may hold any function.
-    config = json.dumps(
-        {"class_name": "Functional", "config": model.get_config()},
-        default=keras.saving.serialize_keras_object,
-    )
-    value = Summary.Value(tag="keras")
-    value.metadata.plugin_data.plugin_name = "graph_keras_model"
-    value.metadata.plugin_data.content = b"1"
-    value.tensor.dtype = DT_STRING
-    value.tensor.string_val.append(config.encode())
-    return Summary(value=[value])

@@ -5,7 +5,6 @@ import json
 import shlex
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from hypermodels import HYPERMODELS
@@ -13,7 +12,6 @@ from src.commands import DONE, FAILED, INTERRUPTED, exit_status
 from src.config.objectives import COSTS, KNOWN_DIRECTIONS
 from src.config.presets import preset_names
 from src.registry import PRUNERS, SOURCES, TUNERS
-from src.scratch import gather_temporary_files
 from src.signals import StopRequest
 from src.text import python_command
 
@@ -73,7 +71,7 @@ def _search(options: argparse.Namespace, config: "Config", resumed: "ResumedRun 
     from src.search.workflow import search
 
     prepared = prepare(config, None if resumed is None else resumed.saved)
-    listeners = load_listeners(quiet=options.quiet)
+    listeners = load_listeners()
     if options.dry_run:
         announce(listeners, prepared, resumed)
         return DONE
@@ -130,12 +128,9 @@ stopped by Ctrl-C, SIGTERM or SIGHUP
     )
     add("--workers", metavar="N", help="trials at once, for run.workers=N")
     add("--dry-run", action="store_true", help="show and check settings, space and plan, no more")
-    add("--quiet", action="store_true", help="print the run's folder, and messages to stderr")
     add("overrides", nargs="*", metavar="key=value", help="settings to change")
     return parser
 
 
 if __name__ == "__main__":
-    with suppress(OSError):  # without a temporary folder, whatever needs one will say so
-        gather_temporary_files()
     sys.exit(main())

@@ -5,14 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
-from unittest.mock import Mock
 
 import pytest
 
 from src import tune
-from src.messages import SearchEnd
-from src.search.listener import load_listeners
 from src.store.run_directory import RunDirectory
 from tests.conftest import TINY
 
@@ -137,19 +133,6 @@ def test_the_command_searches_and_says_what_to_do_next(
     ):
         assert text in shown, text
     assert "finished: all 2 trials are done" in run.log.read_text()
-
-
-def test_quiet_leaves_out_what_prints_but_the_folder_and_the_reason(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    loud, quiet = load_listeners(), load_listeners(quiet=True)
-    assert [type(one) for one in loud if not one.prints] == [type(one) for one in quiet[:-1]]
-    outcome: Any = SimpleNamespace(
-        run=RunDirectory(Path("logs/a")), end=SearchEnd("failing", "why")
-    )
-    quiet[-1].on_plan(Mock(), ["a column leaks"])
-    quiet[-1].on_outcome(outcome)
-    assert capsys.readouterr() == ("logs/a\n", "notice: a column leaks\nended: why\n")
 
 
 @pytest.mark.parametrize(

@@ -180,7 +180,6 @@ class RunSettings(Section):
     workers: Count | Literal["auto"] = "auto"
     threads: Count = 1
     keep_top: Count = 10
-    tensorboard: Literal["scalars", "full"] = "scalars"
 
 
 class Config(Section):

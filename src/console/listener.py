@@ -30,8 +30,6 @@ class ConsoleListener(SearchListener):
         console: where to print; None for standard output, which is plain text in a notebook.
     """
 
-    prints = True
-
     def __init__(self, console: Console | None = None) -> None:
         self.console = console or Console()
         if self.console.is_jupyter:  # the notebook would keep every frame of the bar

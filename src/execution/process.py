@@ -1,6 +1,7 @@
 """The executor `process`: trials run in processes of this machine."""
 
 import multiprocessing
+import shutil
 import signal
 import threading
 import time
@@ -16,10 +17,10 @@ from src.data.mapped import map_data
 from src.execution.context import RunContext
 from src.execution.executor import TrialHooks
 from src.execution.supervisor import Message, Supervisor, WorkerDiedError
-from src.execution.worker import WorkerSetup, registries, work
+from src.execution.worker import registries, work
+from src.files import disk_errors
 from src.messages import EndTrial
 from src.records import TrialSpec
-from src.scratch import ScratchFolder
 from src.startup import start_fork_server
 
 STOP_SECONDS = 0.8  # for each of SIGTERM and SIGKILL
@@ -36,13 +37,14 @@ class ProcessExecutor(Supervisor):
 
     def __init__(self, context: RunContext, workers: int, hooks: TrialHooks) -> None:
         start_fork_server()
-        self._folder = ScratchFolder()
-        mapped = replace(context, data=map_data(context.data, self._folder.path))
-        setup = WorkerSetup(mapped, registries(), self._folder.path)
+        self._rows = context.run.rows
+        with disk_errors(self._rows):
+            self._rows.mkdir()
+            mapped = replace(context, data=map_data(context.data, self._rows))
         # Closing one end wakes every process that waits for the other.
         search, self._end_of_search = multiprocessing.Pipe(duplex=False)
         super().__init__(
-            [ProcessWorker(setup, index, search) for index in range(workers)],
+            [ProcessWorker(index, search, mapped, registries()) for index in range(workers)],
             context.config.limits,
             hooks,
             graphs=training.MOST_MODELS,
@@ -51,23 +53,17 @@ class ProcessExecutor(Supervisor):
     def shutdown(self) -> None:
         """Ends the processes within two seconds."""
         super().shutdown()
-        self._folder.cleanup()
+        shutil.rmtree(self._rows, ignore_errors=True)
 
     def _on_shutdown(self) -> None:
         self._end_of_search.close()
 
 
 class ProcessWorker:
-    """A process that runs trials.
+    """A process that runs trials: `work`, with these arguments after its connection."""
 
-    Args:
-        setup: what the process is given when it starts.
-        index: the worker's number.
-        search: ends when the search does.
-    """
-
-    def __init__(self, setup: WorkerSetup, index: int, search: Connection) -> None:
-        self._setup, self._index, self._search = setup, index, search
+    def __init__(self, index: int, *arguments: Any) -> None:
+        self._index, self._arguments = index, arguments
         self._process: BaseProcess | None = None
         self._connection: Connection | None = None
 
@@ -87,7 +83,7 @@ class ProcessWorker:
         with other_end, _PROCESSES:
             process = multiprocessing.get_context("forkserver").Process(
                 target=work,
-                args=(other_end, self._search, self._setup, self._index),
+                args=(other_end, self._index, *self._arguments),
                 name=f"worker-{self._index}",
                 daemon=True,
             )

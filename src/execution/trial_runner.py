@@ -182,8 +182,7 @@ class TrialRunner:
         if state is not None:
             reached, stopped = training_state.restore(state, model, stateful, best)
         if not stopped:  # else early stopping ended the parent: nothing is left to train
-            full = config.run.tensorboard == "full"
-            with closing(self._board(spec, recorder, full=full)) as board:
+            with closing(self._board(spec, recorder)) as board:
                 watchers = [callbacks.ScheduleLogger(), best, board, *recorder.callbacks]
                 if (interval := config.training.save_every) and not spec.first_execution:
                     watchers.append(Saver(interval, spec.epochs, save))
@@ -248,14 +247,12 @@ class TrialRunner:
             remove(run.trial(spec.trial_id))
         return saved
 
-    def _board(
-        self, spec: TrialSpec, recorder: EpochRecorder, *, full: bool
-    ) -> callbacks.TensorBoard:
+    def _board(self, spec: TrialSpec, recorder: EpochRecorder) -> callbacks.TensorBoard:
         """Writes the events of a fit, and of its epochs before the process was killed."""
         execution, fold = recorder.execution, recorder.fold
         earlier = recorder.logs_of(execution, fold)
         folder = self._board_folder(spec, execution, fold)
-        return callbacks.TensorBoard(folder, event_suffix(spec.trial_id), earlier, full=full)
+        return callbacks.TensorBoard(folder, event_suffix(spec.trial_id), earlier)
 
     def _board_folder(self, spec: TrialSpec, execution: int, fold: int) -> Path:
         folder = self.context.run.tensorboard / spec.root_id
@@ -264,7 +261,7 @@ class TrialRunner:
         return folder / f"execution{execution}-fold{fold}"
 
     def _write_events(self, spec: TrialSpec, recorder: EpochRecorder) -> None:
-        with closing(self._board(spec, recorder, full=False)) as board:
+        with closing(self._board(spec, recorder)) as board:
             board.on_train_begin()
 
     def _progress(self, spec: TrialSpec, recorder: EpochRecorder, epoch: int) -> TrialProgress:

@@ -8,7 +8,6 @@ import threading
 import time
 import traceback
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
 from multiprocessing import connection as connections
 from multiprocessing import parent_process
@@ -32,17 +31,8 @@ from src.startup import start_tensorflow
 # A traced graph is some hundred thousand objects that stay; Python's 700, 10, 10 would visit them
 # again and again.
 COLLECTION_THRESHOLDS = (20_000, 20, 20)
+Tables = Mapping[str, Mapping[str, str]]
 _REGISTRIES = {"hypermodels": HYPERMODELS, "callbacks": CALLBACKS, "schedules": SCHEDULES}
-
-
-@dataclass(frozen=True)
-class WorkerSetup:
-    """What a worker process is given when it starts."""
-
-    context: RunContext  # what the trials share; its data is mapped
-    # The parent's name tables, to which its program may have added.
-    registries: Mapping[str, Mapping[str, str]]
-    folder: Path  # of the mapped rows; the workers delete it if the parent is killed
 
 
 def registries() -> dict[str, dict[str, str]]:
@@ -50,7 +40,9 @@ def registries() -> dict[str, dict[str, str]]:
     return {name: dict(registry) for name, registry in _REGISTRIES.items()}
 
 
-def work(connection: Connection, search: Connection, setup: WorkerSetup, index: int) -> None:
+def work(
+    connection: Connection, index: int, search: Connection, context: RunContext, tables: Tables
+) -> None:
     """Runs trials until the connection ends.
 
     Each `TrialSpec` is answered with `TrialProgress` and then its `TrialResult`, or a `DiskError`.
@@ -58,17 +50,18 @@ def work(connection: Connection, search: Connection, setup: WorkerSetup, index: 
 
     Args:
         connection: to the parent.
-        search: ends when the search or the parent does; nothing is ever sent.
-        setup: of the search.
         index: of the worker.
+        search: ends when the search or the parent does; nothing is ever sent.
+        context: what the trials share; its data is mapped.
+        tables: the parent's name tables, to which its program may have added.
     """
     for number in (signal.SIGINT, signal.SIGHUP):  # they reach all processes; the parent ends this
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    threading.Thread(target=_end_with_parent, args=(search, setup.folder), daemon=True).start()
-    start_tensorflow(index, setup.context.config.run.threads)
+    threading.Thread(target=_end_with_parent, args=(search, context.run.rows), daemon=True).start()
+    start_tensorflow(index, context.config.run.threads)
     gc.set_threshold(*COLLECTION_THRESHOLDS)
-    for name, entries in setup.registries.items():
+    for name, entries in tables.items():
         _REGISTRIES[name].update(entries)
     runner: TrialRunner | None = None
     requests = _EndRequests(connection)
@@ -85,7 +78,7 @@ def work(connection: Connection, search: Connection, setup: WorkerSetup, index: 
         started = time.time()
         result: TrialResult | DiskError
         try:
-            runner = runner or TrialRunner(setup.context, index, hooks)
+            runner = runner or TrialRunner(context, index, hooks)
             result = runner.run(spec)
         except DiskError as error:
             result = error
@@ -123,7 +116,7 @@ class _EndRequests:
         return self._reason
 
 
-def _end_with_parent(search: Connection, folder: Path) -> None:
+def _end_with_parent(search: Connection, rows: Path) -> None:
     """Waits until the search or the parent has ended, and ends this process at once.
 
     If only the fork server was killed, the parent goes on and still needs the mapped rows.
@@ -134,5 +127,5 @@ def _end_with_parent(search: Connection, folder: Path) -> None:
         sentinels.append(parent.sentinel)
     connections.wait(sentinels)
     if connections.wait([search], timeout=0.1):
-        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(rows, ignore_errors=True)
     os._exit(1)

@@ -3,7 +3,6 @@
 To add one, write one file and enter the class in `src.registry.LISTENERS`.
 """
 
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -27,12 +26,7 @@ class SearchListener:
     """Watches a search. Every method may be left as it is.
 
     A trial or an end that a listener hears of is in the store already.
-
-    Attributes:
-        prints: whether the listener writes to the terminal; `--quiet` leaves such listeners out.
     """
-
-    prints = False
 
     def on_plan(self, prepared: "PreparedSearch", notices: Sequence[str]) -> None:
         """The search is checked and about to begin; the only event of `--dry-run`.
@@ -121,33 +115,9 @@ class Listeners:
             yield disk_errors(self._run.path)(getattr(listener, event))
 
 
-class QuietListener(SearchListener):
-    """Prints the run's folder to stdout, notices and why the search stopped to stderr."""
-
-    prints = True
-
-    def on_plan(self, prepared: "PreparedSearch", notices: Sequence[str]) -> None:
-        """Prints the notices."""
-        for notice in notices:
-            print(f"notice: {notice}", file=sys.stderr)
-
-    def on_outcome(self, outcome: "SearchOutcome") -> None:
-        """Prints the folder and the reason."""
-        print(outcome.run.path)
-        print(f"ended: {outcome.end.reason}", file=sys.stderr)
-
-
-def load_listeners(*, quiet: bool = False) -> list[SearchListener]:
-    """Makes the listeners of the registry, if `quiet` without those that print.
-
-    Where none prints, `QuietListener` does.
-    """
-    listeners: list[SearchListener] = [load(LISTENERS, name, "LISTENERS")() for name in LISTENERS]
-    if quiet:
-        listeners = [listener for listener in listeners if not listener.prints]
-    if not any(listener.prints for listener in listeners):
-        listeners.append(QuietListener())
-    return listeners
+def load_listeners() -> list[SearchListener]:
+    """Makes the listeners of the registry."""
+    return [load(LISTENERS, name, "LISTENERS")() for name in LISTENERS]
 
 
 def announce(

@@ -85,6 +85,7 @@ def delete_leftovers(run: RunDirectory) -> None:
     """
     with disk_errors(run.path):
         remove(run.export)
+        remove(run.rows)
         for folder in (run.path, *run.trials.glob("*")):
             remove_leftovers(folder)
 

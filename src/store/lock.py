@@ -20,14 +20,9 @@ _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 class RunLock:
     """The lock on a run's folder: a locked file that names its owner. Reading needs no lock.
 
-    The operating system frees the lock when its process ends, so that a file that a killed search
-    left behind locks nothing.
-
-    Args:
-        path: the file; it is there as long as the lock is held.
-
-    Attributes:
-        supported: whether the file system has locks; where it has none, nothing is locked.
+    The operating system frees the lock when its process ends. The file stays, empty while nobody
+    holds the lock, unless its owner was killed. Where a file system has no locks, `supported` is
+    False and nothing is locked.
     """
 
     def __init__(self, path: Path) -> None:
@@ -44,21 +39,22 @@ class RunLock:
         """
         now = datetime.now().isoformat(sep=" ", timespec="seconds")
         with disk_errors(self.path):
-            while self._descriptor is None:
-                self._descriptor = self._locked()
+            self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
             try:
+                self._lock(self._descriptor)
                 os.ftruncate(self._descriptor, 0)
                 owner = f"process {os.getpid()} on {socket.gethostname()} since {now}\n"
                 os.write(self._descriptor, owner.encode())
-            except BaseException:
-                self.release()  # else this process could not try again
+            except BaseException:  # else this process could not try again
+                os.close(self._descriptor)
+                self._descriptor = None
                 raise
 
     def release(self) -> None:
         """Gives the lock back; may be called again."""
         if self._descriptor is not None:
-            with suppress(OSError):  # the folder may have been deleted
-                self.path.unlink(missing_ok=True)
+            with suppress(OSError):
+                os.ftruncate(self._descriptor, 0)
             os.close(self._descriptor)
             self._descriptor = None
 
@@ -70,28 +66,19 @@ class RunLock:
     def __exit__(self, *_: object) -> None:
         self.release()
 
-    def _locked(self) -> int | None:
-        """A locked descriptor of the file; None if its last owner deleted the file meanwhile."""
-        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    def _lock(self, descriptor: int) -> None:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             owner = os.read(descriptor, 200).decode(errors="replace").strip()
-            os.close(descriptor)
             raise UserError(
                 f"{self.path.parent}: another process searches in this run"
                 f"{f' ({owner})' if owner else ''}; wait for it, or stop it, before you resume it"
             ) from error
         except OSError as error:
             if error.errno not in _NO_LOCKS:
-                os.close(descriptor)
                 raise
             self.supported = False
-        with suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(descriptor), self.path.stat()):
-                return descriptor
-        os.close(descriptor)
-        return None
 
 
 def is_held(path: Path) -> bool:

@@ -79,7 +79,7 @@ class RunDirectory:
     path: Path
     config = _Below("config.yaml")  # everything that repeats the run
     database = _Below("search.sqlite3")  # the state of the search
-    lock = _Below("search.lock")  # locked, and there, while a search writes into the run
+    lock = _Below("search.lock")  # locked while a search writes into the run
     log = _Below("search.log")
     trials_table = _Below("trials.csv")
     fits_table = _Below("fits.csv")  # only if trials have several fits
@@ -87,6 +87,7 @@ class RunDirectory:
     trials = _Below("trials")  # weights and training states
     tensorboard = _Below("tensorboard")
     best = _Below("best")  # the exported winner
+    rows = _Below(".rows")  # what worker processes map, while a search runs
     export = _Below(".export")  # where the winner's folder is made before it takes its place
     model = _Below("best/model.keras")
     columns = _Below("best/columns.yaml")

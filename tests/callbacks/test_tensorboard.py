@@ -1,6 +1,5 @@
 """Scalars, read back with TensorBoard's own reader."""
 
-import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from tensorboard.util import tensor_util
 
 from callbacks import ScheduleLogger, TensorBoard
 from tests.callbacks.helpers import BASE, ScriptedMetric, fit, plain_model
@@ -92,22 +90,3 @@ def test_logs_that_are_no_numbers_are_left_out(tmp_path: Path) -> None:
     board.on_epoch_end(6, logs)
     board.close()
     assert scalars(tmp_path) == {"loss/train": [(7, 0.5)], "rows/train": [(7, 3.0)]}
-
-
-def test_in_full_it_has_the_graph_and_a_histogram_of_each_weight(tmp_path: Path) -> None:
-    model, board = plain_model(), TensorBoard(tmp_path / "full", full=True)
-    board.set_model(model)
-    write(board, [0.5, 0.25])
-    write(TensorBoard(tmp_path / "scalars"), [0.5])
-    reader = EventAccumulator(str(tmp_path / "full")).Reload()
-    [weight] = model.trainable_weights
-    assert set(reader.PluginTagToContent("histograms")) == {weight.path}
-    (first, last) = reader.Tensors(weight.path)
-    assert (first.step, last.step) == (1, 2)
-    content = tensor_util.make_ndarray(last.tensor_proto)
-    assert content[:, 2].sum() == weight.numpy().size
-    assert content[0, 0] == pytest.approx(weight.numpy().min())
-    graph = reader.Tensors("keras")[0].tensor_proto.string_val[0]
-    assert json.loads(graph)["config"]["layers"]
-    plain = EventAccumulator(str(tmp_path / "scalars")).Reload()
-    assert plain.Tags()["tensors"] == []

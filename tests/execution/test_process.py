@@ -171,7 +171,7 @@ def executor_of(folder: Path, workers: int) -> tuple[ProcessExecutor, TrialSpec]
 
 def test_shutdown_ends_running_trials_at_once(tmp_path: Path) -> None:
     executor, spec = executor_of(tmp_path, workers=2)
-    folder = executor._folder.path
+    folder = tmp_path / ".rows"
     endless = replace(spec, epochs=1_000_000)
     futures = [
         executor.submit(replace(endless, trial_id=f"000{n}", root_id=f"000{n}")) for n in range(3)
@@ -308,7 +308,7 @@ def test_ctrl_c_ends_all_processes_and_keeps_everything(tmp_path: Path) -> None:
     trials = pd.read_csv(tmp_path / "run" / "trials.csv", dtype=str)
     assert len(trials) > 0
     assert set(trials["status"]) == {"COMPLETED"}  # trials that were interrupted have no row
-    assert not list(tmp_path.glob("search-data-*"))
+    assert not list(tmp_path.rglob("x.npy"))
 
 
 SCRIPT = """

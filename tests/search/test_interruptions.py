@@ -111,7 +111,7 @@ def test_a_signal_in_the_start_of_a_resumed_search_names_the_command_and_frees_t
     monkeypatch.setattr(preparation, "prepare", interrupted)
     assert tune.main(["--resume", str(done.run.path), "run.engine=serial"]) == 130
     assert f"-m src.tune --resume {done.run.path} run.engine=serial\n" in capsys.readouterr().err
-    assert not done.run.lock.exists()
+    assert done.run.lock.read_text() == ""
     assert done.run.database.read_bytes() == state
 
 

@@ -179,7 +179,7 @@ def test_rows_may_move_but_not_change(tmp_path: Path) -> None:
         resume(run_)
     done = resume(run_, f"data.path={tmp_path / 'moved.csv'}")
     assert len(done.progress.records) == 3
-    assert not run_.lock.exists()
+    assert run_.lock.read_text() == ""
 
 
 class Wider(MLP):
@@ -203,10 +203,10 @@ def test_a_run_in_use_is_refused_and_a_stale_lock_is_not(stopped: RunDirectory) 
         assert "process " in stopped.lock.read_text()
         with pytest.raises(UserError, match=r"another process searches in this run \(process \d+"):
             open_run(str(stopped.path))
-    assert not stopped.lock.exists()
+    assert stopped.lock.read_text() == ""
     stopped.lock.write_text("process 1 on elsewhere since long ago\n")
     open_run(str(stopped.path)).lock.release()
-    assert not stopped.lock.exists()
+    assert stopped.lock.read_text() == ""
 
 
 @pytest.mark.usefixtures("fake")
