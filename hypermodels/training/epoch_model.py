@@ -21,8 +21,7 @@ class EpochModel(keras.Model):
     """A functional model with one output whose `fit_epochs` runs one graph call an epoch.
 
     Losses, metrics and `History` are those of Keras's `fit` on the same batches; for callbacks an
-    epoch is one batch. Averages of weights (`use_ema`) are in the model after each epoch and after
-    the training, as with `keras.callbacks.SwapEMAWeights(swap_on_epoch=True)`.
+    epoch is one batch. Averages of weights are used as by `SwapEMAWeights(swap_on_epoch=True)`.
 
     Attributes:
         batch_size: integer variable: rows of one step, 0 for the whole training set.

@@ -62,8 +62,8 @@ class StreamedRows(NamedTuple):
 class RowStream:
     """Arrays that a traced graph does not know, and the batches that it takes next.
 
-    Memory holds a block of batches, the next block, which is read meanwhile, and the order of the
-    rows. A `tf.data` pipeline in the graph would take eight milliseconds to start in every epoch.
+    Memory holds two blocks of batches, one of them read meanwhile, and the order of the rows. A
+    `tf.data` pipeline in the graph would take eight milliseconds to start in every epoch.
     """
 
     arrays: Arrays = ()

@@ -1,7 +1,7 @@
 """Pins and narrows a search space as the section `space` asks, with a message for each mistake."""
 
 from collections.abc import Collection, Mapping
-from itertools import count, islice
+from itertools import count, islice, takewhile
 from typing import Any
 
 import keras_tuner as kt
@@ -9,6 +9,7 @@ from keras_tuner.engine.hyperparameters import Boolean, Choice, Fixed, Float, In
 
 from src.config.schema import TrainingSettings
 from src.errors import UserError
+from src.text import shown
 from src.tuners.space import (
     condition_text,
     domain_text,
@@ -97,8 +98,7 @@ def _checked(hp: Any, value: Any, limits: Limits) -> Any:
 
 
 def _ranged(hp: Any, setting: Mapping[str, Any], limits: Limits) -> Any:
-    written = "{" + ", ".join(f"{name}: {value}" for name, value in setting.items()) + "}"
-    start = f"space.{hp.name}: {written} is not valid"
+    start = f"space.{hp.name}: {shown(dict(setting))} is not valid"
     if not isinstance(hp, (Int, Float)):
         raise UserError(f"{start}: it has no range. Valid: one or a list of {domain_text(hp)}")
     low = _checked(hp, setting.get("min", hp.min_value), limits)
@@ -126,12 +126,10 @@ def _with_maximum(hp: Any) -> Any:
     if not isinstance(hp, Float) or hp.step is None:
         return hp
     low, high = hp.min_value, hp.max_value
-    values: list[float] = []
-    for index in count():
-        value = low + index * hp.step if hp.sampling == "linear" else low * hp.step**index
-        if value > high + 1e-9 * (high - low):
-            break
-        values.append(float(f"{min(value, high):.12g}"))
+    is_linear, last = hp.sampling == "linear", high + 1e-9 * (high - low)
+    steps = (low + n * hp.step if is_linear else low * hp.step**n for n in count())
+    inside = takewhile(lambda value: value <= last, steps)
+    values = [float(f"{min(value, high):.12g}") for value in inside]
     if hp.sampling == "reverse_log":
         values = [float(f"{low + high - value:.12g}") for value in reversed(values)]
     default = values[nearest_index(values, hp.default)]

@@ -1,7 +1,5 @@
 """The scheduler, alone, with a warm-up, and composed with the plateau callback."""
 
-import json
-from types import SimpleNamespace
 from typing import Any
 
 import keras
@@ -45,22 +43,6 @@ def test_rate_is_base_times_schedule_times_plateau_in_either_order(scheduler_fir
         assert history["learning_rate"] == expected(COSINE)
         assert float(model.optimizer.learning_rate) == np.float32(BASE)  # restored
     assert trace.rates == expected(COSINE) * 2
-
-
-def test_in_a_fit_by_the_step_the_plateaus_factor_holds_for_all_steps() -> None:
-    trace, metric = RateTrace(), ScriptedMetric(SCORES)
-    scheduler = LearningRateScheduler(COSINE, EPOCHS, "step")
-    callbacks = [metric, ScheduleLogger(), scheduler, plateau(), trace]
-    x, y = np.ones((3, 1), "float32"), np.zeros((3, 1), "float32")
-    history = plain_model().fit(x, y, 2, epochs=6, callbacks=callbacks, verbose=0).history
-    base = float(np.float32(BASE))
-    rates = [
-        np.float32(base * 0.5**cut * COSINE((epoch + step / 2) / EPOCHS))
-        for epoch, cut in enumerate(CUTS[:6])
-        for step in range(2)
-    ]
-    assert trace.rates == rates
-    assert history["learning_rate"] == rates[::2]  # the first step's
 
 
 def test_beside_kerass_own_plateau_callback_it_raises_rather_than_lose_the_cut() -> None:
@@ -120,30 +102,6 @@ def test_the_steps_of_a_warm_up_are_counted_in_plain_keras() -> None:
             for step in range(3):
                 hooks.on_train_batch_begin(step)
         assert trace.rates == pytest.approx([BASE * n / 4 for n in quarters[unit]], rel=1e-5)
-
-
-def test_steps_are_those_of_the_first_epoch_after_a_promotion_too() -> None:
-    def run(scheduler: Any, start: int, end: int) -> list[float]:
-        model: Any = SimpleNamespace(optimizer=keras.optimizers.SGD(BASE), step_rates=None)
-        found = []
-        scheduler.set_model(model)
-        scheduler.set_params({"steps": 1})
-        scheduler.on_train_begin()
-        for epoch in range(start, end):
-            # The batches grow: 4 steps in the first epoch, then 2.
-            model.epoch_steps = lambda epoch=epoch: 2 if epoch else 4
-            scheduler.on_epoch_begin(epoch)
-            scheduler.on_train_batch_begin(0)
-            found.append(float(model.optimizer.learning_rate))
-        return found
-
-    warm_up = WarmUp("linear", 8, "step")
-    whole, first, second = (LearningRateScheduler(COSINE, 12, warm_up=warm_up) for _ in range(3))
-    pieces = run(first, 0, 1)
-    second.set_state(json.loads(json.dumps(first.get_state())))
-    at_once = run(whole, 0, 5)
-    assert pieces + run(second, 1, 5) == at_once
-    assert at_once[:3] == pytest.approx([0.1 * BASE, 0.55 * BASE, BASE], rel=1e-5)
 
 
 def test_an_unknown_unit_is_refused() -> None:

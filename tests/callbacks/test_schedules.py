@@ -93,15 +93,6 @@ def test_schedules_fall_from_the_base_rate_on_all_but_those_that_rise(name: str)
             assert factors == sorted(factors, reverse=True)
 
 
-def test_ranges_contain_their_default_and_lie_within_what_is_valid() -> None:
-    assert Range(1.0, 8.0, 3.0).limits == (1.0, 8.0)
-    found = schedules.all_parameters()
-    assert found["rate"][1] == ["exponential", "inverse_time", "inverse_sqrt"]  # its users
-    for search, _ in found.values():
-        assert search.limits[0] <= search.min < search.default < search.max <= search.limits[1]
-        assert search.min > 0 or not search.log
-
-
 @pytest.mark.parametrize(
     ("name", "parameters", "message"),
     [

@@ -75,8 +75,8 @@ def test_building_declares_what_is_missing_and_nothing_else(task: str) -> None:
 @pytest.mark.parametrize(
     ("cls", "task", "seeds"),
     [
-        (MLP, "multiclass", range(9)),
-        (ResidualMLP, "binary", range(2)),
+        (MLP, "multiclass", range(5)),
+        (ResidualMLP, "binary", range(1)),
         pytest.param(MLP, "binary", range(9, 17), marks=pytest.mark.slow),
         pytest.param(MLP, "regression", range(17, 25), marks=pytest.mark.slow),
         pytest.param(ResidualMLP, "regression", range(2, 6), marks=pytest.mark.slow),

@@ -89,7 +89,7 @@ def test_every_completed_trial_counts_best_first_and_large_runs_are_thinned_even
     found = taken(saved_run(values, [float(n) for n in range(number)]))
     scores = [trial.score for trial in found.trials]
     assert (len(scores), scores[0], scores[-1]) == (warm.MOST, number - 1, 0)
-    assert found.text.endswith("300 of 350 that differ, evenly from best to worst")
+    assert found.text.endswith("300 of them, evenly from best to worst")
 
 
 def test_trials_outside_the_space_are_counted_and_left_out() -> None:
