@@ -76,20 +76,6 @@ def test_a_length_in_epochs_counts_from_the_end_of_the_warm_up(start: int) -> No
     assert factors(LearningRateScheduler(COSINE, 2), 4)[2:] == pytest.approx([0.1, 0.1])  # beyond
 
 
-@pytest.mark.parametrize(
-    ("warm_up", "epochs", "expected"),
-    [
-        (WarmUp("exponential", 4, start=1e-4), 12, [1e-4, 1e-3, 1e-2, 1e-1, 1, 1]),
-        (WarmUp("linear", 2.5, start=0), 12, [0, 0.4, 0.8, 1, 1]),  # a fraction of an epoch counts
-        (WarmUp("linear", 8, start=0), 2, [0, 1 / 8, 2 / 8]),  # it never ends, and is no error
-        (WarmUp("linear", 1, start=0.3), 1, [0.3]),
-    ],
-)
-def test_warm_ups_by_the_epoch(warm_up: WarmUp, epochs: int, expected: list[float]) -> None:
-    scheduler = LearningRateScheduler(lambda _: 1.0, epochs, warm_up=warm_up)
-    assert factors(scheduler, len(expected)) == pytest.approx(expected, rel=1e-5)
-
-
 def test_the_steps_of_a_warm_up_are_counted_in_plain_keras() -> None:
     quarters = {"step": [0, 1, 2, 3, 4, 4], "epoch": [0, 0, 0, 3, 3, 3]}
     for unit in ("step", "epoch"):
