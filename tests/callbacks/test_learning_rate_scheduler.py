@@ -52,18 +52,6 @@ def test_beside_kerass_own_plateau_callback_it_raises_rather_than_lose_the_cut()
         simulate(plain_model(), callbacks, EPOCHS)
 
 
-def test_a_fit_after_an_interrupted_one_keeps_the_base() -> None:
-    class Interrupt(keras.callbacks.Callback):  # type: ignore[misc, unused-ignore]
-        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-            raise KeyboardInterrupt
-
-    model, trace = plain_model(), RateTrace()
-    with pytest.raises(KeyboardInterrupt):
-        simulate(model, [LearningRateScheduler(lambda _: 0.5, EPOCHS), Interrupt()], EPOCHS)
-    simulate(model, [ScriptedMetric(SCORES), plateau(), trace], EPOCHS)
-    assert trace.rates == expected(lambda _: 1.0)
-
-
 @pytest.mark.parametrize("start", [0, 4])
 def test_a_length_in_epochs_counts_from_the_end_of_the_warm_up(start: int) -> None:
     schedule = get_schedule("step", {"factor": 0.5, "every": 4})

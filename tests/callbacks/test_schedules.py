@@ -114,14 +114,6 @@ def test_mistakes_are_refused(name: str, parameters: dict[str, Any], message: st
         get_schedule(name, parameters)
 
 
-@pytest.mark.parametrize(("every", "epochs"), [(3, 10), (7.5, 30), (1, 4), (40, 30)])
-def test_step_every_so_many_epochs_is_kerass_staircase(every: float, epochs: int) -> None:
-    schedule = get_schedule("step", {"factor": 0.5, "every": every})
-    staircase = own.ExponentialDecay(1.0, every, 0.5, staircase=True)
-    ours = [schedule(epoch / epochs, epochs) for epoch in range(epochs + 1)]
-    assert ours == [float(staircase(epoch)) for epoch in range(epochs + 1)]
-
-
 def test_lengths_in_epochs_are_fractions_of_the_training() -> None:
     values = {"value": (0.5, 0.2, 0.1)}
     in_epochs = get_schedule("piecewise_constant", values | {"boundary": (20, 0.9, 7)})
