@@ -21,7 +21,6 @@ class MemoryRows(NamedTuple):
 
     @property
     def count(self) -> Any:
-        """How many rows there are."""
         return tf.size(self.order)
 
     def begin(self, order: Any, batch: int) -> "MemoryRows":
@@ -79,7 +78,6 @@ class RowStream:
         return StreamedRows(self, tf.constant(arrays[0].shape[0], tf.int32), like)
 
     def close(self) -> None:
-        """Forgets the arrays."""
         self.arrays, self.batches = (), iter(())
 
     def read(self, order: np.ndarray[Any, Any], batch: int) -> Iterator[list[Any]]:
