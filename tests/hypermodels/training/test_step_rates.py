@@ -77,13 +77,3 @@ def test_rates_left_by_an_interrupted_fit_are_forgotten() -> None:
     model.optimizer.learning_rate = BASE
     train(model, "memory", [], 5, 1)
     assert trace(model) == [np.float32(BASE)] * 2
-
-
-def test_a_schedule_in_the_optimizer_is_followed_also_from_the_second_fit_on() -> None:
-    model = one_weight("memory")
-    train(model, "memory", [], 5, 1)
-    model.optimizer.learning_rate = keras.optimizers.schedules.PiecewiseConstantDecay(
-        [3], [0.5, 0.25]
-    )
-    train(model, "memory", [], 4, 1)
-    assert trace(model) == [np.float32(BASE)] * 2 + [0.5, 0.5, 0.25]
