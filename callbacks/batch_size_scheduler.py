@@ -112,10 +112,7 @@ def random_batch_sizes(smallest: int, largest: int) -> Sizes:
 
 
 def growing_batch_sizes(factor: float, every: float, epochs: int, cap: int) -> Sizes:
-    """Multiplies the batch size by `factor`, up to `cap`, after each length `every`.
-
-    That is a fraction of the training below 1, and from 1 on epochs.
-    """
+    """Multiplies the size by `factor`, up to `cap`, after each `every`: a fraction, or epochs."""
 
     def size(first: int, epoch: int, _: int) -> int:
         progress = min(1.0, epoch / epochs)

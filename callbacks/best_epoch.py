@@ -10,8 +10,8 @@ from callbacks.base import Monitor, StatefulCallback
 class BestEpoch(StatefulCallback):
     """Remembers the epoch with the best monitored value: its number, its logs, its weights.
 
-    A copy in memory costs a fraction of a millisecond, a checkpoint for each improving epoch ten or
-    more. The state lacks `weights`, which are as `model.get_weights()` gives them.
+    A checkpoint for each improving epoch would cost ten milliseconds or more. The state lacks
+    `weights`, which are as `model.get_weights()` gives them.
     """
 
     STATE: ClassVar[tuple[str, ...]] = ("value", "epoch", "logs")

@@ -36,7 +36,6 @@ class EventFile:
         self._add(step=step, summary=summary)
 
     def flush(self) -> None:
-        """Writes what is pending."""
         self._file.flush()
 
     def close(self) -> None:

@@ -14,12 +14,11 @@ ON = {"plateau": [True]}
 class ReduceLROnPlateau(TunableCallback):
     """Multiplies the rate by `factor` each time a metric has not improved for `patience` epochs.
 
-    Unlike Keras's own it sets a factor instead of the rate, so that it goes together with a
-    schedule. A cut takes effect in the next epoch. NaN and infinities are no improvement. The logs
-    get the epoch's factor as `plateau_scale`: with a schedule the rate alone does not show cuts.
+    It goes together with a schedule, as it sets a factor. A cut takes effect in the next epoch. The
+    logs get the factor as `plateau_scale`: with a schedule the rate alone does not show cuts.
 
-    An improvement is larger than `min_delta`. Base × factors never falls below `floor`, and a base
-    below it stays as it is. The `cooldown` epochs after a cut do not count, as in PyTorch.
+    An improvement is larger than `min_delta`, and finite. Base × factors never falls below `floor`,
+    and a base below it stays as it is. The `cooldown` epochs after a cut do not count.
     """
 
     PREFIX = "plateau_"

@@ -35,10 +35,7 @@ class TrainingPlan:
 
 
 def declare_all(hp: Any, *, plain_model: bool = False) -> None:
-    """Declares the hyperparameters of every registered callback in a `HyperParameters`.
-
-    With `plain_model`, leaves out the callbacks that set what no plain Keras model can change.
-    """
+    """Declares the hyperparameters of every registered callback that the model can follow."""
     for cls in _classes(plain_model).values():
         cls.declare(hp)
 
@@ -46,10 +43,7 @@ def declare_all(hp: Any, *, plain_model: bool = False) -> None:
 def build_callbacks(
     hp: Any, plan: TrainingPlan, *, plain_model: bool = False
 ) -> dict[str, keras.callbacks.Callback]:
-    """Builds new callbacks from the values in `hp`, by name and in the registry's order.
-
-    Callbacks that the values switch off are left out; `plain_model` is that of `declare_all`.
-    """
+    """Builds the callbacks that the values in `hp` switch on, by name, in the registry's order."""
     built = {n: c.from_hyperparameters(hp, plan) for n, c in _classes(plain_model).items()}
     return {name: callback for name, callback in built.items() if callback is not None}
 
@@ -86,6 +80,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def _classes(plain_model: bool = False) -> dict[str, Any]:
+    """All callbacks, or those that set nothing that plain Keras models lack."""
     found = {name: load(CALLBACKS, name, "callback") for name in CALLBACKS}
     usable = {name: cls for name, cls in found.items() if not getattr(cls, "needs_variable", "")}
     return usable if plain_model else found

@@ -66,9 +66,8 @@ class RegularizationScheduler(TunableCallback):
 class RegularizationOnGap(RegularizationScheduler):
     """Raises the strengths while the gap between validation and training loss grows.
 
-    Both losses hold the same penalties, which cancel in the gap. NaN and infinities end a growth.
-    After `patience` epochs of growth the strengths are multiplied by `raise_by`, above 1, up to
-    `cap` in all.
+    The penalties in both losses cancel. NaN and infinities end a growth. After `patience` epochs of
+    growth the strengths are multiplied by `raise_by`, above 1, up to `cap` in all.
     """
 
     needs_validation: ClassVar[bool] = True

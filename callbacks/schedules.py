@@ -158,10 +158,7 @@ class WarmUp:
     def before(
         self, schedule: Callable[[float], float], fraction: float
     ) -> Callable[[float], float]:
-        """Returns the function of progress that warms up and then gives the whole schedule.
-
-        `fraction` is the warm-up's share of the training; 1 and more leave the schedule nothing.
-        """
+        """Returns the function of progress that warms up for a fraction, then is the schedule."""
 
         def warmed_up(progress: float) -> float:
             if progress >= fraction:
@@ -224,10 +221,7 @@ def parameters_of(name: str) -> dict[str, Range]:
 
 
 def all_parameters() -> dict[str, tuple[Range, list[str]]]:
-    """Returns each parameter of the registered schedules: its range and the schedules that use it.
-
-    A parameter that two schedules give different ranges is a `ValueError`.
-    """
+    """Returns each parameter of the registered schedules: its one range, and who uses it."""
     found: dict[str, tuple[Range, list[str]]] = {}
     for schedule in SCHEDULES:
         for parameter, search in parameters_of(schedule).items():

@@ -36,8 +36,7 @@ class TemplateHyperModel(kt.HyperModel, ABC):
             report; by default the validation loss, over the epochs given to `fit`.
     """
 
-    # Hard limits, per hyperparameter, within which a user may pin or widen it beyond the range
-    # declared; a hyperparameter that is not listed has its declared range as its limits.
+    # Limits within which a user may pin or widen a hyperparameter, else its declared range.
     LIMITS: ClassVar[dict[str, tuple[float, float]]] = {}
     # Numbers that reach the layers of `network` through variables alone, but for whether they are
     # 0, such as those in `dense_block.TUNABLES`. A class that overrides `network` states it anew.
@@ -98,8 +97,8 @@ class TemplateHyperModel(kt.HyperModel, ABC):
 
     def build(self, hp: kt.HyperParameters) -> keras.Model:
         """Builds and compiles the model that the values in `hp` describe."""
-        # Declared apart: Keras Tuner would build dozens of models just to discover the scopes of
-        # conditional hyperparameters that it sees opened in `hp`, although all are declared.
+        # Declared apart: Keras Tuner would build dozens of models to discover the scopes that it
+        # sees opened in `hp`, although all are declared.
         declared = kt.HyperParameters()
         declared.values = dict(hp.values)
         self.declare_hyperparameters(declared)

@@ -14,7 +14,7 @@ Model = keras.Model
 
 
 def optimizer_class(name: str) -> Any:
-    """Returns the class of this name in `keras.optimizers`."""
+    """The class in `keras.optimizers`."""
     return getattr(keras.optimizers, name)
 
 

@@ -97,10 +97,7 @@ class SparseCrossentropy(Crossentropy):
 
 
 def _logits(probabilities: Any) -> Any:
-    """The inputs of the softmax, as Keras's losses find them, or else logarithms.
-
-    Gradients through a saturated softmax would vanish.
-    """
+    """The inputs of the softmax, as a saturated softmax has no gradient; or else logarithms."""
     if tf.is_symbolic_tensor(probabilities) and probabilities.op.type == "Softmax":
         return probabilities.op.inputs[0]
     return tf.math.log(tf.clip_by_value(probabilities, keras.backend.epsilon(), 1.0))

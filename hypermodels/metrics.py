@@ -80,7 +80,6 @@ class InUnits(keras.metrics.Metric):
         self.scale = scale
 
     def result(self) -> Any:
-        """The error in the target's own units."""
         return super().result() * self.scale
 
 

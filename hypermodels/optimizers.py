@@ -29,9 +29,8 @@ LIMITS = {
 def declare_optimizer(hp: Any) -> None:
     """Declares `optimizer`, `learning_rate` (log scale), `momentum`, `weight_decay` and `ema`.
 
-    `ema` is Keras's `use_ema`, an exponential moving average of the weights (Polyak and Juditsky
-    1992): validation metrics and exported weights are those of the averages, and the training goes
-    on with the weights themselves. `ema_momentum` is how slowly the averages move.
+    With `ema`, validation and export take exponential moving averages of the weights (Polyak and
+    Juditsky 1992), which `ema_momentum` slows down. The training goes on with the weights.
     """
     hp.Choice("optimizer", list(OPTIMIZERS), default="adam")
     hp.Float("learning_rate", 1e-4, 1e-1, sampling="log", default=1e-3)

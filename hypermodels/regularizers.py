@@ -60,7 +60,6 @@ class Penalty(keras.regularizers.Regularizer):
         return tf.add_n([strength * sums[name]() for name, strength in self.tunables.items()])
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments of the constructor."""
         return {name: float(strength) for name, strength in self.tunables.items()}
 
     def plain(self) -> keras.regularizers.Regularizer:

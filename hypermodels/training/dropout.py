@@ -20,7 +20,6 @@ class Dropout(keras.layers.Dropout):
 
     @property
     def tunables(self) -> dict[str, Any]:
-        """Variables by the hyperparameter's name."""
         return {"dropout": self.variable}
 
     def call(self, inputs: Any, training: bool = False) -> Any:

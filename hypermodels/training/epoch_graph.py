@@ -13,17 +13,15 @@ Rows = MemoryRows | StreamedRows
 Step = Callable[[Any, Any, Any, Any], tuple[Any, Any]]
 
 
-def train(model: Any, rows: Rows, batch: Any, rates: Any, sets_rate: bool) -> dict[str, Any]:
+def train(model: Any, rows: Rows, batch: Any, rates: Any) -> dict[str, Any]:
     """Takes every step of an epoch; returns the mean loss over the rows and the metrics, scalars.
 
-    A step has `batch` rows, int32. The optimizer gets `rates`, float32, the learning rate of each
-    step, if `sets_rate`; otherwise it has a schedule of its own.
+    A step has `batch` rows, int32, and the learning rate in `rates`, float32.
     """
     weights, optimizer = model.trainable_weights, model.optimizer
 
     def step(number: Any, x: Any, y: Any, sample_weight: Any) -> tuple[Any, Any]:
-        if sets_rate:
-            optimizer.learning_rate.assign(take((rates,), number)[0])
+        optimizer.learning_rate.assign(take((rates,), number)[0])
         with tf.GradientTape() as tape:
             y_pred = model(x, training=True)
             loss = model.compute_loss(x, y, y_pred, sample_weight, training=True)

@@ -20,9 +20,9 @@ RowMetrics = Callable[[Any, Any], Mapping[str, Any]]
 class EpochModel(keras.Model):
     """A functional model with one output whose `fit_epochs` runs one graph call an epoch.
 
+    The optimizer's learning rate is a number: callbacks do the schedules.
     Losses, metrics and `History` are those of Keras's `fit` on the same batches; for callbacks an
-    epoch is one batch. Averages of weights (`use_ema`) are in the model after each epoch and after
-    the training, as with `keras.callbacks.SwapEMAWeights(swap_on_epoch=True)`.
+    epoch is one batch. Averages of weights are used as by `SwapEMAWeights(swap_on_epoch=True)`.
 
     Attributes:
         batch_size: integer variable: rows of one step, 0 for the whole training set.
@@ -151,9 +151,7 @@ class EpochModel(keras.Model):
     def _run_epoch(self, training: Rows, validation: Rows | None = None) -> dict[str, Any]:
         """Trains and validates in one call; returns the logs of the epoch."""
         optimizer, size = self.optimizer, self.epoch_batch_size()
-        # A schedule of the optimizer's own is no variable: it says the rates itself.
-        sets_rate = isinstance(optimizer.learning_rate, keras.Variable)
-        own = float(optimizer.learning_rate) if sets_rate else 0.0
+        own = float(optimizer.learning_rate)
         if not len(self.step_rates.numpy()):
             self.step_rates.assign(np.full(self.epoch_steps(), own, np.float32))
         if self._averaged:
@@ -167,19 +165,16 @@ class EpochModel(keras.Model):
         if validation is not None:
             validation = validation.begin(None, EVALUATION_ROWS)
         try:
-            logs = self._graph(sets_rate, tf.constant(size, tf.int32), training, validation)
+            logs = self._graph(tf.constant(size, tf.int32), training, validation)
         finally:
             self.step_rates.assign(tf.zeros(0))
-            if sets_rate:
-                optimizer.learning_rate.assign(own)
+            optimizer.learning_rate.assign(own)
         self._averaged = bool(optimizer.use_ema)
         return {name: value.numpy() for name, value in logs.items()}
 
-    def _epoch(
-        self, sets_rate: bool, batch: Any, training: Rows, validation: Rows | None
-    ) -> dict[str, Any]:
-        """What the graph does; another `sets_rate` is another graph."""
-        logs = train(self, training, batch, tf.identity(self.step_rates), sets_rate)
+    def _epoch(self, batch: Any, training: Rows, validation: Rows | None) -> dict[str, Any]:
+        """What the graph does."""
+        logs = train(self, training, batch, tf.identity(self.step_rates))
         if self.optimizer.use_ema:
             for kept, weight in zip(self._trained, self.trainable_weights, strict=True):
                 kept.assign(weight.value)

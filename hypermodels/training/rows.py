@@ -21,7 +21,6 @@ class MemoryRows(NamedTuple):
 
     @property
     def count(self) -> Any:
-        """How many rows there are."""
         return tf.size(self.order)
 
     def begin(self, order: Any, batch: int) -> "MemoryRows":
@@ -62,8 +61,8 @@ class StreamedRows(NamedTuple):
 class RowStream:
     """Arrays that a traced graph does not know, and the batches that it takes next.
 
-    Memory holds a block of batches, the next block, which is read meanwhile, and the order of the
-    rows. A `tf.data` pipeline in the graph would take eight milliseconds to start in every epoch.
+    Memory holds two blocks of batches, one of them read meanwhile, and the order of the rows. A
+    `tf.data` pipeline in the graph would take eight milliseconds to start in every epoch.
     """
 
     arrays: Arrays = ()
@@ -79,7 +78,6 @@ class RowStream:
         return StreamedRows(self, tf.constant(arrays[0].shape[0], tf.int32), like)
 
     def close(self) -> None:
-        """Forgets the arrays."""
         self.arrays, self.batches = (), iter(())
 
     def read(self, order: np.ndarray[Any, Any], batch: int) -> Iterator[list[Any]]:

@@ -38,18 +38,16 @@ class TracedModels:
     def model(self, hypermodel: Any, hp: kt.HyperParameters, seed: int) -> keras.Model:
         """Returns a model as `hypermodel.build(hp)` gives it, with a trace if there is one.
 
-        The seed is Python's and NumPy's, which Keras draws from. It is TensorFlow's too where
-        others may draw: where the structure is None, drawing the weights anew does not give them
-        again, or a layer is neither Keras's nor our `Dropout`.
+        The seed is Python's and NumPy's, which Keras draws from, and TensorFlow's too where layers
+        other than Keras's and our `Dropout` may draw, or the weights come from elsewhere.
         """
         structure = hypermodel.structure(hp)
         kept = self._kept.pop(structure, None)
         if kept is None or kept.is_changed():
             self._built += 1
             if self._built % MOST_MODELS == 0:
-                # This is the public way to empty TensorFlow's cache of prepared operations, which
-                # each structure makes a megabyte larger: variables of new names or shapes are new
-                # operations. `_build` sets all that results depend on.
+                # The public way to empty TensorFlow's cache of prepared operations, which each
+                # structure makes a megabyte larger. `_build` sets all that results depend on.
                 tf.random.set_seed(seed)
             kept = _build(hypermodel, hp, seed, shared=structure is not None)
         elif not kept.renew(seed):

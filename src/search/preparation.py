@@ -37,7 +37,6 @@ from src.tuners import space as spaces
 from src.tuners.compatibility import check_compatibility
 from src.tuners.oracle import SearchOracle
 from src.tuners.points_to_evaluate import check_points
-from src.tuners.pruners import pruner_notices
 from src.tuners.space_settings import check_effect, check_training, narrow
 from src.tuners.warm_start import WarmStart, read_warm_start
 
@@ -189,8 +188,7 @@ def prepare(config: Config, saved: SavedSearch | None = None) -> PreparedSearch:
         else:
             warm_start = read_warm_start(config, identity, space, declared)
         oracle.use_warm_start(warm_start)
-    notices = [*leak_notices(data), *patience_notices(space, plan)]
-    notices += [*pruner_notices(config, pruner_class, oracle.total()), *unused, *oracle.notices()]
+    notices = [*leak_notices(data), *patience_notices(space, plan), *unused]
     notices += [oracle.warm_start.notice] if oracle.warm_start.notice else []
     # Of the hyperparameters of losses, only those of this task exist.
     known = {*names} | LOSS_HYPERPARAMETERS

@@ -24,11 +24,9 @@ class HyperbandOracle(RungOracle, kt.oracles.HyperbandOracle):
         worst = float("-inf") if self.objective.direction == "max" else float("inf")
         for trial in failed:
             trial.status, trial.score = "COMPLETED", worst
-        try:
-            response = super().propose(trial_id)
-        finally:
-            for trial in failed:
-                trial.status, trial.score = "FAILED", None
+        response = super().propose(trial_id)
+        for trial in failed:
+            trial.status, trial.score = "FAILED", None
         values = response.get("values") or {}
         parent = values.get("tuner/trial_id")
         if parent is not None and self.trials[parent].status == "FAILED":

@@ -81,13 +81,6 @@ class SearchOracle(kt.Oracle):
         total = self.total()
         return [f"{total:,} trials" if total else "trials until the space is exhausted"]
 
-    def notices(self) -> Sequence[str]:
-        """What a user should know before such a search, a sentence each."""
-        count, room = len(self.points_to_evaluate), self.total()
-        if room is None or count <= room:
-            return []
-        return [f"tuner.points_to_evaluate: only {room} of {count} configurations will run"]
-
     def enqueued(self) -> list[dict[str, Any]]:
         """The configurations that run first, each once; the default unless its score is known."""
         wanted = [*self.points_to_evaluate, *self.warm_start.first]

@@ -156,11 +156,3 @@ class Curves:
         for curve in whole:
             curve += [curve[-1]] * (self._epochs - len(curve))
         return curves
-
-
-def pruner_notices(config: Config, pruner: type[Pruner], total: int | None) -> list[str]:
-    """Says where a search of `total` trials has too few that could be judged."""
-    startup = config.pruner.startup_trials
-    if pruner is Pruner or total is None or total > startup:
-        return []
-    return [f"pruner.startup_trials: no trial is pruned: the first {startup} of {total} never are"]

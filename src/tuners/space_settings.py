@@ -1,7 +1,7 @@
 """Pins and narrows a search space as the section `space` asks, with a message for each mistake."""
 
 from collections.abc import Collection, Mapping
-from itertools import count, islice
+from itertools import count, islice, takewhile
 from typing import Any
 
 import keras_tuner as kt
@@ -9,15 +9,8 @@ from keras_tuner.engine.hyperparameters import Boolean, Choice, Fixed, Float, In
 
 from src.config.schema import TrainingSettings
 from src.errors import UserError
-from src.tuners.space import (
-    condition_text,
-    domain_text,
-    invalid_text,
-    nearest_index,
-    own_value,
-    possible_values,
-    reachable,
-)
+from src.text import shown
+from src.tuners import space as spaces
 
 Limits = Mapping[str, tuple[float, float]]
 
@@ -37,7 +30,7 @@ def narrow(
         _with_maximum(_narrowed(hp, settings[hp.name], limits) if hp.name in settings else hp)
         for hp in space.space
     ]
-    alive = {id(hp) for hp in reachable(narrowed)}
+    alive = {id(hp) for hp in spaces.reachable(narrowed)}
     result = kt.HyperParameters()
     for hp in narrowed:
         keeps = id(hp) in alive or isinstance(hp, Fixed)
@@ -48,20 +41,21 @@ def narrow(
 
 def check_effect(space: kt.HyperParameters, names: Collection[str]) -> None:
     """Raises `UserError` for names that the user has set and no trial of a narrowed space has."""
-    alive = {hp.name for hp in reachable(space.space)}
+    alive = {hp.name for hp in spaces.reachable(space.space)}
     for hp in space.space:
         if hp.name in names and hp.name not in alive:
+            condition = spaces.condition_text(hp)
             raise UserError(
-                f"space.{hp.name}: has no effect: it counts only where {condition_text(hp)}, which "
-                "the rest of the space rules out. Leave it out, or widen the rest"
+                f"space.{hp.name}: has no effect: it counts only where {condition}, which the rest of "
+                "the space rules out. Leave it out, or widen the rest"
             )
 
 
 def check_training(space: kt.HyperParameters, training: TrainingSettings) -> None:
     """Raises `UserError` for settings of `training` that have no effect in a narrowed space."""
     unit = training.schedule_unit
-    is_constant = set(possible_values(space, "schedule")) <= {"constant"}
-    if unit != "epoch" and is_constant and set(possible_values(space, "warmup")) <= {"none"}:
+    is_constant = set(spaces.possible_values(space, "schedule")) <= {"constant"}
+    if unit != "epoch" and is_constant and set(spaces.possible_values(space, "warmup")) <= {"none"}:
         raise UserError(
             f"training.schedule_unit: {unit!r} has no effect with space.schedule: constant without "
             "space.warmup"
@@ -83,7 +77,7 @@ def _narrowed(hp: Any, setting: Any, limits: Limits) -> Any:
 
 def _checked(hp: Any, value: Any, limits: Limits) -> Any:
     if not isinstance(hp, (Int, Float)) and hp.name not in limits:
-        own, valid = own_value(hp, value), domain_text(hp)
+        own, valid = spaces.own_value(hp, value), spaces.domain_text(hp)
     else:
         low, high = limits.get(hp.name) or (hp.min_value, hp.max_value)
         integral = isinstance(hp.default, int) and not isinstance(hp, Float)
@@ -92,15 +86,16 @@ def _checked(hp: Any, value: Any, limits: Limits) -> Any:
         fits = is_number and low <= value <= high and (not integral or value == int(value))
         own = (int(value) if integral else float(value)) if fits else None
     if own is None:
-        raise UserError(f"space.{invalid_text(hp, value, valid)}")
+        raise UserError(f"space.{spaces.invalid_text(hp, value, valid)}")
     return own
 
 
 def _ranged(hp: Any, setting: Mapping[str, Any], limits: Limits) -> Any:
-    written = "{" + ", ".join(f"{name}: {value}" for name, value in setting.items()) + "}"
-    start = f"space.{hp.name}: {written} is not valid"
+    start = f"space.{hp.name}: {shown(dict(setting))} is not valid"
     if not isinstance(hp, (Int, Float)):
-        raise UserError(f"{start}: it has no range. Valid: one or a list of {domain_text(hp)}")
+        raise UserError(
+            f"{start}: it has no range. Valid: one or a list of {spaces.domain_text(hp)}"
+        )
     low = _checked(hp, setting.get("min", hp.min_value), limits)
     high = _checked(hp, setting.get("max", hp.max_value), limits)
     try:
@@ -126,13 +121,11 @@ def _with_maximum(hp: Any) -> Any:
     if not isinstance(hp, Float) or hp.step is None:
         return hp
     low, high = hp.min_value, hp.max_value
-    values: list[float] = []
-    for index in count():
-        value = low + index * hp.step if hp.sampling == "linear" else low * hp.step**index
-        if value > high + 1e-9 * (high - low):
-            break
-        values.append(float(f"{min(value, high):.12g}"))
+    is_linear, last = hp.sampling == "linear", high + 1e-9 * (high - low)
+    steps = (low + n * hp.step if is_linear else low * hp.step**n for n in count())
+    inside = takewhile(lambda value: value <= last, steps)
+    values = [float(f"{min(value, high):.12g}") for value in inside]
     if hp.sampling == "reverse_log":
         values = [float(f"{low + high - value:.12g}") for value in reversed(values)]
-    default = values[nearest_index(values, hp.default)]
+    default = values[spaces.nearest_index(values, hp.default)]
     return Choice(hp.name, values, default=default, conditions=hp.conditions)

@@ -6,23 +6,14 @@ from typing import Any
 
 import optuna
 from keras_tuner.engine.hyperparameters import Boolean, Choice, Int
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-)
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState, create_trial
 
 from src.seeds import proposal_seed
 from src.tuners import space as spaces
 from src.tuners.oracle import SearchOracle
 
-STATES = {
-    "COMPLETED": TrialState.COMPLETE,
-    "FAILED": TrialState.FAIL,
-    "RUNNING": TrialState.RUNNING,
-}
+STATES = {"COMPLETED": TrialState.COMPLETE, "FAILED": TrialState.FAIL}  # or else RUNNING
 ATTEMPTS = 10  # seeds that are tried for a new point
 
 
@@ -73,7 +64,7 @@ class TPEOracle(SearchOracle):
         for values, status, score in known:
             own = [p for p in searched if p.hp.name in values and spaces.is_active(p.hp, values)]
             trial = create_trial(
-                state=STATES[status],
+                state=STATES.get(status, TrialState.RUNNING),
                 value=score,
                 params={p.name: p.to_optuna(values[p.hp.name]) for p in own},
                 distributions={p.name: p.distribution for p in own},
@@ -92,7 +83,7 @@ class Parameter:
         self.name, self.hp = name, hp
         self._numbered: Sequence[Any] = ()
         self._is_probability = False
-        self.distribution: BaseDistribution
+        self.distribution: CategoricalDistribution | FloatDistribution | IntDistribution
         sampling, step = getattr(hp, "sampling", ""), getattr(hp, "step", None)
         is_log = sampling == "log"
         if isinstance(hp, Boolean) or (isinstance(hp, Choice) and not hp.ordered):
@@ -128,7 +119,6 @@ class Parameter:
         if isinstance(own, IntDistribution):
             number = trial.suggest_int(name, own.low, own.high, log=own.log)
             return self._numbered[number] if self._numbered else number
-        assert isinstance(own, FloatDistribution)
         number = trial.suggest_float(name, own.low, own.high, log=own.log)
         if not self._is_probability:
             return number

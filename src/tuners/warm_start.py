@@ -112,7 +112,7 @@ def warm_start_of(
         text = f"{len(few)} {'; '.join([*parts, reason])}"
         return WarmStart(first=few, text=text, notice=notice)
     if len(trials) > MOST:
-        parts.append(f"{MOST:,} of {len(trials):,} that differ, evenly from best to worst")
+        parts.append(f"{MOST} of them, evenly from best to worst")
         trials = [trials[i] for i in np.linspace(0, len(trials) - 1, MOST).round().astype(int)]
     first = tuple(trial.values for trial in trials[:1])
     return WarmStart(trials=tuple(trials), first=first, text=f"{inside} {'; '.join(parts)}")

@@ -1,15 +1,11 @@
 """What counts as an improvement, the state of callbacks, and what the folder imports."""
 
-import ast
 import json
 import math
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-import callbacks
 from callbacks.base import Monitor, StatefulCallback
 
 
@@ -77,13 +73,3 @@ def test_a_fit_begins_with_the_state_that_was_set_for_it_or_anew() -> None:
     assert counter.model is None
     counter.on_train_begin()  # the state was for one fit
     assert counter.count == 0
-
-
-def test_a_copy_of_the_folder_needs_keras_and_tensorboard_alone() -> None:
-    found = set()
-    for path in Path(callbacks.__file__).parent.glob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
-            names += [node.module or "."] if isinstance(node, ast.ImportFrom) else []
-            found |= {name.partition(".")[0] for name in names}
-    assert found - set(sys.stdlib_module_names) == {"callbacks", "keras", "numpy", "tensorboard"}

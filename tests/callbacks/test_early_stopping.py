@@ -36,12 +36,6 @@ def test_stops_where_kerass_own_does(direction: Any, start: int) -> None:
     assert trained(ours, scores) == trained(stock, scores)
 
 
-def test_epochs_before_the_start_count_neither_for_nor_against() -> None:
-    stopping = EarlyStopping("val_score", "max", patience=2, start_epoch=3)
-    assert trained(stopping, [0.9, 0.1, 0.1, 0.1, 0.2, 0.3, 0.2, 0.2, 0.2]) == list(range(8))
-    assert stopping.best == 0.3
-
-
 def test_training_in_pieces_stops_where_training_at_once_does() -> None:
     scores = [0.1, 0.5, 0.4, 0.4, 0.5, 0.4, 0.5, 0.9, 0.9]
     first, second = (EarlyStopping("val_score", "max", patience=5) for _ in range(2))

@@ -1,7 +1,5 @@
 """The scheduler, alone, with a warm-up, and composed with the plateau callback."""
 
-import json
-from types import SimpleNamespace
 from typing import Any
 
 import keras
@@ -47,39 +45,11 @@ def test_rate_is_base_times_schedule_times_plateau_in_either_order(scheduler_fir
     assert trace.rates == expected(COSINE) * 2
 
 
-def test_in_a_fit_by_the_step_the_plateaus_factor_holds_for_all_steps() -> None:
-    trace, metric = RateTrace(), ScriptedMetric(SCORES)
-    scheduler = LearningRateScheduler(COSINE, EPOCHS, "step")
-    callbacks = [metric, ScheduleLogger(), scheduler, plateau(), trace]
-    x, y = np.ones((3, 1), "float32"), np.zeros((3, 1), "float32")
-    history = plain_model().fit(x, y, 2, epochs=6, callbacks=callbacks, verbose=0).history
-    base = float(np.float32(BASE))
-    rates = [
-        np.float32(base * 0.5**cut * COSINE((epoch + step / 2) / EPOCHS))
-        for epoch, cut in enumerate(CUTS[:6])
-        for step in range(2)
-    ]
-    assert trace.rates == rates
-    assert history["learning_rate"] == rates[::2]  # the first step's
-
-
 def test_beside_kerass_own_plateau_callback_it_raises_rather_than_lose_the_cut() -> None:
     stock = keras.callbacks.ReduceLROnPlateau("val_score", mode="max", factor=0.5, patience=2)
     callbacks = [ScriptedMetric(SCORES), LearningRateScheduler(COSINE, EPOCHS), stock]
     with pytest.raises(RuntimeError, match="do not mix these callbacks with Keras's own"):
         simulate(plain_model(), callbacks, EPOCHS)
-
-
-def test_a_fit_after_an_interrupted_one_keeps_the_base() -> None:
-    class Interrupt(keras.callbacks.Callback):  # type: ignore[misc, unused-ignore]
-        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-            raise KeyboardInterrupt
-
-    model, trace = plain_model(), RateTrace()
-    with pytest.raises(KeyboardInterrupt):
-        simulate(model, [LearningRateScheduler(lambda _: 0.5, EPOCHS), Interrupt()], EPOCHS)
-    simulate(model, [ScriptedMetric(SCORES), plateau(), trace], EPOCHS)
-    assert trace.rates == expected(lambda _: 1.0)
 
 
 @pytest.mark.parametrize("start", [0, 4])
@@ -94,20 +64,6 @@ def test_a_length_in_epochs_counts_from_the_end_of_the_warm_up(start: int) -> No
     assert factors(LearningRateScheduler(COSINE, 2), 4)[2:] == pytest.approx([0.1, 0.1])  # beyond
 
 
-@pytest.mark.parametrize(
-    ("warm_up", "epochs", "expected"),
-    [
-        (WarmUp("exponential", 4, start=1e-4), 12, [1e-4, 1e-3, 1e-2, 1e-1, 1, 1]),
-        (WarmUp("linear", 2.5, start=0), 12, [0, 0.4, 0.8, 1, 1]),  # a fraction of an epoch counts
-        (WarmUp("linear", 8, start=0), 2, [0, 1 / 8, 2 / 8]),  # it never ends, and is no error
-        (WarmUp("linear", 1, start=0.3), 1, [0.3]),
-    ],
-)
-def test_warm_ups_by_the_epoch(warm_up: WarmUp, epochs: int, expected: list[float]) -> None:
-    scheduler = LearningRateScheduler(lambda _: 1.0, epochs, warm_up=warm_up)
-    assert factors(scheduler, len(expected)) == pytest.approx(expected, rel=1e-5)
-
-
 def test_the_steps_of_a_warm_up_are_counted_in_plain_keras() -> None:
     quarters = {"step": [0, 1, 2, 3, 4, 4], "epoch": [0, 0, 0, 3, 3, 3]}
     for unit in ("step", "epoch"):
@@ -120,30 +76,6 @@ def test_the_steps_of_a_warm_up_are_counted_in_plain_keras() -> None:
             for step in range(3):
                 hooks.on_train_batch_begin(step)
         assert trace.rates == pytest.approx([BASE * n / 4 for n in quarters[unit]], rel=1e-5)
-
-
-def test_steps_are_those_of_the_first_epoch_after_a_promotion_too() -> None:
-    def run(scheduler: Any, start: int, end: int) -> list[float]:
-        model: Any = SimpleNamespace(optimizer=keras.optimizers.SGD(BASE), step_rates=None)
-        found = []
-        scheduler.set_model(model)
-        scheduler.set_params({"steps": 1})
-        scheduler.on_train_begin()
-        for epoch in range(start, end):
-            # The batches grow: 4 steps in the first epoch, then 2.
-            model.epoch_steps = lambda epoch=epoch: 2 if epoch else 4
-            scheduler.on_epoch_begin(epoch)
-            scheduler.on_train_batch_begin(0)
-            found.append(float(model.optimizer.learning_rate))
-        return found
-
-    warm_up = WarmUp("linear", 8, "step")
-    whole, first, second = (LearningRateScheduler(COSINE, 12, warm_up=warm_up) for _ in range(3))
-    pieces = run(first, 0, 1)
-    second.set_state(json.loads(json.dumps(first.get_state())))
-    at_once = run(whole, 0, 5)
-    assert pieces + run(second, 1, 5) == at_once
-    assert at_once[:3] == pytest.approx([0.1 * BASE, 0.55 * BASE, BASE], rel=1e-5)
 
 
 def test_an_unknown_unit_is_refused() -> None:

@@ -49,13 +49,6 @@ def test_the_floor_bounds_base_times_factor_and_never_raises_the_rate() -> None:
         assert trace_of(plateau, [1.0] * 4) == rates(1, 1, 1, 1)
 
 
-def test_epochs_of_the_cooldown_do_not_count() -> None:
-    plateau = ReduceLROnPlateau("val_score", "min", factor=0.5, patience=1, cooldown=2)
-    # Cut after epoch 1; epochs 2 and 3 are the cooldown; cut after epochs 4 and 7.
-    expected = rates(1, 1, 0.5, 0.5, 0.5, 0.25, 0.25, 0.25, 0.125)
-    assert trace_of(plateau, [1.0] * 9) == expected
-
-
 def test_a_second_fit_starts_afresh_unless_a_state_is_set() -> None:
     plateau = ReduceLROnPlateau("val_score", "min", factor=0.5, patience=2)
     trace_of(plateau, [1.0] * 4)

@@ -60,14 +60,6 @@ def test_ranges_defaults_and_conditions() -> None:
     assert active == {"schedule_start", "schedule_rise", "schedule_final"}
 
 
-def test_limits_contain_the_ranges_of_all_numeric_hyperparameters() -> None:
-    numeric = [h for h in SPACE.space if hasattr(h, "min_value")]
-    assert set(limits()) == {hyperparameter.name for hyperparameter in numeric}
-    for hyperparameter in numeric:
-        lowest, highest = limits()[hyperparameter.name]
-        assert lowest <= hyperparameter.min_value < hyperparameter.max_value <= highest
-
-
 def test_values_reach_plateau_and_early_stopping() -> None:
     plateau = {"factor": 0.2, "patience": 4, "floor": 1e-5, "cooldown": 2, "min_delta": 0.001}
     stopping = {"patience": 9, "start": 3, "min_delta": 0.002}

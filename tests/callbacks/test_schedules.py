@@ -93,15 +93,6 @@ def test_schedules_fall_from_the_base_rate_on_all_but_those_that_rise(name: str)
             assert factors == sorted(factors, reverse=True)
 
 
-def test_ranges_contain_their_default_and_lie_within_what_is_valid() -> None:
-    assert Range(1.0, 8.0, 3.0).limits == (1.0, 8.0)
-    found = schedules.all_parameters()
-    assert found["rate"][1] == ["exponential", "inverse_time", "inverse_sqrt"]  # its users
-    for search, _ in found.values():
-        assert search.limits[0] <= search.min < search.default < search.max <= search.limits[1]
-        assert search.min > 0 or not search.log
-
-
 @pytest.mark.parametrize(
     ("name", "parameters", "message"),
     [
@@ -121,14 +112,6 @@ def test_ranges_contain_their_default_and_lie_within_what_is_valid() -> None:
 def test_mistakes_are_refused(name: str, parameters: dict[str, Any], message: str) -> None:
     with pytest.raises((ValueError, TypeError), match=message):
         get_schedule(name, parameters)
-
-
-@pytest.mark.parametrize(("every", "epochs"), [(3, 10), (7.5, 30), (1, 4), (40, 30)])
-def test_step_every_so_many_epochs_is_kerass_staircase(every: float, epochs: int) -> None:
-    schedule = get_schedule("step", {"factor": 0.5, "every": every})
-    staircase = own.ExponentialDecay(1.0, every, 0.5, staircase=True)
-    ours = [schedule(epoch / epochs, epochs) for epoch in range(epochs + 1)]
-    assert ours == [float(staircase(epoch)) for epoch in range(epochs + 1)]
 
 
 def test_lengths_in_epochs_are_fractions_of_the_training() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from callbacks import TrainingPlan, declare_all
-from hypermodels import HYPERMODELS, batch_sizes
+from hypermodels import batch_sizes
 from hypermodels.base import TemplateHyperModel
 from hypermodels.mlp import MLP
 from hypermodels.residual_mlp import ResidualMLP
@@ -37,10 +37,6 @@ def test_names_are_exactly_the_documented_ones_each_declared_once(
     loss = "loss_function" if task == "regression" else "label_smoothing"
     own = NETWORKS[cls] | CHOICES | NUMBERS | {loss}
     assert sorted(names) == sorted([*own, *{h.name for h in of_callbacks.space}])
-
-
-def test_the_registry_names_every_hypermodel() -> None:
-    assert set(HYPERMODELS.values()) == {f"{cls.__module__}:{cls.__name__}" for cls in NETWORKS}
 
 
 @pytest.mark.parametrize("cls", NETWORKS)
@@ -75,8 +71,8 @@ def test_building_declares_what_is_missing_and_nothing_else(task: str) -> None:
 @pytest.mark.parametrize(
     ("cls", "task", "seeds"),
     [
-        (MLP, "multiclass", range(9)),
-        (ResidualMLP, "binary", range(2)),
+        (MLP, "multiclass", range(5)),
+        (ResidualMLP, "binary", range(1)),
         pytest.param(MLP, "binary", range(9, 17), marks=pytest.mark.slow),
         pytest.param(MLP, "regression", range(17, 25), marks=pytest.mark.slow),
         pytest.param(ResidualMLP, "regression", range(2, 6), marks=pytest.mark.slow),

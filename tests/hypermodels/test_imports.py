@@ -37,10 +37,3 @@ def test_nothing_is_imported_from_the_rest_of_the_project(folder: Path) -> None:
         assert foreign <= ALLOWED[folder.name], path
         if "training" not in path.parts:  # that folder may be deleted
             assert not any(name.startswith("hypermodels.training") for name in imported(path)), path
-
-
-@pytest.mark.parametrize(
-    "registry", [callbacks.CALLBACKS, callbacks.SCHEDULES, hypermodels.HYPERMODELS]
-)
-def test_registries_lead_nowhere_else(registry: dict[str, str]) -> None:
-    assert {entry.partition(".")[0] for entry in registry.values()} <= set(ALLOWED)

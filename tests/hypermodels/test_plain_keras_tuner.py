@@ -8,17 +8,7 @@ import keras_tuner as kt
 import pytest
 
 from hypermodels.mlp import MLP
-from tests.hypermodels.helpers import PROBLEMS, arrays, declared
-
-
-class SmallMLP(MLP):
-    """Counts the models that it builds."""
-
-    builds = 0
-
-    def network(self, hp: kt.HyperParameters, x: Any) -> Any:
-        self.builds += 1
-        return super().network(hp, x)
+from tests.hypermodels.helpers import PROBLEMS, arrays
 
 
 class Rate(keras.callbacks.Callback):
@@ -66,14 +56,3 @@ def test_the_stock_random_search_runs_and_loads_its_best_model(tmp_path: Path) -
     [best_model] = tuner.get_best_models(1)
     logs = best_model.evaluate(*validation, verbose=0, return_dict=True)
     assert logs["accuracy"] == pytest.approx(trials[0].score)
-
-
-def test_discovery_builds_only_one_model_and_the_first_trial_has_everything(tmp_path: Path) -> None:
-    hypermodel = SmallMLP(PROBLEMS["binary"])
-    tuner = random_search(hypermodel, tmp_path)
-    assert hypermodel.builds == 1
-    names = [hyperparameter.name for hyperparameter in tuner.oracle.get_space().space]
-    everything = [hyperparameter.name for hyperparameter in declared(hypermodel).space]
-    assert sorted(names) == sorted(everything)
-    first = tuner.oracle.create_trial("tuner0").hyperparameters
-    assert {"schedule", "plateau", "early_stopping_patience"} < set(first.values)

@@ -15,9 +15,8 @@ from src.seeds import oracle_seed
 from src.tuners.gp.acquisition import PointSearch, log_expected_improvement
 from src.tuners.gp.encoding import Encoding
 from src.tuners.gp.kernel import MixedMatern
-from src.tuners.gp.model import MOST_FITTED, MOST_POINTS, ScoreModel
+from src.tuners.gp.model import MOST_FITTED, MOST_POINTS, ScoreModel, make_targets
 from src.tuners.gp.oracle import GaussianProcessOracle
-from src.tuners.gp.targets import make_targets
 from tests.benchmarks.searching.problems import hart6
 from tests.tuners.driving import DEFAULT, OBJECTIVE, distinct, make, mixed_space, run
 from tests.tuners.random_spaces import check_point, spaces
@@ -164,20 +163,6 @@ def test_a_running_point_is_taken_to_score_as_expected_and_leaves_nothing_to_lea
     assert after[1][0] < 0.7 * before[1][0]
 
 
-def test_shorter_lengths_leave_what_was_seen_and_widen_what_was_not() -> None:
-    generator = np.random.default_rng(5)
-    points = generator.random((40, 2)) * [1.0, 0.1] + [0.0, 0.3]
-    scores = np.sin(9 * points[:, 0])  # of the other one nothing is seen, and little was tried
-    features = np.column_stack([points[:, :1], np.zeros(40), points[:, 1:], np.zeros(40)])
-    far = np.array([[0.5, 0.0, 0.95, 0.0]])
-    model = ScoreModel(features, *targets_of(scores), 2, None)
-    seen, before, fit = model.predict(features)[0], model.predict(far), model.theta.tolist()
-    model.shorten(0.3)
-    np.testing.assert_allclose(model.predict(features)[0], seen, atol=0.05)
-    assert model.predict(far)[1][0] > 2 * before[1][0]
-    assert model.theta.tolist() == fit  # from which the next one goes on
-
-
 def test_outlying_bad_scores_are_drawn_in_and_keep_their_order() -> None:
     scores = np.array([0.90, 0.92, 0.95, 0.93, 0.91, 0.1, -1e30])
     targets, _ = targets_of(scores)
@@ -195,13 +180,6 @@ def test_a_failure_is_poor_but_no_outlier_and_is_not_trusted_exactly() -> None:
     # The mean of three times 0.1 is not exactly 0.1.
     targets, _ = targets_of([0.1, 0.0, 0.1, 0.1], [False, True, False, False])
     assert targets.tolist() == [0.0, -1.0, 0.0, 0.0]
-
-
-@pytest.mark.parametrize("scores", [[1e100, -1e100, 0.0], [0.1] * 3, [1e100] * 3])
-@pytest.mark.parametrize("failures", [0, 2, 3])
-def test_targets_are_finite_whatever_the_scores(scores: list[float], failures: int) -> None:
-    targets, _ = targets_of(scores, [number < failures for number in range(3)])
-    assert np.abs(targets).max() < 10
 
 
 def test_expected_improvement_is_the_textbooks_and_never_underflows() -> None:

@@ -9,8 +9,7 @@ import pytest
 
 from src.config import load_config
 from src.records import FitResult, PruningThreshold, TrialRecord, TrialResult, TrialSpec
-from src.registry import PRUNERS, load
-from src.tuners.pruners import Curves, pruner_notices
+from src.tuners.pruners import Curves
 from tests.quick_search import StopAfter, fake, ran, result, resume, search  # noqa: F401
 
 MEDIAN = (
@@ -120,17 +119,6 @@ def test_of_errors_lower_is_better() -> None:
     assert (told(3.0), told(5.0)) == (1.0, 3.0)
     curves.add(record(2, [3.0, 0.6], best=min))  # of 0.6, 1 and 2, those of rank 1 and 2 were equal
     assert [told(3.0), told(0.5)] == pytest.approx([0.8, 0.5])
-
-
-def test_that_too_few_trials_are_pruned_is_told() -> None:
-    def notices(name: str, total: int | None) -> list[str]:
-        config = load_config(None, (f"pruner.name={name}",))
-        return pruner_notices(config, load(PRUNERS, name, "pruner.name"), total)
-
-    assert notices("median", 5) == [
-        "pruner.startup_trials: no trial is pruned: the first 5 of 5 never are"
-    ]
-    assert notices("median", 6) == notices("median", None) == notices("none", 3) == []
 
 
 @pytest.mark.usefixtures("fake")

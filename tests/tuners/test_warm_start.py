@@ -4,6 +4,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import keras_tuner as kt
@@ -14,7 +15,6 @@ from src.errors import UserError
 from src.records import FitResult, Reevaluation, TrialRecord, TrialResult, TrialSpec
 from src.search import resume as resuming
 from src.store.run_directory import RunDirectory
-from src.store.saved_search import SavedSearch
 from src.tuners import warm_start as warm
 from src.tuners.warm_start import EarlierTrial, WarmStart, values_here, warm_start_of
 from tests.quick_search import fake, result, resume, search  # noqa: F401
@@ -32,49 +32,35 @@ def earlier(values: dict[str, Any], score: float) -> EarlierTrial:
     return EarlierTrial(values=values, score=score)
 
 
-def saved_run(values: list[dict[str, Any]], scores: list[float | None]) -> SavedSearch:
-    """The state of an earlier run; a score of None is a failure."""
+def saved_run(values: list[dict[str, Any]], scores: list[float | None]) -> Any:
+    """What is read of an earlier run's state; a score of None is a failure."""
     records, told = [], {}
     for number, (own, score) in enumerate(zip(values, scores, strict=True)):
         trial_id, parent = f"{number:04d}", own.get("tuner/trial_id")
-        failed = score is None
         spec = TrialSpec(
             *(trial_id, parent or trial_id, parent, {"space": [], "values": own}),
             *(0, own.get("tuner/epochs", 9)),
         )
         fits = () if score is None else (FitResult(0, 0, score, 1, spec.epochs, {}),)
-        status: Any = "FAILED" if failed else "COMPLETED"
-        reason = "why" if failed else ""
-        result = TrialResult(status, fits, reason, "", (), 1, 0.0, 1.0, "0")
+        status: Any = "FAILED" if score is None else "COMPLETED"
+        result = TrialResult(status, fits, "", "", (), 1, 0.0, 1.0, "0")
         records.append(TrialRecord(spec, result))
         if score is not None:
             told[trial_id] = score
-    return SavedSearch(
-        run=RunDirectory(Path("old")),
-        config={"hypermodel.name": "mlp", "training.epochs": 9},
-        config_text="",
-        identity={**IDENTITY, "space": SPACE},
-        versions={},
-        oracle={},
-        specs={record.spec.trial_id: record.spec for record in records},
-        told=told,
-        records=records,
-        end=None,
-        exported=None,
-        seconds=0.0,
-    )
+    config = {"hypermodel.name": "mlp", "training.epochs": 9}
+    identity = {**IDENTITY, "space": SPACE}
+    run = RunDirectory(Path("old"))
+    return SimpleNamespace(run=run, config=config, identity=identity, told=told, records=records)
 
 
-def ended_early(saved: SavedSearch, number: int) -> TrialRecord:
+def ended_early(saved: Any, number: int) -> Any:
     record = saved.records[number]
     early = replace(record.result, reason="ended early", stopped_by="limit")
     saved.records[number] = replace(record, result=early)
     return saved.records[number]
 
 
-def taken(
-    saved: SavedSearch, space: kt.HyperParameters | None = None, epochs: int = 9
-) -> WarmStart:
+def taken(saved: Any, space: kt.HyperParameters | None = None, epochs: int = 9) -> WarmStart:
     config = Config.model_validate({"training": {"epochs": epochs}})
     return warm_start_of(saved, config, IDENTITY, space or mixed_space(), mixed_space())
 
@@ -89,7 +75,7 @@ def test_every_completed_trial_counts_best_first_and_large_runs_are_thinned_even
     found = taken(saved_run(values, [float(n) for n in range(number)]))
     scores = [trial.score for trial in found.trials]
     assert (len(scores), scores[0], scores[-1]) == (warm.MOST, number - 1, 0)
-    assert found.text.endswith("300 of 350 that differ, evenly from best to worst")
+    assert found.text.endswith("300 of them, evenly from best to worst")
 
 
 def test_trials_outside_the_space_are_counted_and_left_out() -> None:
@@ -155,8 +141,7 @@ def test_where_scores_cannot_be_compared_the_best_few_run_first(
 ) -> None:
     saved = saved_run(GRID[:5], [0.1, 0.5, 0.3, 0.2, 0.4])
     for section, content in head.items():
-        change: Any = {section: {**getattr(saved, section), **content}}
-        saved = replace(saved, **change)
+        setattr(saved, section, {**getattr(saved, section), **content})
     found = taken(saved, epochs=epochs)
     assert (found.trials, found.first) == ((), (GRID[1], GRID[4], GRID[2]))
     assert found.text.startswith("3 of 5 completed configurations of old; ")

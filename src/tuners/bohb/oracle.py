@@ -11,8 +11,6 @@ from src.tuners.bohb.fidelity import expected_scores
 from src.tuners.gp.oracle import GaussianProcessOracle, Result
 from src.tuners.rungs import Rung, RungOracle
 
-REPEAT = 1  # attempt of a proposal where every point has been tried
-
 
 class BOHBOracle(RungOracle, GaussianProcessOracle):
     """Model-based Hyperband (Falkner et al. 2018), with the Gaussian process of `gp`.
@@ -92,7 +90,7 @@ class BOHBOracle(RungOracle, GaussianProcessOracle):
         if values is None:
             values = super().propose("")["values"]
         if values is None:
-            seed = proposal_seed(self.seed, len(self.trials), REPEAT)
+            seed = proposal_seed(self.seed, len(self.trials), attempt=1)
             point = np.random.default_rng(seed).random(len(self._encoding.axes))
             values = self._encoding.values(point)
         return values

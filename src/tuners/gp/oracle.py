@@ -13,8 +13,7 @@ from src.tuners import space as spaces
 from src.tuners.enumeration import Enumeration
 from src.tuners.gp.acquisition import AROUND, PointSearch
 from src.tuners.gp.encoding import Array, Encoding
-from src.tuners.gp.model import ScoreModel
-from src.tuners.gp.targets import make_targets
+from src.tuners.gp.model import ScoreModel, make_targets
 from src.tuners.oracle import SearchOracle
 
 START = 8  # trials before the model, whatever `max_trials`, which may be raised later

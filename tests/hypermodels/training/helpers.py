@@ -81,25 +81,18 @@ def fit(model: Any, arrays: tuple[Any, ...], batch_size: int, epochs: int, **opt
     return model.fit_epochs(arrays, batch_size=batch_size, epochs=epochs, **options).history
 
 
-def fit_step_by_step(model: Any, arrays: tuple[Any, ...], *batch_sizes: int) -> Any:
-    """Trains a plain Keras model on the same batches, each with a call of `train_on_batch`.
-
-    There is a batch size for each epoch.
-    """
-    history: dict[str, list[float]] = {"accuracy": [], "log_loss": [], "loss": []}
+def fit_plainly(model: Any, arrays: Any, validation: Any, *batch_sizes: int) -> Any:
+    """Trains a plain Keras model with `fit` on the same batches; a batch size for each epoch."""
+    history: dict[str, list[float]] = {}
     rows = len(arrays[0])
     for epoch, batch_size in enumerate(batch_sizes):
         seed = [SEED, epoch]
         order = tf.random.experimental.stateless_shuffle(tf.range(rows), seed=seed).numpy()
-        batches = []
-        for start in range(0, rows, batch_size or rows):
-            batch = [array[order[start : start + (batch_size or rows)]] for array in arrays]
-            logs = model.train_on_batch(*batch, return_dict=True)
-            batches.append((len(batch[0]), batch[2].sum() if len(batch) > 2 else 0, logs))
-        for name, values in history.items():
-            # Means over rows, but for the metric that takes sample weights.
-            shares = [w if name == "log_loss" and w else n for n, w, _ in batches]
-            values.append(np.average([logs[name] for *_, logs in batches], weights=shares))
+        x, y, weights = (array[order] for array in arrays)
+        options = {"sample_weight": weights, "validation_data": validation, "shuffle": False}
+        found = model.fit(x, y, batch_size or rows, verbose=0, **options).history
+        for name, values in found.items():
+            history.setdefault(name, []).extend(values)
     return history
 
 

@@ -124,7 +124,7 @@ def expected(setup: Setup) -> list[float]:
 shared = cache(one_weight)
 
 
-@pytest.mark.parametrize(("mode", "momentum"), [("memory", 0.0), ("memory", 0.8), ("plain", 0.8)])
+@pytest.mark.parametrize(("mode", "momentum"), [("memory", 0.8), ("stream", 0.0), ("plain", 0.8)])
 @settings(
     max_examples=6,
     deadline=None,

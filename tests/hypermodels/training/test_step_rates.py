@@ -65,19 +65,6 @@ def trace(model: Any) -> list[float]:
     return list(rates)
 
 
-def test_streamed_steps_have_the_schedules_rates_whatever_their_number() -> None:
-    class Halve(Callback):
-        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-            self.model.batch_size.assign([8, 4, 0, 4][epoch])
-
-    model = one_weight("stream")
-    train(model, "stream", [Halve(), LearningRateScheduler(COSINE, 3, "step")], 8, 4)
-    progress = [0, 1 / 2, 1, 4 / 3, 5 / 3, 2, 3, 3, 3]  # the fourth epoch is not planned
-    rates = [np.float32(BASE * COSINE(epochs / 3)) for epochs in progress]
-    np.testing.assert_allclose(trace(model), rates, rtol=2e-7)
-    assert float(model.optimizer.learning_rate) == np.float32(BASE)  # given back
-
-
 def test_rates_left_by_an_interrupted_fit_are_forgotten() -> None:
     class Interrupt(Callback):
         def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
@@ -90,13 +77,3 @@ def test_rates_left_by_an_interrupted_fit_are_forgotten() -> None:
     model.optimizer.learning_rate = BASE
     train(model, "memory", [], 5, 1)
     assert trace(model) == [np.float32(BASE)] * 2
-
-
-def test_a_schedule_in_the_optimizer_is_followed_also_from_the_second_fit_on() -> None:
-    model = one_weight("memory")
-    train(model, "memory", [], 5, 1)
-    model.optimizer.learning_rate = keras.optimizers.schedules.PiecewiseConstantDecay(
-        [3], [0.5, 0.25]
-    )
-    train(model, "memory", [], 4, 1)
-    assert trace(model) == [np.float32(BASE)] * 2 + [0.5, 0.5, 0.25]

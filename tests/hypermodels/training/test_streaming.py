@@ -4,40 +4,11 @@ import time
 from typing import Any
 
 import keras
-import numpy as np
 import pytest
 import tensorflow as tf
 
-from hypermodels.mlp import MLP
 from hypermodels.training import rows
-from tests.hypermodels.helpers import PROBLEMS, arrays, declared
 from tests.hypermodels.training.helpers import ROWS, CountingRows, data, fit, linear
-
-
-@pytest.mark.parametrize(
-    ("task", "optimizer"),
-    [
-        ("binary", "nesterov"),
-        pytest.param("multiclass", "nadam", marks=pytest.mark.slow),
-        pytest.param("regression", "adamw", marks=pytest.mark.slow),
-    ],
-)
-def test_every_task_trains_the_same_through_a_hypermodel(task: str, optimizer: str) -> None:
-    hypermodel = MLP(PROBLEMS[task], seed=3)
-    hp = declared(hypermodel, units=8, dropout=0.2, batch_size=16, optimizer=optimizer)
-    x, y = arrays(task)
-    options: dict[str, Any] = {} if task == "regression" else {"class_weight": "balanced"}
-    histories, weights = [], []
-    for stream in (False, True):
-        keras.utils.set_random_seed(1)
-        model = hypermodel.build(hp)
-        options |= {"validation_data": (x, y), "epochs": 3, "stream": stream}
-        histories.append(hypermodel.fit(hp, model, x, y, **options).history)
-        weights.append(model.get_weights())
-    assert histories[0] == histories[1]
-    assert len(set(histories[0]["loss"])) == 3
-    for one, other in zip(*weights, strict=True):
-        np.testing.assert_array_equal(one, other)
 
 
 def test_one_trace_serves_all_data_of_the_same_form() -> None:
