@@ -11,16 +11,14 @@ import numpy as np
 
 from callbacks import CALLBACKS, TrainingPlan, build_callbacks, declare_all
 from callbacks.registry import limits as callback_limits
-from hypermodels import batch_sizes, embedding, losses, metrics, optimizers
+from hypermodels import embedding, losses, metrics, optimizers
 from hypermodels.parts import training
 from hypermodels.problem import Problem
-from hypermodels.regularizers import scale_strengths
 
 Array = np.ndarray[Any, Any]
-# Full is plain gradient descent; AUTO may be pinned or listed too.
-BATCH_SIZES = (16, 32, 64, 128, 256, batch_sizes.FULL)
+BATCH_SIZES = (16, 32, 64, 128, 256, 0)  # 0 is the whole training set: plain gradient descent
 ACTIVATIONS = {"binary": "sigmoid", "multiclass": "softmax", "regression": "linear"}
-ALWAYS_TUNABLE = frozenset({"learning_rate", "batch_size", "regularizer_scale"})
+ALWAYS_TUNABLE = frozenset({"learning_rate", "batch_size"})
 
 
 class TemplateHyperModel(kt.HyperModel, ABC):
@@ -69,9 +67,9 @@ class TemplateHyperModel(kt.HyperModel, ABC):
     @classmethod
     def limits(cls) -> dict[str, tuple[float, float]]:
         """Hard limits of all numeric hyperparameters, the training's included."""
-        parts = (batch_sizes, embedding, losses, optimizers, cls)
+        parts = (embedding, losses, optimizers, cls)
         found = {name: limits for part in parts for name, limits in part.LIMITS.items()}
-        return callback_limits() | found
+        return {"batch_size": (0.0, 1e7)} | callback_limits() | found
 
     @property
     def metric_names(self) -> tuple[str, ...]:
@@ -121,7 +119,6 @@ class TemplateHyperModel(kt.HyperModel, ABC):
         training.add_metrics(model, self.problem, self.metric_names)
         # Now, so that the training graph is traced once, and a parent trial's state can be loaded.
         model.optimizer.build(model.trainable_variables)
-        scale_strengths(hp, model)
         return model
 
     def structure(self, hp: kt.HyperParameters) -> Hashable | None:
@@ -141,11 +138,6 @@ class TemplateHyperModel(kt.HyperModel, ABC):
             if name not in ignored and not name.startswith("tuner/")  # Keras Tuner's bookkeeping
         }
         return type(self), self.problem, self.metric_names, tuple(sorted(values.items()))
-
-    def batch_size(self, hp: kt.HyperParameters, model: keras.Model, rows: int) -> int:
-        """The rows of a step as the values in `hp` say; 0 for all `rows`."""
-        size: int = hp.get("batch_size")
-        return batch_sizes.automatic(model, rows) if size == batch_sizes.AUTO else size
 
     def fit(
         self,
@@ -182,7 +174,7 @@ class TemplateHyperModel(kt.HyperModel, ABC):
             model,
             (*self._shaped(x, y), *weights),
             None if validation_data is None else self._shaped(*validation_data),
-            batch_size=self.batch_size(hp, model, len(x)),
+            batch_size=hp.get("batch_size"),
             seed=self.seed,
             epochs=epochs,
             callbacks=[*controls, *callbacks],

@@ -18,8 +18,7 @@ LIMITS = {"label_smoothing": (0.0, 0.9)}
 TUNABLES = frozenset({"label_smoothing"})
 # They change what the loss means: the losses of trials that differ in one cannot be compared.
 LOSS_HYPERPARAMETERS = frozenset(
-    {"loss_function", "label_smoothing", "regularizer", "l1", "l2", "regularizer_scale"}
-    | {"regularization_schedule"}
+    {"loss_function", "label_smoothing", "regularizer", "l1", "l2"} | {"regularization_schedule"}
 )
 
 

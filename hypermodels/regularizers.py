@@ -5,19 +5,16 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from hypermodels.tunables import tunable, tunables_of
+from hypermodels.tunables import tunable
 
 STRENGTHS = {"none": (), "l1": ("l1",), "l2": ("l2",), "elastic_net": ("l1", "l2")}
 REGULARIZERS = tuple(STRENGTHS)
-LIMITS = {"l1": (0.0, 10.0), "l2": (0.0, 10.0), "regularizer_scale": (-4.0, 4.0)}
-USUAL_PARAMETERS = 10_000  # of a model whose strengths `regularizer_scale` leaves as they are
+LIMITS = {"l1": (0.0, 10.0), "l2": (0.0, 10.0)}
 
 
 def declare_regularizer(hp: Any) -> None:
-    """Declares `regularizer`, its strengths `l1` and `l2` (log scale), and `regularizer_scale`."""
+    """Declares `regularizer` and its strengths `l1` and `l2` (log scale)."""
     hp.Choice("regularizer", list(REGULARIZERS))
-    with hp.conditional_scope("regularizer", list(REGULARIZERS[1:])):
-        hp.Float("regularizer_scale", -1.0, 1.0, default=0.0)
     with hp.conditional_scope("regularizer", ["l1", "elastic_net"]):
         hp.Float("l1", 1e-7, 1e-2, sampling="log", default=1e-5)
     with hp.conditional_scope("regularizer", ["l2", "elastic_net"]):
@@ -28,20 +25,6 @@ def build_regularizer(hp: Any) -> Any:
     """Returns the regularizer that the values in `hp` describe, or None."""
     strengths = STRENGTHS[hp.get("regularizer")]
     return Penalty(**{name: hp.get(name) for name in strengths}) if strengths else None
-
-
-def scale_strengths(hp: Any, model: keras.Model) -> None:
-    """Multiplies the strengths in a model by `(parameters / 10,000) ** regularizer_scale`.
-
-    −1 makes a kind of mean of the sum over the weights.
-    """
-    scale = hp.values.get("regularizer_scale", 0.0) if hp.is_active("regularizer_scale") else 0.0
-    if scale:
-        factor = float((model.count_params() / USUAL_PARAMETERS) ** scale)
-        found = tunables_of(model)
-        for name in STRENGTHS["elastic_net"]:
-            for variable in found.get(name, ()):
-                variable.assign(hp.get(name) * factor)
 
 
 class Penalty(keras.regularizers.Regularizer):

@@ -12,7 +12,6 @@ import keras_tuner as kt
 import numpy as np
 import tensorflow as tf
 
-from hypermodels.regularizers import scale_strengths
 from hypermodels.training.dropout import Dropout
 from hypermodels.tunables import tunables_of
 
@@ -135,7 +134,6 @@ def _set_values(model: keras.Model, hp: kt.HyperParameters, names: Collection[st
                 raise ValueError(f"'{name}' is in TUNABLES, but the model has no variable of it")
             for variable in found.get(name, ()):
                 variable.assign(hp.get(name))
-    scale_strengths(hp, model)
 
 
 def _draws_from_keras(layer: Any) -> bool:

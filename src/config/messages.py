@@ -18,8 +18,6 @@ _OLD_SETTINGS = {
     "limits.divergence": "has been removed; a loss of 1,000 times its first value fails a trial",
     "objective.also": "is objective.secondary now",
     "run.baselines": "has been removed; baselines are always scored",
-    "training.batch_memory": "has been removed; space.batch_size=auto plans with 256 MB",
-    "training.batch_share": "has been removed; space.batch_size=auto takes a tenth of the rows",
     "training.early_stopping_baseline": "has been removed; see space.early_stopping_start",
     "tuner.confirm": "is tuner.reevaluate now",
     "tuner.initial": "is tuner.points_to_evaluate now",

@@ -15,8 +15,8 @@ SpaceValue: TypeAlias = Scalar | list[Scalar] | dict[str, int | float]
 OPEN = "open"
 """The value that takes back what was inherited for a hyperparameter or for the whole space."""
 
-BATCH_SIZES = {"full": 0, "auto": -1}
-"""Numbers for the batch sizes that are words: the whole training set, and what memory allows."""
+BATCH_SIZES = {"full": 0}
+"""Numbers for the batch sizes that are words: the whole training set."""
 
 BATCH_WORDS = {number: word for word, number in BATCH_SIZES.items()}
 _RANGE_KEYS = ("min", "max", "step")

@@ -156,12 +156,10 @@ class TrialRunner:
         execution, fold = recorder.execution, recorder.fold
         seed = trial_seed(config.seed, int(spec.root_id), execution, fold)
         rows = len(arrays.x)
-        # For the message, if there is not even memory for the model.
-        recorder.batch_size = min(max(hp.values.get("batch_size", 0), 0) or rows, rows)
+        recorder.batch_size = min(hp.values.get("batch_size") or rows, rows)
         hypermodel = self._hypermodel_class(arrays.problem, seed=seed, plan=context.plan)
         model = self._traced.model(hypermodel, hp, seed)
         recorder.parameters = model.count_params()
-        recorder.batch_size = min(hypermodel.batch_size(hp, model, rows) or rows, rows)
         check_parameters(recorder.parameters, config.limits)
 
         controls = build_controls(hp, context.plan)

@@ -8,8 +8,7 @@ import keras_tuner as kt
 import numpy as np
 import pytest
 
-from callbacks import TrainingPlan, declare_all
-from hypermodels import batch_sizes
+from callbacks import declare_all
 from hypermodels.base import TemplateHyperModel
 from hypermodels.mlp import MLP
 from hypermodels.residual_mlp import ResidualMLP
@@ -21,7 +20,7 @@ NETWORKS: dict[type[TemplateHyperModel], set[str]] = {
 }
 CHOICES = {"activation", "normalization", "initializer", "regularizer", "optimizer", "ema"}
 NUMBERS = {
-    *("dropout", "l1", "l2", "regularizer_scale", "ema_momentum", "momentum", "weight_decay"),
+    *("dropout", "l1", "l2", "ema_momentum", "momentum", "weight_decay"),
     *("learning_rate", "batch_size"),
 }
 
@@ -188,24 +187,6 @@ def test_an_optimizer_is_built_before_training_so_that_a_parents_state_can_be_lo
     assert int(child.optimizer.iterations) == 6
     for one, other in zip(child.optimizer.variables, model.optimizer.variables, strict=True):
         np.testing.assert_array_equal(one.numpy(), other.numpy())
-
-
-def test_the_automatic_batch_size_is_the_largest_power_of_two_that_fits(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    hypermodel = MLP(PROBLEMS["binary"], plan=TrainingPlan(4, "val_loss", "min"))
-    hp = declared(hypermodel, layers=1, units=8, batch_size=batch_sizes.AUTO)
-    model: Any = hypermodel.build(hp)
-    # A row: 4 inputs, 8 of the layer, 8 of its activation, 1 output, 3 × 4 bytes each: 252.
-    # Beside it 49 parameters, their gradients, Adam's 98 moments, iterations and rate: 792 bytes.
-    for rows_that_fit, size in ((63, 32), (64, 64), (65, 64), (1, 1)):
-        with monkeypatch.context() as context:
-            context.setattr(batch_sizes, "MEMORY", (792 + 252 * rows_that_fit + 1) / 2**20)
-            assert batch_sizes.automatic(model, 100_000) == size
-    assert [batch_sizes.automatic(model, rows) for rows in (1000, 5)] == [64, 1]
-    model.run_eagerly = True
-    hypermodel.fit(hp, model, *arrays("binary"))
-    assert model.optimizer.iterations == 10  # batches of 4, a tenth of the 40 rows
 
 
 def test_a_policy_of_half_precision_leaves_the_output_in_single_precision() -> None:

@@ -94,12 +94,3 @@ def test_the_loss_gains_the_strengths_times_the_norms(regularizer: str) -> None:
     active = {"none": set(), "elastic_net": {"l1", "l2"}}.get(regularizer, {regularizer})
     values = declared(MLP(PROBLEMS["binary"]), regularizer=regularizer).values
     assert {"l1", "l2"} & set(values) == active
-
-
-@pytest.mark.parametrize("scale", [0.0, 1.0, -0.5])
-def test_strengths_grow_with_the_size_of_the_model(scale: float) -> None:
-    both = {"regularizer": "elastic_net", "l1": 0.1, "l2": 0.2}
-    model = build("binary", layers=1, **both, regularizer_scale=scale)
-    for name, strength in (("l1", 0.1), ("l2", 0.2)):
-        expected = strength * (49 / 10_000) ** scale
-        assert float(model.tunables[name][0]) == pytest.approx(expected)

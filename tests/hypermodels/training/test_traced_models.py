@@ -18,7 +18,7 @@ TRIALS: dict[str, list[dict[str, Any]]] = {
     "multiclass": [
         {"regularizer": "elastic_net", "l1": 0.1, "l2": 0.2, "ema": True, "label_smoothing": 0.1},
         {"regularizer": "elastic_net", "l1": 0.3, "l2": 0.1, "ema": True, "label_smoothing": 0.2}
-        | {"regularizer_scale": 0.5, "ema_momentum": 0.9, "dropout": 0.6, "learning_rate": 0.05}
+        | {"ema_momentum": 0.9, "dropout": 0.6, "learning_rate": 0.05}
         | {"schedule": "cosine", "batch_schedule": "random", "tuner/epochs": 2},
     ],
     "binary": [
