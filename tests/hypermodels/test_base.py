@@ -46,7 +46,7 @@ def test_limits_contain_the_range_of_every_numeric_hyperparameter(
     assert set(limits) >= NETWORKS[cls] | NUMBERS | {"label_smoothing", "embedding_size"}
     problem = replace(PROBLEMS["binary"], embedded=1, embedded_categories=9)
     numeric = {h.name: h for h in declared(cls(problem)).space if hasattr(h, "min_value")}
-    assert limits.pop("batch_size") == (-1, 1e7)
+    assert limits.pop("batch_size") == (0, 1e7)
     for name, (lowest, highest) in limits.items():
         assert lowest <= numeric[name].min_value < numeric[name].max_value <= highest
 
