@@ -46,8 +46,8 @@ def check_effect(space: kt.HyperParameters, names: Collection[str]) -> None:
         if hp.name in names and hp.name not in alive:
             condition = spaces.condition_text(hp)
             raise UserError(
-                f"space.{hp.name}: has no effect: it counts only where {condition}, which the rest of "
-                "the space rules out. Leave it out, or widen the rest"
+                f"space.{hp.name}: has no effect: it counts only where {condition}, which the rest "
+                "of the space rules out. Leave it out, or widen the rest"
             )
 
 
