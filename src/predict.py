@@ -22,11 +22,10 @@ def _predict(options: argparse.Namespace) -> int:
     import numpy as np
     import pandas as pd
 
+    from src.data.sources.rows_to_predict import open_rows
     from src.evaluation.metrics import evaluate
     from src.evaluation.outputs import predict, prediction_columns
-    from src.evaluation.prediction.model import find_model, load_model
-    from src.evaluation.prediction.output import check_output, prediction_file
-    from src.evaluation.prediction.rows import open_rows
+    from src.evaluation.prediction import check_output, find_model, load_model, prediction_file
 
     model = find_model(options.run)
     task, names, threshold = model.task, model.class_names, model.threshold

@@ -157,7 +157,7 @@ def test_arrays_are_predicted_with_their_labels(
 def test_mistakes_are_told_before_tensorflow_is_imported(
     colours: RunDirectory, file: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("src.evaluation.prediction.model.import_keras", None)
+    monkeypatch.setattr("src.evaluation.prediction.import_keras", None)
     source, npz = colours.path.parent / "colours.csv", file.with_name("rows.npz")
     file.write_text("mine")
     np.savez(npz, x=np.zeros((2, 3)))
@@ -177,8 +177,9 @@ def test_the_commands_import_what_they_need_and_help_needs_nothing(colours: RunD
         "    except SystemExit as end: assert end.code == 0\n"
         "assert not loaded('tensorflow', 'keras', 'numpy', 'pandas', 'pydantic')\n"
         "from src.evaluation import metrics\n"
-        "from src.evaluation.prediction import model, output, rows\n"
-        "print(model.find_model(sys.argv[1]).task)\n"
+        "from src.data.sources import rows_to_predict\n"
+        "from src.evaluation import prediction\n"
+        "print(prediction.find_model(sys.argv[1]).task)\n"
         "assert not loaded('tensorflow', 'keras', 'keras_tuner', 'pydantic', 'sklearn')\n"
         "assert retrain.main([sys.argv[2]]) == retrain.main(['--ensemble']) == 2\n"
         "assert not loaded('tensorflow', 'keras')\n"

@@ -10,12 +10,11 @@ import numpy as np
 import pytest
 
 from hypermodels import HYPERMODELS
+from src.data.sources.rows_to_predict import open_rows
 from src.data.tables.columns import Column, ModelColumns, TextForm
 from src.data.tables.text_files import open_text
 from src.errors import UserError
-from src.evaluation.prediction.model import ExportedModel, load_model
-from src.evaluation.prediction.output import check_output, prediction_file
-from src.evaluation.prediction.rows import open_rows
+from src.evaluation.prediction import ExportedModel, check_output, load_model, prediction_file
 from src.store.run_directory import ExportDirectory
 
 X = np.arange(60, dtype=np.int16).reshape(10, 2, 3)

@@ -1,9 +1,16 @@
-"""Finds and loads an exported model; only loading it needs TensorFlow."""
+"""What `src.predict` is made of: finds and loads an exported model, and writes a new file.
+
+Only loading a model needs TensorFlow.
+"""
 
 import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import yaml
 
@@ -12,8 +19,11 @@ from hypermodels.problem import Task
 from src import registry
 from src.data.tables.columns import ModelColumns, read_columns
 from src.errors import UserError
+from src.files import disk_errors, sync
 from src.startup import held_stderr, import_keras
 from src.store.run_directory import ExportDirectory, Retrained, RunDirectory
+
+STANDARD_OUTPUT = "-"
 
 
 @dataclass(frozen=True)
@@ -85,6 +95,35 @@ def load_model(model: ExportedModel) -> Any:
         f"{path}: cannot be loaded ({type(last).__name__}: {line[:300]}). Put back a copy of the "
         "file, or train a model anew: python -m src.retrain"
     ) from last
+
+
+def check_output(name: str) -> None:
+    """Raises `UserError` if the file exists, or its folder does not."""
+    path = Path(name)
+    if path.exists() and name != STANDARD_OUTPUT:
+        raise UserError(f"--output: '{path}' exists, and no file is overwritten; give another")
+    if not path.parent.is_dir():
+        raise UserError(f"--output: '{path}': there is no folder '{path.parent}'; make it")
+
+
+@contextmanager
+def prediction_file(name: str) -> Iterator[TextIO]:
+    """Opens a new file, or standard output for `-`; raises `DiskError` if it cannot be written."""
+    if name == STANDARD_OUTPUT:
+        yield sys.stdout
+        sys.stdout.flush()
+        return
+    path = Path(name)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with disk_errors(path):
+            with temporary.open("x", encoding="utf-8", newline="") as file:
+                yield file
+            sync(temporary)
+            check_output(name)  # a rename would replace what came meanwhile
+            temporary.rename(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _folder(run: str) -> ExportDirectory:

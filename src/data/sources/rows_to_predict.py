@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from src.data.archives import UNREADABLE
 from src.data.tables.columns import (
     Column,
+    ModelColumns,
     cell_numbers,
     cell_texts,
     lacking,
@@ -25,7 +26,18 @@ from src.data.tables.parquet_files import open_parquet
 from src.data.tables.text_encoding import encoding_like
 from src.data.tables.text_files import open_text
 from src.errors import UserError, listed
-from src.evaluation.prediction.model import ExportedModel
+
+
+class TakesRows(Protocol):
+    """What is known of a model: the columns of a table that it takes, or its array's columns."""
+
+    @property
+    def table(self) -> ModelColumns | None: ...
+    @property
+    def feature_names(self) -> tuple[str, ...]: ...
+    @property
+    def class_names(self) -> tuple[str, ...]: ...
+
 
 NPZ_TARGETS = {"x": "y", "x_test": "y_test"}  # by the array of rows; the first that is there
 
@@ -34,7 +46,7 @@ Rows = tuple[int, Any, NDArray[Any] | None]
 classes, −1 for one that the model does not know, or float64 values, NaN for a missing one."""
 
 
-def open_rows(path: Path, model: ExportedModel) -> tuple[Iterator[Rows], tuple[str, ...]]:
+def open_rows(path: Path, model: TakesRows) -> tuple[Iterator[Rows], tuple[str, ...]]:
     """Returns the rows of a file in pieces, and notices on its form; its first bytes tell which.
 
     Raises `UserError` if it cannot be read, or lacks columns that the model takes, naming them.
@@ -63,7 +75,7 @@ def open_rows(path: Path, model: ExportedModel) -> tuple[Iterator[Rows], tuple[s
 
 
 def _table_chunks(
-    table: OpenTable, columns: Sequence[Column], where: str, model: ExportedModel
+    table: OpenTable, columns: Sequence[Column], where: str, model: TakesRows
 ) -> Iterator[Rows]:
     names, first = [column.name for column in columns], 1
     target = None if model.table is None else model.table.target
@@ -83,7 +95,7 @@ def _table_chunks(
         first += len(frame)
 
 
-def _npz_rows(path: Path, where: str, model: ExportedModel) -> Rows:
+def _npz_rows(path: Path, where: str, model: TakesRows) -> Rows:
     if model.table is not None:
         raise UserError(
             f"{where}: is an npz file, and the model takes columns by name: "
@@ -124,7 +136,7 @@ def _npz_rows(path: Path, where: str, model: ExportedModel) -> Rows:
     return len(x), _finite(rows, names, where, 1), truth
 
 
-def _open_csv(path: Path, where: str, model: ExportedModel, columns: Sequence[Column]) -> OpenTable:
+def _open_csv(path: Path, where: str, model: TakesRows, columns: Sequence[Column]) -> OpenTable:
     """Opens a CSV file, whose form should be that of the file that the model was trained on."""
     trained = model.table
     form = None if trained is None else trained.form
