@@ -19,8 +19,7 @@ import pytest
 from src.config import Config
 from src.errors import DiskError
 from src.evaluation import winner
-from src.execution.context import RunContext
-from src.execution.executor import TrialHooks
+from src.execution.executor import RunContext, TrialHooks
 from src.files import disk_errors, remove, write_atomically
 from src.messages import TrialProgress
 from src.records import FitResult, StoppedBy, TrialRecord, TrialResult, TrialSpec

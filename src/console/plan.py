@@ -65,7 +65,7 @@ def _space(prepared: PreparedSearch) -> Iterator[tuple[str, str | Text]]:
 def _plan(prepared: PreparedSearch) -> Iterator[tuple[str, str]]:
     config, oracle, objective = prepared.config, prepared.oracle, prepared.objective
     settings, again = config.tuner, config.tuner.reevaluate
-    for place, step in enumerate(prepared.steps):
+    for place, step in enumerate(prepared.oracle.plan()):
         yield ("", step) if place else ("tuner", f"{settings.name}: {step}")
     for place, values in enumerate(oracle.points_to_evaluate, 1):
         yield "enqueued first" if place == 1 else "", f"{place}: {brief(values)}"

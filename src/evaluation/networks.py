@@ -15,13 +15,13 @@ from src.data.splits import Rows
 from src.errors import UserError
 from src.evaluation.export import first_line, raw_model
 from src.evaluation.outputs import Array, predict
-from src.execution.context import RunContext
+from src.execution.executor import RunContext
 from src.execution.failures import TrialFailedError
 from src.execution.progress import StopOnRequest
 from src.records import TrialRecord
 from src.seeds import trial_seed
 from src.signals import TrialInterruptedError
-from src.store.weights import load_weights
+from src.store.training_state import load_weights
 from src.text import command
 from src.tuners.space import restored
 

@@ -19,7 +19,7 @@ from src.evaluation.metrics import Metrics, defined
 from src.evaluation.networks import development_arrays, held_out_predictions, refit, refit_seed
 from src.evaluation.threshold import Threshold, tune_threshold
 from src.evaluation.winner import Winner
-from src.execution.context import RunContext
+from src.execution.executor import RunContext
 from src.execution.failures import TrialFailedError
 from src.files import sync, write_atomically
 from src.records import TrialRecord

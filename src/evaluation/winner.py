@@ -16,7 +16,7 @@ from src.evaluation.baselines import Baseline, score_baselines
 from src.evaluation.metrics import Interval, Metrics, evaluate, intervals
 from src.evaluation.outputs import Array, predict, prediction_columns
 from src.evaluation.threshold import Threshold, tune_threshold
-from src.execution.context import RunContext
+from src.execution.executor import RunContext
 from src.execution.failures import TrialFailedError
 from src.files import remove, sync, write_atomically
 from src.records import TrialRecord

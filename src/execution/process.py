@@ -14,8 +14,7 @@ from typing import Any
 
 from hypermodels.parts import training
 from src.data.mapped import map_data
-from src.execution.context import RunContext
-from src.execution.executor import TrialHooks
+from src.execution.executor import RunContext, TrialHooks
 from src.execution.supervisor import Message, Supervisor, WorkerDiedError
 from src.execution.worker import registries, work
 from src.files import disk_errors

@@ -2,8 +2,7 @@
 
 from dataclasses import replace
 
-from src.execution.context import RunContext
-from src.execution.executor import TrialHooks
+from src.execution.executor import RunContext, TrialHooks
 from src.execution.progress import at_intervals
 from src.execution.supervisor import Message, Supervisor
 from src.execution.trial_runner import TrialRunner

@@ -23,10 +23,9 @@ from src import registry
 from src.data.loading import FitArrays
 from src.errors import DiskError
 from src.execution.checkpoint import Checkpoint, Saver, read_checkpoint, trial_state
-from src.execution.context import RunContext
 from src.execution.early_end import EarlyEnd
 from src.execution.epoch_recorder import EpochRecorder
-from src.execution.executor import TrialHooks
+from src.execution.executor import RunContext, TrialHooks
 from src.execution.failures import (
     RejectedError,
     TrialFailedError,
@@ -42,8 +41,7 @@ from src.seeds import trial_seed
 from src.signals import TrialInterruptedError
 from src.store import training_state
 from src.store.run_directory import event_suffix
-from src.store.training_state import SavedTraining
-from src.store.weights import save_weights
+from src.store.training_state import SavedTraining, save_weights
 from src.tuners.space import SpaceReader
 
 TRACEBACK_LINES = 12

@@ -19,8 +19,7 @@ from callbacks import SCHEDULES
 from callbacks.registry import CALLBACKS
 from hypermodels import HYPERMODELS
 from src.errors import DiskError
-from src.execution.context import RunContext
-from src.execution.executor import TrialHooks
+from src.execution.executor import RunContext, TrialHooks
 from src.execution.failures import failed_result
 from src.execution.progress import at_intervals
 from src.execution.trial_runner import TRACEBACK_LINES, TrialRunner

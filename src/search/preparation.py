@@ -3,12 +3,14 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import keras_tuner as kt
 
 from callbacks import TrainingPlan
+from callbacks.registry import first_effects
 from hypermodels import HYPERMODELS
 from hypermodels.losses import LOSS_HYPERPARAMETERS
 from src import registry
@@ -18,7 +20,7 @@ from src.config.objectives import COSTS
 from src.data.leaks import leak_notices
 from src.data.loading import Data, load_data
 from src.evaluation.export import check_export
-from src.execution.context import RunContext
+from src.execution.executor import RunContext
 from src.records import Objective
 from src.registry import PRUNERS, TUNERS
 from src.search.identity import check_identity, versions
@@ -27,7 +29,6 @@ from src.search.objective import (
     check_validation_classes,
     resolve_objectives,
 )
-from src.search.patience import patience_notices
 from src.search.rehearsal import rehearse
 from src.seeds import oracle_seed
 from src.startup import start_tensorflow
@@ -78,11 +79,6 @@ class PreparedSearch:
         """How many trials run at once; never more than there are."""
         workers = self.config.worker_count
         return workers if self.trials is None else min(workers, max(self.trials, 1))
-
-    @property
-    def steps(self) -> Sequence[str]:
-        """What the search will do, in a few words each."""
-        return self.oracle.plan()
 
     def context(self, run: RunDirectory) -> RunContext:
         """What all trials share."""
@@ -221,3 +217,17 @@ def _identity(
         "objective": vars(objective),
         "metrics": list(metrics),
     }
+
+
+def patience_notices(space: kt.HyperParameters, plan: TrainingPlan) -> list[str]:
+    """Names each patience and length of a narrowed space that no trial is long enough for.
+
+    Counters go on from rung to rung of a Hyperband bracket, so that the plan's epochs count.
+    """
+    first = first_effects(partial(spaces.possible_values, space))
+    return [
+        f"space.{name}: has no effect in any trial: the earliest would be in epoch {epoch}, but "
+        f"training.epochs is {plan.epochs}"
+        for name, epoch in first.items()
+        if epoch > plan.epochs
+    ]

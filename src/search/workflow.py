@@ -8,7 +8,7 @@ from pathlib import Path
 from src.config import Config, load_config
 from src.errors import DiskError, UserError
 from src.evaluation.winner import Winner, export_winner, read_winner
-from src.execution.context import RunContext
+from src.execution.executor import RunContext
 from src.files import disk_errors, write_atomically
 from src.messages import SearchEnd
 from src.search.identity import search_state

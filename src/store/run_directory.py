@@ -182,7 +182,7 @@ class RunDirectory:
         return self.trials / trial_id
 
     def weights(self, trial_id: str, execution: int, fold: int) -> Path:
-        """The weights of the best epoch of one fit; see src/store/weights.py."""
+        """The weights of the best epoch of one fit; see src/store/training_state.py."""
         return self.trial(trial_id) / f"execution{execution}-fold{fold}.weights.npz"
 
     def training_state(self, trial_id: str, execution: int) -> Path:

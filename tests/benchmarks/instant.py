@@ -14,7 +14,7 @@ from rich.console import Console
 
 from src.config import load_config
 from src.console.listener import ConsoleListener
-from src.execution.context import RunContext
+from src.execution.executor import RunContext
 from src.records import FitResult, TrialRecord, TrialResult, TrialSpec
 from src.registry import EXECUTORS
 from src.reporting.board import BoardListener

@@ -24,7 +24,7 @@ from callbacks import TrainingPlan  # noqa: E402
 from hypermodels.mlp import MLP  # noqa: E402
 from src.config.schema import Config, TrainingSettings  # noqa: E402
 from src.data.loading import Data  # noqa: E402
-from src.execution.context import RunContext  # noqa: E402
+from src.execution.executor import RunContext  # noqa: E402
 from src.execution.trial_runner import TrialRunner  # noqa: E402
 from src.records import TrialSpec  # noqa: E402
 from src.store.run_directory import RunDirectory  # noqa: E402

@@ -26,12 +26,12 @@ from src.evaluation.export import check_export, raw_model
 from src.evaluation.metrics import evaluate
 from src.evaluation.networks import chosen_execution, held_out_predictions, refit_seed
 from src.evaluation.winner import Winner, export_winner, read_winner
-from src.execution.context import RunContext
+from src.execution.executor import RunContext
 from src.execution.trial_runner import TrialRunner
 from src.records import TrialRecord, TrialSpec
 from src.search.preparation import prepare
 from src.store.run_directory import RunDirectory
-from src.store.weights import load_weights
+from src.store.training_state import load_weights
 from src.tuners.space import restored
 from tests.conftest import TINY, MakeConfig
 

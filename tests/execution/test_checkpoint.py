@@ -13,8 +13,7 @@ import pytest
 from callbacks import CALLBACKS, TrainingPlan
 from src.config import load_config
 from src.execution import checkpoint
-from src.execution.context import RunContext
-from src.execution.executor import TrialHooks
+from src.execution.executor import RunContext, TrialHooks
 from src.execution.trial_runner import TrialRunner
 from src.records import PruningThreshold, TrialResult, TrialSpec
 from src.search import run

@@ -20,8 +20,7 @@ from callbacks import TrainingPlan
 from hypermodels import HYPERMODELS
 from src.config import load_config
 from src.data.mapped import MappedData, map_data
-from src.execution.context import RunContext
-from src.execution.executor import TrialHooks
+from src.execution.executor import RunContext, TrialHooks
 from src.execution.process import ProcessExecutor
 from src.execution.serial import SerialExecutor
 from src.messages import TrialProgress

@@ -10,7 +10,7 @@ from callbacks import TrainingPlan
 from src.config import load_config
 from src.config.schema import Config, TrainingSettings
 from src.errors import DiskError
-from src.execution.context import RunContext
+from src.execution.executor import RunContext
 from src.execution.trial_runner import TrialRunner
 from src.records import TrialResult, TrialSpec
 from src.search.preparation import prepare

@@ -11,7 +11,7 @@ from hypermodels.mlp import MLP
 from src import tune
 from src.config import load_config
 from src.errors import UserError
-from src.search.patience import patience_notices
+from src.search.preparation import patience_notices
 from src.tuners import space as spaces
 from src.tuners.space_settings import check_training, narrow
 from tests.hypermodels.helpers import PROBLEMS

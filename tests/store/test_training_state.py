@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from src.store.weights import load_weights, save_weights
+from src.store.training_state import load_weights, save_weights
 
 
 def test_weights_come_back_in_their_order_with_their_types(tmp_path: Path) -> None:
