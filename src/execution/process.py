@@ -13,7 +13,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from hypermodels.parts import training
-from src.data.mapped import map_data
+from src.data.loading import map_data
 from src.execution.context import RunContext
 from src.execution.executor import TrialHooks
 from src.execution.supervisor import Message, Supervisor, WorkerDiedError
