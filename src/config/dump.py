@@ -5,10 +5,9 @@ from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
 
-from src.config.fields import flattened
+from src.config.fields import OPEN, flattened, full_replaced
 from src.config.loading import default_config
 from src.config.schema import Config
-from src.config.space import BATCH_WORDS, OPEN, batch_sizes_replaced
 from src.config.yaml_text import write_yaml
 
 
@@ -26,10 +25,8 @@ def dump_config(
     command = "".join(character if character.isprintable() else "?" for character in command)
     values = config.model_dump()
     values["space"] = _whole_space(config)
-    points = config.tuner.points_to_evaluate
-    values["tuner"]["points_to_evaluate"] = [
-        batch_sizes_replaced(point, BATCH_WORDS) for point in points
-    ]
+    points = values["tuner"]["points_to_evaluate"]
+    values["tuner"]["points_to_evaluate"] = [full_replaced(point, 0, "full") for point in points]
     inherited = [name for name in values["space"] if name not in config.user_space]
     values["recorded"] = {**recorded, "inherited_space": inherited}
     return f"# {command}\n# Repeats this run. Nothing under `recorded` is read.\n" + (
@@ -55,4 +52,4 @@ def flat(config: Config) -> dict[str, Any]:
 def _whole_space(config: Config) -> dict[str, Any]:
     """The space with `open` for whatever it would otherwise inherit when it is loaded again."""
     names = dict.fromkeys([*default_config().space, *config.space, *sorted(config.user_space)])
-    return {**dict.fromkeys(names, OPEN), **batch_sizes_replaced(dict(config.space), BATCH_WORDS)}
+    return {**dict.fromkeys(names, OPEN), **full_replaced(dict(config.space), 0, "full")}

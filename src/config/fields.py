@@ -1,22 +1,25 @@
 """Types of settings with rules that pydantic's own constraints cannot express."""
 
+import math
+import sys
+from collections import Counter
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
 
 from src.config.separators import SEPARATORS
-from src.config.space import (
-    Scalar,
-    SpaceValue,
-    batch_sizes_replaced,
-    scalar,
-    space_name,
-    space_value,
-)
 from src.errors import UserError
 from src.files import RUN_NAME_RULE, is_run_name
 from src.registry import check_name
+from src.text import shown
+
+Scalar: TypeAlias = bool | int | float | str
+SpaceValue: TypeAlias = Scalar | list[Scalar] | dict[str, int | float]
+"""A scalar pins, a list gives the choices, a mapping of `min`, `max` and `step` the range."""
+
+OPEN = "open"
+"""The value that takes back what was inherited for a hyperparameter or for the whole space."""
 
 
 class BrokenRuleError(ValueError):
@@ -61,11 +64,78 @@ def flattened(values: Any, prefix: str = "") -> Any:
     return flat
 
 
-def _numbers_as_texts(given: object) -> object:
-    """Makes numbers texts, as they are in a file; true, false and null are YAML's mistakes."""
-    if not isinstance(given, list | tuple):
-        return given
-    return [str(text) if type(text) in (int, float) else text for text in given]
+def _space_name(name: str) -> str:
+    """Returns `name` as it is; raises `ValueError` if an override could not address it."""
+    if not name or name != name.strip() or "." in name or "=" in name:
+        raise ValueError("a hyperparameter's name has no dots, equals signs or spaces around it")
+    return name
+
+
+def _space_value(value: object) -> SpaceValue:
+    """Returns a valid `value`, the integers beside floats in a list made floats, or raises."""
+    if isinstance(value, dict):
+        return _range(value)
+    if isinstance(value, list):
+        return _choices(value)
+    return _scalar(value)
+
+
+def full_replaced(space: Any, full: str | int = "full", by: str | int = 0) -> Any:
+    """Returns `space` with the batch size `full`, the whole training set, as the number 0."""
+    if not isinstance(space, dict) or "batch_size" not in space:
+        return space
+    given = space["batch_size"]
+    sizes = given if isinstance(given, list) else [given]
+    # The types too, because false equals 0.
+    sizes = [by if type(size) is type(full) and size == full else size for size in sizes]
+    return {**space, "batch_size": sizes if isinstance(given, list) else sizes[0]}
+
+
+def batch_word(name: str, value: Any) -> str | None:
+    """The word for a hyperparameter's value, where it is a batch size that has one."""
+    return "full" if name == "batch_size" and type(value) is int and value == 0 else None
+
+
+def _scalar(value: object) -> Scalar:
+    """Returns a valid `value`, or raises `ValueError`."""
+    if not isinstance(value, Scalar):
+        raise ValueError(f"{shown(value)} is not a text, a number, true or false")
+    # The comparison fails for NaN too, and `math.isfinite` for integers that no float can hold.
+    if isinstance(value, int | float) and not abs(value) <= sys.float_info.max:
+        raise ValueError("numbers must be finite")
+    return value
+
+
+def _choices(values: list[object]) -> list[Scalar]:
+    if not values:
+        raise ValueError("an empty list leaves nothing to choose from")
+    choices = [_scalar(value) for value in values]
+    types = {type(choice) for choice in choices}
+    if types == {int, float}:
+        choices = [float(choice) for choice in choices]
+    elif len(types) > 1:
+        raise ValueError("choices must be of one type: texts, numbers, or true and false")
+    choice, count = Counter(choices).most_common(1)[0]
+    if count > 1:
+        raise ValueError(f"the choice {shown(choice)} is there twice")
+    return choices
+
+
+def _range(given: dict[str, object]) -> dict[str, int | float]:
+    limits: dict[str, Any] = {}
+    for key, value in given.items():
+        if key not in ("min", "max", "step"):
+            raise ValueError(f"a range has the keys min, max, step, not '{key}'")
+        if type(value) not in (int, float):
+            raise ValueError(f"{key}: {shown(value)} is not a number")
+        limits[key] = _scalar(value)
+    if not limits:
+        raise ValueError("a range needs at least one of min, max, step")
+    if limits.get("min", -math.inf) > limits.get("max", math.inf):
+        raise ValueError("min must not be above max")
+    if limits.get("step", 1) <= 0:
+        raise ValueError("step must be above 0")
+    return limits
 
 
 Text = Annotated[str, Field(min_length=1)]
@@ -79,20 +149,24 @@ Separator = Annotated[
     str,
     Field(pattern=rf"^(auto|{'|'.join(SEPARATORS)}|[\x01-\x7f&&[^\w\s\"'.+-]]|\t)$"),
 ]
-Missing = Annotated[Texts, BeforeValidator(_numbers_as_texts)]
+# Numbers become texts, as they are in a file; true, false and null are YAML's mistakes.
+MissingText = Annotated[
+    Text, BeforeValidator(lambda given: str(given) if type(given) in (int, float) else given)
+]
+Missing = Annotated[tuple[MissingText, ...], Field(strict=False)]
 ColumnKind = Literal["numeric", "boolean", "categorical", "date", "drop"]
 # Overrides take the dots in a column's name for further keys.
 Columns = Annotated[Mapping[Text, ColumnKind], BeforeValidator(flattened)]
 Space = Annotated[
     Mapping[
-        Annotated[str, AfterValidator(space_name)],
-        Annotated[SpaceValue, PlainValidator(space_value)],
+        Annotated[str, AfterValidator(_space_name)],
+        Annotated[SpaceValue, PlainValidator(_space_value)],
     ],
-    BeforeValidator(batch_sizes_replaced),
+    BeforeValidator(full_replaced),
 ]
 Point = Annotated[
-    dict[Annotated[str, AfterValidator(space_name)], Annotated[Scalar, PlainValidator(scalar)]],
-    BeforeValidator(batch_sizes_replaced),
+    dict[Annotated[str, AfterValidator(_space_name)], Annotated[Scalar, PlainValidator(_scalar)]],
+    BeforeValidator(full_replaced),
 ]
 Points = Annotated[
     tuple[Point, ...],

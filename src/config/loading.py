@@ -13,10 +13,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from src.config.fields import OPEN
 from src.config.messages import plain_messages
 from src.config.presets import preset_names, preset_path
 from src.config.schema import Config
-from src.config.space import OPEN
 from src.config.yaml_text import YamlError, read_yaml, read_yaml_file
 from src.errors import UserError, nearest
 from src.text import shown

@@ -9,21 +9,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from hypermodels import HYPERMODELS
-from src.config.fields import (
-    BrokenRuleError,
-    Columns,
-    Count,
-    Encoding,
-    Factor,
-    Missing,
-    Points,
-    RunName,
-    Separator,
-    Space,
-    Text,
-    Texts,
-    known,
-)
+from src.config import fields
+from src.config.fields import BrokenRuleError, Count, Text, known
 from src.config.objectives import KNOWN_DIRECTIONS
 from src.errors import nearest
 from src.registry import EXECUTORS, PRUNERS, SOURCES, TUNERS
@@ -47,29 +34,20 @@ class DataSettings(Section):
     path: Text | None = None
     test_path: Text | None = None
     target: Text | None = None
-    drop: Texts = ()
+    drop: fields.Texts = ()
     group: Text | None = None
-    columns: Columns = Field(default_factory=dict)
+    columns: fields.Columns = Field(default_factory=dict)
     header: Literal["auto"] | bool = "auto"
-    separator: Separator = "auto"
-    encoding: Encoding = "auto"
+    separator: fields.Separator = "auto"
+    encoding: fields.Encoding = "auto"
     decimal: Literal["auto", "point", "comma"] = "auto"
     date_order: Literal["auto", "day_first", "month_first"] = "auto"
-    missing: Missing = ()
+    missing: fields.Missing = ()
     task: Literal["auto", "binary", "multiclass", "regression"] = "auto"
     scaling: Literal["auto", "standard", "robust", "none"] = "auto"
     validation_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
     test_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.2
     class_weight: Literal["none", "balanced"] = "none"
-
-    @model_validator(mode="after")
-    def _rows_are_left_to_train_on(self) -> "DataSettings":
-        if self.validation_fraction + self.test_fraction >= 1:
-            raise BrokenRuleError(
-                f"data.validation_fraction: {self.validation_fraction} and data.test_fraction: "
-                f"{self.test_fraction} leave no rows to train on. Valid: a sum below 1"
-            )
-        return self
 
 
 class HyperModelSettings(Section):
@@ -99,13 +77,13 @@ class TunerSettings(Section):
 
     name: Annotated[str, known(TUNERS, "tuner.name")] = "random"
     max_trials: Count | Literal["auto"] = "auto"
-    points_to_evaluate: Points = ()
+    points_to_evaluate: fields.Points = ()
     warm_start: Text | None = None
     executions_per_trial: Count = 1
     folds: Count = 1
-    factor: Factor = 3
+    factor: fields.Factor = 3
     hyperband_iterations: Count = 1
-    grid_points: Factor = 5
+    grid_points: fields.Factor = 5
     reevaluate: ReevaluateSettings = ReevaluateSettings()
 
 
@@ -115,7 +93,7 @@ class PrunerSettings(Section):
     name: Annotated[str, known(PRUNERS, "pruner.name")] = "none"
     startup_trials: Count = 5
     first_epoch: Count = 5
-    factor: Factor = 3
+    factor: fields.Factor = 3
 
 
 class ObjectiveSettings(Section):
@@ -124,7 +102,7 @@ class ObjectiveSettings(Section):
     name: Text = "auto"
     direction: Literal["auto", "min", "max"] = "auto"
     threshold: Literal["default", "tuned"] = "default"
-    secondary: Texts = ()
+    secondary: fields.Texts = ()
 
     @property
     def resolved_direction(self) -> Literal["min", "max"] | None:
@@ -175,7 +153,7 @@ class RunSettings(Section):
     """Where the files of a run go, and how its trials are executed."""
 
     directory: Text = "logs"
-    name: RunName = "auto"
+    name: fields.RunName = "auto"
     engine: Annotated[str, known(EXECUTORS, "run.engine", "auto")] = "auto"
     workers: Count | Literal["auto"] = "auto"
     threads: Count = 1
@@ -191,7 +169,7 @@ class Config(Section):
     seed: Annotated[int, Field(ge=0)] = 42
     data: DataSettings = DataSettings()
     hypermodel: HyperModelSettings = HyperModelSettings()
-    space: Space = Field(default_factory=dict)
+    space: fields.Space = Field(default_factory=dict)
     tuner: TunerSettings = TunerSettings()
     pruner: PrunerSettings = PrunerSettings()
     objective: ObjectiveSettings = ObjectiveSettings()
@@ -202,7 +180,7 @@ class Config(Section):
     # Names that the user has set, or opened, when `space` lacks them. A HyperModel must have these;
     # it may lack those that come from built-in presets alone.
     user_space: frozenset[str] = Field(
-        default_factory=lambda fields: frozenset(fields["space"]), exclude=True
+        default_factory=lambda values: frozenset(values["space"]), exclude=True
     )
 
     @property

@@ -54,7 +54,7 @@ def telling_columns(data: Data) -> dict[str, float]:
     found = {}
     for place, name in enumerate(data.feature_names):
         column = x[rows, place]
-        score = _neighbour_score(column, y[rows], len(data.class_names))
+        score = _neighbour_score(column, y[rows], data.task == "regression")
         if score >= ALMOST_PERFECT and len(np.unique(column[~np.isnan(column)])) > 1:
             found[name] = score
     return dict(sorted(found.items(), key=lambda item: -item[1]))
@@ -62,10 +62,16 @@ def telling_columns(data: Data) -> dict[str, float]:
 
 def repeated_rows(data: Data) -> int:
     """Counts the test rows whose columns and target some training or validation row has too."""
-    return int(np.isin(_hashes(data, data.test), _hashes(data, data.development)).sum())
+    test, others = (
+        pd.util.hash_pandas_object(
+            pd.DataFrame(data.x[rows]).assign(target=data.y[rows]), index=False
+        )
+        for rows in (data.test, data.development)
+    )
+    return int(test.isin(others).sum())
 
 
-def _neighbour_score(column: NDArray[np.float32], y: NDArray[Any], classes: int) -> float:
+def _neighbour_score(column: NDArray[np.float32], y: NDArray[Any], is_quantity: bool) -> float:
     """How well the neighbour in the order of a column predicts each row's target.
 
     The neighbour is the next row, but for the last of several rows with one value the row before.
@@ -76,15 +82,8 @@ def _neighbour_score(column: NDArray[np.float32], y: NDArray[Any], classes: int)
     is_last_equal = np.append(False, is_next_equal[:-1]) & ~is_next_equal
     is_last_equal[-1] = True
     guess = np.where(is_last_equal, np.roll(ordered, 1), np.roll(ordered, -1))
-    if not classes:
+    if is_quantity:
         return float(1 - np.square(ordered - guess).mean() / max(2 * ordered.var(), 1e-300))
-    hits = np.bincount(ordered[ordered == guess], minlength=classes)
-    counts = np.bincount(ordered, minlength=classes)
-    present = counts > 0
-    return float(np.mean(hits[present] / counts[present]))
-
-
-def _hashes(data: Data, rows: NDArray[np.int64]) -> NDArray[Any]:
-    """Hashes the values of each row and its target into 64 bits."""
-    frame = pd.DataFrame(data.x[rows]).assign(target=data.y[rows])
-    return pd.util.hash_pandas_object(frame, index=False).to_numpy()
+    hits = np.bincount(ordered, weights=ordered == guess)
+    counts = np.bincount(ordered)
+    return float(np.mean(hits[counts > 0] / counts[counts > 0]))

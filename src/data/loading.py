@@ -2,8 +2,9 @@
 
 import hashlib
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,6 @@ from hypermodels.problem import Problem, Task
 from src.config.schema import DataSettings
 from src.data.dataset import Dataset
 from src.data.preprocessing import Scaling, ScalingKind, fit_scaling, resolve_scaling
-from src.data.scaled_rows import ScaledRows
 from src.data.splits import Labels, Rows, fold_rows, split_rows
 from src.data.tables.columns import Table
 from src.data.tables.encoding import TableEncoding
@@ -22,6 +22,29 @@ from src.data.tables.raw_rows import RawTableRows
 from src.data.task import encode_target
 from src.errors import UserError, listed
 from src.registry import SOURCES, load
+
+
+class ScaledRows:
+    """`scaling.apply(x[rows])`, computed for a part of the rows when that part is read.
+
+    `x` is float32 `(all rows, features)` and may be mapped; without `scaling`, rows are raw.
+    """
+
+    def __init__(
+        self, x: NDArray[np.float32], rows: Rows, scaling: Scaling | TableEncoding | None = None
+    ) -> None:
+        self._x, self._rows, self._scaling = x, rows, scaling
+        self.shape = (len(rows), x.shape[1] if scaling is None else scaling.features)
+        self.dtype = x.dtype
+
+    def __len__(self) -> int:
+        """The number of chosen rows."""
+        return len(self._rows)
+
+    def __getitem__(self, key: slice | NDArray[Any]) -> NDArray[np.float32]:
+        """The rows of a slice, or of an array of places among the chosen rows."""
+        x = self._x[self._rows[key]]
+        return x if self._scaling is None else self._scaling.apply(x)
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,6 +170,36 @@ class Data:
                 "categories that repeat"
             )
         return encoding
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class MappedData(Data):
+    """`Data` with arrays mapped from npy files in a folder; pickled, it refers to that folder."""
+
+    folder: Path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _open, (self.folder, _plain(self))
+
+
+def map_data(data: Data, folder: Path) -> MappedData:
+    """Writes the arrays of `data` into a folder, once, and returns the same data mapped from it."""
+    plain = _plain(data)
+    for name in [field.name for field in fields(Data) if field.name not in plain]:
+        np.save(folder / f"{name}.npy", getattr(data, name), allow_pickle=False)
+    return _open(folder, plain)
+
+
+def _plain(data: Data) -> dict[str, Any]:
+    values = {field.name: getattr(data, field.name) for field in fields(Data)}
+    return {name: value for name, value in values.items() if not isinstance(value, np.ndarray)}
+
+
+def _open(folder: Path, plain: dict[str, Any]) -> MappedData:
+    arrays = {
+        path.stem: np.load(path, mmap_mode="r", allow_pickle=False) for path in folder.glob("*.npy")
+    }
+    return MappedData(**plain, **arrays, folder=folder)
 
 
 def load_data(settings: DataSettings, seed: int) -> Data:

@@ -46,9 +46,7 @@ def aligned_empty(shape: tuple[int, ...]) -> NDArray[np.float32]:
     return memory[start : start + size].view(np.float32).reshape(shape)
 
 
-def resolve_scaling(
-    kind: Literal["auto", "standard", "robust", "none"], dataset: Dataset
-) -> ScalingKind:
+def resolve_scaling(kind: ScalingKind | Literal["auto"], dataset: Dataset) -> ScalingKind:
     """Resolves `auto`: `none` for images, `robust` for tables (and nothing else), or `standard`."""
     if kind == "robust" and dataset.table is None:
         raise UserError(
@@ -57,9 +55,8 @@ def resolve_scaling(
         )
     if kind != "auto":
         return kind
-    if dataset.table is not None:
-        return "robust"
-    return "standard" if dataset.image_maximum is None else "none"
+    by_kind: ScalingKind = "standard" if dataset.image_maximum is None else "none"
+    return by_kind if dataset.table is None else "robust"
 
 
 def fit_scaling(x_train: Any, kind: ScalingKind, image_maximum: float | None = None) -> Scaling:
@@ -71,10 +68,8 @@ def fit_scaling(x_train: Any, kind: ScalingKind, image_maximum: float | None = N
     """
     features = x_train.shape[1]
     if kind == "none":
-        return Scaling(
-            mean=np.zeros(features, np.float32),
-            scale=np.full(features, image_maximum or 1.0, np.float32),
-        )
+        divisor = np.full(features, image_maximum or 1.0, np.float32)
+        return Scaling(np.zeros(features, np.float32), divisor)
     rows = len(x_train)
     sums, squares = np.zeros(features), np.zeros(features)
     is_constant = np.ones(features, bool)

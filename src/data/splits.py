@@ -56,7 +56,8 @@ def split_rows(
         train, validation = _draw(labels, rest, sizes["validation"], validation_seed)
     except ValueError as error:  # scikit-learn says how many rows or groups are too few for what
         raise UserError(
-            f"{key}: data.validation_fraction and data.test_fraction cannot split {count} rows: "
+            f"{key}: data.validation_fraction={validation_fraction} and data.test_fraction="
+            f"{test_fraction} cannot split {count} rows: "
             f"{str(error).rstrip('.')}. Valid: other fractions, or more rows or groups"
         ) from error
     _check_classes(labels, train, 1, key, parts)

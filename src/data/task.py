@@ -16,18 +16,10 @@ def encode_target(
 ) -> tuple[Task, tuple[str, ...], NDArray[Any], NDArray[Any]]:
     """Settles the task and encodes labels `(rows,)` without missing values.
 
-    Args:
-        y, y_test: labels as delivered, and those of separate test rows, or None.
-        chosen: the task that is asked for; None infers it from `y`.
-        key: the setting of the task, for messages.
-
-    Returns:
-        The task; the labels as text in the order of their codes, none for regression; for `y` and
-        `y_test`, int32 codes in the sorted order of the labels, or float64 raw values.
-
-    Raises:
-        UserError: if the labels do not suit the task, are all the same, or the test rows have
-            labels that no training row has.
+    Without a `chosen` task, `y` decides. Messages name the setting `key`. Returns the task; the
+    labels as text in the order of their codes, none for regression; for `y` and `y_test`, int32
+    codes in the sorted order of the labels, or float64 raw values. Raises `UserError` if labels do
+    not suit the task, are all the same, or only separate test rows have them.
     """
     labels, codes = np.unique(y, return_inverse=True)
     if len(labels) == 1:
@@ -35,8 +27,21 @@ def encode_target(
             f"{key}: every row has the same target, {_texts(labels)[0]!r}; there is nothing "
             "to learn. Valid: a target with at least two distinct values"
         )
-    task = chosen or _inferred_task(labels)
-    _check_task(task, labels, key)
+    is_number, count = labels.dtype.kind in "iuf", len(labels)
+    is_quantity = is_number and (count > MOST_INFERRED_CLASSES or (labels != labels.round()).any())
+    of_classes: Task = "binary" if count == 2 else "multiclass"
+    task: Task = chosen or ("regression" if is_quantity else of_classes)
+    fits, needed = {
+        "regression": (is_number, "numbers"),
+        "binary": (count == 2, "exactly 2 distinct values"),
+        "multiclass": (count > 2, "at least 3 distinct values"),
+    }[task]
+    if not fits:
+        raise UserError(
+            f"{key}: {task} needs a target of {needed}, and this target has {count} distinct "
+            f"values ({listed(_texts(labels))}). Valid here: {of_classes}"
+            + (", regression" if is_number else "")
+        )
     if task == "regression":
         y_test = np.empty(0) if y_test is None else y_test
         if y_test.dtype.kind == "U":
@@ -44,29 +49,6 @@ def encode_target(
         return task, (), y.astype(np.float64), y_test.astype(np.float64)
     names = tuple(_texts(labels))
     return task, names, codes.astype(np.int32), _test_codes(labels, y_test, key)
-
-
-def _inferred_task(labels: NDArray[Any]) -> Task:
-    if labels.dtype.kind in "iuf" and (
-        len(labels) > MOST_INFERRED_CLASSES or bool(np.any(labels != np.round(labels)))
-    ):
-        return "regression"
-    return "binary" if len(labels) == 2 else "multiclass"
-
-
-def _check_task(task: Task, labels: NDArray[Any], key: str) -> None:
-    is_number, count = labels.dtype.kind in "iuf", len(labels)
-    fits, needed = {
-        "regression": (is_number, "numbers"),
-        "binary": (count == 2, "exactly 2 distinct values"),
-        "multiclass": (count > 2, "at least 3 distinct values"),
-    }[task]
-    if not fits:
-        valid = ("binary" if count == 2 else "multiclass") + (", regression" if is_number else "")
-        raise UserError(
-            f"{key}: {task} needs a target of {needed}, and this target has {count} distinct "
-            f"values ({listed(_texts(labels))}). Valid here: {valid}"
-        )
 
 
 def _test_codes(labels: NDArray[Any], y_test: NDArray[Any] | None, key: str) -> NDArray[np.int32]:

@@ -12,9 +12,8 @@ import numpy as np
 import yaml
 
 from hypermodels.export import plain_network
-from src.config.space import batch_word
-from src.data.loading import Data, FitArrays
-from src.data.scaled_rows import ScaledRows
+from src.config.fields import batch_word
+from src.data.loading import Data, FitArrays, ScaledRows
 from src.data.tables.columns import columns_yaml
 from src.data.tables.encoding import TableEncoding
 from src.data.tables.model_inputs import encoded_inputs

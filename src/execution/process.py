@@ -13,7 +13,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from hypermodels.parts import training
-from src.data.mapped import map_data
+from src.data.loading import map_data
 from src.execution.executor import RunContext, TrialHooks
 from src.execution.supervisor import Message, Supervisor, WorkerDiedError
 from src.execution.worker import registries, work

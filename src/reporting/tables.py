@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from src.config.space import batch_word
+from src.config.fields import batch_word
 from src.evaluation.pareto import value_of
 from src.files import write_atomically
 from src.messages import SearchEnd

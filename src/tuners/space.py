@@ -9,7 +9,7 @@ from typing import Any
 import keras_tuner as kt
 from keras_tuner.engine.hyperparameters import Boolean, Choice, Fixed, Float, Int
 
-from src.config.space import batch_word
+from src.config.fields import batch_word
 from src.errors import UserError, nearest
 from src.tuners.user_code import own_line
 

@@ -20,7 +20,6 @@ BAD_OVERRIDES = [
     ("lr=0.1", ["lr: unknown key. If it is a hyperparameter, write space.lr. Known: seed"]),
     ("data.path=3", ["data.path: 3", "a text or null", 'in quotes: "3"']),
     ("data.drop=[id, 3]", ["data.drop: 3", "a list of texts"]),
-    ("data.test_fraction=0.8", ["data.validation_fraction: 0.2", "data.test_fraction: 0.8"]),
     ("data.columns.zip=number", ["data.columns.zip: 'number'", "numeric, boolean, categorical"]),
     (
         "tuner.points_to_evaluate=[{}, {units: [1]}]",

@@ -72,8 +72,7 @@ def test_values_get_the_types_of_the_schema() -> None:
     values = [config.space[name] for name in "abcde"]
     assert repr(values) == "[True, 3, 'text', [False, True], {'step': 2}]"
     assert repr(load_config(None, ["space.x=[1, 0.5]"]).space["x"]) == "[1.0, 0.5]"
-    assert load_config(None, ["space.batch_size=full"]).space["batch_size"] == 0
-    assert load_config(None, ["space.batch_size=[16, auto]"]).space["batch_size"] == [16, -1]
+    assert load_config(None, ["space.batch_size=[16, full]"]).space["batch_size"] == [16, 0]
     assert load_config(None, ["space.activation=full"]).space["activation"] == "full"
 
 

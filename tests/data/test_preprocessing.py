@@ -7,10 +7,8 @@ import pytest
 from numpy.typing import NDArray
 
 from src.config.schema import DataSettings
-from src.data.loading import load_data
-from src.data.mapped import map_data
+from src.data.loading import ScaledRows, load_data, map_data
 from src.data.preprocessing import Scaling, fit_scaling
-from src.data.scaled_rows import ScaledRows
 from src.errors import UserError
 
 

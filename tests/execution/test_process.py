@@ -19,7 +19,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from callbacks import TrainingPlan
 from hypermodels import HYPERMODELS
 from src.config import load_config
-from src.data.mapped import MappedData, map_data
+from src.data.loading import MappedData, map_data
 from src.execution.executor import RunContext, TrialHooks
 from src.execution.process import ProcessExecutor
 from src.execution.serial import SerialExecutor
