@@ -10,12 +10,9 @@ from callbacks.base import StatefulCallback, check_number
 class StopOnDivergence(StatefulCallback):
     """Stops training once a watched value is NaN or infinite, or the loss is too large.
 
-    Too large is more than `factor` times the loss of the first epoch, or times 1 if that is larger.
-    Keras's own `TerminateOnNaN` watches the training loss alone, and gives no reason.
-
-    Args:
-        factor: at least 1.
-        watched: names in the logs of values that must stay finite; the logs may lack them.
+    Too large is more than `factor`, at least 1, times the loss of the first epoch, or times 1 if
+    that is larger. The logs may lack a name in `watched`. Keras's own `TerminateOnNaN` watches the
+    training loss alone, and gives no reason.
     """
 
     STATE: ClassVar[tuple[str, ...]] = ("first_loss", "reason", "has_grown")
@@ -28,8 +25,7 @@ class StopOnDivergence(StatefulCallback):
     ) -> None:
         super().__init__()
         check_number("factor", factor, 1)
-        self.factor = factor
-        self.watched = tuple(watched)
+        self.factor, self.watched = factor, tuple(watched)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         logs = logs or {}
@@ -38,10 +34,10 @@ class StopOnDivergence(StatefulCallback):
         if infinite:
             self.reason = f"{infinite[0]} became {float(logs[infinite[0]])} in epoch {epoch + 1}"
         else:
-            self.first_loss = loss if self.first_loss is None else self.first_loss
-            self.has_grown = loss > self.factor * max(self.first_loss, 1.0)
+            first = self.first_loss = loss if self.first_loss is None else self.first_loss
+            self.has_grown = loss > self.factor * max(first, 1.0)
             if self.has_grown:
-                first = f"{self.first_loss:.4g} in its first"
-                self.reason = f"diverged: loss {loss:.4g} in epoch {epoch + 1}, after {first}"
+                after = f"after {first:.4g} in its first"
+                self.reason = f"diverged: loss {loss:.4g} in epoch {epoch + 1}, {after}"
         if self.reason:
             self.model.stop_training = True

@@ -9,18 +9,15 @@ from callbacks.base import check_number
 
 
 class TimeBudget(keras.callbacks.Callback):
-    """Stops training at the end of the epoch in which its time has run out.
+    """Stops training at the end of the epoch in which its `seconds`, at least 0, have run out.
 
-    Args:
-        seconds: at least 0.
-        started: when the time began, by `time.perf_counter()`; None for when training begins.
+    The time began at `started`, by `time.perf_counter()`, or without it when training begins.
     """
 
     def __init__(self, seconds: float, started: float | None = None) -> None:
         super().__init__()
         check_number("seconds", seconds, 0)
-        self.seconds = seconds
-        self.started = started
+        self.seconds, self.started = seconds, started
         self.stopped_epoch: int | None = None  # from 0, after which training was stopped
         self._began = 0.0
 

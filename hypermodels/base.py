@@ -25,13 +25,9 @@ class TemplateHyperModel(kt.HyperModel, ABC):
     """A search space of models for one `Problem`.
 
     A subclass declares the hyperparameters of its networks in `declare_network`, each under a name
-    of its own, and turns their values into layers in `network`.
-
-    Args:
-        problem: the task, shapes and units of the data.
-        seed: seeds the order of the batches; weights and dropout follow Keras's global seed.
-        plan: the length of the training, and the metrics that its callbacks monitor and models
-            report; by default the validation loss, over the epochs given to `fit`.
+    of its own, and turns their values into layers in `network`. The `seed` is that of the order of
+    the batches; weights and dropout follow Keras's global seed. Without a `plan`, the callbacks
+    monitor the validation loss, over the epochs given to `fit`.
     """
 
     # Limits within which a user may pin or widen a hyperparameter, else its declared range.

@@ -1,6 +1,7 @@
 """Metrics of each task, under the names that objectives, tables and charts use."""
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import keras
@@ -38,8 +39,8 @@ def build_metrics(problem: Problem) -> list[Any]:
     """
     if problem.task == "regression":
         return [
-            RootMeanSquaredErrorInUnits(problem.target_scale, name="rmse"),
-            MeanAbsoluteErrorInUnits(problem.target_scale, name="mae"),
+            _in_units(keras.metrics.RootMeanSquaredError, problem.target_scale)(name="rmse"),
+            _in_units(keras.metrics.MeanAbsoluteError, problem.target_scale)(name="mae"),
             keras.metrics.R2Score(name="r2"),
         ]
     return [keras.metrics.MeanMetricWrapper(of_rows, name=n) for n, of_rows in OF_ROWS.items()]
@@ -72,23 +73,15 @@ def log_losses(y_true: Any, y_pred: Any) -> Any:
     return -tf.math.log(bounded)
 
 
-class InUnits(keras.metrics.Metric):
-    """An error of a standardised target, times the target's standard deviation `scale`."""
+@cache  # so that a search makes no new class a trial
+def _in_units(metric: Any, scale: float) -> Any:
+    """The class of an error of a standardised target, times the target's standard deviation."""
 
-    def __init__(self, scale: float, name: str) -> None:
-        super().__init__(name=name)
-        self.scale = scale
+    class InUnits(metric):
+        def result(self) -> Any:
+            return super().result() * scale
 
-    def result(self) -> Any:
-        return super().result() * self.scale
-
-
-class RootMeanSquaredErrorInUnits(InUnits, keras.metrics.RootMeanSquaredError):
-    """Root mean squared error in the target's own units."""
-
-
-class MeanAbsoluteErrorInUnits(InUnits, keras.metrics.MeanAbsoluteError):
-    """Mean absolute error in the target's own units."""
+    return InUnits
 
 
 OF_ROWS: dict[str, Callable[[Any, Any], Any]] = {"accuracy": hits, "log_loss": log_losses}

@@ -11,12 +11,7 @@ from hypermodels.base import TemplateHyperModel
 class MLP(TemplateHyperModel):
     """Dense blocks in a row, each `taper` times as wide as the block before."""
 
-    LIMITS = {
-        "layers": (1, 64),
-        "units": (1, 65_536),
-        "taper": (0.05, 4.0),
-        **dense_block.LIMITS,
-    }
+    LIMITS = {"layers": (1, 64), "units": (1, 65_536), "taper": (0.05, 4.0), **dense_block.LIMITS}
     TUNABLES = dense_block.TUNABLES
 
     def declare_network(self, hp: kt.HyperParameters) -> None:

@@ -7,18 +7,17 @@ from src.errors import DiskError, UserError
 from src.signals import Interruption
 
 DONE, FAILED, USER_ERROR, INTERRUPTED = 0, 1, 2, 130
-OUR_PACKAGES = ("src", "hypermodels", "callbacks")
 
 
-def exit_status(command: Callable[[], int], stopped: str) -> int:
-    """Runs a command and returns its exit status; a failure is one message to stderr.
+def exit_status(command: Callable[[], int | None], stopped: str) -> int:
+    """Runs a command and returns its exit status, for None 0; a failure is one message to stderr.
 
     0: done. 1: it failed, as on a full disk. 2: a mistake in the configuration, the data or the
     command line, or a missing package. 130: stopped by a signal, after which `stopped` is printed.
     """
     try:
         with Interruption():
-            return command()
+            return command() or DONE
     except (UserError, DiskError) as error:
         print(f"error: {error}", file=sys.stderr)
         return USER_ERROR if isinstance(error, UserError) else FAILED
@@ -27,7 +26,7 @@ def exit_status(command: Callable[[], int], stopped: str) -> int:
         return INTERRUPTED
     except ModuleNotFoundError as error:
         package = (error.name or "src").partition(".")[0]
-        if package in OUR_PACKAGES:
+        if package in ("src", "hypermodels", "callbacks"):
             raise
         print(
             f"error: the package {package} is not installed; use `make tune`, or "

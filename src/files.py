@@ -53,10 +53,7 @@ def write_atomically(path: Path, content: str | bytes) -> None:
     """Replaces `path` by `content` at once, and makes its folder where that is missing.
 
     The content goes to a temporary file in the same folder, is synced and renamed over `path`, and
-    the folder is synced.
-
-    Raises:
-        DiskError: naming the file; the old one is as it was.
+    the folder is synced. After a `DiskError`, which names the file, the old one is as it was.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with disk_errors(path):

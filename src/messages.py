@@ -25,22 +25,17 @@ class TrialProgress:
 
 @dataclass(frozen=True)
 class EndTrial:
-    """Asks a worker to end its trial with the epochs that it has trained.
+    """Asks a worker to end its trial with the epochs that it has trained."""
 
-    Attributes:
-        trial_id: the trial; the request is ignored when another trial runs by then.
-        reason: why.
-    """
-
-    trial_id: str
-    reason: str
+    trial_id: str  # the request is ignored when another trial runs by then
+    reason: str  # why
 
 
 @dataclass(frozen=True)
 class SearchEnd:
     """Why a search stopped."""
 
-    # `finished`, `failing` (too many failures in a row, or a full disk) or `interrupted`.
+    # `failing` is for too many failures in a row, or a full disk.
     kind: Literal["finished", "failing", "interrupted"]
     reason: str  # the same as a sentence
     # The key whose value ended a finished search, and with another value would let it continue;

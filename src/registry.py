@@ -6,7 +6,7 @@ To add a data source, tuner, pruner, executor or listener, write one file and ad
 Models, callbacks and schedules have their own tables, in `hypermodels/` and `callbacks/`.
 """
 
-import importlib
+import pkgutil
 from collections.abc import Mapping
 from importlib.util import find_spec
 from typing import Any
@@ -64,7 +64,7 @@ def check_name(registry: Mapping[str, str], name: str, key: str) -> None:
     if name not in registry:
         known = ", ".join(sorted(registry))
         raise UserError(f"{key}: '{name}' is not known.{nearest(name, registry)} Known: {known}")
-    package = _split(registry[name])[2]
+    package = registry[name].partition(" [")[2].removesuffix("]")
     if package and find_spec(package) is None:
         raise UserError(
             f"{key}: '{name}' needs the package {package}, which is not installed: "
@@ -73,28 +73,6 @@ def check_name(registry: Mapping[str, str], name: str, key: str) -> None:
 
 
 def load(registry: Mapping[str, str], name: str, key: str) -> Any:
-    """Imports and returns what `registry` holds under `name`.
-
-    Raises:
-        UserError: if the name is unknown, or its entry does not lead to a module and an attribute;
-            an error inside the module is raised as it is.
-    """
+    """Imports what `registry` holds under `name`, after `check_name`."""
     check_name(registry, name, key)
-    module_name, attribute, _ = _split(registry[name])
-    entry = f"{key}: the registry entry '{registry[name]}' for '{name}' names"
-    try:
-        module = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        if not f"{module_name}.".startswith(f"{error.name}."):
-            raise  # the module is there, but a module that it imports is not
-        raise UserError(f"{entry} a module that does not exist: {module_name}") from error
-    if not hasattr(module, attribute):
-        raise UserError(f"{entry} '{attribute}', which {module_name} does not have")
-    return getattr(module, attribute)
-
-
-def _split(entry: str) -> tuple[str, str, str]:
-    """Module, attribute and optional package of an entry; the package is empty if none is."""
-    module, _, rest = entry.partition(":")
-    attribute, _, package = rest.removesuffix("]").partition(" [")
-    return module, attribute, package
+    return pkgutil.resolve_name(registry[name].partition(" [")[0])

@@ -9,11 +9,9 @@ from enum import IntEnum
 
 import numpy as np
 
-_ORACLE, _TRIAL, _PROPOSAL = 100, 101, 102  # streams beside those of `Stream`
-
 
 class Stream(IntEnum):
-    """What a derived seed is for. The values are part of every seed: never renumber them."""
+    """What a seed is for. The values are part of every seed: never renumber them."""
 
     ROWS = 0
     TEST_SPLIT = 1
@@ -21,32 +19,29 @@ class Stream(IntEnum):
     FOLDS = 3
     BASELINE = 4
     LEAKS = 5
+    ORACLE = 100
+    TRIAL = 101
+    PROPOSAL = 102
 
 
-def derived_seed(seed: int, stream: Stream) -> int:
-    """The seed for one purpose, in 1 … 2³² − 1, from any integer `seed` ≥ 0."""
-    return _mix(seed, stream)
+def derived_seed(seed: int, stream: Stream, *key: int) -> int:
+    """The seed for one purpose, in 1 … 2³² − 1, from integers ≥ 0.
+
+    NumPy's `RandomState` and scikit-learn take it.
+    """
+    return int(np.random.SeedSequence(seed, spawn_key=(stream, *key)).generate_state(1)[0]) or 1
 
 
 def oracle_seed(seed: int) -> int:
-    """The seed for a Keras Tuner oracle, in 1 … 2³² − 1."""
-    return _mix(seed, _ORACLE)
+    """The seed for a Keras Tuner oracle."""
+    return derived_seed(seed, Stream.ORACLE)
 
 
 def proposal_seed(oracle: int, trial: int, attempt: int = 0) -> int:
     """The seed for one proposal of an oracle with a seed, after so many trials and refusals."""
-    return _mix(oracle, _PROPOSAL, trial, attempt)
+    return derived_seed(oracle, Stream.PROPOSAL, trial, attempt)
 
 
 def trial_seed(seed: int, root: int, execution: int, fold: int) -> int:
-    """The seed for one fit.
-
-    `root` is the number of the trial, or of a promotion's first ancestor; execution and fold count
-    from 0.
-    """
-    return _mix(seed, _TRIAL, root, execution, fold)
-
-
-def _mix(seed: int, *key: int) -> int:
-    """A seed as NumPy's `RandomState` and scikit-learn take it."""
-    return int(np.random.SeedSequence(seed, spawn_key=key).generate_state(1)[0]) or 1
+    """The seed for one fit of a trial; `root` is its number, or that of its first ancestor."""
+    return derived_seed(seed, Stream.TRIAL, root, execution, fold)

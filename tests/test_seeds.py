@@ -28,7 +28,7 @@ def test_trial_seeds_differ_by_seed_root_execution_and_fold() -> None:
 def test_seeds_stay_the_same_from_version_to_version() -> None:
     # A run is repeated from its configuration: these numbers may never change.
     assert (oracle_seed(42), trial_seed(42, 7, 1, 2)) == (3671515462, 1317906619)
-    assert [derived_seed(42, stream) for stream in Stream] == [
+    assert [derived_seed(42, stream) for stream in list(Stream)[:6]] == [
         *(2684470948, 4091952314, 233227757, 3276785861, 3644269654, 1206282609)
     ]
     seeds = [0, 1, 2**32, 2**32 + 1, 10**30]

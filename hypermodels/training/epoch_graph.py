@@ -55,9 +55,13 @@ def _loop(model: Any, rows: Rows, step: Step, batch: Any, steps: Any) -> dict[st
     all_rows = rows.count
     total = tf.cast(all_rows, tf.float32)
     # Predictions, and of streamed rows labels and weights.
-    collected = [_array(steps, tf.float32, model.output_shape[1:])]
+    forms = [(tf.float32, model.output_shape[1:])]
     if isinstance(rows, StreamedRows):
-        collected += [_array(steps, like.dtype, like.shape[1:]) for like in rows.like[1:]]
+        forms += [(like.dtype, like.shape[1:]) for like in rows.like[1:]]
+    collected = [
+        tf.TensorArray(dtype, steps, infer_shape=False, element_shape=(None, *shape))
+        for dtype, shape in forms
+    ]
 
     def body(start: Any, loss: Any, *collected: Any) -> list[Any]:
         end, number = start + batch, start // batch
@@ -102,10 +106,6 @@ def _logs(model: Any, loss: Any, y: Any, y_pred: Any, sample_weight: Any) -> dic
         value = tf.numpy_function(metric, [tf.reshape(y, (-1,)), y_pred], tf.float64)
         logs[name] = tf.cast(value, tf.float32)
     return logs | {"loss": loss}
-
-
-def _array(size: Any, dtype: Any, shape: Sequence[int]) -> Any:
-    return tf.TensorArray(dtype, size, infer_shape=False, element_shape=(None, *shape))
 
 
 def _three(parts: Sequence[Any]) -> tuple[Any, Any, Any]:

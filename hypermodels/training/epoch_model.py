@@ -23,24 +23,18 @@ class EpochModel(keras.Model):
     The optimizer's learning rate is a number: callbacks do the schedules.
     Losses, metrics and `History` are those of Keras's `fit` on the same batches; for callbacks an
     epoch is one batch. Averages of weights are used as by `SwapEMAWeights(swap_on_epoch=True)`.
-
-    Attributes:
-        batch_size: integer variable: rows of one step, 0 for the whole training set.
-        shuffle_seed: integer variable of shape (2,): the seed and the number of the next epoch,
-            which alone decide the order of the rows, so that a training may go on at any epoch.
-        step_rates: float32 variable: the rate of each of the `epoch_steps()` of the next epoch, or
-            empty, as after each epoch, for the optimizer's own rate.
-        row_metrics: computes the compiled metrics by name, from all labels and predictions, without
-            sample weights; None, as after each `compile`, for the metrics themselves.
-        whole_metrics: further metrics by name, from all labels and predictions; set them before the
-            first training. `evaluate` leaves them out.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        # Rows of one step, 0 for the whole training set.
         self.batch_size = tf.Variable(32, dtype=tf.int32, trainable=False)
+        # The seed and the number of the next epoch, which alone decide the order of the rows, so
+        # that a training may go on at any epoch.
         self.shuffle_seed = tf.Variable([0, 0], dtype=tf.int32, trainable=False)
+        # The rate of each step of the next epoch; empty, as after each epoch, for the optimizer's.
         self.step_rates = tf.Variable(tf.zeros(0), shape=(None,), dtype=tf.float32, trainable=False)
+        # Metrics by name, from all labels and predictions, to set before the first training.
         self.whole_metrics: Mapping[str, WholeMetric] = {}
         self._streams = (RowStream(), RowStream())
         self._rows = 0
@@ -48,6 +42,7 @@ class EpochModel(keras.Model):
     def compile(self, *args: Any, **kwargs: Any) -> None:
         """Like Keras; the next training traces a new graph."""
         super().compile(*args, **kwargs)
+        # Computes the compiled metrics without sample weights; None for the metrics themselves.
         self.row_metrics: RowMetrics | None = None
         self._graph: Any = None
         self._averaged = False  # the model shows averages, `_trained` holds its weights
@@ -65,14 +60,11 @@ class EpochModel(keras.Model):
         callbacks: Sequence[Any] = (),
         verbose: int | str = 0,
     ) -> keras.callbacks.History:
-        """Trains on whole arrays; the arguments that `fit` has mean the same.
+        """Trains on whole arrays or tensors; the arguments that `fit` has mean the same.
 
-        Args:
-            training: `(x, y)` or `(x, y, sample_weight)`; arrays or tensors.
-            validation: the same of the validation rows, or None.
-            batch_size: rows of a step, 0 for all.
-            seed: decides, with the number of the epoch, the order of the rows.
-            stream: reads batch by batch what `RowStream.open` takes, instead of all at once.
+        Both `training` and `validation` are `(x, y)` or `(x, y, sample_weight)`. A step has
+        `batch_size` rows, 0 for all. The order of the rows depends on `seed` and the epoch's number
+        alone. `stream` reads batch by batch what `RowStream.open` takes, instead of all at once.
         """
         self._prepare(training[1])
         self.batch_size.assign(batch_size)

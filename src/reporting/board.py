@@ -11,7 +11,7 @@ from tensorboard.compat.proto.types_pb2 import DT_STRING
 from tensorboard.plugins.image import metadata as images
 from tensorboard.plugins.text.summary_v2 import text_pb
 
-from callbacks.event_file import EventFile
+from callbacks.tensorboard import EventFile
 from src.evaluation.winner import Winner
 from src.messages import SearchEnd
 from src.records import TrialRecord

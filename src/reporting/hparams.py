@@ -15,7 +15,7 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.plugins.hparams import api, api_pb2, summary, summary_v2
 from tensorboard.plugins.text.summary_v2 import text_pb
 
-from callbacks.event_file import EventFile
+from callbacks.tensorboard import EventFile
 from src.config.objectives import judged_metric
 from src.evaluation.winner import Winner
 from src.messages import SearchEnd

@@ -6,10 +6,9 @@ import keras
 import numpy as np
 import pytest
 
-from hypermodels.dense_block import INITIALIZERS, NORMALIZATIONS
+from hypermodels.dense_block import INITIALIZERS, NORMALIZATIONS, REGULARIZERS
 from hypermodels.mlp import MLP
 from hypermodels.problem import Problem
-from hypermodels.regularizers import REGULARIZERS
 from hypermodels.residual_mlp import ResidualMLP
 from tests.hypermodels.helpers import FEATURES, PROBLEMS, arrays, build, declared, evaluate
 
