@@ -6,13 +6,15 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
-import pandas as pd
 import pytest
 
 from src.store.run_directory import RunDirectory
 from src.store.saved_search import read_search
 from tests.benchmarks.leaves import delete_leaves, find_leaves
+from tests.quick_search import fake  # noqa: F401
+from tests.reporting.made_up import rehearse_nothing
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -81,19 +83,18 @@ def test_own_parts_are_one_file_and_one_line_with_all_leaves_deleted(tmp_path: P
     assert report.stderr == "error: src/reporting/, which makes reports, was deleted\n"
 
 
+@pytest.mark.usefixtures("fake")
 def test_the_notebook_cell_leaves_the_files_of_the_command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    rehearse_nothing(monkeypatch)
     (cell,) = re.findall(r"In a notebook:\n\n```python\n(.*?)```", README, flags=re.DOTALL)
     cell = cell.replace('"tuner.max_trials=3"', '"tuner.max_trials=3", "run.workers=1"')
-    names: dict[str, object] = {}
+    names: dict[str, Any] = {}
     exec(cell, names)
-    trials, epochs = names["trials"], names["epochs"]
-    assert isinstance(trials, pd.DataFrame)
-    assert isinstance(epochs, pd.DataFrame)
-    assert list(trials["trial_id"]) == ["0000", "0001", "0002"]
-    assert set(epochs["trial_id"]) == set(trials["trial_id"])
+    assert list(names["trials"]["trial_id"]) == ["0000", "0001", "0002"]
+    assert set(names["epochs"]["trial_id"]) == {"0000", "0002"}  # the other one always fails
     (run,) = (RunDirectory(path) for path in (tmp_path / "logs").iterdir())
     for path in (run.trials_table, run.history_table, run.log, run.tensorboard, run.model):
         assert path.exists(), path

@@ -40,18 +40,27 @@ def opened(colours: RunDirectory) -> CompletedTrial:
 
 
 @pytest.fixture(scope="module")
-def retrained(colours: RunDirectory) -> tuple[Retrained, str]:
+def retrained(colours: RunDirectory, opened: CompletedTrial) -> tuple[Retrained, str]:
     """The models of two seeds and their ensemble, and what was said."""
     before, said = content(colours.path), io.StringIO()
-    with redirect_stdout(said), RunLock(colours.lock):  # as during a search
-        assert retrain.main([str(colours.path), "--seeds", "2", "--ensemble"]) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("src.search.completed_trial.open_trial", lambda *_: opened)
+        with redirect_stdout(said), RunLock(colours.lock):  # as during a search
+            assert retrain.main([str(colours.path), "--seeds", "2", "--ensemble"]) == 0
     after = content(colours.path)
     assert {name: after[name] for name in before} == before
     return Retrained(colours.retrained / "0000"), said.getvalue()
 
 
+@pytest.fixture(scope="module")
+def models(retrained: tuple[Retrained, str]) -> list[keras.Model]:
+    """Those of both seeds, and the ensemble."""
+    exports = [*retrained[0].seeds, retrained[0].ensemble]
+    return [keras.models.load_model(export.model, safe_mode=True) for export in exports]
+
+
 def test_each_model_has_what_the_winner_has_and_the_first_is_the_refit_of_the_search(
-    colours: RunDirectory, retrained: tuple[Retrained, str]
+    colours: RunDirectory, retrained: tuple[Retrained, str], models: list[keras.Model]
 ) -> None:
     exports = [*retrained[0].seeds, retrained[0].ensemble]
     assert [export.path.name for export in exports] == ["seed1", "seed2", "ensemble"]
@@ -61,8 +70,8 @@ def test_each_model_has_what_the_winner_has_and_the_first_is_the_refit_of_the_se
             assert (export.path / name).read_bytes() == (colours.best / name).read_bytes()
         threshold = json.loads(export.metrics.read_text())["threshold"]
         assert threshold == json.loads(colours.metrics.read_text())["threshold"]
-    models = [keras.models.load_model(e.model) for e in (colours.exported, *exports)]
-    search, first, second, _ = (model.get_weights() for model in models)
+    first, second, _ = (model.get_weights() for model in models)
+    search = keras.models.load_model(colours.model).get_weights()
     for own, other in zip(first, search, strict=True):
         np.testing.assert_array_equal(own, other)
     kernels = [next(w for w in weights if w.ndim == 2).ravel() for weights in (first, second)]
@@ -70,15 +79,16 @@ def test_each_model_has_what_the_winner_has_and_the_first_is_the_refit_of_the_se
 
 
 def test_mean_and_deviation_of_the_models_on_the_test_rows_are_said(
-    colours: RunDirectory, retrained: tuple[Retrained, str], opened: CompletedTrial
+    colours: RunDirectory,
+    retrained: tuple[Retrained, str],
+    models: list[keras.Model],
+    opened: CompletedTrial,
 ) -> None:
     folder, said = retrained
     data, threshold, found = opened.context.data, threshold_of(opened), []
     assert threshold is not None
-    for export in [*folder.seeds, folder.ensemble]:
-        outputs = keras.models.load_model(export.model).predict_on_batch(
-            data.raw_rows(data.test)[:]
-        )
+    for export, model in zip([*folder.seeds, folder.ensemble], models, strict=True):
+        outputs = model.predict_on_batch(data.raw_rows(data.test)[:])
         scores = evaluate("binary", data.y[data.test], outputs, threshold.value)
         assert json.loads(export.metrics.read_text())["test"] == pytest.approx(scores, abs=1e-6)
         found.append(float(scores["log_loss"] or 0))
@@ -102,16 +112,14 @@ def test_mean_and_deviation_of_the_models_on_the_test_rows_are_said(
 
 
 def test_the_ensemble_is_the_mean_of_the_models_and_predict_takes_it(
-    retrained: tuple[Retrained, str], tmp_path: Path, capsys: Captured
+    retrained: tuple[Retrained, str], models: list[keras.Model], tmp_path: Path, capsys: Captured
 ) -> None:
     folder, frame = retrained[0], colour_table(50, seed=3)
     inputs = raw_inputs(frame, read_columns(folder.ensemble.columns).columns)
-    models = [keras.models.load_model(e.model, safe_mode=True) for e in folder.seeds]
     outputs = [model.predict_on_batch(inputs)[:, 0] for model in models]
-    ensemble = keras.models.load_model(folder.ensemble.model, safe_mode=True)
-    assert {type(layer).__module__.partition(".")[0] for layer in ensemble.layers} == {"keras"}
+    assert {type(layer).__module__.partition(".")[0] for layer in models[2].layers} == {"keras"}
     frame.drop(columns="answer").to_csv(tmp_path / "rows.csv", index=False)
-    expected = {folder.path: np.mean(outputs, axis=0), folder.seed(2).path: outputs[1]}
+    expected = {folder.path: np.mean(outputs[:2], axis=0), folder.seed(2).path: outputs[1]}
     for place, probability in expected.items():
         capsys.readouterr()
         assert predict.main([str(place), str(tmp_path / "rows.csv"), "--proba"]) == 0

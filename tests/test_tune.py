@@ -113,17 +113,17 @@ def test_the_command_searches_and_says_what_to_do_next(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["--config", "quick", *TINY, f"run.directory={tmp_path}", "run.name=first"]
-    assert tune.main([*words, "tuner.max_trials=2"]) == 0
+    assert tune.main([*words, "tuner.max_trials=1"]) == 0
     run = RunDirectory(tmp_path / "first")
     scores = json.loads(run.metrics.read_text())
     shown = " ".join(capsys.readouterr().out.split())
     for text in (
         "space.layers 1",  # differs from the default
         "best so far",
-        "ended all 2 trials are done (tuner.max_trials); 2 completed",
+        "ended all 1 trials are done (tuner.max_trials); 1 completed",
         f"accuracy {scores['validation']['accuracy']:.5g} {scores['test']['accuracy']:.5g}",
         f"tensorboard.main --host 127.0.0.1 --logdir {run.tensorboard}",
-        f"src.tune --resume {run.path} tuner.max_trials=4",
+        f"src.tune --resume {run.path} tuner.max_trials=2",
         f"src.report {run.path}",
         f"src.retrain {run.path} --seeds 5 --ensemble",
         f"src.predict {run.path} FILE",
@@ -132,7 +132,7 @@ def test_the_command_searches_and_says_what_to_do_next(
         *map(str, (run.trials_table, run.history_table, run.log, run.model)),
     ):
         assert text in shown, text
-    assert "finished: all 2 trials are done" in run.log.read_text()
+    assert "finished: all 1 trials are done" in run.log.read_text()
 
 
 @pytest.mark.parametrize(

@@ -36,22 +36,16 @@ def check_apart(data: Data, names: "pd.Series[Any]") -> None:
         assert sum(map(len, sets)) == len(set.union(*sets)) == PATIENTS
 
 
-def test_a_column_of_a_table(visits: Path) -> None:
+def test_a_column_of_a_table_or_an_array_of_an_npz_file(visits: Path) -> None:
     data = load_data(DataSettings(source="csv", path=str(visits), group="patient"), 0)
-    assert data.feature_names == ("pulse",)
-    assert data.groups is not None
-    assert len(np.unique(data.groups)) == PATIENTS + 2
-    check_apart(data, pd.read_csv(visits)["patient"])
+    assert (data.feature_names, len(np.unique(data.groups))) == (("pulse",), PATIENTS + 2)
     assert data.table is not None
     assert data.table.columns[0].done == "keeps its rows together"
-
-
-def test_an_array_of_an_npz_file(visits: Path) -> None:
     frame = pd.read_csv(visits)
-    x, y = frame[["pulse"]].to_numpy(), frame["ill"].to_numpy("U3")
-    groups = frame["patient"].fillna("nobody").to_numpy("U6")
-    path = str(visits.with_suffix(".npz"))
-    np.savez(path, x_train=x, y_train=y, patient=groups)
+    check_apart(data, frame["patient"])
+    path, groups = str(visits.with_suffix(".npz")), frame["patient"].fillna("nobody")
+    y = frame["ill"].to_numpy("U3")
+    np.savez(path, x_train=frame[["pulse"]], y_train=y, patient=groups.to_numpy("U6"))
     settings = DataSettings(source="npz", path=path, group="patient")
     check_apart(load_data(settings, 0), frame["patient"])
     with pytest.raises(UserError, match=r"^data\.group: .* has no array 'doctor'; it has patient"):

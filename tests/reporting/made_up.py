@@ -123,9 +123,14 @@ def _prepared(preset: str, overrides: tuple[str, ...]) -> PreparedSearch:
 def prepare_untried(config: Config) -> PreparedSearch:
     """Like `prepare`, but trains and exports no model on trial."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(preparation, "rehearse", lambda *_, **__: (None, None))
-        patch.setattr(preparation, "check_export", lambda *_: None)
+        rehearse_nothing(patch)
         return preparation.prepare(config)
+
+
+def rehearse_nothing(patch: pytest.MonkeyPatch) -> None:
+    """Lets searches begin without a model that is trained and exported on trial."""
+    patch.setattr(preparation, "rehearse", lambda *_, **__: (None, None))
+    patch.setattr(preparation, "check_export", lambda *_: None)
 
 
 def _record(

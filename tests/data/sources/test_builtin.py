@@ -1,4 +1,4 @@
-"""Shapes and content of the data sets that scikit-learn ships."""
+"""Shapes and content of the data sets that scikit-learn ships, and of those it draws."""
 
 import numpy as np
 import pytest
@@ -31,3 +31,12 @@ def test_diabetes_is_a_regression_in_its_own_units() -> None:
     assert (data.task, data.x.shape, data.class_names) == ("regression", (442, 10), ())
     assert data.y.mean() == pytest.approx(152.13, abs=0.01)
     assert data.x[:, data.feature_names.index("age")].max() == 79
+
+
+def test_the_seed_draws_synthetic_rows() -> None:
+    first, again, *others = (
+        load_data(DataSettings(source="synthetic"), seed) for seed in (0, 0, 1, 2**32)
+    )
+    assert (first.x.shape, first.x.dtype, first.class_names) == ((1000, 10), np.float32, ("0", "1"))
+    np.testing.assert_array_equal(first.x, again.x)
+    assert not any(np.array_equal(first.x, other.x) for other in others)

@@ -104,7 +104,7 @@ COLUMNS: dict[str, tuple[Cell, str, Callable[[Data, Any], bool]]] = {
     "thousands": (lambda r: f'"{1000 + 997 * r:,}"', "numeric", values(1000, 1997, 2994, 3991)),
     "per cent": (lambda r: f"{r % 7 * 3.5}%", "numeric", values(0, 3.5, 7, 10.5)),
     "accounts": (
-        lambda r: f'"({r},000)"' if r % 2 else f'"{r},500"',
+        lambda r: (f'"{r},500"', f'"({r},000)"')[r % 2],
         "numeric",
         values(500, -1000),
     ),
@@ -161,8 +161,8 @@ def test_names_of_columns(tmp_path: Path) -> None:
     assert data.feature_names == ("b",)
 
 
-def test_ten_thousand_categories_are_embedded(tmp_path: Path) -> None:
-    place = rows(lambda r: f"place {int(10_000 * (r * 0.618 % 1) ** 9)}", number, label, count=9000)
+def test_thousands_of_categories_are_embedded(tmp_path: Path) -> None:
+    place = rows(lambda r: f"place {int(3000 * (r * 0.618 % 1) ** 9)}", number, label, count=3000)
     data = loaded(tmp_path, place)
     assert columns(data)["a"].kind == "categorical"
     assert data.arrays(data.train, data.validation).problem.embedded == 1
@@ -194,7 +194,6 @@ TOWNS = rows(number, lambda r: "größer" if r % 2 else "kleiner", label)
 
 # Files, and a part of what is said of each.
 NOTICES: list[tuple[str | bytes, str]] = [
-    (BARE, "the first line is taken for a row"),
     (BARE, "data.header=true takes it for their names"),
     (TOWNS.encode("latin-1"), "was read as Latin-1"),
     (("größe;y\n" + EUROS).encode("cp1252"), "was read as Windows-1252"),
@@ -211,13 +210,9 @@ NOTICES: list[tuple[str | bytes, str]] = [
     (target(lambda r: "odd" if r == 50 else label(r)), "1 row of the target 'y' in classes of few"),
     (target(lambda r: ("Yes", "yes")[r % 2]), "differ in capital letters alone: 'Yes' and 'yes'"),
     (column(lambda r: f"remark {r * r}"), "taken for identifiers and left out: a"),
-    (column(lambda r: "01"[r % 3 > 0]), "'a': tells the target almost perfectly"),
     (column(lambda r: "01"[r % 3 > 0]), 'data.drop=["a"]'),
     (rows(lambda r: 3 * r**1.5, number, lambda r: r**1.5), "'a': tells the target almost"),
-    (
-        column(lambda r: "01/12/9999" if r % 5 == 0 else f"{r % 12 + 1}/02/2023"),
-        "dates in 'a' are read with the month first",
-    ),
+    (column(lambda r: f"{r % 12 + 1}/02/{2023 if r % 5 else 9999}"), "read with the month first"),
     (column(lambda r: f"{r % 30}.5 kg"), "'a' holds numbers with a unit, such as '0.5 kg'"),
     (
         rows(lambda r: "NSEW"[r % 4], whole, number) + "Total,480,99\n",
@@ -240,25 +235,19 @@ ERRORS: list[tuple[str | bytes, dict[str, Any], str]] = [
     ("a,y\n" + BARE, {}, "saw 3"),
     (PLAIN + '"1,2,yes\n', {}, "is not readable as CSV"),
     ("\n\n \n", {}, "is empty"),
-    ("a,b,y\n", {}, "a header and no rows"),
     ("a\n1\n2\n", {}, "no column is left beside the target 'a'"),
     (PLAIN, {"drop": ("a", "b")}, "no column is left beside the target 'y'"),
     (PLAIN.encode() + b"\0\0\0", {}, "bytes that no text has"),
     (b"PK\x03\x04" + b"\0" * 99, {}, "save the sheet as CSV"),
     (b"PAR1" + b"\0" * 99, {}, "set data.source=parquet"),
     ("a,b,y\nkg,cm,eur\n" + rows(number, whole, number, header=""), {}, "a second line of headers"),
-    (PLAIN, {"target": "z"}, "no column 'z'. Columns: a, b, y"),
     (target(lambda _: "NA"), {}, "target 'y' has no value"),
     (target(lambda _: "yes"), {}, "every row has the same target"),
     (target(lambda r: f"name {r}"), {}, "60 different texts"),
     (target(lambda r: f"2024-01-{r % 28 + 1:02}"), {}, "holds dates"),
     (target(lambda r: "abc" if r == 40 else r * 1.5), {}, "'abc' in row 41"),
     (target(lambda r: "x" * 1000 if r == 9 else label(r)), {}, "1,000 characters in row 10"),
-    (
-        rows(lambda _: 1, lambda r: f"id {r}", label),
-        {},
-        "to learn from beside the target 'y': a (l",
-    ),
+    (rows(lambda _: 1, lambda r: f"id {r}", label), {}, "to learn from beside the target 'y': a"),
     (PLAIN, {"columns": {"B": "drop"}}, "data.columns: there is no column 'B'"),
     (column(lambda r: "uv"[r % 2]), {"columns": {"a": "numeric"}}, "row 1 has 'u'"),
     (PLAIN, {"columns": {"a": "date"}}, "cannot be read as dates"),
