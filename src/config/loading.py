@@ -27,11 +27,9 @@ _EXAMPLE = "write for example tuner.max_trials=5 or 'space.units={min: 16, max: 
 def load_config(source: str | Path | None = None, overrides: Sequence[str] = ()) -> Config:
     """Returns the validated configuration.
 
-    Args:
-        source: a preset's name, or a YAML file or run's folder, over the `default` preset.
-        overrides: `dotted.path=value` with a YAML value each; a later one wins over an earlier.
-
-    Raises `UserError` with a line a mistake, naming the key, the value and what is valid.
+    `source` is a preset's name, or a YAML file or run's folder, over the `default` preset. An
+    override is `dotted.path=value` with a YAML value; a later one wins over an earlier. Raises
+    `UserError` with a line a mistake, naming the key, the value and what is valid.
     """
     layers = copy.deepcopy(_default_layers())
     if isinstance(source, str) and source in preset_names():

@@ -1,7 +1,8 @@
 """What a search will do: its settings, data, search space and plan."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from rich.console import Console
 from rich.text import Text
@@ -13,7 +14,6 @@ from src.console.text import show_lines
 from src.search.preparation import PreparedSearch
 from src.tuners import space as spaces
 from src.tuners.enumeration import size_text
-from src.tuners.points_to_evaluate import brief
 
 
 def show_plan(console: Console, prepared: PreparedSearch, notices: Sequence[str]) -> None:
@@ -68,13 +68,13 @@ def _plan(prepared: PreparedSearch) -> Iterator[tuple[str, str]]:
     for place, step in enumerate(prepared.oracle.plan()):
         yield ("", step) if place else ("tuner", f"{settings.name}: {step}")
     for place, values in enumerate(oracle.points_to_evaluate, 1):
-        yield "enqueued first" if place == 1 else "", f"{place}: {brief(values)}"
+        yield "enqueued first" if place == 1 else "", f"{place}: {_brief(values)}"
     if oracle.warm_start.text:
         yield "warm start", oracle.warm_start.text
         default = spaces.default_values(prepared.space.space)
         for values in oracle.warm_start.first:
             differs = {name: v for name, v in values.items() if default.get(name) != v}
-            yield "", f"runs first: {brief(differs)}"
+            yield "", f"runs first: {_brief(differs)}"
     fits = settings.executions_per_trial * settings.folds
     each = f", each trained {fits} times ({settings.folds} folds)" if fits > 1 else ""
     in_all = "" if prepared.epochs is None else f"; {prepared.epochs:,} in all"
@@ -92,3 +92,9 @@ def _plan(prepared: PreparedSearch) -> Iterator[tuple[str, str]]:
     if prepared.secondary:
         names = (f"{other.name} ({other.direction})" for other in prepared.secondary)
         yield "secondary objectives", ", ".join(names)
+
+
+def _brief(values: Mapping[str, Any]) -> str:
+    """A configuration on one line."""
+    texts = (f"{name} {spaces.format_value(name, value)}" for name, value in values.items())
+    return ", ".join(texts) or "the default configuration"

@@ -62,13 +62,9 @@ def telling_columns(data: Data) -> dict[str, float]:
 
 def repeated_rows(data: Data) -> int:
     """Counts the test rows whose columns and target some training or validation row has too."""
-    test, others = (
-        pd.util.hash_pandas_object(
-            pd.DataFrame(data.x[rows]).assign(target=data.y[rows]), index=False
-        )
-        for rows in (data.test, data.development)
-    )
-    return int(test.isin(others).sum())
+    frame = pd.DataFrame(data.x).assign(target=data.y)
+    hashes = pd.util.hash_pandas_object(frame, index=False).to_numpy()
+    return int(np.isin(hashes[data.test], hashes[data.development]).sum())
 
 
 def _neighbour_score(column: NDArray[np.float32], y: NDArray[Any], is_quantity: bool) -> float:

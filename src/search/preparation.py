@@ -37,8 +37,7 @@ from src.store.saved_search import SavedSearch
 from src.tuners import space as spaces
 from src.tuners.compatibility import check_compatibility
 from src.tuners.oracle import SearchOracle
-from src.tuners.points_to_evaluate import check_points
-from src.tuners.space_settings import check_effect, check_training, narrow
+from src.tuners.space_settings import check_effect, check_points, check_training, narrow
 from src.tuners.warm_start import WarmStart, read_warm_start
 
 

@@ -5,15 +5,12 @@ Which settings those are, the classes say themselves.
 
 from typing import Any
 
-from src.config.schema import Config
+from src.config.schema import Config, TunerSettings
 from src.errors import UserError
 from src.tuners.oracle import SearchOracle
 from src.tuners.pruners import Pruner
 
-COMMON = {
-    *("name", "max_trials", "points_to_evaluate", "warm_start", "executions_per_trial", "folds"),
-    *("export", "reevaluate"),
-}
+COMMON = {*TunerSettings.model_fields} - {"factor", "hyperband_iterations", "grid_points"}
 """The settings in the section `tuner` that are for every tuner."""
 
 

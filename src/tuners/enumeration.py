@@ -23,10 +23,10 @@ class Enumeration:
         self._space = list(space)
         self._values = [values_of(hp) for hp in self._space]
         # parents[i]: the names on which the space from i on depends.
-        self._parents: list[tuple[str, ...]] = []
-        for start in range(len(self._space) + 1):
-            names = {c.name for hp in self._space[start:] for c in hp.conditions}
-            self._parents.append(tuple(sorted(names)))
+        self._parents = [
+            sorted({condition.name for hp in self._space[start:] for condition in hp.conditions})
+            for start in range(len(self._space) + 1)
+        ]
         self._count = cache(self._count_from)
 
     @property
@@ -72,10 +72,8 @@ class Enumeration:
 
 def size_text(space: kt.HyperParameters) -> str:
     """Counts the combinations of all finite values exactly, and names what is continuous."""
-    continuous = [hp.name for hp in reachable(space.space) if is_continuous(hp) and is_searched(hp)]
-    points = Enumeration(
-        space.space, lambda hp: (None,) if is_continuous(hp) else finite_values(hp)
-    ).size
-    text = f"{points:,} combination{'s' if points != 1 else ''}"
-    names = list(dict.fromkeys(continuous))
+    ranges = (hp for hp in reachable(space.space) if is_continuous(hp) and is_searched(hp))
+    names = dict.fromkeys(hp.name for hp in ranges)
+    finite = Enumeration(space.space, lambda hp: [0] if is_continuous(hp) else finite_values(hp))
+    text = f"{finite.size:,} combination{'s' if finite.size != 1 else ''}"
     return f"{text} × {len(names)} continuous ({', '.join(names)})" if names else text

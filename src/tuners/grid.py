@@ -35,6 +35,7 @@ class GridOracle(SearchOracle):
         super().__init__(**arguments)
         self.points = grid_points
         self._grid = Enumeration(self.hyperparameters.space, self._values)
+        self.size = self._grid.size
         self._stride = _even_stride(self._grid)
 
     @classmethod
@@ -55,10 +56,6 @@ class GridOracle(SearchOracle):
         if self.total() == self.size:
             return [f"{self.size:,} trials: every point of the grid"]
         return [f"{self.total():,} trials: an even sample of the {self.size:,} points of the grid"]
-
-    @property
-    def size(self) -> int:
-        return self._grid.size
 
     def propose(self, trial_id: str) -> dict[str, Any]:
         number = len(self.trials)

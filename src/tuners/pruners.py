@@ -16,10 +16,7 @@ Curve = list[float]  # the best objective so far after each epoch, higher is bet
 
 
 class Pruner:
-    """The base of all pruners, which itself prunes nothing.
-
-    To add a pruner, subclass this class and enter the subclass in `src.registry.PRUNERS`.
-    """
+    """The base of all pruners, which itself prunes nothing."""
 
     settings: ClassVar[tuple[str, ...]] = ()  # of the section `pruner`, that have an effect
 
@@ -82,6 +79,7 @@ class Curves:
         pruner = registry.load(PRUNERS, config.pruner.name, "pruner.name")
         self._pruner: Pruner = pruner(config.pruner)
         self._judged = tuple(self._pruner.epochs(self._epochs))
+        self.prunes = bool(self._judged)  # whether trials are pruned at all
         self._startup = config.pruner.startup_trials
         self._monitor = objective.name
         self._sign = 1.0 if objective.direction == "max" else -1.0
@@ -89,11 +87,6 @@ class Curves:
         self._fits = config.tuner.executions_per_trial * self._folds
         self._reached: dict[tuple[int, int], list[float]] = defaultdict(list)  # by fit and epoch
         self._whole: list[tuple[float, list[Curve]]] = []  # score and curves of whole trainings
-
-    @property
-    def prunes(self) -> bool:
-        """Whether trials are pruned at all."""
-        return bool(self._judged)
 
     def add(self, record: TrialRecord) -> None:
         """Takes in a trial that has ended."""
@@ -110,9 +103,8 @@ class Curves:
 
     def thresholds(self) -> tuple[tuple[PruningThreshold, ...], ...]:
         """The thresholds of each fit of a trial that starts now; empty without a pruner."""
-        if not self.prunes:
-            return ()
-        return tuple(tuple(self._thresholds(number)) for number in range(self._fits))
+        fits = range(self._fits) if self.prunes else ()
+        return tuple(tuple(self._thresholds(number)) for number in fits)
 
     def expected_score(self, record: TrialRecord) -> float:
         """The score that an oracle is told: of a pruned trial what a whole training had reached.

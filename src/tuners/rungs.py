@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import chain
 from math import ceil, inf, log
 
 from src.tuners.oracle import SearchOracle
@@ -18,8 +18,8 @@ class Rung:
     epochs: int  # up to which they train
 
 
-def hyperband_rungs(max_epochs: int, factor: int) -> list[Rung]:
-    """The rungs of one Hyperband iteration, as Keras Tuner sizes them, in order.
+def hyperband_brackets(max_epochs: int, factor: int) -> list[list[Rung]]:
+    """The rungs of each bracket of one Hyperband iteration, as Keras Tuner sizes them, in order.
 
     Each rung has a `factor`th of the trials, and `factor` times the epochs, of the rung before.
     """
@@ -28,15 +28,16 @@ def hyperband_rungs(max_epochs: int, factor: int) -> list[Rung]:
         epochs /= factor
         last_bracket += 1
     finalists = ceil(1 + log(max_epochs, factor))
-    rungs = []
+    brackets = []
     for bracket in range(last_bracket, -1, -1):
-        reached = 0
+        rungs, reached = list[Rung](), 0
         for left in range(bracket, -1, -1):
             until = ceil(max_epochs / factor**left)
             trials = ceil(finalists / (bracket + 1) * factor**left)
             rungs.append(Rung(bracket, trials, reached, until))
             reached = until
-    return rungs
+        brackets.append(rungs)
+    return brackets
 
 
 class RungOracle(SearchOracle):
@@ -53,8 +54,7 @@ class RungOracle(SearchOracle):
     @property
     def brackets(self) -> list[list[Rung]]:
         """The rungs of each bracket of the first iteration."""
-        rungs = hyperband_rungs(self.max_epochs, self.factor)
-        return [list(group) for _, group in groupby(rungs, lambda rung: rung.bracket)]
+        return hyperband_brackets(self.max_epochs, self.factor)
 
     @property
     def planned(self) -> list[list[Rung]]:
@@ -93,7 +93,7 @@ class RungOracle(SearchOracle):
     def _filled(self) -> Iterator[tuple[Rung, int]]:
         """Each rung with its trials, up to `max_trials` in all."""
         left = inf if self.max_trials is None else self.max_trials
-        for rung in (rung for rungs in self.planned for rung in rungs):
+        for rung in chain.from_iterable(self.planned):
             trials = int(min(left, rung.trials))
             left -= trials
             yield rung, trials

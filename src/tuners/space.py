@@ -50,10 +50,8 @@ def discover(hypermodel: Any, owner: str = "the HyperModel") -> kt.HyperParamete
     """Returns every hyperparameter of a HyperModel, which messages call `owner`, without values.
 
     One build checks what `declare_hyperparameters` declares. Only if that build finds more does
-    Keras Tuner build the model again and again, once for each conditional branch.
-
-    Raises:
-        UserError: if the model cannot be built with its defaults, with the line that raised.
+    Keras Tuner build the model again and again, once for each conditional branch. Raises
+    `UserError` if the model cannot be built with its defaults, with the line that raised.
     """
     hp = kt.HyperParameters()
     try:
@@ -158,10 +156,7 @@ def default_values(space: Sequence[Any], given: Mapping[str, Any] | None = None)
 
 
 def own_value(hp: Any, value: Any) -> Any:
-    """Returns `value` in the hyperparameter's own type, rounding errors undone; None if invalid.
-
-    A value between two steps is invalid.
-    """
+    """Returns `value` in the hyperparameter's own type, rounding errors undone; None if invalid."""
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if isinstance(hp, Boolean) or not is_number:
         return value if has_value(hp, value) else None
@@ -189,9 +184,7 @@ def _valid_default(hp: Any) -> Any:
     if not isinstance(hp, (Int, Float)):
         return hp.default
     default = min(max(hp.default, hp.min_value), hp.max_value)
-    if is_continuous(hp):
-        return float(default)
-    values = finite_values(hp)
+    values = (float(default),) if is_continuous(hp) else finite_values(hp)
     return values[nearest_index(values, default)]
 
 
@@ -199,12 +192,9 @@ def widest(
     space: kt.HyperParameters, limits: Mapping[str, tuple[float, float]]
 ) -> dict[str, tuple[float, float]]:
     """How far a user may set each number: to the HyperModel's limit, or its declared range."""
-    found = {}
-    for hp in space.space:
-        own = (hp.min_value, hp.max_value) if isinstance(hp, (Int, Float)) else None
-        if ends := limits.get(hp.name, own):
-            found[hp.name] = float(ends[0]), float(ends[1])
-    return found
+    numbers = [hp for hp in space.space if hp.name in limits or isinstance(hp, (Int, Float))]
+    ends = {hp.name: limits.get(hp.name) or (hp.min_value, hp.max_value) for hp in numbers}
+    return {name: (float(low), float(high)) for name, (low, high) in ends.items()}
 
 
 def domain_text(hp: Any) -> str:
@@ -235,11 +225,10 @@ def invalid_text(hp: Any, value: Any, valid: str) -> str:
 
 def format_value(name: str, value: Any) -> str:
     """A value as tables show it: six digits, a word for a batch size that has one."""
-    if word := batch_word(name, value):
-        return word
     if isinstance(value, bool):
         return str(value).lower()
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    text = f"{value:.6g}" if isinstance(value, float) else str(value)
+    return batch_word(name, value) or text
 
 
 def _listed(name: str, values: Iterable[Any], separator: str = ", ") -> str:

@@ -1,14 +1,15 @@
-"""Pins and narrows a search space as the section `space` asks, with a message for each mistake."""
+"""Applies what a user says of the space: the section `space`, `tuner.points_to_evaluate`."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from itertools import count, islice, takewhile
 from typing import Any
 
 import keras_tuner as kt
 from keras_tuner.engine.hyperparameters import Boolean, Choice, Fixed, Float, Int
 
+from hypermodels.losses import LOSS_HYPERPARAMETERS
 from src.config.schema import TrainingSettings
-from src.errors import UserError
+from src.errors import UserError, nearest
 from src.text import shown
 from src.tuners import space as spaces
 
@@ -62,6 +63,41 @@ def check_training(space: kt.HyperParameters, training: TrainingSettings) -> Non
         )
 
 
+def check_points(
+    given: Sequence[Mapping[str, Any]], space: kt.HyperParameters, known: Sequence[str], owner: str
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Checks `tuner.points_to_evaluate` against a narrowed space.
+
+    `known` are the names that the HyperModel declares, which messages call `owner`. Returns the
+    given values of active hyperparameters, in their own types; and which given values have no
+    effect, a sentence each. Raises `UserError` with a line for each mistake.
+    """
+    mistakes: list[str] = []
+    notices: list[str] = []
+    checked: list[dict[str, Any]] = []
+    for number, entry in enumerate(given, 1):
+        place = f"tuner.points_to_evaluate, entry {number}: "
+        values: dict[str, Any] = {}
+        whole = spaces.default_values(space.space, entry)
+        for hp in space.space:
+            if hp.name in entry and spaces.is_active(hp, whole):
+                values[hp.name] = spaces.own_value(hp, entry[hp.name])
+                if values[hp.name] is None:
+                    pinned = "" if spaces.is_searched(hp) else f", as space.{hp.name} pins it"
+                    valid = spaces.domain_text(hp) + pinned
+                    mistakes.append(place + spaces.invalid_text(hp, entry[hp.name], valid))
+        for name in entry:
+            if name not in (*known, *LOSS_HYPERPARAMETERS):
+                hint = nearest(name, known)
+                mistakes.append(f"{place}{name}: {owner} has no such hyperparameter.{hint}")
+            elif name not in values:
+                notices.append(f"{place}{name} has no effect")
+        checked.append(values)
+    if mistakes:
+        raise UserError("\n".join(mistakes))
+    return checked, notices
+
+
 def _narrowed(hp: Any, setting: Any, limits: Limits) -> Any:
     if isinstance(setting, Mapping):
         return _ranged(hp, setting, limits)
@@ -111,7 +147,7 @@ def _ranged(hp: Any, setting: Mapping[str, Any], limits: Limits) -> Any:
     except ValueError as error:  # min above max, a scale that starts at 0, a step on a log scale
         raise UserError(f"{start}: {error}") from error
     has_steps = isinstance(ranged, Float) and ranged.step is not None
-    if has_steps and len(tuple(islice(ranged.values, MOST_STEPS + 1))) > MOST_STEPS:
+    if has_steps and next(islice(ranged.values, MOST_STEPS, None), None) is not None:
         raise UserError(f"{start}: at most {MOST_STEPS:,} steps")
     return Fixed(hp.name, low, conditions=hp.conditions) if low == high else ranged
 

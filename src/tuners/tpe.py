@@ -82,18 +82,17 @@ class Parameter:
     def __init__(self, name: str, hp: Any) -> None:
         self.name, self.hp = name, hp
         self._numbered: Sequence[Any] = ()
-        self._is_probability = False
         self.distribution: CategoricalDistribution | FloatDistribution | IntDistribution
         sampling, step = getattr(hp, "sampling", ""), getattr(hp, "step", None)
         is_log = sampling == "log"
+        self._is_probability = sampling == "reverse_log" and step is None
         if isinstance(hp, Boolean) or (isinstance(hp, Choice) and not hp.ordered):
             self.distribution = CategoricalDistribution(hp.values)
         elif isinstance(hp, Int) and step is None and is_log:
             self.distribution = IntDistribution(hp.min_value, hp.max_value, log=True)
         elif spaces.is_continuous(hp) and sampling != "reverse_log":
             self.distribution = FloatDistribution(hp.min_value, hp.max_value, log=is_log)
-        elif sampling == "reverse_log" and step is None:
-            self._is_probability = True
+        elif self._is_probability:
             self.distribution = FloatDistribution(0.0, 1.0)
         else:
             self._numbered = spaces.finite_values(hp)

@@ -47,14 +47,9 @@ def read_warm_start(
 ) -> WarmStart:
     """Reads the run that `tuner.warm_start` names.
 
-    Args:
-        config: of the new search.
-        identity: its rows, space and objective, as the state of a run holds them.
-        space: pinned and narrowed.
-        declared: as the HyperModel declares it.
-
-    Raises:
-        UserError: if there is no such run, its state cannot be read, or its objective was another.
+    `identity` has the rows, the space and the objective of the new search, as the state of a run
+    holds them. `space` is pinned and narrowed, `declared` as the HyperModel declares it. Raises
+    `UserError` if there is no such run, its state cannot be read, or its objective was another.
     """
     assert config.tuner.warm_start is not None
     try:

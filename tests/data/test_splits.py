@@ -30,10 +30,14 @@ def test_parts_cover_all_rows_once_and_keep_the_proportions() -> None:
     assert sizes(CLASSIFIED, 0.2, 0.0) == [800, 200, 0]
 
 
-def test_the_test_rows_depend_on_the_seed_and_not_on_the_validation_fraction() -> None:
-    first, other = (split_rows(CLASSIFIED, 0.2, 0.2, seed)[2] for seed in (7, 8))
-    assert len(np.intersect1d(first, other)) < 100
-    np.testing.assert_array_equal(split_rows(CLASSIFIED, 0.4, 0.2, 7)[2], first)
+def test_the_seed_decides_the_split() -> None:
+    first, again, other = (split_rows(CLASSIFIED, 0.2, 0.2, seed) for seed in (7, 7, 8))
+    for place in range(3):
+        np.testing.assert_array_equal(first[place], again[place])
+    assert len(np.intersect1d(first[1], other[1])) < 100
+    assert len(np.intersect1d(first[2], other[2])) < 100
+    # The test rows do not depend on the validation fraction.
+    np.testing.assert_array_equal(split_rows(CLASSIFIED, 0.4, 0.2, 7)[2], first[2])
 
 
 @pytest.mark.parametrize(
@@ -42,7 +46,7 @@ def test_the_test_rows_depend_on_the_seed_and_not_on_the_validation_fraction() -
         ([600, 300, 2], 0.2, 0.2, "^data: class 'c' has 2 of 902 rows, .* 3 parts train, valid"),
         ([600, 1, 1], 0.2, 0.0, r"class 'b' has 1 of 602 rows \(and 1 more classes\).* 2 parts"),
         ([600, 300, 3], 0.05, 0.9, r"^data: class 'c' has 3 of 903 rows.*data\.task=regression"),
-        ([3, 3, 3], 0.1, 0.1, "^data: .*fraction=0.1 cannot split 9 rows: The test_size = 1"),
+        ([3, 3, 3], 0.1, 0.1, "^data: .*fraction=0.1 cannot split 9 rows: The test_size = 1 "),
         ([9, 9, 9], 0.2, 0.8, "^data: data.validation_fraction=0.2 and data.test_fraction=0.8 can"),
     ],
 )

@@ -10,7 +10,7 @@ import pytest
 
 from src.tuners.bohb.brackets import Brackets, Place
 from src.tuners.bohb.fidelity import expected_scores
-from src.tuners.rungs import hyperband_rungs
+from src.tuners.rungs import hyperband_brackets
 from tests.tuners.driving import end, make, own, run
 
 
@@ -30,8 +30,7 @@ def score(values: dict[str, Any]) -> float:
 
 def brackets_of(*rungs: tuple[int, int]) -> Brackets:
     """Brackets with these epochs and bracket numbers of Hyperband, by a factor of 3."""
-    found = [[r for r in hyperband_rungs(n, 3) if r.bracket == number] for n, number in rungs]
-    return Brackets(found, 3)
+    return Brackets([hyperband_brackets(n, 3)[-1 - number] for n, number in rungs], 3)
 
 
 def enter(brackets: Brackets, trials: int, scores: dict[str, float | None]) -> list[Place]:

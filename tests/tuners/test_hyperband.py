@@ -5,7 +5,7 @@ from collections import Counter
 import keras_tuner as kt
 import pytest
 
-from src.tuners.rungs import Rung, hyperband_rungs
+from src.tuners.rungs import Rung, hyperband_brackets
 from tests.tuners.driving import WITH_RUNGS, make, own, run
 
 
@@ -20,7 +20,7 @@ def test_the_plan_is_what_the_oracle_does(
     names = ("tuner/bracket", "tuner/initial_epoch", "tuner/epochs")
     found = Counter(tuple(values[name] for name in names) for values in run(oracle, 1000))
     counted = [Rung(bracket, trials, *span) for (bracket, *span), trials in found.items()]
-    assert counted == hyperband_rungs(epochs, factor)
+    assert counted == [rung for rungs in hyperband_brackets(epochs, factor) for rung in rungs]
     assert oracle.total() == trials
     assert oracle.epochs(epochs) == total_epochs
     assert oracle.plan()[-1] == f"{trials:,} trials, {total_epochs:,} epochs in all"

@@ -5,8 +5,7 @@ from typing import Any
 import pytest
 
 from src.errors import UserError
-from src.tuners.points_to_evaluate import check_points
-from src.tuners.space_settings import narrow
+from src.tuners.space_settings import check_points, narrow
 from tests.tuners.driving import mixed_space
 
 SPACE = narrow(mixed_space(), {"units": {"max": 200}, "bias": True}, {})

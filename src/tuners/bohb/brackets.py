@@ -36,8 +36,8 @@ class Bracket:
         trial: None if no trial is good enough or, where it is certain, all have failed.
         """
         ended = [trial for trial in self.members[number - 1] if trial in scores]
-        known = [(score, trial) for trial in ended if (score := scores[trial]) is not None]
-        ranked = [trial for _, trial in sorted(known, key=lambda pair: -pair[0])]
+        losses = {trial: -score for trial in ended if (score := scores[trial]) is not None}
+        ranked = sorted(losses, key=losses.__getitem__)
         left = len(set(ended) - self.promoted)
         certain = left > self.plan[number - 1].trials - self.plan[number].trials
         good = ranked if certain else ranked[: len(ended) // factor]
@@ -50,11 +50,11 @@ class Bracket:
 
 
 class Place(NamedTuple):
-    """Where the next trial belongs: in a rung of a bracket; a promoted trial has a parent."""
+    """Where the next trial belongs."""
 
     bracket: Bracket
-    number: int
-    parent: str | None
+    number: int  # of the rung
+    parent: str | None  # of a promoted trial
 
 
 class Brackets:

@@ -4,9 +4,8 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from src.tuners.gp.encoding import Array
 
 # Pairs of scores that the prior is worth: a line of slope 1, around which scores differ as much as
 # the better half of the shorter trainings among themselves.
@@ -34,12 +33,8 @@ def expected_scores(results: Sequence[Mapping[int, float]]) -> tuple[Array, Arra
             np.array([scores[short] for scores in results if short in scores]),
             np.array([(s[short], s[long]) for s in results if short in s and long in s]),
         )
-        on_offset, on_slope, on_variance = lines[long]
-        lines[short] = (
-            on_offset + on_slope * offset,
-            on_slope * slope,
-            on_slope**2 * variance + on_variance,
-        )
+        start, rise, spread = lines[long]
+        lines[short] = (start + rise * offset, rise * slope, rise**2 * variance + spread)
     longest = [max(scores) for scores in results]
     known = np.array([scores[n] for n, scores in zip(longest, results, strict=True)])
     offsets, slopes, variances = np.array([lines[n] for n in longest]).T

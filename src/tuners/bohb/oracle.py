@@ -86,9 +86,7 @@ class BOHBOracle(RungOracle, GaussianProcessOracle):
 
     def _new_values(self) -> dict[str, Any]:
         """The enqueued configurations, then untried points or, if there are none, any."""
-        values = self.next_enqueued()
-        if values is None:
-            values = super().propose("")["values"]
+        values = self.next_enqueued() or super().propose("")["values"]
         if values is None:
             seed = proposal_seed(self.seed, len(self.trials), attempt=1)
             point = np.random.default_rng(seed).random(len(self._encoding.axes))
@@ -103,8 +101,7 @@ class BOHBOracle(RungOracle, GaussianProcessOracle):
         sign = 1.0 if self.objective.direction == "max" else -1.0
         roots: dict[str, str] = {}
         scores: dict[str, dict[int, float]] = {}  # of each configuration by epochs
-        failed = []
-        ended = self._scores()
+        failed, ended = [], self._scores()
         for trial_id, trial in self.trials.items():
             roots[trial_id] = root = roots.get(_parent(trial) or "", trial_id)
             if (score := ended.get(trial_id)) is not None:

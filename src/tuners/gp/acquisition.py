@@ -78,17 +78,13 @@ class PointSearch:
         moved = result + scale * generator.normal(size=result.shape)
         for number, axis in enumerate(axes):
             rows = np.flatnonzero(change[:, number])
-            if axis.is_categorical:
-                result[rows, number] = _other(axis.count, result[rows, number], generator)
+            old, count = result[rows, number], axis.count
+            if axis.is_categorical and count is not None:  # any other category
+                index = axis.index(old) + generator.integers(1, count, len(old))
+                result[rows, number] = (index % count + 0.5) / count
             else:
-                result[rows, number] = _moved(axis.count, result[rows, number], moved[rows, number])
+                result[rows, number] = _moved(count, old, moved[rows, number])
         return result
-
-
-def _other(count: int | None, old: Array, generator: Generator) -> Array:
-    assert count is not None
-    index = np.minimum((old * count).astype(np.int64), count - 1)
-    return ((index + generator.integers(1, count, len(old))) % count + 0.5) / count
 
 
 def _moved(count: int | None, old: Array, new: Array) -> Array:

@@ -19,7 +19,6 @@ Mask = NDArray[np.bool_]
 
 ARC = 1.0  # radians: how far apart the ends of a range are, seen from "inactive"
 INACTIVE = -1.0  # the code of a category that a point does not have
-ALMOST_ONE = float(np.nextafter(1.0, 0.0))
 
 
 class Axis:
@@ -76,7 +75,7 @@ class Axis:
         if value not in self._coordinates:  # asked for all trials at every proposal
             if not self._levels:
                 at = float(value) + 0.5 * isinstance(self.hp, Int)
-                place = float(np.clip(self._to_scale(at, self._end), 0.0, ALMOST_ONE))
+                place = float(np.clip(self._to_scale(at, self._end), 0.0, np.nextafter(1.0, 0.0)))
             elif self.is_categorical:
                 place = (self._levels.index(value) + 0.5) / len(self._levels)
             else:  # a default that a build found may lie between two levels

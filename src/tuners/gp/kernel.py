@@ -4,10 +4,9 @@ import math
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.gaussian_process.kernels import Hyperparameter, Kernel, StationaryKernelMixin
 
-Array = NDArray[np.float64]
+from src.tuners.gp.encoding import Array
 
 ROOT5 = math.sqrt(5.0)
 AMPLITUDES, LENGTHS, NOISES = (0.05, 20.0), (0.05, 50.0), (1e-6, 1.0)  # bounds
@@ -20,20 +19,14 @@ class MixedMatern(StationaryKernelMixin, Kernel):
     categories differ by 1 or not at all. As in scikit-learn's `WhiteKernel`, the noise is added
     where a set of points is compared with itself.
 
-    Args:
-        numeric: how many hyperparameters have an order; each has two columns, which come first.
-        lengths: of each hyperparameter, those with an order first; `(hyperparameters,)`.
-        amplitude: variance of what is modelled.
-        noise: variance of the noise.
+    The first `numeric` hyperparameters have an order and two columns each. `lengths` has the shape
+    `(hyperparameters,)`; `amplitude` and `noise` are variances.
     """
 
     def __init__(
         self, numeric: int, lengths: Array, amplitude: float = 1.0, noise: float = 1e-3
     ) -> None:
-        self.numeric = numeric
-        self.lengths = lengths
-        self.amplitude = amplitude
-        self.noise = noise
+        self.numeric, self.lengths, self.amplitude, self.noise = numeric, lengths, amplitude, noise
         # scikit-learn sorts these by name: `theta` has the logarithms of amplitude, lengths, noise.
         self.hyperparameter_amplitude = Hyperparameter("amplitude", "numeric", AMPLITUDES)
         self.hyperparameter_lengths = Hyperparameter(

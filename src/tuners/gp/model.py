@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor
 
-from src.tuners.gp.kernel import Array, MixedMatern
+from src.tuners.gp.encoding import Array
+from src.tuners.gp.kernel import MixedMatern
 
 MOST_POINTS = 600  # trials that the model keeps
 MOST_FITTED = 130  # trials that its hyperparameters are fitted to
@@ -35,12 +36,8 @@ class ScoreModel:
     steps from where the last fit ended: from its `theta`, the logarithms of amplitude, lengths and
     noise. Of very many trials the model takes the best ones and an even sample of the others.
 
-    Args:
-        features: of each trial, as `Encoding.features` returns them.
-        targets: of each trial, as `make_targets` returns them.
-        noise: variance of each target beside the noise of all.
-        numeric: how many hyperparameters have an order.
-        theta: of the last model; None to start anew.
+    `features` are as `Encoding.features` returns them, with `numeric` ordered hyperparameters;
+    `targets` and `noise` as `make_targets` does. `theta` is the last model's; None starts anew.
     """
 
     def __init__(
@@ -141,14 +138,8 @@ def make_targets(
     follows them sees no differences among the good scores. A failure counts as one of the worse
     completed trials, or as less where all of them are alike, with some noise.
 
-    Args:
-        scores: of each trial; ignored where it failed.
-        failed: which trials failed.
-        direction: `max` or `min`.
-        variances: of each score beside the noise of all; ignored where it failed.
-
-    Returns:
-        Targets, higher is better, of mean 0 and variance 1; and the variance of each; `(trials,)`.
+    All arrays are `(trials,)`; scores and their variances are ignored where a trial failed. Returns
+    targets, higher is better, of mean 0 and variance 1, and the variance of each.
     """
     sign = 1.0 if direction == "max" else -1.0
     result = np.zeros(len(scores))
@@ -170,10 +161,9 @@ def make_targets(
 def _drawn_in(good: Array) -> Array:
     """Draws in what is worse than the median by more than `TAIL` times what the best is better."""
     median = np.median(good)
-    reach = TAIL * (good.max() - median)
-    if reach <= 0:  # half or more are equal to the best
-        reach = good.max() - good.min()
-    if reach <= 0:
+    # The range where half or more are equal to the best.
+    reach = TAIL * (good.max() - median) or good.max() - good.min()
+    if reach == 0:
         return good
     depth = (median - good) / reach
     # From depth 1 on it falls ever more slowly, to a depth of 2 at most.

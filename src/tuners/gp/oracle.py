@@ -50,10 +50,13 @@ class GaussianProcessOracle(SearchOracle):
         self._processors = ThreadpoolController()
 
     def propose(self, trial_id: str) -> dict[str, Any]:
-        before = self._fitted
+        before, space = self._fitted, self.hyperparameters.space
+        if self._encoded is not space:
+            self._encoding, self._encoded = Encoding(space), space
         # Several threads for matrices as small as these cost more time than they save.
         with self._processors.limit(limits=1):
-            values = self._proposal()
+            found = map(self._encoding.values, self._candidates())
+            values = next((v for v in found if not self.is_tried(v)), None) or self.untried_values()
         if values is None:
             self._fitted = before  # retrying gives the same answer
         return {"status": "STOPPED" if values is None else "RUNNING", "values": values}
@@ -64,16 +67,6 @@ class GaussianProcessOracle(SearchOracle):
     def set_state(self, state: dict[str, Any]) -> None:
         super().set_state(state)
         self._fitted = state["fitted"]
-
-    def _proposal(self) -> dict[str, Any] | None:
-        space = self.hyperparameters.space
-        if self._encoded is not space:
-            self._encoding, self._encoded = Encoding(space), space
-        for point in self._candidates():
-            values = self._encoding.values(point)
-            if not self.is_tried(values):
-                return values
-        return self.untried_values()
 
     def _candidates(self) -> Iterator[Array]:
         """Points in the order in which they are to be taken, unless they have been tried."""
@@ -122,16 +115,13 @@ class GaussianProcessOracle(SearchOracle):
             model.believe(encoding.features(*encoding.encode(pending)))
         search = PointSearch(encoding, model, incumbent + margin, generator)
         few = self._all_points()
-        if few is not None:
-            yield from search.ranked(few)
-        else:
-            best = np.argsort(-expected, kind="stable")[:AROUND]
-            yield from search.promising(points[best])
+        best = points[np.argsort(-expected, kind="stable")[:AROUND]]
+        yield from search.promising(best) if few is None else search.ranked(few)
 
     def _all_points(self) -> Array | None:
         """Every point that has not been tried, `(points, axes)`; None if there are too many."""
         counts = [axis.count for axis in self._encoding.axes]
-        if None in counts or math.prod(count for count in counts if count) > SMALL:
+        if None in counts or math.prod(filter(None, counts)) > SMALL:
             return None
         points = Enumeration(spaces.reachable(self.hyperparameters.space))
         left = [point for point in points if not self.is_tried(point)]

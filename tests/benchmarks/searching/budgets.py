@@ -1,6 +1,7 @@
 """Searches whose budget is counted in epochs: full trainings beside rungs of short ones."""
 
 from dataclasses import dataclass
+from itertools import chain
 from math import ceil
 from typing import Any
 
@@ -9,7 +10,7 @@ import keras_tuner as kt
 from src.config.schema import Config
 from src.registry import TUNERS, load
 from src.seeds import oracle_seed
-from src.tuners.rungs import hyperband_rungs
+from src.tuners.rungs import hyperband_brackets
 from tests.benchmarks.searching.curves import CurveProblem, curves
 from tests.benchmarks.searching.oracles import OBJECTIVE
 
@@ -69,7 +70,7 @@ def search(tuner: str, problem: str, seed: int, trainings: int) -> Spent:
 def _oracle(tuner: str, function: CurveProblem, seed: int, trainings: int) -> Any:
     settings: dict[str, Any] = {"name": tuner}
     if tuner in WITH_RUNGS:
-        rungs = hyperband_rungs(function.epochs, 3)
+        rungs = chain.from_iterable(hyperband_brackets(function.epochs, 3))
         once = sum(rung.trials * (rung.epochs - rung.initial_epoch) for rung in rungs)
         # One more, as a search must not end before its budget does.
         settings["hyperband_iterations"] = ceil(trainings * function.epochs / once) + 1

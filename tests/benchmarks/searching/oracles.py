@@ -8,9 +8,8 @@ import keras_tuner as kt
 from src.config.schema import Config
 from src.registry import TUNERS, load
 from src.seeds import oracle_seed
-from src.tuners.rungs import hyperband_rungs
 
-__all__ = ["OBJECTIVE", "hyperband_rungs", "make_oracle", "oracle_seed"]
+__all__ = ["OBJECTIVE", "make_oracle", "oracle_seed"]
 
 OBJECTIVE = "score"
 """Name of the objective of every search here."""
