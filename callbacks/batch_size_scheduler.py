@@ -7,6 +7,7 @@ rate, increase the batch size" (2018).
 import math
 import random
 from collections.abc import Callable
+from functools import partial
 from typing import Any, ClassVar
 
 from callbacks.base import Monitor
@@ -53,9 +54,10 @@ class BatchSizeScheduler(TunableCallback):
     def from_hyperparameters(cls, hp: Any, plan: TrainingPlan) -> "BatchSizeScheduler | None":
         kind, given = hp.get("batch_schedule"), cls.arguments(hp)
         if kind == "random":
-            return cls(random_batch_sizes(*sorted(given.values())))
+            smallest, largest = sorted(given.values())
+            return cls(partial(random_batch_size, smallest=smallest, largest=largest))
         if kind == "step":
-            return cls(growing_batch_sizes(epochs=plan.epochs, **given))
+            return cls(partial(growing_batch_size, epochs=plan.epochs, **given))
         if kind == "plateau":
             return BatchGrowthOnPlateau(Monitor(plan.monitor, plan.direction), **given)
         return None
@@ -86,8 +88,7 @@ class BatchGrowthOnPlateau(BatchSizeScheduler):
 
     def __init__(self, monitor: Monitor, factor: float, patience: int, cap: int) -> None:
         super().__init__(self._size)  # bound, as a deep copy of a lambda keeps the old self
-        self.monitor, self.patience = monitor, patience
-        self.factor, self.cap = factor, cap
+        self.monitor, self.factor, self.patience, self.cap = monitor, factor, patience, cap
 
     def _size(self, first: int, epoch: int, seed: int) -> int:
         return _grown(first, self.factor, self.steps, self.cap)
@@ -99,28 +100,21 @@ class BatchGrowthOnPlateau(BatchSizeScheduler):
             self.wait = 0
 
 
-def random_batch_sizes(smallest: int, largest: int) -> Sizes:
-    """Draws each epoch's batch size from `smallest` to `largest`, on a logarithmic scale."""
-
-    def size(_: int, epoch: int, seed: int) -> int:
-        # Of seed and epoch alone, so that training in pieces draws what training at once does.
-        draw = random.Random(f"{seed} {epoch}").random()
-        found: float = smallest * ((largest + 1) / smallest) ** draw
-        return min(math.floor(found), largest)
-
-    return size
+def random_batch_size(_: int, epoch: int, seed: int, *, smallest: int, largest: int) -> int:
+    """Draws an epoch's batch size from `smallest` to `largest`, on a logarithmic scale."""
+    # Of seed and epoch alone, so that training in pieces draws what training at once does.
+    draw = random.Random(f"{seed} {epoch}").random()
+    found: float = smallest * ((largest + 1) / smallest) ** draw
+    return min(math.floor(found), largest)
 
 
-def growing_batch_sizes(factor: float, every: float, epochs: int, cap: int) -> Sizes:
+def growing_batch_size(
+    first: int, epoch: int, _: int, *, factor: float, every: float, epochs: int, cap: int
+) -> int:
     """Multiplies the size by `factor`, up to `cap`, after each `every`: a fraction, or epochs."""
-
-    def size(first: int, epoch: int, _: int) -> int:
-        progress = min(1.0, epoch / epochs)
-        # Rounded, because 0.3 / 0.1 is 2.9999999999999996.
-        steps = math.floor(round(progress / as_fraction(every, epochs), 9))
-        return _grown(first, factor, steps, cap)
-
-    return size
+    # Rounded, because 0.3 / 0.1 is 2.9999999999999996.
+    steps = math.floor(round(min(1.0, epoch / epochs) / as_fraction(every, epochs), 9))
+    return _grown(first, factor, steps, cap)
 
 
 def _grown(size: int, factor: float, steps: int, cap: int) -> int:

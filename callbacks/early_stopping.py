@@ -3,15 +3,15 @@
 from typing import Any, ClassVar
 
 from callbacks.base import Monitor, check_number
-from callbacks.registry import Direction, TrainingPlan
+from callbacks.registry import TrainingPlan
 from callbacks.tunable import Range, TunableCallback
 
 
 class EarlyStopping(TunableCallback):
     """Stops training after `patience` epochs without improvement; weights stay as they are.
 
-    An improvement is larger than `min_delta`; NaN and infinities are none. The first `start_epoch`
-    epochs count neither for nor against. `BestEpoch` keeps the best epoch's weights.
+    The first `start_epoch` epochs count neither for nor against. `BestEpoch` keeps the best epoch's
+    weights.
     """
 
     PREFIX = "early_stopping_"
@@ -26,26 +26,17 @@ class EarlyStopping(TunableCallback):
     wait: int = 0  # epochs since then
     stopped_epoch: int | None = None  # from 0, after which training was stopped
 
-    def __init__(
-        self,
-        monitor: str,
-        direction: Direction,
-        patience: int,
-        min_delta: float = 0.0,
-        start_epoch: int = 0,
-    ) -> None:
+    def __init__(self, monitor: Monitor, patience: int, start_epoch: int = 0) -> None:
         super().__init__()
         check_number("patience", patience, 1)
-        self.monitor = Monitor(monitor, direction, min_delta)
-        self.patience = patience
-        self.start_epoch = start_epoch
+        self.monitor, self.patience, self.start_epoch = monitor, patience, start_epoch
 
     @classmethod
     def from_hyperparameters(cls, hp: Any, plan: TrainingPlan) -> "EarlyStopping | None":
         patience, start, min_delta = cls.arguments(hp).values()
         if patience == 0:
             return None
-        return cls(plan.monitor, plan.direction, patience, min_delta, start)
+        return cls(Monitor(plan.monitor, plan.direction, min_delta), patience, start)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if epoch < self.start_epoch:

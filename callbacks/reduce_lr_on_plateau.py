@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 from callbacks.base import Monitor, check_number
 from callbacks.learning_rate import LearningRate
-from callbacks.registry import Direction, TrainingPlan
+from callbacks.registry import TrainingPlan
 from callbacks.tunable import Choices, Range, TunableCallback
 
 PLATEAU_SCALE = "plateau_scale"  # name in the logs of the factor on the rate
@@ -17,8 +17,8 @@ class ReduceLROnPlateau(TunableCallback):
     It goes together with a schedule, as it sets a factor. A cut takes effect in the next epoch. The
     logs get the factor as `plateau_scale`: with a schedule the rate alone does not show cuts.
 
-    An improvement is larger than `min_delta`, and finite. Base × factors never falls below `floor`,
-    and a base below it stays as it is. The `cooldown` epochs after a cut do not count.
+    Base × factors never falls below `floor`, and a base below it stays as it is. The `cooldown`
+    epochs after a cut do not count.
     """
 
     PREFIX = "plateau_"
@@ -38,30 +38,22 @@ class ReduceLROnPlateau(TunableCallback):
     cooldown_left: int = 0
 
     def __init__(
-        self,
-        monitor: str,
-        direction: Direction,
-        factor: float = 0.1,
-        patience: int = 5,
-        floor: float = 0.0,
-        min_delta: float = 0.0,
-        cooldown: int = 0,
+        self, monitor: Monitor, factor: float, patience: int, floor: float = 0.0, cooldown: int = 0
     ) -> None:
         super().__init__()
         if not 0 < factor < 1:
             raise ValueError(f"factor must be between 0 and 1, both excluded, but got {factor}")
         check_number("patience", patience, 1)
-        self.monitor = Monitor(monitor, direction, min_delta)
-        self.factor = factor
-        self.patience = patience
-        self.floor = floor
-        self.cooldown = cooldown
+        self.monitor, self.factor, self.patience = monitor, factor, patience
+        self.floor, self.cooldown = floor, cooldown
         self._scale = 1.0
 
     @classmethod
     def from_hyperparameters(cls, hp: Any, plan: TrainingPlan) -> "ReduceLROnPlateau | None":
-        on = hp.get("plateau")
-        return cls(plan.monitor, plan.direction, **cls.arguments(hp)) if on else None
+        if not hp.get("plateau"):
+            return None
+        given = cls.arguments(hp)
+        return cls(Monitor(plan.monitor, plan.direction, given.pop("min_delta")), **given)
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         super().on_train_begin(logs)

@@ -26,8 +26,7 @@ SPEED_SECONDS = 1800  # rich forgets speeds after 30 s, but a trial may take min
 class ConsoleListener(SearchListener):
     """Prints a line for each trial that ends; on a terminal, a bar and the workers stand below.
 
-    Args:
-        console: where to print; None for standard output, which is plain text in a notebook.
+    Without a `console` it prints to standard output, which is plain text in a notebook.
     """
 
     def __init__(self, console: Console | None = None) -> None:

@@ -5,15 +5,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 from src.config import Config
 from src.config.dump import differing
-from src.console.columns import columns_grid
-from src.console.text import show_lines
+from src.console.text import printable, show_lines
+from src.data.tables.columns import Column
 from src.search.preparation import PreparedSearch
 from src.tuners import space as spaces
 from src.tuners.enumeration import size_text
+
+MOST_LINES = 40  # of more columns, those of one kind and treatment share a line
+LONGEST_NAME = 24
+_MOST_NAMES = 3
 
 
 def show_plan(console: Console, prepared: PreparedSearch, notices: Sequence[str]) -> None:
@@ -98,3 +103,37 @@ def _brief(values: Mapping[str, Any]) -> str:
     """A configuration on one line."""
     texts = (f"{name} {spaces.format_value(name, value)}" for name, value in values.items())
     return ", ".join(texts) or "the default configuration"
+
+
+def columns_grid(columns: Sequence[Column]) -> Table:
+    """Returns name, kind, missing and distinct values and treatment of each column."""
+    grid = Table(box=None, padding=(0, 2, 0, 0))
+    grid.add_column("  column", max_width=LONGEST_NAME + 4)
+    grid.add_column("kind", no_wrap=True)
+    grid.add_column("missing", justify="right", no_wrap=True)
+    grid.add_column("distinct", justify="right", no_wrap=True)
+    grid.add_column("what was done", min_width=16)
+    groups: dict[tuple[str, ...], list[Column]] = {}
+    for place, column in enumerate(columns):
+        key = (column.kind, column.done, "" if len(columns) > MOST_LINES else str(place))
+        groups.setdefault(key, []).append(column)
+    for group in groups.values():
+        names = ", ".join(_short(printable(column.name)) for column in group[:_MOST_NAMES])
+        if len(group) > _MOST_NAMES:
+            names += f", … {len(group)} in all"
+        grid.add_row(
+            Text(f"  {names}"),
+            group[0].kind,
+            _span([column.missing for column in group]),
+            _span([column.distinct for column in group]),
+            Text(group[0].done),
+        )
+    return grid
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…"
+
+
+def _span(counts: Sequence[int]) -> str:
+    return "–".join(f"{count:,}" for count in sorted({min(counts), max(counts)}))

@@ -59,12 +59,11 @@ def raw_model(network: keras.Model, arrays: FitArrays, data: Data) -> keras.Mode
 
 
 def average_models(models: Sequence[keras.Model]) -> keras.Model:
-    """Returns a model of the same inputs that gives the mean of the models' outputs."""
-    inputs = keras.tree.map_structure(
-        lambda own: keras.Input(own.shape[1:], dtype=own.dtype, name=own.name), models[0].input
-    )
+    """Returns a model of the same input that gives the mean of the outputs of plain networks."""
+    own = models[0].inputs[0]
+    inputs = keras.Input(own.shape[1:], dtype=own.dtype, name=own.name)
     outputs = [
-        keras.Model(model.input, model.output, name=f"model_{number}")(inputs)
+        keras.Model(model.inputs[0], model.outputs[0], name=f"model_{number}")(inputs)
         for number, model in enumerate(models)
     ]
     return keras.Model(inputs, keras.layers.Average()(outputs), name="model")

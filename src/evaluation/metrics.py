@@ -4,7 +4,8 @@ One computation serves one set of rows and the bootstrap's thousand replicates a
 definitions are scikit-learn's, and a test compares them.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -32,8 +33,8 @@ def evaluate(task: Task, truth: Array, outputs: Array, threshold: float | None =
     return defined({name: values[0] for name, values in found.items()})
 
 
-def defined(values: Mapping[str, float]) -> Metrics:
-    """Returns the metrics with None in place of NaN and infinities."""
+def defined(values: Any) -> Metrics:
+    """Returns a dict or a pandas Series of metrics with None in place of NaN and infinities."""
     return {name: float(value) if np.isfinite(value) else None for name, value in values.items()}
 
 

@@ -1,7 +1,6 @@
 """Trains a completed trial anew from several seeds, judges each model on the test rows, exports."""
 
 import json
-import math
 import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -9,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import keras
-import numpy as np
+import pandas as pd
 
 from hypermodels.base import build_controls
 from hypermodels.export import plain_network
@@ -82,11 +81,8 @@ def retrain(
 
     The first seed is that of the search's own refit. `ensemble` also exports one model that
     averages those of all seeds. Returns the new folder, which appears whole or not at all, and the
-    content of its summary.json.
-
-    Raises `TrialInterruptedError` if `stopping`, asked after every epoch, says so;
-    `TrialFailedError` if every seed fails, or too few are left to average; `UserError` if a network
-    cannot be exported; `DiskError` if a file cannot be written.
+    content of its summary.json. Raises as `export_network` and `refit` do; `TrialFailedError` only
+    if every seed fails, or too few are left to average.
     """
     context, record = trial.context, trial.record
     run, trial_id = context.run, record.spec.trial_id
@@ -109,10 +105,7 @@ def retrain(
                 raise TrialFailedError(f"{len(networks)} of {seeds} seeds succeeded: {reason}")
             summary = _summary(trial, refits)
             if ensemble:
-                plain = [
-                    keras.Model(n.inputs[0], n.outputs[0]) for n in map(plain_network, networks)
-                ]
-                network = average_models(plain)
+                network = average_models(list(map(plain_network, networks)))
                 summary["ensemble"] = _export(trial, folder.ensemble, network, arrays, threshold)
             write_atomically(folder.summary, json.dumps(summary, indent=2) + "\n")
             if stopping():
@@ -143,15 +136,13 @@ def _export(
 
 def _summary(trial: CompletedTrial, refits: Sequence[Refit]) -> dict[str, Any]:
     """Test metrics of each seed, their means and standard deviations where defined."""
-    trained = [refit.test for refit in refits if not refit.reason]
-    columns = {name: np.array([test[name] for test in trained], float) for name in trained[0]}
-    spread = {n: v.std(ddof=1) if len(trained) > 1 else math.nan for n, v in columns.items()}
+    tests = pd.DataFrame([refit.test for refit in refits if not refit.reason], dtype=float)
     summary: dict[str, Any] = {
         "trial_id": trial.record.spec.trial_id,
         "epochs": trial.record.result.best_epoch,
         "seeds": [asdict(refit) for refit in refits],
-        "mean": defined({name: values.mean() for name, values in columns.items()}),
-        "standard_deviation": defined(spread),
+        "mean": defined(tests.mean(skipna=False)),
+        "standard_deviation": defined(tests.std(skipna=False)),
     }
     if (winner := trial.winner) is not None:
         summary["search"] = {"trial_id": winner.record.spec.trial_id, "test": winner.test}

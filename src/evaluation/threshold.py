@@ -46,7 +46,12 @@ def tune_threshold(truth: Array, prediction: Array, objective: str) -> Threshold
     middle = np.where(middle > lower, middle, upper)  # neighbours have no middle
     above_half = np.nextafter(np.float32(0.5), np.float32(1))  # 0.5 itself is class 0 by default
     values = np.append(middle, [np.float32(0.5), above_half])
-    scores = _scores(metric, truth, prediction[:, 0], values)
+    confusion = []
+    for label in (0, 1):
+        own = np.sort(prediction[truth == label, 0])
+        below = np.searchsorted(own, values)
+        confusion.append([below, len(own) - below])
+    scores = label_metrics(np.moveaxis(np.array(confusion), -1, 0))[metric]
     best = np.flatnonzero(scores == scores.max())
     chosen = best[np.argmin(np.abs(values[best] - 0.5))]
     return Threshold(float(values[chosen]), metric, float(scores[chosen]), float(scores[-1]))
@@ -63,13 +68,3 @@ def with_threshold(model: keras.Model, threshold: float) -> keras.Model:
     keep = keras.layers.Identity(name=f"{LAYER}_and_probability")
     probability, _ = keep([model.output, label])
     return keras.Model(model.input, probability, name=model.name)
-
-
-def _scores(metric: str, truth: Array, probability: Array, thresholds: Array) -> Array:
-    """The metric for each of the thresholds, float64."""
-    confusion = []
-    for label in (0, 1):
-        own = np.sort(probability[truth == label])
-        below = np.searchsorted(own, thresholds)
-        confusion.append([below, len(own) - below])
-    return label_metrics(np.moveaxis(np.array(confusion), -1, 0))[metric]

@@ -2,6 +2,7 @@
 
 import copy
 import json
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,8 +12,8 @@ import tensorflow as tf
 from callbacks import BatchSizeScheduler, Monitor
 from callbacks.batch_size_scheduler import (
     BatchGrowthOnPlateau,
-    growing_batch_sizes,
-    random_batch_sizes,
+    growing_batch_size,
+    random_batch_size,
 )
 
 SCORES = [0.1, 0.5, 0.4, 0.5, 0.4, 0.6, 0.6, 0.1, 0.1, 0.1]  # patience 2: after epochs 3, 7 and 9
@@ -51,7 +52,8 @@ def sizes(callback: Any, epochs: int, base: int = 16, start: int = 0, seed: int 
     ],
 )
 def test_growth_by_a_schedule_up_to_the_cap(arguments: Any, base: int, expected: list[int]) -> None:
-    callback = BatchSizeScheduler(growing_batch_sizes(*arguments))
+    given = dict(zip(("factor", "every", "epochs", "cap"), arguments, strict=True))
+    callback = BatchSizeScheduler(partial(growing_batch_size, **given))
     assert sizes(callback, len(expected), base) == expected
 
 
@@ -76,12 +78,13 @@ def test_pieces_give_the_sizes_of_training_at_once() -> None:
 
 
 def test_random_sizes_fill_the_range_and_depend_on_seed_and_epoch_alone() -> None:
-    callback = BatchSizeScheduler(random_batch_sizes(4, 8))
+    callback = BatchSizeScheduler(partial(random_batch_size, smallest=4, largest=8))
     found = sizes(callback, 60)
     assert set(found) == {4, 5, 6, 7, 8}
     assert sizes(callback, 60, start=40) == found[40:]
     assert sizes(callback, 60, seed=8) != found
     # On a logarithmic scale: as many below the geometric mean of the range as above.
-    wide = random_batch_sizes(10, 1000)
+    wide = partial(random_batch_size, smallest=10, largest=1000)
     assert 160 < sum(wide(0, epoch, 3) < 100 for epoch in range(400)) < 240
-    assert sizes(BatchSizeScheduler(random_batch_sizes(5, 5)), 3, base=0) == [5, 5, 5]
+    only = BatchSizeScheduler(partial(random_batch_size, smallest=5, largest=5))
+    assert sizes(only, 3, base=0) == [5, 5, 5]

@@ -6,7 +6,14 @@ import keras
 import numpy as np
 import pytest
 
-from callbacks import LearningRateScheduler, ReduceLROnPlateau, ScheduleLogger, WarmUp, get_schedule
+from callbacks import (
+    LearningRateScheduler,
+    Monitor,
+    ReduceLROnPlateau,
+    ScheduleLogger,
+    WarmUp,
+    get_schedule,
+)
 from tests.callbacks.helpers import BASE, RateTrace, ScriptedMetric, plain_model, simulate
 
 EPOCHS = 12
@@ -17,7 +24,7 @@ CUTS = [0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 3, 3]
 
 
 def plateau() -> ReduceLROnPlateau:
-    return ReduceLROnPlateau("val_score", "max", factor=0.5, patience=2)
+    return ReduceLROnPlateau(Monitor("val_score", "max"), factor=0.5, patience=2)
 
 
 def expected(schedule: Any) -> list[Any]:

@@ -4,7 +4,7 @@ from io import StringIO
 
 from rich.console import Console
 
-from src.console.columns import MOST_LINES, columns_grid
+from src.console.plan import MOST_LINES, columns_grid
 from src.data.tables.columns import Column
 
 

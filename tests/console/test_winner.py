@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from src.console.winner import winner_facts, winner_table
+from src.console.outcome import winner_facts, winner_table
 from src.evaluation.baselines import Baseline
 from src.evaluation.threshold import Threshold
 from src.evaluation.winner import Winner
