@@ -47,8 +47,8 @@ class Store:
         self._written: dict[str, str] = {}  # values of `state`, to write only those that change
         with _disk_errors(path):
             self._connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
-            # With FULL, a loss of power could bring the journal back and undo the last transaction,
-            # after which files were deleted that the state before it needs.
+            # EXTRA syncs the folder too when the journal is deleted. With FULL, a loss of power may
+            # undo the last transaction, after files were deleted that only the state before needs.
             self._connection.execute("PRAGMA synchronous=EXTRA")
             self._connection.execute("PRAGMA trusted_schema=OFF")
 
