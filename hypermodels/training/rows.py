@@ -47,10 +47,7 @@ class StreamedRows(NamedTuple):
         return self
 
     def batch(self, start: Any, end: Any) -> tuple[Arrays, Any]:
-        """The tensors of the next batch, and how many rows they have.
-
-        Whatever reading raises ends the graph's call with a `tf.errors.UnknownError`.
-        """
+        """As `MemoryRows.batch`; whatever reading raises is a `tf.errors.UnknownError`."""
         dtypes = [array.dtype for array in self.like]
         parts = tf.numpy_function(lambda _: next(self.stream.batches), [start], dtypes)
         for part, array in zip(parts, self.like, strict=True):
