@@ -15,7 +15,6 @@ from callbacks.registry import TrainingPlan
 from callbacks.schedules import as_fraction
 from callbacks.tunable import Choices, Range, TunableCallback
 
-Sizes = Callable[[int, int, int], int]
 ROWS = (1, 10**7)
 RANDOM = {"batch_schedule": ["random"]}
 STEP, PLATEAU = {"batch_schedule": ["step"]}, {"batch_schedule": ["plateau"]}
@@ -42,7 +41,7 @@ class BatchSizeScheduler(TunableCallback):
     }
     needs_variable: ClassVar[str] = "batch_size"
 
-    def __init__(self, sizes: Sizes) -> None:
+    def __init__(self, sizes: Callable[[int, int, int], int]) -> None:
         super().__init__()
         self.sizes = sizes
         self._first = 0

@@ -37,10 +37,7 @@ class LearningRateScheduler(TunableCallback):
         super().__init__()
         check_number("epochs", epochs, 1)
         check_choice("unit", unit, ("epoch", "step"))
-        self.schedule = schedule
-        self.epochs = epochs
-        self.unit = unit
-        self.warm_up = warm_up
+        self.schedule, self.epochs, self.unit, self.warm_up = schedule, epochs, unit, warm_up
         self._counts_steps = warm_up is not None and warm_up.unit == "step"
         self._whole = schedule  # with the warm-up in front, once its length is known
         self._epoch = 0

@@ -18,7 +18,6 @@ from hypermodels.problem import Problem
 Array = np.ndarray[Any, Any]
 BATCH_SIZES = (16, 32, 64, 128, 256, 0)  # 0 is the whole training set: plain gradient descent
 ACTIVATIONS = {"binary": "sigmoid", "multiclass": "softmax", "regression": "linear"}
-ALWAYS_TUNABLE = frozenset({"learning_rate", "batch_size"})
 
 
 class TemplateHyperModel(kt.HyperModel, ABC):
@@ -126,7 +125,9 @@ class TemplateHyperModel(kt.HyperModel, ABC):
         """
         if type(self).build is not TemplateHyperModel.build:
             return None
-        ignored = ALWAYS_TUNABLE | _callback_hyperparameters(tuple(CALLBACKS.items()))
+        ignored = {"learning_rate", "batch_size"} | _callback_hyperparameters(
+            tuple(CALLBACKS.items())
+        )
         tunable = self.in_variables
         values = {
             name: bool(value) if name in tunable else value

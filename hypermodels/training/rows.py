@@ -66,10 +66,7 @@ class RowStream:
     batches: Iterator[list[Any]] = iter(())
 
     def open(self, arrays: Arrays) -> StreamedRows:
-        """Takes the arrays to read from, until `close`.
-
-        Anything will do that has `shape`, `dtype` and indexing by an array of row numbers.
-        """
+        """Takes what has `shape`, `dtype` and indexing by an array of row numbers."""
         self.arrays = arrays
         like = tuple(tf.zeros((0, *array.shape[1:]), array.dtype) for array in arrays)
         return StreamedRows(self, tf.constant(arrays[0].shape[0], tf.int32), like)

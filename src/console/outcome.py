@@ -49,7 +49,7 @@ def show_outcome(console: Console, prepared: PreparedSearch, outcome: SearchOutc
         show_lines(console, winner_facts(winner, progress, prepared.data.class_names))
         console.print(winner_table(winner))
     console.rule("[bold]Files", align="left")
-    exports = (run.model, run.metrics, run.predictions) if winner is not None else ()
+    exports = (run.model, run.metrics, run.predictions)  # those of an earlier winner stay
     for path in (run.trials_table, run.history_table, run.log, *exports):
         if path.exists():
             show_path(console, path)
