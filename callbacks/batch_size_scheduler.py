@@ -15,9 +15,9 @@ from callbacks.registry import TrainingPlan
 from callbacks.schedules import as_fraction
 from callbacks.tunable import Choices, Range, TunableCallback
 
-Sizes = Callable[[int, int, int], int]
 ROWS = (1, 10**7)
 RANDOM = {"batch_schedule": ["random"]}
+STEP, PLATEAU = {"batch_schedule": ["step"]}, {"batch_schedule": ["plateau"]}
 GROWING = {"batch_schedule": ["step", "plateau"]}
 
 
@@ -36,16 +36,12 @@ class BatchSizeScheduler(TunableCallback):
         "batch_schedule_max": Range(64, 512, 128, log=True, valid=ROWS, when=RANDOM),
         "batch_schedule_factor": Range(1.5, 5.0, 2.0, valid=(1.0, 1000.0), when=GROWING),
         "batch_schedule_cap": Range(64, 2048, 512, log=True, valid=ROWS, when=GROWING),
-        "batch_schedule_every": Range(
-            0.05, 0.5, 0.2, valid=(1e-6, 1e6), length=True, when={"batch_schedule": ["step"]}
-        ),
-        "batch_schedule_patience": Range(
-            2, 20, 5, valid=(1, 10**6), patience=True, when={"batch_schedule": ["plateau"]}
-        ),
+        "batch_schedule_every": Range(0.05, 0.5, 0.2, valid=(1e-6, 1e6), length=True, when=STEP),
+        "batch_schedule_patience": Range(2, 20, 5, valid=(1, 10**6), patience=True, when=PLATEAU),
     }
     needs_variable: ClassVar[str] = "batch_size"
 
-    def __init__(self, sizes: Sizes) -> None:
+    def __init__(self, sizes: Callable[[int, int, int], int]) -> None:
         super().__init__()
         self.sizes = sizes
         self._first = 0

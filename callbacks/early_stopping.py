@@ -10,8 +10,7 @@ from callbacks.tunable import Range, TunableCallback
 class EarlyStopping(TunableCallback):
     """Stops training after `patience` epochs without improvement; weights stay as they are.
 
-    The first `start_epoch` epochs count neither for nor against. `BestEpoch` keeps the best epoch's
-    weights.
+    The first `start_epoch` epochs do not count. `BestEpoch` keeps the best epoch's weights.
     """
 
     PREFIX = "early_stopping_"

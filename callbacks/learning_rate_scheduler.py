@@ -16,18 +16,12 @@ from callbacks.tunable import Choices, Range, TunableCallback
 class LearningRateScheduler(TunableCallback):
     """Multiplies the base rate by `schedule(progress)`, after a warm-up if there is one.
 
-    Progress depends on the number of the epoch, and of the step in it, alone: training that
-    continues with `initial_epoch` continues the schedule, whatever the length of the pieces.
+    Progress is epoch / epochs or, with the `unit` step, (epoch + step / steps) / epochs, counted
+    from 0, and at most 1: training that continues with `initial_epoch` continues the schedule. A
+    `warm_up` comes before the schedule, which then has the rest of the epochs. Lengths in epochs of
+    `get_schedule` count from its end.
 
     By the step, `fit` on a dataset of unknown length needs `steps_per_epoch`.
-
-    Args:
-        schedule: function from progress, 0 to 1, to the factor on the base rate. Lengths in epochs
-            of `get_schedule` count from the warm-up's end.
-        epochs: planned length of the training. Epochs beyond it have progress 1.
-        unit: `epoch` for progress epoch / epochs, `step` for (epoch + step / steps) / epochs, all
-            counted from 0.
-        warm_up: comes before the schedule, which then has the rest of the epochs.
     """
 
     STATE: ClassVar[tuple[str, ...]] = ("first_steps",)
@@ -43,10 +37,7 @@ class LearningRateScheduler(TunableCallback):
         super().__init__()
         check_number("epochs", epochs, 1)
         check_choice("unit", unit, ("epoch", "step"))
-        self.schedule = schedule
-        self.epochs = epochs
-        self.unit = unit
-        self.warm_up = warm_up
+        self.schedule, self.epochs, self.unit, self.warm_up = schedule, epochs, unit, warm_up
         self._counts_steps = warm_up is not None and warm_up.unit == "step"
         self._whole = schedule  # with the warm-up in front, once its length is known
         self._epoch = 0

@@ -32,8 +32,7 @@ class RegularizationScheduler(TunableCallback):
 
     def __init__(self, factor: Callable[[float], float], epochs: int) -> None:
         super().__init__()
-        self.factor = factor
-        self.epochs = epochs
+        self.factor, self.epochs = factor, epochs
         self._bases: list[tuple[Any, float]] = []
 
     @classmethod

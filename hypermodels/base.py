@@ -18,7 +18,6 @@ from hypermodels.problem import Problem
 Array = np.ndarray[Any, Any]
 BATCH_SIZES = (16, 32, 64, 128, 256, 0)  # 0 is the whole training set: plain gradient descent
 ACTIVATIONS = {"binary": "sigmoid", "multiclass": "softmax", "regression": "linear"}
-ALWAYS_TUNABLE = frozenset({"learning_rate", "batch_size"})
 
 
 class TemplateHyperModel(kt.HyperModel, ABC):
@@ -126,7 +125,9 @@ class TemplateHyperModel(kt.HyperModel, ABC):
         """
         if type(self).build is not TemplateHyperModel.build:
             return None
-        ignored = ALWAYS_TUNABLE | _callback_hyperparameters(tuple(CALLBACKS.items()))
+        ignored = {"learning_rate", "batch_size"} | _callback_hyperparameters(
+            tuple(CALLBACKS.items())
+        )
         tunable = self.in_variables
         values = {
             name: bool(value) if name in tunable else value
@@ -151,14 +152,11 @@ class TemplateHyperModel(kt.HyperModel, ABC):
     ) -> keras.callbacks.History:
         """Trains the model up to the epoch `epochs`.
 
-        Args:
-            x: float32 `(rows, features)`.
-            y: `(rows,)`: integer labels, or the standardised target.
-            validation_data: `(x, y)` of the same form; None drops the controls that need it.
-            callbacks: further callbacks; they see what the controls put into the logs.
-            controls: the callbacks that `hp` describes, built afresh where they are not given.
-            class_weight: `balanced` gives each class of `y` the same total weight in the loss.
-            options: `initial_epoch`; `verbose`; `stream` to read rows batch by batch.
+        `x` is float32 `(rows, features)`, `y` `(rows,)` integer labels or the standardised target.
+        The `controls`, by default those that `hp` describes, come before other `callbacks`; those
+        that need `validation_data` are left out without it. A `class_weight` of `balanced` gives
+        each class the same total weight in the loss. The `options` are `initial_epoch`, `verbose`
+        and `stream`, which reads the rows batch by batch.
         """
         if controls is None:
             plan = self.plan or TrainingPlan(epochs, "val_loss", "min")

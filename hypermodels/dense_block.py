@@ -52,12 +52,11 @@ def dense_block(hp: Any, x: Any, units: int) -> Any:
 class Penalty(keras.regularizers.Regularizer):
     """`l1` × the sum of absolute values + `l2` × the sum of squares, as `keras.regularizers.L1L2`.
 
-    Strengths that are not None are variables in `tunables`, which may change at any time.
+    The strengths, `l1`, `l2` or both, are variables in `tunables`, which may change at any time.
     """
 
-    def __init__(self, l1: float | None = None, l2: float | None = None) -> None:
-        given = {"l1": l1, "l2": l2}
-        self.tunables = {n: tunable(n, value) for n, value in given.items() if value is not None}
+    def __init__(self, **strengths: float) -> None:
+        self.tunables = {name: tunable(name, value) for name, value in strengths.items()}
 
     def __call__(self, x: Any) -> Any:
         """The penalty of a weight, a scalar."""

@@ -6,7 +6,7 @@ import keras
 
 
 def plain_network(network: keras.Model) -> keras.Model:
-    """Returns a functional model with the same weights, made of Keras's layers and regularizers.
+    """Returns a functional model of one input and one output, made of Keras's layers and penalties.
 
     The method `plain` of a part, such as our `Dropout`, gives its replacement with the values that
     its variables have now. All other layers are shared.
@@ -26,7 +26,7 @@ def plain_network(network: keras.Model) -> keras.Model:
         replaced.append((layer, type(layer).from_config(layer.get_config() | regularizers)))
         return replaced[-1][1]
 
-    functional = keras.Model(network.inputs, network.outputs)
+    functional = keras.Model(network.inputs[0], network.outputs[0])
     result = keras.models.clone_model(functional, clone_function=plain)
     for layer, other in replaced:
         other.set_weights(layer.get_weights())

@@ -5,9 +5,7 @@ from typing import Any
 
 import keras
 
-# Metrics that need all predictions of an epoch, and callbacks that change the batch size or
-# strengths of penalties, are left out.
-WHOLE_EPOCHS = False
+WHOLE_EPOCHS = False  # nor, therefore, metrics on request and callbacks with `needs_variable`
 MOST_MODELS = 1  # that `TracedModels` keeps
 Dropout = keras.layers.Dropout
 Model = keras.Model

@@ -5,6 +5,5 @@ from typing import Any
 
 import hypermodels
 
-training: Any = importlib.import_module(
-    getattr(hypermodels, "TRAINING", "hypermodels.keras_training")
-)
+_NAME = getattr(hypermodels, "TRAINING", "hypermodels.keras_training")
+training: Any = importlib.import_module(_NAME)

@@ -73,10 +73,9 @@ def _show_plan(trial: "CompletedTrial", seeds: int, threshold: "Threshold | None
 
     data, record, plan = trial.context.data, trial.record, trial.context.plan
     print(f"trial {record.spec.trial_id} of {trial.context.run.path}")
-    print(
-        f"  {'once' if seeds == 1 else f'{seeds} times'}, for {record.result.best_epoch} of "
-        f"{plan.epochs} epochs, on {len(data.development):,} training and validation rows"
-    )
+    times = "once" if seeds == 1 else f"{seeds} times"
+    epochs = f"for {record.result.best_epoch} of {plan.epochs} epochs"
+    print(f"  {times}, {epochs}, on {len(data.development):,} training and validation rows")
     if record.result.stopped_by is not None:
         print(f"  it was {record.result.reason}; more epochs might have been better")
     if names := left_out(trial):

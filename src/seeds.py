@@ -25,10 +25,7 @@ class Stream(IntEnum):
 
 
 def derived_seed(seed: int, stream: Stream, *key: int) -> int:
-    """The seed for one purpose, in 1 … 2³² − 1, from integers ≥ 0.
-
-    NumPy's `RandomState` and scikit-learn take it.
-    """
+    """The seed for one purpose, in 1 … 2³² − 1 as NumPy's `RandomState` takes it."""
     return int(np.random.SeedSequence(seed, spawn_key=(stream, *key)).generate_state(1)[0]) or 1
 
 

@@ -41,8 +41,7 @@ class Interruption(_SignalBlock):
     another; the end of the block then raises it anew.
     """
 
-    def __init__(self) -> None:
-        self._came = False
+    _came = False
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         super().__exit__(kind, error, traceback)

@@ -13,13 +13,13 @@ _DEEPEST = 5  # levels of nesting
 
 def shown(value: Any) -> str:
     """Returns `value` about as YAML writes it on one line, texts in quotes, shortened if long."""
-    return _shortened(_flow(value, 0))
+    return shortened(_flow(value, 0))
 
 
 def dotted(path: Sequence[str]) -> str:
     """Returns the path of a key with dots, on one line, shortened if long."""
     text = ".".join(path)
-    return _shortened(text if text.isprintable() else repr(text))
+    return shortened(text if text.isprintable() else repr(text))
 
 
 def short_number(value: float | None) -> str:
@@ -56,8 +56,9 @@ def go_on_command(run: Path, setting: str, value: float) -> tuple[str, str]:
     return "go on with this search, twice as long", f"{resume_command(run)} {doubled}"
 
 
-def _shortened(text: str) -> str:
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+def shortened(text: str, longest: int = _LONGEST) -> str:
+    """Returns the text with `…` in place of what is too much."""
+    return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
 def _flow(value: Any, depth: int) -> str:

@@ -16,11 +16,7 @@ class Dropout(keras.layers.Dropout):
 
     def __init__(self, rate: float, **options: Any) -> None:
         super().__init__(rate, **options)
-        self.variable = tunable("dropout", rate)
-
-    @property
-    def tunables(self) -> dict[str, Any]:
-        return {"dropout": self.variable}
+        self.tunables = {"dropout": tunable("dropout", rate)}
 
     def call(self, inputs: Any, training: bool = False) -> Any:
         """Sets values to 0 with the probability `rate`, and divides the others by `1 - rate`."""
@@ -34,9 +30,9 @@ class Dropout(keras.layers.Dropout):
         noise = tf.raw_ops.StatelessRandomUniformV2(
             shape=tf.shape(inputs), key=key, counter=counter, alg=PHILOX, dtype=inputs.dtype
         )
-        rate = tf.cast(tf.convert_to_tensor(self.variable), inputs.dtype)
+        rate = tf.cast(tf.convert_to_tensor(self.tunables["dropout"]), inputs.dtype)
         return inputs * (tf.cast(noise >= rate, inputs.dtype) / (1.0 - rate))
 
     def plain(self) -> keras.layers.Dropout:
         """Keras's own layer, for a model that is to load without this project."""
-        return keras.layers.Dropout(float(self.variable), seed=self.seed, name=self.name)
+        return keras.layers.Dropout(float(self.tunables["dropout"]), seed=self.seed, name=self.name)

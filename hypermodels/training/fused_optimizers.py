@@ -1,8 +1,4 @@
-"""Keras's optimizers with fewer operations, and with variables for settings that a search varies.
-
-On nets of a few thousand weights, the operations around an update cost more than its arithmetic,
-and tracing them far more.
-"""
+"""Keras's optimizers in fewer operations, with variables for settings that a search varies."""
 
 from collections.abc import Sequence
 from typing import Any

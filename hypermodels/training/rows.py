@@ -47,10 +47,7 @@ class StreamedRows(NamedTuple):
         return self
 
     def batch(self, start: Any, end: Any) -> tuple[Arrays, Any]:
-        """The tensors of the next batch, and how many rows they have.
-
-        Whatever reading raises ends the graph's call with a `tf.errors.UnknownError`.
-        """
+        """As `MemoryRows.batch`; whatever reading raises is a `tf.errors.UnknownError`."""
         dtypes = [array.dtype for array in self.like]
         parts = tf.numpy_function(lambda _: next(self.stream.batches), [start], dtypes)
         for part, array in zip(parts, self.like, strict=True):
@@ -69,10 +66,7 @@ class RowStream:
     batches: Iterator[list[Any]] = iter(())
 
     def open(self, arrays: Arrays) -> StreamedRows:
-        """Takes the arrays to read from, until `close`.
-
-        Anything will do that has `shape`, `dtype` and indexing by an array of row numbers.
-        """
+        """Takes what has `shape`, `dtype` and indexing by an array of row numbers."""
         self.arrays = arrays
         like = tuple(tf.zeros((0, *array.shape[1:]), array.dtype) for array in arrays)
         return StreamedRows(self, tf.constant(arrays[0].shape[0], tf.int32), like)

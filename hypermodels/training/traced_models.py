@@ -3,7 +3,6 @@
 import math
 import pickle
 import random
-from collections import OrderedDict
 from collections.abc import Callable, Collection, Hashable
 from typing import Any
 
@@ -24,14 +23,13 @@ MOST_SEED = 10**9  # of the seeds that Keras draws where it is given none
 class TracedModels:
     """Models that have been trained in this process, by structure.
 
-    Tracing an epoch's graph takes longer than many a small training. Trainings that differ only in
-    seed, rows and values that live in variables need one trace: its model is brought into the state
-    of a freshly built model, bit for bit. Where a layer draws random numbers, but not through
-    Keras's `SeedGenerator`, let `structure` return None.
+    Trainings that differ only in seed, rows and values that live in variables need one trace: its
+    model is brought into the state of a freshly built model, bit for bit. Where a layer draws
+    random numbers, but not through Keras's `SeedGenerator`, let `structure` return None.
     """
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[Hashable, _TracedModel] = OrderedDict()
+        self._kept: dict[Hashable, _TracedModel] = {}  # the least recently used one first
         self._built = 0
 
     def model(self, hypermodel: Any, hp: kt.HyperParameters, seed: int) -> keras.Model:
@@ -58,13 +56,12 @@ class TracedModels:
             self._kept[structure] = kept
         numbers = sum(kept.numbers for kept in self._kept.values())
         while len(self._kept) > 1 and (len(self._kept) > MOST_MODELS or numbers > MOST_NUMBERS):
-            numbers -= self._kept.popitem(last=False)[1].numbers
+            numbers -= self._kept.pop(next(iter(self._kept))).numbers
         return kept.model
 
     def discard(self, model: keras.Model) -> None:
         """Forgets a model whose training raised: callbacks have left it in no known state."""
-        for structure in [key for key, kept in self._kept.items() if kept.model is model]:
-            del self._kept[structure]
+        self._kept = {key: kept for key, kept in self._kept.items() if kept.model is not model}
 
 
 class _TracedModel:
@@ -96,8 +93,7 @@ class _TracedModel:
 
     def renew(self, seed: int) -> bool:
         """Makes the model as if just built with this seed; returns whether it could."""
-        if self._initial:
-            _seed(seed)
+        _seed(seed)
         for variable, value in self._initial:
             variable.assign(value())
         return bool(self._initial)
@@ -109,12 +105,9 @@ class _TracedModel:
 
 
 def _build(hypermodel: Any, hp: kt.HyperParameters, seed: int, *, shared: bool) -> _TracedModel:
-    """Builds a model; one to be shared, without TensorFlow's seed if that does not matter.
-
-    Setting that seed empties TensorFlow's caches, which costs as much time as some epochs.
-    """
+    """Builds a model; one to be shared, without TensorFlow's seed if that does not matter."""
     if shared:
-        _seed(seed)
+        _seed(seed)  # TensorFlow's would empty its caches, which takes as long as some epochs
         declared = len(hp.space)
         built = _TracedModel(hypermodel.build(hp))
         settled = len(hp.space) == declared  # else building matters to `hp`

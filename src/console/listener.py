@@ -2,8 +2,8 @@
 
 import sys
 from collections.abc import Sequence
+from typing import Any
 
-import keras_tuner as kt
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress import BarColumn, Progress, SpinnerColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -51,11 +51,7 @@ class ConsoleListener(SearchListener):
         show_plan(self.console, prepared, notices)
 
     def on_search_begin(
-        self,
-        run: RunDirectory,
-        space: kt.HyperParameters,
-        metrics: Sequence[str],
-        progress: SearchProgress,
+        self, run: RunDirectory, space: Any, metrics: Any, progress: SearchProgress
     ) -> None:
         self.console.rule("[bold]Trials", align="left")
         text.show_path(self.console, run.path)

@@ -1,9 +1,7 @@
 """The log of a search: a text file in the run's folder, a line an event, with its time."""
 
-from collections.abc import Sequence
 from datetime import datetime
-
-import keras_tuner as kt
+from typing import Any
 
 from src.console.text import best_text, printable, reevaluation_line, trial_line
 from src.evaluation.winner import Winner
@@ -18,11 +16,7 @@ class LogListener(SearchListener):
     """Adds a line an event to `search.log`, which is not held open between the lines."""
 
     def on_search_begin(
-        self,
-        run: RunDirectory,
-        space: kt.HyperParameters,
-        metrics: Sequence[str],
-        progress: SearchProgress,
+        self, run: RunDirectory, space: Any, metrics: Any, progress: SearchProgress
     ) -> None:
         self._path = run.log
         self._write(f"search of {run.name} begins")

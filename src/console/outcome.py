@@ -36,9 +36,8 @@ def show_outcome(console: Console, prepared: PreparedSearch, outcome: SearchOutc
         console.print(leaderboard(progress, console.width))
         if progress.secondary:
             console.print(pareto_table(progress))
-        if (
-            lead := lead_of_the_first(progress.completed, progress.objective.direction)
-        ) is not None:
+        lead = lead_of_the_first(progress.completed, progress.objective.direction)
+        if lead is not None:
             show_lines(console, [("first and second", lead.text)])
         console.rule("[bold]Best hyperparameters", align="left")
         values = progress.best.spec.values
@@ -50,7 +49,7 @@ def show_outcome(console: Console, prepared: PreparedSearch, outcome: SearchOutc
         show_lines(console, winner_facts(winner, progress, prepared.data.class_names))
         console.print(winner_table(winner))
     console.rule("[bold]Files", align="left")
-    exports = (run.model, run.metrics, run.predictions) if winner is not None else ()
+    exports = (run.model, run.metrics, run.predictions)  # those of an earlier winner stay
     for path in (run.trials_table, run.history_table, run.log, *exports):
         if path.exists():
             show_path(console, path)
@@ -99,12 +98,9 @@ def winner_facts(
     if winner.refit_epochs is not None:
         yield "refitted", f"on train + validation rows for {winner.refit_epochs} epochs"
     if (tuned := winner.threshold) is not None:
-        yield (
-            "threshold",
-            f"'{class_names[1]}' from a probability of {number(tuned.value)} on, which is best on "
-            f"the validation rows: {tuned.metric} {number(tuned.score)}, with 0.5 "
-            f"{number(tuned.default_score)}",
-        )
+        scores = f"{tuned.metric} {number(tuned.score)}, with 0.5 {number(tuned.default_score)}"
+        at = f"'{class_names[1]}' from a probability of {number(tuned.value)} on"
+        yield "threshold", f"{at}, which is best on the validation rows: {scores}"
     again = winner.record.reevaluation
     if again is not None and again.score is not None:
         text = f"{score_text(again)}, mean of new trainings: {len(again.trained)}"

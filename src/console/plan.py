@@ -13,6 +13,7 @@ from src.config.dump import differing
 from src.console.text import printable, show_lines
 from src.data.tables.columns import Column
 from src.search.preparation import PreparedSearch
+from src.text import shortened
 from src.tuners import space as spaces
 from src.tuners.enumeration import size_text
 
@@ -118,7 +119,9 @@ def columns_grid(columns: Sequence[Column]) -> Table:
         key = (column.kind, column.done, "" if len(columns) > MOST_LINES else str(place))
         groups.setdefault(key, []).append(column)
     for group in groups.values():
-        names = ", ".join(_short(printable(column.name)) for column in group[:_MOST_NAMES])
+        names = ", ".join(
+            shortened(printable(column.name), LONGEST_NAME) for column in group[:_MOST_NAMES]
+        )
         if len(group) > _MOST_NAMES:
             names += f", … {len(group)} in all"
         grid.add_row(
@@ -129,10 +132,6 @@ def columns_grid(columns: Sequence[Column]) -> Table:
             Text(group[0].done),
         )
     return grid
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…"
 
 
 def _span(counts: Sequence[int]) -> str:

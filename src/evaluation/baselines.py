@@ -1,8 +1,4 @@
-"""Baselines that are not tuned: a constant guess and a linear model, on the splits of the search.
-
-A search that does not beat them has found nothing. Where it beats the linear model by little, the
-linear model is the better choice.
-"""
+"""Untuned baselines: a constant guess and a linear model, on the splits of the search."""
 
 import warnings
 from collections.abc import Callable, Sequence

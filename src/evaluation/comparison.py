@@ -48,11 +48,9 @@ def lead_of_the_first(completed: Sequence[TrialRecord], direction: str) -> Lead 
     error = error_of_mean(float(np.var(pairs, ddof=1)), count, folds)
     margin = float(stats.t.ppf(0.975, count - 1)) * error
     more = "tuner.reevaluate.executions" if again else "tuner.folds or tuner.executions_per_trial"
-    verdict = (
-        "more than chance would make of equal trials"
-        if mean > margin
-        else f"they cannot be told apart; more {more} might"
-    )
+    verdict = f"they cannot be told apart; more {more} might"
+    if mean > margin:
+        verdict = "more than chance would make of equal trials"
     text = (
         f"{first.spec.trial_id} is better than {second.spec.trial_id} by {mean:.3g} ± {margin:.2g} "
         f"(95 %, {count} fits of each): {verdict}"

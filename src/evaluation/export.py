@@ -51,8 +51,6 @@ def raw_model(network: keras.Model, arrays: FitArrays, data: Data) -> keras.Mode
         inputs = keras.Input((problem.features,), name="features")
         x = (inputs - scaling.mean) / scaling.scale
     outputs = plain_network(network)(x)
-    if isinstance(outputs, list):
-        outputs = outputs[0]
     if problem.task == "regression":
         outputs = keras.layers.Rescaling(problem.target_scale, offset=problem.target_mean)(outputs)
     return keras.Model(inputs, outputs, name="model")
@@ -60,10 +58,9 @@ def raw_model(network: keras.Model, arrays: FitArrays, data: Data) -> keras.Mode
 
 def average_models(models: Sequence[keras.Model]) -> keras.Model:
     """Returns a model of the same input that gives the mean of the outputs of plain networks."""
-    own = models[0].inputs[0]
-    inputs = keras.Input(own.shape[1:], dtype=own.dtype, name=own.name)
+    inputs = keras.Input(models[0].input.shape[1:], name=models[0].input.name)
     outputs = [
-        keras.Model(model.inputs[0], model.outputs[0], name=f"model_{number}")(inputs)
+        keras.Model(model.input, model.output, name=f"model_{number}")(inputs)
         for number, model in enumerate(models)
     ]
     return keras.Model(inputs, keras.layers.Average()(outputs), name="model")

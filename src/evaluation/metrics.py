@@ -55,8 +55,7 @@ def intervals(
     for name in parts[0]:
         values = np.concatenate([part[name] for part in parts])
         is_defined = np.isfinite(values).mean() >= LEAST_DEFINED
-        low, high = np.nanpercentile(values, TAILS) if is_defined else (np.nan, np.nan)
-        found[name] = (float(low), float(high)) if is_defined else None
+        found[name] = tuple(np.nanpercentile(values, TAILS).tolist()) if is_defined else None
     return found
 
 

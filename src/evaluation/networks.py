@@ -28,10 +28,10 @@ from src.tuners.space import restored
 
 def chosen_execution(context: RunContext, record: TrialRecord) -> int:
     """The best execution, of the fits by which the trial ranks; with folds, the first one."""
-    sign = 1.0 if context.plan.direction == "min" else -1.0
     if record.spec.folds > 1:
         return min(fit.execution for fit in record.ranking_fits)
-    return min(record.ranking_fits, key=lambda fit: sign * fit.score).execution
+    best = min if context.plan.direction == "min" else max
+    return best(record.ranking_fits, key=lambda fit: fit.score).execution
 
 
 def fit_networks(

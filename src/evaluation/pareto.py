@@ -19,10 +19,8 @@ def pareto_front(points: NDArray[np.float64], directions: Sequence[str]) -> NDAr
     costs = points * [1.0 if direction == "min" else -1.0 for direction in directions]
     whole = np.asarray(~np.isnan(costs).any(axis=1))
     others = costs[whole]
-    front = [
-        not ((others <= cost).all(axis=1) & (others < cost).any(axis=1)).any() for cost in costs
-    ]
-    return np.asarray(whole & np.array(front, dtype=bool))
+    beaten = [((others <= own).all(axis=1) & (others < own).any(axis=1)).any() for own in costs]
+    return np.asarray(whole & ~np.array(beaten, dtype=bool))
 
 
 def front_of(

@@ -27,10 +27,10 @@ def test_a_plain_network_is_the_same_function_of_keras_own_parts(tmp_path: Path)
     np.testing.assert_allclose([strength.l1 for strength in strengths], 0.01, rtol=1e-6)
     np.testing.assert_allclose([strength.l2 for strength in strengths], [0.2, 0.1], rtol=1e-6)
     x, _ = arrays("multiclass")
-    np.testing.assert_array_equal(plain([x]).numpy(), network(x).numpy())
+    np.testing.assert_array_equal(plain(x).numpy(), network(x).numpy())
     assert plain.layers[1] is not network.layers[1]
     assert plain.layers[2] is network.layers[2]
     plain.save(tmp_path / "plain.keras")
     assert "hypermodels" not in str(plain.get_config())
     loaded = keras.models.load_model(tmp_path / "plain.keras", safe_mode=True)
-    np.testing.assert_array_equal(loaded([x]).numpy(), network(x).numpy())
+    np.testing.assert_array_equal(loaded(x).numpy(), network(x).numpy())
