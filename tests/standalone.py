@@ -1,22 +1,18 @@
-"""Runs a script where some folders lie alone and only some distributions can be imported."""
+"""Runs a script where some folders lie alone, without the packages that only `src` needs."""
 
 import shutil
 import subprocess
 import sys
 import textwrap
 from collections.abc import Iterable
-from importlib import metadata
 from pathlib import Path
-
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 BLOCK = """
     import sys
 
     class Block:
-        blocked = frozenset(sys.argv[1].split())
+        blocked = {"src", "sklearn", "scipy", "pandas", "yaml", "pydantic", "pyarrow", "optuna"}
 
         @classmethod
         def find_spec(cls, name, path=None, target=None):
@@ -29,7 +25,7 @@ BLOCK = """
 
 
 def run_alone(
-    folder: Path, script: str, packages: Iterable[str], distributions: Iterable[str]
+    folder: Path, script: str, packages: Iterable[str]
 ) -> subprocess.CompletedProcess[str]:
     """Copies packages of this project into an empty folder and runs a script beside it.
 
@@ -37,17 +33,15 @@ def run_alone(
         folder: empty; the packages go into `project`, the script runs in `elsewhere`.
         script: Python, may be indented.
         packages: of this project.
-        distributions: that can be imported, with what they require themselves; no others can.
     """
     ignored = shutil.ignore_patterns("__pycache__")
     for package in packages:
         shutil.copytree(ROOT / package, folder / "project" / package, ignore=ignored)
     (folder / "elsewhere").mkdir()
-    code = textwrap.dedent(BLOCK) + textwrap.dedent(script)
-    blocked = " ".join(blocked_modules(distributions))
     environment = {"PYTHONPATH": str(folder / "project"), "PATH": "", "HOME": str(folder)}
+    code = textwrap.dedent(BLOCK) + textwrap.dedent(script)
     return subprocess.run(
-        [sys.executable, "-W", "error::UserWarning:callbacks", "-c", code, blocked],
+        [sys.executable, "-W", "error::UserWarning:callbacks", "-c", code],
         cwd=folder / "elsewhere",
         env=environment | {"TF_CPP_MIN_LOG_LEVEL": "3"},
         capture_output=True,
@@ -55,22 +49,3 @@ def run_alone(
         check=False,
         timeout=120,
     )
-
-
-def blocked_modules(distributions: Iterable[str]) -> list[str]:
-    """Top-level modules that are installed and belong to none of the distributions' closure."""
-    allowed: set[str] = set()
-    waiting = list(distributions)
-    while waiting:
-        name = canonicalize_name(waiting.pop())
-        if name in allowed:
-            continue
-        try:
-            requirements = map(Requirement, metadata.requires(name) or [])
-        except metadata.PackageNotFoundError:  # for another platform
-            continue
-        allowed.add(name)
-        needed = (r for r in requirements if r.marker is None or r.marker.evaluate({"extra": ""}))
-        waiting += [requirement.name for requirement in needed]
-    owners = metadata.packages_distributions().items()
-    return [module for module, names in owners if allowed.isdisjoint(map(canonicalize_name, names))]

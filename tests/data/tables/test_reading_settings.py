@@ -132,11 +132,8 @@ def test_more_texts_that_are_missing_values(tmp_path: Path) -> None:
 
 def test_values_that_mean_nothing_are_refused() -> None:
     for override, valid in {
-        "data.separator=x": "one ASCII character like ^",
         "data.separator=§": "one ASCII character like ^",
         "data.encoding=base64": "that Python knows",
-        "data.decimal=period": "auto, point, comma",
-        "data.date_order=ymd": "day_first, month_first",
         "data.missing=[true]": "texts and numbers",
     }.items():
         with pytest.raises(UserError) as raised:
