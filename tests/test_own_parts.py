@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from src.messages import SearchEnd
 from src.store.run_directory import RunDirectory
 from src.store.saved_search import read_search
 from tests.benchmarks.leaves import delete_leaves, find_leaves
@@ -63,12 +64,13 @@ def test_own_parts_are_one_file_and_one_line_with_all_leaves_deleted(tmp_path: P
         "run.name=own",  # run.workers=auto is 1 where no other executor is left
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout == "logs/own\n"
-    assert done.stderr.endswith("ended: all 2 trials are done (tuner.max_trials)\n")
     run = RunDirectory(tmp_path / "logs" / "own")
     assert run.model.exists()
     assert not run.trials_table.exists()
     saved = read_search(run)
+    assert saved.end == SearchEnd(
+        "finished", "all 2 trials are done (tuner.max_trials)", "tuner.max_trials"
+    )
     assert saved.identity["data"]["features"] == 2
     best = max(record.result.score or 0 for record in saved.records)
     assert (run.path / "best_score.txt").read_text() == f"{best}\n"
