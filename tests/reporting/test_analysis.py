@@ -196,12 +196,6 @@ def test_a_score_that_the_rows_do_not_tell_has_no_noise() -> None:
     assert score_noise(noisy(objective="val_accuracy")) is None  # nobody knows of how many rows
 
 
-def test_a_sample_of_many_rows_tells_the_error_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = of_the_winner("val_auc", predictions(2000))
-    monkeypatch.setattr("src.reporting.analysis.noise.MOST_ROWS", 500)
-    assert of_the_winner("val_auc", predictions(2000)) == pytest.approx(whole, rel=0.3)
-
-
 def predictions(
     rows: int = 300, classes: tuple[str, ...] = ("a", "b", "c"), seed: int = 1
 ) -> pd.DataFrame:
