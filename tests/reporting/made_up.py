@@ -186,7 +186,7 @@ def _write_winner(run: RunDirectory, prepared: PreparedSearch) -> None:
         predicted = np.where(np.arange(size) % 10, target, (target + 1) % len(names))
         noise = generator.dirichlet(np.ones(len(names)), size) * 0.4
         noise[np.arange(size), predicted] += 0.6
-        table = {"split": split, "row": range(size)}
+        table: dict[str, Any] = {"split": split, "row": range(size)}
         table |= {"target": names[target], "prediction": names[predicted]}
         table |= {f"probability_{name}": noise[:, i] for i, name in enumerate(names)}
         tables.append(pd.DataFrame(table))
