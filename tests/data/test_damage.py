@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -26,11 +27,18 @@ def archive(save: Any) -> bytes:
     return buffer.getvalue()
 
 
+def parquet() -> bytes:
+    pytest.importorskip("pyarrow", reason="Parquet needs the package pyarrow")
+    frame = pd.DataFrame(ROWS, columns=["a", "b", "c"])
+    return bytes(frame.assign(label=np.where(ROWS[:, 0] > 0, "yes", "no")).to_parquet())
+
+
 LINES = [",".join(map(str, row)) + f",{'yes' if row[0] > 0 else 'no'}" for row in ROWS]
 CONTENTS = {
     "table.csv": "\n".join(["a,b,c,label", *LINES, ""]).encode(),
     "stored.npz": archive(np.savez),
     "compressed.npz": archive(np.savez_compressed),
+    "table.parquet": parquet(),
 }
 edits = st.lists(
     st.tuples(

@@ -142,7 +142,5 @@ def test_too_few_groups_are_refused() -> None:
         ):
             split_rows(grouped(counts), 0.2, 0.2, 0)
     by_class = np.where(np.arange(1000) < 300, 3, Y)
-    with pytest.raises(
-        UserError, match=r"^data\.group: class '[abc]' has \d+ of 1000 rows, too few"
-    ):
+    with pytest.raises(UserError, match=r"^data\.group: class '[abc]' has \d+ of 1000 rows, too"):
         split_rows(Labels(Y, CLASSES, by_class), 0.2, 0.2, 0)

@@ -47,7 +47,6 @@ def make_run(
     epochs: int = 6,
     score: Score = learning_rate_decides,
     end: Literal["finished", "failing", "interrupted"] | None = "finished",
-    preset: str = "default",
     scalars: bool = False,
 ) -> RunDirectory:
     """Writes a run into `folder/run` as a search would, and returns it.
@@ -59,10 +58,9 @@ def make_run(
         epochs: of each trial.
         score: of the hyperparameters; None for a failure.
         end: its kind; None for a search that was killed.
-        preset: the configuration.
         scalars: whether TensorBoard's scalars are written too.
     """
-    prepared = _prepared(preset, (*SETTINGS, *overrides, f"training.epochs={epochs}"))
+    prepared = _prepared((*SETTINGS, *overrides, f"training.epochs={epochs}"))
     config = prepared.config.model_copy(
         update={"run": prepared.config.run.model_copy(update={"directory": str(folder)})}
     )
@@ -116,8 +114,8 @@ def make_run(
 
 
 @cache
-def _prepared(preset: str, overrides: tuple[str, ...]) -> PreparedSearch:
-    return prepare_untried(load_config(preset, list(overrides)))
+def _prepared(overrides: tuple[str, ...]) -> PreparedSearch:
+    return prepare_untried(load_config(None, overrides))
 
 
 def prepare_untried(config: Config) -> PreparedSearch:
@@ -181,23 +179,19 @@ def _write_winner(run: RunDirectory, prepared: PreparedSearch) -> None:
     """Predictions that are right in nine rows of ten."""
     run.best.mkdir()
     generator = np.random.default_rng(0)
-    names = prepared.data.class_names
+    names, size = np.array(prepared.data.class_names), 100
     tables = []
-    for split, size in (("validation", 100), ("test", 100)):
-        if names:
-            target = np.arange(size) % len(names)
-            predicted = np.where(np.arange(size) % 10, target, (target + 1) % len(names))
-            noise = generator.dirichlet(np.ones(len(names)), size) * 0.4
-            noise[np.arange(size), predicted] += 0.6
-            table = {"target": np.array(names)[target], "prediction": np.array(names)[predicted]}
-            table |= {f"probability_{name}": noise[:, i] for i, name in enumerate(names)}
-        else:
-            truth = generator.normal(50, 10, size)
-            table = {"target": truth, "prediction": truth + generator.normal(0, 2, size)}
-        tables.append(pd.DataFrame({"split": split, "row": range(size), **table}))
+    for split in ("validation", "test"):
+        target = np.arange(size) % len(names)
+        predicted = np.where(np.arange(size) % 10, target, (target + 1) % len(names))
+        noise = generator.dirichlet(np.ones(len(names)), size) * 0.4
+        noise[np.arange(size), predicted] += 0.6
+        table: dict[str, Any] = {"split": split, "row": range(size)}
+        table |= {"target": names[target], "prediction": names[predicted]}
+        table |= {f"probability_{name}": noise[:, i] for i, name in enumerate(names)}
+        tables.append(pd.DataFrame(table))
     pd.concat(tables).to_csv(run.predictions, index=False)
-    scores = {"accuracy": 0.9, "f1": 0.9} if names else {"rmse": 2.0, "r2": 0.95}
-    guess = dict.fromkeys(scores, 0.125)
+    scores, guess = {"accuracy": 0.9, "f1": 0.9}, {"accuracy": 0.125, "f1": 0.125}
     content = {
         **{"validation": scores, "test": scores},
         "test_interval": {name: [value * 0.97, value * 1.01] for name, value in scores.items()},

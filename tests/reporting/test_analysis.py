@@ -189,28 +189,11 @@ def test_the_noise_of_a_score_is_what_other_rows_would_change(objective: str, ta
     assert of_the_winner(objective, drawn(1, rows=10), direction) is None
 
 
-def test_a_certain_and_wrong_prediction_has_the_log_loss_of_the_metrics() -> None:
-    truth = np.array([1, *[0, 1] * 20])
-    given = np.where(truth == 1, 0.9, 0.1)[:, None]
-    given[0] = 0.0
-    losses = np.array([evaluate("binary", truth[[i]], given[[i]])["log_loss"] for i in range(41)])
-    rows = pd.DataFrame({"target": truth, "prediction": (given[:, 0] > 0.5).astype(int)})
-    rows = rows.assign(probability_0=1 - given[:, 0], probability_1=given[:, 0])
-    error = losses.astype(float).std() / 41**0.5
-    assert of_the_winner("val_log_loss", rows, "min") == pytest.approx(error, rel=1e-3)
-
-
 def test_a_score_that_the_rows_do_not_tell_has_no_noise() -> None:
     assert of_the_winner("val_loss", values(100, 0), "min") is None
     assert of_the_winner("val_f1", values(100, 0)) is None
     assert of_the_winner("val_rmse", predictions(), "min") is None
     assert score_noise(noisy(objective="val_accuracy")) is None  # nobody knows of how many rows
-
-
-def test_a_sample_of_many_rows_tells_the_error_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = of_the_winner("val_auc", predictions(2000))
-    monkeypatch.setattr("src.reporting.analysis.noise.MOST_ROWS", 500)
-    assert of_the_winner("val_auc", predictions(2000)) == pytest.approx(whole, rel=0.3)
 
 
 def predictions(

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-import pytest
 
 from src.reporting.analysis.importance import Importance
 from src.reporting.analysis.noise import Noise
@@ -37,19 +36,16 @@ def test_what_mattered_names_the_clear_ones_in_order() -> None:
     assert text_of(found) == ("`rate` mattered most, then `kind` (R² 0.60 on trials not seen).")
 
 
-@pytest.mark.parametrize(
-    ("given", "said"),
-    [
+def test_nothing_is_claimed_of_a_bad_fit_or_few_trials() -> None:
+    for given, said in (
         (importance(0.1, rate=0.5), "does not predict"),
         (importance(None, trials=5), "5 completed trials are too few"),
         (importance(None, trials=50), "hardly differ"),
         (importance(0.6, rate=0.02), "No single hyperparameter stands out"),
-    ],
-)
-def test_nothing_is_claimed_of_a_bad_fit_or_few_trials(given: Importance, said: str) -> None:
-    text = text_of(mattered.what_mattered(given))
-    assert said in text
-    assert "mattered most" not in text
+    ):
+        text = text_of(mattered.what_mattered(given))
+        assert said in text
+        assert "mattered most" not in text
 
 
 def test_what_did_not_matter_takes_enough_trials() -> None:
@@ -74,17 +70,15 @@ def test_good_values_at_an_end_say_widen_it_but_not_beyond_a_limit() -> None:
     assert edges.edge_findings(rates(0.0, 0.01, 0.02, *np.linspace(0.1, 1, 12)), [zero], {}) == []
 
 
-@pytest.mark.parametrize(
-    "values",
-    [
-        [1e-3, 9e-3, 9e-3, *np.geomspace(1e-4, 5e-3, 12)],  # the best is inside
-        [9.5e-3, 1e-3, 5e-4, *np.geomspace(1e-4, 5e-3, 12)],  # the best is alone
-        [9.5e-3, 9e-3],  # too few
-        [NAN, 9e-3, 9e-3, *np.geomspace(1e-4, 5e-3, 12)],  # inactive in the best
-    ],
-)
-def test_a_best_value_at_an_edge_by_chance_says_nothing(values: list[float]) -> None:
-    assert edges.edge_findings(rates(*values), [RATE], {}) == []
+def test_a_best_value_at_an_edge_by_chance_says_nothing() -> None:
+    for first in (
+        (1e-3, 9e-3, 9e-3),  # the best is inside
+        (9.5e-3, 1e-3, 5e-4),  # the best is alone
+        (NAN, 9e-3, 9e-3),  # inactive in the best
+    ):
+        table = rates(*first, *np.geomspace(1e-4, 5e-3, 12))
+        assert edges.edge_findings(table, [RATE], {}) == []
+    assert edges.edge_findings(rates(9.5e-3, 9e-3), [RATE], {}) == []  # too few
 
 
 def test_of_few_integers_only_the_last_is_the_edge() -> None:
@@ -368,13 +362,8 @@ def test_trials_that_were_stopped_early_are_said_and_mislead_nobody() -> None:
 
 
 def test_a_trial_that_lacks_fits_is_behind_and_its_epochs_are_those_of_its_last_fit() -> None:
-    def rows(*fits: tuple[str, int, int]) -> pd.DataFrame:
-        """By trial, fold and execution."""
-        return pd.DataFrame(fits, columns=["trial_id", "fold", "execution"])
-
-    ended_early = [None] * 9 + ["limit", "limit"]
     scores = [0.5, 0.6, *[0.4] * 7, 0.9, 0.8]
-    table = trials_table(scores, stopped_by=ended_early, epochs=6)
+    table = trials_table(scores, stopped_by=[None] * 9 + ["limit", "limit"], epochs=6)
     whole = [(f"{n:04}", fold, 0) for n in range(9) for fold in range(2)]
     # Trial 9 ended at epoch 2 of its second fit, trial 10 with its first. Trial 0 is re-evaluated,
     # and so was trial 10 before the search went on.
@@ -382,9 +371,11 @@ def test_a_trial_that_lacks_fits_is_behind_and_its_epochs_are_those_of_its_last_
     fits = [*whole, ("0009", 0, 0), ("0009", 1, 0), ("0010", 0, 0), *again]
     lengths = {("0009", 1, 0): 2}
     epochs = [(*fit, epoch) for fit in fits for epoch in range(1, lengths.get(fit, 6) + 1)]
-    history = pd.DataFrame(epochs, columns=["trial_id", "fold", "execution", "epoch"])
+    names = ["trial_id", "fold", "execution", "epoch"]
+    history = pd.DataFrame(epochs, columns=names)
     settings = {"training.epochs": 6, "tuner.folds": 2, "tuner.executions_per_trial": 1}
-    data = run_data(table, fits=rows(*fits), history=history, settings=settings)
+    rows = pd.DataFrame(fits, columns=names[:3])
+    data = run_data(table, fits=rows, history=history, settings=settings)
     assert data.behind == {"0010"}
     assert data.completed["trial_id"].tolist()[:3] == ["0009", "0001", "0000"]
     assert data.completed["trial_id"].tolist()[-1] == "0010"

@@ -71,17 +71,10 @@ def test_a_damaged_or_missing_file_is_named_and_the_rest_is_shown(
         told = not ((content == b"" and name == "config.yaml") or (content is None and "/" in name))
         assert any(path.name in notice for notice in data.notices) == told, data.notices
         assert len(data.trials) == (0 if name == "search.sqlite3" else 8)
+        # Both config.yaml and the state have them.
+        assert (data.objective, data.settings["training.epochs"]) == ("val_accuracy", 3)
     page = page_of(data)
     assert all(escape(notice.split(": ")[0]) in page for notice in data.notices)
-
-
-def test_without_its_state_a_run_still_has_objective_and_settings(run: RunDirectory) -> None:
-    run.database.write_bytes(run.database.read_bytes()[:5000])  # a copy that broke off
-    data = read_run(run)
-    assert "is damaged" in data.notices[0]
-    assert data.objective == "val_accuracy"  # config.yaml records it too
-    assert data.settings["training.epochs"] == 3
-    assert data.metrics["test"]["accuracy"] == 0.9
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ def test_the_seed_draws_synthetic_rows() -> None:
     first, again, *others = (
         load_data(DataSettings(source="synthetic"), seed) for seed in (0, 0, 1, 2**32)
     )
-    assert (first.x.shape, first.x.dtype.name) == ((1000, 10), "float32")
+    assert (first.x.shape, str(first.x.dtype)) == ((1000, 10), "float32")
     assert first.class_names == ("0", "1")
     np.testing.assert_array_equal(first.x, again.x)
     assert not any(np.array_equal(first.x, other.x) for other in others)

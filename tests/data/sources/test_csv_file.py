@@ -28,7 +28,7 @@ def with_test(folder: Path, text: str, test_text: str, **settings: Any) -> DataS
 def test_the_target_and_columns_left_out(tmp_path: Path) -> None:
     dataset = csv(written(tmp_path, PLAIN), seed=0)
     assert (dataset.name, dataset.feature_names, dataset.task) == ("rows", ("a", "b"), None)
-    assert (dataset.x.dtype.name, dataset.x.flags.c_contiguous) == ("float32", True)
+    assert (str(dataset.x.dtype), dataset.x.flags.c_contiguous) == ("float32", True)
     assert dataset.y.tolist() == ["x", "y"] * 6
     other = csv(written(tmp_path, PLAIN, target="a", drop=("kind",), task="regression"), seed=0)
     assert other.feature_names == ("b",)

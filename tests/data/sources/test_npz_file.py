@@ -32,7 +32,7 @@ def test_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for dataset in (plain, packed):
         assert (dataset.name, dataset.image_maximum, dataset.x_test) == ("rows", None, None)
         assert dataset.feature_names == ("feature_0", "feature_1", "feature_2")
-        assert (dataset.x.dtype.name, dataset.x.flags.c_contiguous) == ("float32", True)
+        assert (str(dataset.x.dtype), dataset.x.flags.c_contiguous) == ("float32", True)
         np.testing.assert_array_equal(dataset.x, X)
         np.testing.assert_array_equal(dataset.y, Y)
 

@@ -1,4 +1,4 @@
-"""Parquet tables: content, pieces, damage."""
+"""Parquet tables: content, pieces, types, columns that no table has."""
 
 import sys
 from datetime import date, datetime, timedelta
@@ -124,26 +124,6 @@ def test_columns_that_no_table_has_are_left_out_or_refused(tmp_path: Path) -> No
     ):
         with pytest.raises(UserError, match=message):
             read(*columns, names=names, **settings)
-
-
-def test_damage_is_one_message_or_a_table(path: Path) -> None:
-    settings, content = DataSettings(source="parquet", path=str(path)), path.read_bytes()
-    for damaged in (b"a,b\n", b"", content[:-9], content[:40] + content[60:]):
-        path.write_bytes(damaged)
-        with pytest.raises(UserError, match=r"table\.parquet: is not readable as Parquet \("):
-            parquet(settings, seed=0)
-    random, messages = np.random.default_rng(0), []
-    for _ in range(40):
-        changed = bytearray(content)
-        for place in random.integers(0, len(content), 3):
-            changed[place] = random.integers(0, 256)
-        path.write_bytes(changed)
-        try:
-            parquet(settings, seed=0)
-        except UserError as error:
-            messages.append(str(error))
-    assert len(messages) > 5
-    assert all("table.parquet" in message or "data." in message for message in messages)
 
 
 def test_the_package_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

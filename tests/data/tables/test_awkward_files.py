@@ -115,9 +115,9 @@ COLUMNS: dict[str, tuple[Cell, str, Callable[[Data, Any], bool]]] = {
     "no values": (lambda _: "?", "constant", done("")),
     "negative zero": (lambda r: ("-0.0", "0", "-0")[r % 3], "constant", done("")),
     "quoted": (
-        lambda r: '"one, ""two""\nthree"' if r % 2 else '"four;"',
+        lambda r: ('"a, ""b""\nc"', "d;")[r % 2],
         "categorical",
-        categories('one, "two"\nthree', "four;"),
+        categories('a, "b"\nc', "d;"),
     ),
     "blanks": (lambda r: f"{('red', 'blue')[r % 2]}  ", "categorical", categories("red", "blue")),
     "long": (lambda r: "x" * 10**6 if r == 5 else "uv"[r % 2], "categorical", done("")),

@@ -59,10 +59,8 @@ def test_robust_scaling_is_of_quartiles_and_where_they_are_one_of_the_deviation(
     spiked = fitted([0.0] * 9 + [50.5], number(), "robust")
     assert spiked.scale.tolist() == pytest.approx([np.std([0.0] * 9 + [50.5])])
     assert fitted([0.5] * 4, number(), "robust").scale.tolist() == [1]
-    trained = fit_encoding(
-        np.array([[1], [2], [1e9]], np.float32), np.arange(2), [number()], "none"
-    )
-    assert trained.fill.tolist() == [1.5]
+    x = np.array([[1], [2], [1e9]], np.float32)
+    assert fit_encoding(x, np.arange(2), [number()], "none").fill.tolist() == [1.5]
     assert applied(fitted([0.5, 3000.25, NAN], number(), "none"), NAN) == [[1500.375, 1]]
 
 
