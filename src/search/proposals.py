@@ -76,7 +76,8 @@ class Proposals:
         most = self._oracle.max_trials
         if self._killed or most is None or len(self._oracle.trials) < most:
             return None
-        reason = f"all {most} trials are done (tuner.max_trials)"
+        done = f"all {most} trials are done" if most > 1 else "the trial is done"
+        reason = f"{done} (tuner.max_trials)"
         return SearchEnd("finished", reason, "tuner.max_trials")
 
     def add_result(self, trial_id: str, result: TrialResult) -> TrialRecord:
