@@ -117,7 +117,7 @@ def test_the_command_searches_and_says_what_to_do_next(
     for text in (
         "space.layers 1",  # differs from the default
         "best so far",
-        "ended all 1 trials are done (tuner.max_trials); 1 completed",
+        "ended the trial is done (tuner.max_trials); 1 completed",
         f"accuracy {scores['validation']['accuracy']:.5g} {scores['test']['accuracy']:.5g}",
         f"tensorboard.main --host 127.0.0.1 --logdir {run.tensorboard}",
         f"src.tune --resume {run.path} tuner.max_trials=2",
@@ -129,7 +129,7 @@ def test_the_command_searches_and_says_what_to_do_next(
         *map(str, (run.trials_table, run.history_table, run.log, run.model)),
     ):
         assert text in shown, text
-    assert "finished: all 1 trials are done" in run.log.read_text()
+    assert "finished: the trial is done" in run.log.read_text()
 
 
 @pytest.mark.parametrize(
