@@ -88,7 +88,6 @@ def _show_plan(trial: "CompletedTrial", seeds: int, threshold: "Threshold | None
 
 
 def _show_refit(refit: "Refit") -> None:
-    """Prints the line of one seed."""
     shown = [f"{name} {short_number(refit.test[name])}" for name in SHOWN if name in refit.test]
     text = f"failed: {refit.reason}" if refit.reason else "  ".join(shown) or "trained"
     print(f"  seed {refit.number}  {text}", flush=True)

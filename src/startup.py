@@ -96,8 +96,7 @@ def _share_gpus(tf: Any, worker: int | None) -> None:
 def held_stderr() -> Iterator[None]:
     """Holds back the process's standard error, and shows it only if the block raises.
 
-    TensorFlow writes there before its own log level applies, so the file descriptor itself goes to
-    a temporary file.
+    TensorFlow writes to the file descriptor itself, before its own log level applies.
     """
     sys.stderr.flush()
     original = os.dup(2)

@@ -165,7 +165,6 @@ class EpochModel(keras.Model):
         return {name: value.numpy() for name, value in logs.items()}
 
     def _epoch(self, batch: Any, training: Rows, validation: Rows | None) -> dict[str, Any]:
-        """What the graph does."""
         logs = train(self, training, batch, tf.identity(self.step_rates))
         if self.optimizer.use_ema:
             for kept, weight in zip(self._trained, self.trainable_weights, strict=True):

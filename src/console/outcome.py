@@ -119,9 +119,11 @@ def winner_facts(
 
 def winner_table(winner: Winner) -> Table:
     """A line a metric: on validation and test rows, the test's interval, and the baselines'."""
-    of_test = ["test", "test, 95 %"] if winner.test else []
-    names = [baseline.name for baseline in winner.baselines]
-    table = _table("metric", ["validation", *of_test, *names])
+    table = Table("  metric", box=None, padding=(0, 1, 0, 0))
+    for name in ("validation", *(("test", "test, 95 %") if winner.test else ())):
+        table.add_column(name, justify="right", no_wrap=True)
+    for baseline in winner.baselines:
+        table.add_column(baseline.name, justify="right", style="dim")
     baselines = [b.test if winner.test else b.validation for b in winner.baselines]
     for name, value in winner.validation.items():
         cells = [number(value)]
