@@ -71,15 +71,17 @@ def start_fork_server() -> None:
     multiprocessing.get_context("forkserver").set_forkserver_preload(["src.execution.preload"])
     resource_tracker.ensure_running()  # else the server starts it, which unblocks signals
     # Python before 3.12.8 does not tell the server where modules are (python/cpython#126631).
-    before = os.environ.get("PYTHONPATH", "")
-    os.environ["PYTHONPATH"] = f"{Path(__file__).resolve().parents[1]}{os.pathsep}{before}"
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = f"{Path(__file__).resolve().parents[1]}{os.pathsep}{before or ''}"
     # Ctrl-C reaches the server too, which could not ignore it before it is up; it inherits this.
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGHUP))
     try:
         forkserver.ensure_running()
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
-        os.environ["PYTHONPATH"] = before
+        del os.environ["PYTHONPATH"]
+        if before is not None:
+            os.environ["PYTHONPATH"] = before
 
 
 def _share_gpus(tf: Any, worker: int | None) -> None:
