@@ -166,3 +166,10 @@ def test_the_output_is_there_whole_or_not_at_all_and_replaces_nothing(tmp_path: 
     assert list(tmp_path.iterdir()) == [path]
     with pytest.raises(UserError, match="there is no folder"):
         check_output(str(tmp_path / "nowhere" / "out.csv"))
+
+
+def test_a_model_that_holds_code_is_refused(tmp_path: Path) -> None:
+    folder, x = ExportDirectory(tmp_path), keras.Input((1,))
+    keras.Model(x, keras.layers.Lambda(lambda values: 2 * values)(x)).save(folder.model)
+    with pytest.raises(UserError, match=r"model\.keras: cannot be loaded .*lambda"):
+        load_model(ExportedModel(folder, "regression", (), ("a",)))
