@@ -31,7 +31,7 @@ def disk_errors(path: Path) -> Iterator[None]:
         raise DiskError(f"{error.filename or path}: {error.strerror or error}") from error
 
 
-def raise_disk_error(error: Exception, folder: Path) -> None:
+def raise_disk_error(error: BaseException, folder: Path) -> None:
     """Raises a `DiskError` if an exception tells of the disk's state, or of a path in `folder`."""
     if not isinstance(error, OSError):
         return

@@ -131,7 +131,7 @@ class TrialResult(_Scored):
     traceback: str  # the last lines of the traceback, if an exception was the reason
     history: SkipValidation[Epochs] = field(repr=False)  # large, and its integers stay integers
     parameters: Count  # number of the model's parameters; 0 if no model was built
-    started: float  # seconds since 1970, UTC
+    started: Annotated[float, Field(ge=0, le=2e11)]  # seconds since 1970, UTC
     seconds: float  # wall-clock time
     worker: str  # id of the worker that ran the trial
     # The space and values, if building found new hyperparameters; else None.

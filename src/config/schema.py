@@ -156,7 +156,7 @@ class RunSettings(Section):
     name: fields.RunName = "auto"
     engine: Annotated[str, known(EXECUTORS, "run.engine", "auto")] = "auto"
     workers: Count | Literal["auto"] = "auto"
-    threads: Count = 1
+    threads: Annotated[int, Field(ge=1, le=1024)] = 1
     keep_top: Count = 10
 
 

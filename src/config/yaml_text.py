@@ -75,9 +75,12 @@ def read_yaml(text: str) -> Any:
         place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
         problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "not YAML"
         raise YamlError(place + problem) from error
-    except (ValueError, OverflowError, RecursionError) as error:
-        # PyYAML lets Python's own errors through for endless digits and escapes like "\Uffffffff".
-        raise YamlError("too many digits or levels, or an escape for no character") from error
+    except (ArithmeticError, AttributeError, LookupError, ValueError, RecursionError) as error:
+        # PyYAML lets Python's own errors through, as for escapes like "\Uffffffff" or `!!bool x`.
+        problem = (
+            "a tag that does not fit its value, too many digits or levels, or an escape for no"
+        )
+        raise YamlError(f"{problem} character") from error
 
 
 def read_yaml_file(path: Path, default_name: str, key: str, hint: str) -> Any:
@@ -87,6 +90,8 @@ def read_yaml_file(path: Path, default_name: str, key: str, hint: str) -> Any:
     """
     try:
         path = path / default_name if path.is_dir() else path
+        if path.exists() and not path.is_file():  # reading a pipe would wait
+            raise UserError(f"{key}: {path}: is not a file")
         with path.open("rb") as file:
             content = file.read(_LARGEST + 1)
         if len(content) > _LARGEST:

@@ -104,7 +104,7 @@ class TrialRunner:
             reason, rejected = str(error), isinstance(error, RejectedError)
         except (TrialInterruptedError, DiskError):
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             if self.hooks.stopping():  # a C extension may turn a KeyboardInterrupt into any error
                 raise TrialInterruptedError from error
             raise_disk_error(error, self.context.run.path)
@@ -273,7 +273,7 @@ class TrialRunner:
         )
 
 
-def _reason(error: Exception, recorder: EpochRecorder) -> str:
+def _reason(error: BaseException, recorder: EpochRecorder) -> str:
     if isinstance(error, (MemoryError, tf.errors.ResourceExhaustedError)):
         return out_of_memory(recorder.batch_size, recorder.parameters)
     lines = str(error).strip().splitlines()

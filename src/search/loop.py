@@ -13,7 +13,7 @@ from typing import Any
 from src import registry
 from src.errors import DiskError
 from src.execution.executor import POLL_SECONDS, Executor, TrialHooks, run_all
-from src.messages import SearchEnd
+from src.messages import SearchEnd, TrialProgress
 from src.records import TrialRecord, TrialResult, TrialSpec
 from src.registry import EXECUTORS
 from src.search import reevaluation
@@ -23,10 +23,10 @@ from src.search.progress import SearchProgress
 from src.search.proposals import Proposals
 from src.search.retention import delete_unneeded_files
 from src.signals import StopRequest, TrialInterruptedError
-from src.store.database import Store
+from src.store.database import Store, oracle_state
 from src.store.run_directory import RunDirectory
 from src.store.saved_search import SavedSearch
-from src.tuners.user_code import OracleError
+from src.tuners.user_code import OracleError, asking_oracle
 
 
 class SearchLoop:
@@ -63,6 +63,7 @@ class SearchLoop:
         self._running: set[str] = set()
         # Id and future of ended trials. `futures.wait` would take longer the more are pending.
         self._done: SimpleQueue[tuple[str, Any]] = SimpleQueue()
+        self._problem: Exception | None = None  # of a listener that was told of progress
         self._begun: list[TrialSpec] = []  # not in the store yet
         self._ended: list[TrialRecord] = []  # not in the store yet
 
@@ -76,12 +77,13 @@ class SearchLoop:
             self._prepared.context(self._run),
             self._prepared.workers,
             TrialHooks(
-                lambda running: self._listeners.tell("on_progress", running),
+                self._tell_progress,
                 lambda: self._stop.requested,
                 self._budgets.trial_end_reason,
             ),
         )
         consistent = True  # else the oracle may have changed in part; the store holds it as it was
+        stores_results = not self._oracle.learns  # where not: its state has nothing of results
         try:
             self._begin()
             end = self._run_trials()
@@ -94,19 +96,21 @@ class SearchLoop:
             self.may_export, end = False, SearchEnd("failing", str(error))
         except OracleError as error:
             consistent, end = False, SearchEnd("failing", str(error))
+            stores_results = not self._oracle.has_rungs  # rungs must agree with the results
         except KeyboardInterrupt:
             reason = "stopped at once by a second signal"
             consistent, end = False, SearchEnd("interrupted", reason)
         finally:
             with suppress(KeyboardInterrupt):  # asked again; workers end with this process
                 self._executor.shutdown()
-        return self._finish(end, consistent=consistent)
+        return self._finish(end, consistent=consistent, stores_results=stores_results)
 
     def _begin(self) -> None:
+        warm_start = self._oracle.warm_start.model_dump(mode="json")
+        search = self._search_state()
         with self._store.transaction():
-            self._store_search()
             # `prepare` reads it back, since a resumed search must not depend on the earlier run.
-            self._store.set_oracle({"warm_start": self._oracle.warm_start.model_dump(mode="json")})
+            self._store.set(search | oracle_state({"warm_start": warm_start}))
             for trial_id in self.progress.reevaluated:  # fewer executions may be planned now
                 self._store_reevaluation(trial_id)
         metrics = self._prepared.hypermodel.metric_names
@@ -127,6 +131,9 @@ class SearchLoop:
             for trial_id, result in self._wait():
                 self._running.remove(trial_id)
                 self._ended.append(self._proposals.add_result(trial_id, result))
+            if self._problem is not None:
+                self._save()
+                raise self._problem
             if self._oracle.learns:  # a kill while it takes a second to propose loses no result
                 self._save()
             if self._stop.requested and self._running:
@@ -146,6 +153,12 @@ class SearchLoop:
             self._running.add(spec.trial_id)
             self._begun.append(spec)
         return None
+
+    def _tell_progress(self, running: TrialProgress) -> None:
+        try:
+            self._listeners.tell("on_progress", running)
+        except Exception as error:  # not the trial's fault, in whose training it is raised
+            self._problem = error
 
     def _submit(self, spec: TrialSpec) -> None:
         future = self._executor.submit(spec)
@@ -173,14 +186,14 @@ class SearchLoop:
             return []
         self._budgets.update_seconds()
         first = len(self.progress.records) - len(ended)
+        search = self._search_state() if with_oracle else {}
         with self._store.transaction():
             for number, record in enumerate(ended, first):
                 told = self._oracle.trials[record.spec.trial_id].score
                 self._store.end_trial(record, told, number)
             for spec in begun:
                 self._store.begin_trial(spec)
-            if with_oracle:
-                self._store_search()
+            self._store.set(search)
         self._ended, self._begun = [], []
         if ended:
             self._delete_unneeded_files()
@@ -188,10 +201,12 @@ class SearchLoop:
             self._listeners.tell("on_trial_end", record, self.progress)
         return begun
 
-    def _store_search(self, end: SearchEnd | None = None) -> None:
-        space = self._oracle.describe_space(self._oracle.hyperparameters)
-        self._store.set({"seconds": self.progress.seconds, "end": end, "space": space})
-        self._store.set_oracle(self._oracle.get_state())
+    def _search_state(self, end: SearchEnd | None = None) -> dict[str, Any]:
+        """What the store holds of the search as a whole, besides what never changes."""
+        with asking_oracle(self._oracle, self._config.tuner.name):
+            space = self._oracle.describe_space(self._oracle.hyperparameters)
+            state = oracle_state(self._oracle.get_state())
+        return {"seconds": self.progress.seconds, "end": end, "space": space, **state}
 
     def _reevaluate(self) -> None:
         """Trains the best trials again, as far as that has not been done."""
@@ -219,7 +234,7 @@ class SearchLoop:
         assert again is not None
         self._store.set_reevaluation(trial_id, again)
 
-    def _finish(self, end: SearchEnd, *, consistent: bool) -> SearchEnd:
+    def _finish(self, end: SearchEnd, *, consistent: bool, stores_results: bool) -> SearchEnd:
         """Stores the end, if the state here is consistent, and tells of it."""
         self._budgets.stop()
         self.may_export = self.may_export and consistent
@@ -228,14 +243,14 @@ class SearchLoop:
             nonlocal end
             try:
                 step()
-            except DiskError as error:
+            except (DiskError, OracleError) as error:
                 self.may_export = False
                 if str(error) not in end.reason:
                     end = SearchEnd("failing", f"{end.reason}; {error}")
 
         if consistent:
             attempt(lambda: self._store_end(end))
-        elif not self._oracle.learns:  # results change nothing that its state has to hold
+        elif stores_results:
             attempt(lambda: self._save(with_oracle=False))
         for tell in self._listeners.calls("on_search_end"):
             attempt(partial(tell, end, self.progress))
@@ -243,8 +258,9 @@ class SearchLoop:
 
     def _store_end(self, end: SearchEnd) -> None:
         self._save()
+        search = self._search_state(end)
         with self._store.transaction():
-            self._store_search(end)
+            self._store.set(search)
         self._delete_unneeded_files()
 
     def _end_before_next(self) -> SearchEnd | None:

@@ -64,7 +64,7 @@ class Store:
         Raises:
             DiskError: if the file cannot be written.
         """
-        values = {**state, **{ORACLE + name: value for name, value in oracle.items()}}
+        values = {**state, **oracle_state(oracle)}
         with closing(sqlite3.connect(":memory:")) as memory:
             for table in TABLES.values():
                 memory.execute(table)
@@ -107,10 +107,6 @@ class Store:
                 self._connection.execute("INSERT OR REPLACE INTO state VALUES (?, ?)", row)
                 self._written[name] = text
 
-    def set_oracle(self, state: Mapping[str, Any]) -> None:
-        """Writes an oracle's `get_state()`, the entries that have changed."""
-        self.set({ORACLE + name: value for name, value in state.items()})
-
     def begin_trial(self, spec: TrialSpec) -> None:
         """Adds a trial that will run."""
         row = (spec.trial_id, _spec_json(spec))
@@ -142,6 +138,11 @@ class Store:
             "UPDATE trials SET reevaluation=?, reevaluation_history=? WHERE trial_id=?",
             (*_result_json(reevaluation), trial_id),
         )
+
+
+def oracle_state(state: Mapping[str, Any]) -> dict[str, Any]:
+    """An oracle's `get_state()` under the names that the table `state` has for its entries."""
+    return {ORACLE + name: value for name, value in state.items()}
 
 
 @contextmanager

@@ -21,8 +21,6 @@ from src.text import python_command
 
 _SPEC = TypeAdapter(TrialSpec)
 _RECORD = TypeAdapter(TrialRecord)
-_END = TypeAdapter(SearchEnd | None)
-_EXPORTED = TypeAdapter(Exported | None)
 Rows = list[tuple[Any, ...]]
 
 
@@ -63,6 +61,9 @@ class SavedSearch:
         return trials
 
 
+_SAVED = TypeAdapter(SavedSearch)
+
+
 def read_search(run: RunDirectory, *, history: bool = True) -> SavedSearch:
     """Reads the state of a search, also one that runs or was killed.
 
@@ -79,13 +80,13 @@ def read_search(run: RunDirectory, *, history: bool = True) -> SavedSearch:
         raise UserError(_missing(run))
     try:
         return _saved_search(run, *_read_tables(path, history=history))
-    except sqlite3.OperationalError as error:
-        problem = f"cannot be read: {error}"
-        if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
-            problem = f"another program has locked it for {BUSY_SECONDS:g} s; close that, try again"
-        raise DiskError(f"{path}: {problem}") from error
     except (sqlite3.DatabaseError, LookupError, TypeError, ValueError, RecursionError) as error:
         problem = str(error)
+        # The error of a text that is not UTF-8 has no code: that is damage, too.
+        if isinstance(error, sqlite3.OperationalError) and hasattr(error, "sqlite_errorcode"):
+            if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
+                problem = f"another program has locked it for {BUSY_SECONDS:g} s; try again later"
+            raise DiskError(f"{path}: cannot be read: {problem}") from error
         if isinstance(error, ValidationError):
             found = error.errors()[0]
             problem = f"{'.'.join(map(str, found['loc']))}: {found['msg']}"
@@ -156,17 +157,14 @@ def _saved_search(run: RunDirectory, states: Rows, trials: Rows) -> SavedSearch:
             if again is not None:
                 record["reevaluation"] = _result(again, again_history)
             ended.append((number, _RECORD.validate_python(record)))
-    return SavedSearch(
-        run=run,
+    facts = {
         **{name: state[name] for name in ("config", "config_text", "identity", "versions")},
-        oracle={n.removeprefix(ORACLE): state[n] for n in state if n.startswith(ORACLE)},
-        specs=specs,
-        told=told,
-        records=[record for _, record in sorted(ended, key=lambda pair: pair[0])],
-        end=_END.validate_python(state.get("end")),
-        exported=_EXPORTED.validate_python(state.get("exported")),
-        seconds=float(state.get("seconds", 0.0)),
-    )
+        "oracle": {n.removeprefix(ORACLE): state[n] for n in state if n.startswith(ORACLE)},
+        "records": [record for _, record in sorted(ended, key=lambda pair: pair[0])],
+        **{"run": run, "specs": specs, "told": told, "seconds": state.get("seconds", 0.0)},
+        **{name: state.get(name) for name in ("end", "exported")},
+    }
+    return _SAVED.validate_python(facts)
 
 
 def _result(text: str, history: str) -> dict[str, Any]:

@@ -171,8 +171,10 @@ class SearchOracle(kt.Oracle):
         trial = Trial(hp, f"{number:04d}", response["status"])
         if trial.status == "RUNNING":
             self._add(trial)
-        else:
+        elif trial.status in ("IDLE", "STOPPED"):
             self._seed_state = before
+        else:
+            raise ValueError(f"status {trial.status!r}; valid: RUNNING, IDLE, STOPPED")
         return trial
 
     def update_trial(self, trial_id: str, metrics: Mapping[str, float], step: int = 0) -> Trial:

@@ -1,5 +1,6 @@
 """Every mistake gets one message: the key, the value, what is valid, the nearest name."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -117,6 +118,8 @@ def test_a_source_that_is_no_file_gets_the_presets(source: str) -> None:
         (b"seed: \xff\n", ["is not UTF-8 text"]),
         (b"seed: 1\n\nrun: {name: \x07}\n", ["special characters are not allowed"]),
         (b"seed: 1\ntuner: {}\nseed: 2\n", ["line 3, column 1", "'seed' is there twice"]),
+        (b"seed: !!bool x\n", ["a tag that does not fit"]),
+        (b"seed: !!timestamp x\n", ["a tag that does not fit"]),
         (b"a: &a [1]\nb: [*a, *a]\n", ["line 2, column 5", "aliases (*) are not used here"]),
         (b"seed: !!python/object:os.system 1\n", ["line 1, column 7", "python/object"]),
         (b'run: {name: "a\\0"}\n', ["line 1, column 13", "a character that no file can"]),
@@ -131,6 +134,11 @@ def test_bad_file(tmp_path: Path, content: bytes, parts: list[str]) -> None:
     assert "\n" not in text
     for part in [f"--config: {path}: ", *parts]:
         assert part in text
+
+
+def test_a_pipe_is_no_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "config.yaml")
+    assert message(tmp_path / "config.yaml").endswith("config.yaml: is not a file")
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from src.search.listener import Listeners
 from src.search.preparation import PreparedSearch
 from src.search.progress import SearchProgress
 from src.seeds import oracle_seed
-from src.store.database import Exported, Store
+from src.store.database import Exported, Store, oracle_state
 from src.store.run_directory import RunDirectory, event_suffix
 from tests.conftest import report_listeners
 
@@ -95,7 +95,7 @@ def make_run(
             with store.transaction():
                 store.begin_trial(spec)
                 store.end_trial(record, trial.score, number)
-                store.set_oracle(oracle.get_state())
+                store.set(oracle_state(oracle.get_state()))
             listeners.tell("on_trial_begin", spec, progress)
             if scalars:
                 _write_scalars(run, record)

@@ -1,16 +1,21 @@
 """A failed trial never takes the search with it; an oracle that raises ends it with its line."""
 
 import threading
+from pathlib import Path
 from typing import Any
 
 import keras_tuner as kt
 import pytest
 
+from src.messages import TrialProgress
 from src.registry import TUNERS
 from src.reporting import load_trials
 from src.search import run
+from src.search.listener import SearchListener
+from src.store.run_directory import RunDirectory
 from src.store.saved_search import read_search
 from src.tuners.oracle import SearchOracle
+from src.tuners.random_search import RandomOracle
 from tests.conftest import MakeConfig
 
 
@@ -55,6 +60,42 @@ def test_an_oracle_that_raises_ends_the_search_with_its_line(
     assert 'raise ZeroDivisionError("no points left to divide")' in outcome.end.reason
     saved, begun = read_search(outcome.run), ["0000"] if workers == 1 else []
     assert list(saved.specs) == [r.spec.trial_id for r in saved.records] == begun
+
+
+class Secretive(RandomOracle):
+    """Does not tell its state once a trial has ended."""
+
+    def get_state(self) -> dict[str, Any]:
+        if len(self.trials) > len(self.ongoing_trials):
+            raise ValueError("my state is nobody's business")
+        return super().get_state()
+
+
+def test_a_trial_that_ended_is_kept_though_the_oracle_does_not_tell_its_state(
+    tiny: MakeConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(TUNERS, "secretive", f"{__name__}:Secretive")
+    outcome = run(tiny("tuner.name=secretive"))
+    assert outcome.end.kind == "failing"
+    assert "tuner.name=secretive raised ValueError: my state is nobody's" in outcome.end.reason
+    assert [r.spec.trial_id for r in read_search(outcome.run).records] == ["0000"]
+
+
+class Nervous(SearchListener):
+    """Raises while a trial trains."""
+
+    def on_progress(self, running: TrialProgress) -> None:
+        raise ValueError("too fast")
+
+
+@pytest.mark.parametrize("engine", ["serial", "process"])
+def test_a_listener_that_raises_in_a_training_ends_the_search_and_fails_no_trial(
+    tiny: MakeConfig, tmp_path: Path, engine: str
+) -> None:
+    with pytest.raises(ValueError, match="too fast"):
+        run(tiny("run.name=nervous", f"run.engine={engine}"), listeners=[Nervous()])
+    saved = read_search(RunDirectory(tmp_path / "nervous"))
+    assert {record.result.status for record in saved.records} <= {"COMPLETED"}
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from src import predict, retrain, tune
 from src.errors import DiskError, UserError
 from src.messages import SearchEnd
 from src.records import FitResult, Reevaluation, TrialRecord, TrialResult, TrialSpec
-from src.store.database import Exported, Store
+from src.store.database import Exported, Store, oracle_state
 from src.store.run_directory import RunDirectory
 from src.store.saved_search import read_search
 from tests import quick_search
@@ -72,7 +72,7 @@ def test_what_is_written_comes_back(folder: Path) -> None:
             store.end_trial(replace(record(2), spec=built), None, 2)
             store.set_reevaluation("0000", reevaluation)
             store.set({"end": SearchEnd("finished", "done"), "exported": Exported("0000", 1)})
-            store.set_oracle({"seed_state": 5})
+            store.set(oracle_state({"seed_state": 5}))
     saved = read_search(run)
     assert (saved.config, saved.oracle) == ({"seed": 7}, {"seed_state": 5})
     assert list(saved.specs) == ["0000", "0001", "0002", "0003"]
@@ -229,6 +229,11 @@ DAMAGES: dict[str, Callable[[Path], Any]] = {
     "exported": sql("INSERT OR REPLACE INTO state VALUES ('exported', '{\"trial_id\":\"../x\"}')"),
     "no JSON": sql("UPDATE trials SET result='{'"),
     "no configuration": sql("DELETE FROM state WHERE name='config'"),
+    "a list": sql("UPDATE state SET value='[]' WHERE name='config'"),
+    "null": sql("UPDATE state SET value='null' WHERE name='identity'"),
+    "no score": sql("UPDATE trials SET told='x'"),
+    "no UTF-8": sql("UPDATE trials SET spec=CAST(x'ff7b' AS TEXT)"),
+    "no time": sql("UPDATE trials SET result=json_set(result, '$.started', 1e300)"),
 }
 
 
