@@ -146,8 +146,8 @@ def test_a_state_that_another_program_has_locked_is_one_message(
         other.execute("BEGIN EXCLUSIVE")
         assert report.main([str(run.path)]) == 1
     assert capsys.readouterr().err == (
-        f"error: {run.database}: cannot be read: another program has locked it for 0.1 s; try again "
-        "later\n"
+        f"error: {run.database}: cannot be read: another program has locked it for 0.1 s; "
+        "try again later\n"
     )
 
 
