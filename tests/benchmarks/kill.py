@@ -7,7 +7,8 @@ Every search runs by the real command, and again and again by `--resume`, after 
 parent alone, a worker, the fork server or all processes, and after SIGINT, SIGTERM and SIGHUP: in
 start-up, between trials, inside trials and in the export. In the end every file must be that of a
 search that nobody touched: tables, TensorBoard's events, weights, state, exported model. No
-process, lock or temporary file may be left. The exit status is 1 if anything differs.
+process or lock may be left, nor temporary files but those of a rehearsal. The exit status is 1 if
+anything differs.
 """
 
 import argparse
