@@ -45,7 +45,7 @@ def main() -> int:
                 f"run.directory={folder}",
             )
             try:
-                run_python(["-m", "src.tune", "--quiet", *settings])
+                run_python(["-m", "src.tune", *settings])
             except CommandError as error:
                 print(f"error: {error}", file=sys.stderr)
                 return 1

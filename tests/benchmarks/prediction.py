@@ -35,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
         write_rows(folder / "train.csv", MEGABYTE // 10)
         run_python(
             [
-                *("-m", "src.tune", "--quiet", "--config", "quick", "data.source=csv"),
+                *("-m", "src.tune", "--config", "quick", "data.source=csv"),
                 *(f"data.path={folder / 'train.csv'}", "data.target=answer"),
                 *(f"run.directory={folder}", "run.name=run", "tuner.max_trials=1"),
                 "training.epochs=2",

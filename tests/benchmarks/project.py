@@ -39,8 +39,8 @@ def tune(folder: Path, overrides: Sequence[str]) -> Search:
     Raises:
         CommandError: if the command or one of its trials fails.
     """
-    process = run_python(["-m", "src.tune", "--quiet", f"run.directory={folder}", *overrides])
-    run = RunDirectory(Path(process.output.strip()))
+    process = run_python(["-m", "src.tune", f"run.directory={folder}", "run.name=run", *overrides])
+    run = RunDirectory(folder / "run")
     trials = pd.read_csv(run.trials_table)
     failed = trials[trials["status"] != "COMPLETED"]
     if len(failed):

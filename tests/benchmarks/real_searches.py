@@ -155,7 +155,7 @@ def _search(
 ) -> Found:
     """Runs the command; without a target, its best score is one."""
     with tempfile.TemporaryDirectory() as folder:
-        run_python(["-m", "src.tune", "--quiet", f"run.directory={folder}", *settings])
+        run_python(["-m", "src.tune", f"run.directory={folder}", *settings])
         run = RunDirectory(Path(folder) / "search")
         trials, history = pd.read_csv(run.trials_table), pd.read_csv(run.history_table)
     if (failed := trials[trials["status"] != "COMPLETED"]["reason"]).size:

@@ -110,7 +110,7 @@ def compare(name: str, options: argparse.Namespace, folder: Path) -> Comparison:
     rest, held = hold_back(options.data / f"{name}.csv", folder)
     tuned = run_python(
         [
-            *("-m", "src.tune", "--quiet", "data.source=csv", f"data.path={rest}"),
+            *("-m", "src.tune", "data.source=csv", f"data.path={rest}"),
             *(f"data.target={table.target}", *table.overrides, f"run.directory={folder}"),
             *("run.name=run", f"tuner.max_trials={options.trials}"),
             f"training.epochs={options.epochs}",
