@@ -59,7 +59,7 @@ class StopOnRequest(keras.callbacks.Callback):
         self.stopping = stopping
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Raises then."""
+        """Raises if a stop was requested."""
         if self.stopping():
             raise TrialInterruptedError
 

@@ -83,7 +83,7 @@ class SearchLoop:
             ),
         )
         consistent = True  # else the oracle may have changed in part; the store holds it as it was
-        stores_results = not self._oracle.learns  # where not: its state has nothing of results
+        stores_results = not self._oracle.learns  # its state then holds no results
         try:
             self._begin()
             end = self._run_trials()

@@ -50,4 +50,7 @@ def test_each_setting_goes_with_the_tuners_that_have_it(name: str) -> None:
 
 
 def test_a_pruner_goes_with_tuners_without_rungs() -> None:
-    check("pruner.name=halving", "tuner.name=grid", "pruner.first_epoch=3", "pruner.factor=4")
+    settings = ("pruner.name=halving", "pruner.first_epoch=3", "pruner.factor=4")
+    check("tuner.name=grid", *settings)
+    with pytest.raises(UserError, match="does not go with tuner"):
+        check("tuner.name=hyperband", *settings)
