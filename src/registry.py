@@ -15,15 +15,17 @@ from src.errors import UserError, nearest
 
 SOURCES: dict[str, str] = {
     "breast_cancer": "src.data.sources.builtin:breast_cancer",
-    "csv": "src.data.sources.csv_file:csv",
+    "csv": "src.data.sources.table:table",
     "diabetes": "src.data.sources.builtin:diabetes",
     "digits": "src.data.sources.builtin:digits",
     "fashion_mnist": "src.data.sources.images:fashion_mnist",
     "iris": "src.data.sources.builtin:iris",
     "mnist": "src.data.sources.images:mnist",
     "npz": "src.data.sources.npz_file:npz",
-    "parquet": "src.data.sources.parquet_file:parquet",
+    "parquet": "src.data.sources.table:table",
+    "sql": "src.data.sources.sql:sql",
     "synthetic": "src.data.sources.synthetic:synthetic",
+    "table": "src.data.sources.table:table",
     "wine": "src.data.sources.builtin:wine",
 }
 

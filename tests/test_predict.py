@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 
 from src import predict
-from src.data.tables.columns import raw_inputs, read_columns
+from src.data.tables.columns import read_columns
+from src.data.tables.model_rows import raw_inputs
 from src.store.run_directory import RunDirectory
 from tests.evaluation.runs import colour_table
 
@@ -94,7 +95,7 @@ def test_pieces_are_predicted_as_the_whole_and_parquet_as_csv(
     frame.to_csv(file, index=False)
     inputs = raw_inputs(frame, read_columns(colours.columns).columns)
     whole = keras.models.load_model(colours.model).predict_on_batch(inputs)[:, 0]
-    monkeypatch.setattr("src.data.tables.text_files.CHUNK_CELLS", 1)  # at least 1,000 rows
+    monkeypatch.setattr("src.data.tables.database.CHUNK_CELLS", 1)  # 2,048 rows
     monkeypatch.setattr("src.evaluation.outputs.BATCH_ROWS", 300)
     found = predicted(colours, file, "--proba")
     np.testing.assert_allclose(found["probability_yes"], whole, atol=1e-6)
@@ -162,7 +163,7 @@ def test_mistakes_are_told_before_tensorflow_is_imported(
     file.write_text("mine")
     np.savez(npz, x=np.zeros((2, 3)))
     assert "is not a run's folder" in refused(RunDirectory(file.parent), source, capsys)
-    assert "no.csv: cannot be read (No such file" in refused(colours, Path("no.csv"), capsys)
+    assert "no.csv: there is no such file" in refused(colours, Path("no.csv"), capsys)
     assert "columns by name: size, bought" in refused(colours, npz, capsys)
     assert "rows.csv' exists" in refused(colours, source, capsys, "--output", str(file))
     assert file.read_text() == "mine"

@@ -14,7 +14,8 @@ import pandas as pd
 import pytest
 
 from src import predict, retrain
-from src.data.tables.columns import raw_inputs, read_columns
+from src.data.tables.columns import read_columns
+from src.data.tables.model_rows import raw_inputs
 from src.evaluation import retraining
 from src.evaluation.metrics import evaluate
 from src.evaluation.networks import refit

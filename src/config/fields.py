@@ -1,6 +1,7 @@
 """Types of settings with rules that pydantic's own constraints cannot express."""
 
 import math
+import re
 import sys
 from collections import Counter
 from collections.abc import Mapping
@@ -51,6 +52,26 @@ def _encoding(name: str) -> str:
     except (LookupError, ValueError) as error:
         raise ValueError("Python knows no such encoding of text") from error
     return name
+
+
+def is_url(database: object) -> bool:
+    """Whether `data.database` is a URL, not a file."""
+    return isinstance(database, str) and "://" in database
+
+
+def _database(database: str) -> str:
+    """Refuses a URL with a secret, without showing it: what is written down is the variable."""
+    found = re.search(r"://[^/@:]*:([^@]*)@", database)
+    secrets = [found[1]] if found else []
+    secrets += re.findall(
+        r"(?i)[?&;][^=&;]*(?:pass|pwd|secret|token|key)[^=&;]*=([^&;]*)", database
+    )
+    if is_url(database) and any(not re.fullmatch(r"\$\{\w+\}", secret) for secret in secrets):
+        raise BrokenRuleError(
+            "data.database: the URL holds a password, which would be written into config.yaml and "
+            "the log. Write ${NAME} in its place; it is read from the environment variable NAME"
+        )
+    return database
 
 
 def flattened(values: Any, prefix: str = "") -> Any:
@@ -143,17 +164,13 @@ Texts = Annotated[tuple[Text, ...], Field(strict=False)]  # YAML has lists, not 
 Count = Annotated[int, Field(ge=1)]
 Factor = Annotated[int, Field(ge=2)]
 RunName = Annotated[str, AfterValidator(_run_name)]
+Database = Annotated[str, Field(min_length=1), AfterValidator(_database)]
 Encoding = Annotated[str, AfterValidator(_encoding)]
 # A separator is ASCII, because pandas takes nothing else, and not part of numbers and quoted texts.
 Separator = Annotated[
     str,
     Field(pattern=rf"^(auto|{'|'.join(SEPARATORS)}|[\x01-\x7f&&[^\w\s\"'.+-]]|\t)$"),
 ]
-# Numbers become texts, as they are in a file; true, false and null are YAML's mistakes.
-MissingText = Annotated[
-    Text, BeforeValidator(lambda given: str(given) if type(given) in (int, float) else given)
-]
-Missing = Annotated[tuple[MissingText, ...], Field(strict=False)]
 ColumnKind = Literal["numeric", "boolean", "categorical", "date", "drop"]
 # Overrides take the dots in a column's name for further keys.
 Columns = Annotated[Mapping[Text, ColumnKind], BeforeValidator(flattened)]

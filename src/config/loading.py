@@ -6,6 +6,7 @@ value; only an override with a longer path, `space.units.max=512`, changes one k
 
 import copy
 import functools
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,13 +14,18 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from src.config.fields import OPEN
+from src.config.fields import OPEN, is_url
 from src.config.messages import plain_messages
 from src.config.presets import preset_names, preset_path
 from src.config.schema import Config
 from src.config.yaml_text import YamlError, read_yaml, read_yaml_file
 from src.errors import UserError, nearest
 from src.text import shown
+
+TEXTS = tuple(
+    ("data", name) for name in ("target", "group", "drop", "columns", "missing")
+)  # fmt: skip
+"""Settings whose values are texts of a file as they stand: a column may be called `no` or `1`."""
 
 _EXAMPLE = "write for example tuner.max_trials=5 or 'space.units={min: 16, max: 512}'"
 
@@ -61,12 +67,13 @@ class _Layers:
 
     values: dict[str, Any] = field(default_factory=dict)  # an opened hyperparameter is `open`
     user_space: set[str] = field(default_factory=set)  # names of `space` that a user set or opened
+    url_file: Path | None = None  # the file that `data.database` comes from, if it is a URL
 
     def add_file(self, path: Path, *, built_in: bool) -> None:
         """Merges a YAML file over what there is."""
         known = preset_names()
         hint = f"{nearest(path.stem, known)} Presets: {', '.join(known)}"
-        values = read_yaml_file(path, "config.yaml", "--config", hint)
+        values = read_yaml_file(path, "config.yaml", "--config", hint, TEXTS)
         if not isinstance(values, dict):
             raise UserError(
                 f"--config: {path}: {shown(values)} is not a configuration. Valid: a mapping of "
@@ -74,6 +81,9 @@ class _Layers:
             )
         recorded = values.pop("recorded", None)
         self._merge(self.values, values, ())
+        data = values.get("data")
+        if isinstance(data, dict) and is_url(data.get("database")):
+            self.url_file = path
         space = values.get("space")
         if isinstance(space, dict) and not built_in:
             # A run's config.yaml writes the inherited names too; they stay inherited.
@@ -88,11 +98,13 @@ class _Layers:
         if not equals or not all(path) or not key.isprintable():
             raise UserError(f"override {shown(text)}: is not of the form key=value; {_EXAMPLE}")
         try:
-            value = read_yaml(written)
+            value = read_yaml(written, path, TEXTS)
         except YamlError as error:
             raise UserError(
                 f"override {shown(text)}: the value after '=' is not YAML: {error}; {_EXAMPLE}"
             ) from error
+        if path in (("data",), ("data", "database")):
+            self.url_file = None
         holder = self.values
         for name in path[:-1]:
             if not isinstance(holder.get(name), dict):
@@ -117,6 +129,13 @@ class _Layers:
 
     def validated(self) -> Config:
         """Returns the configuration; raises `UserError` with a line a mistake."""
+        if self.url_file is not None:
+            url = self.values["data"]["database"]
+            raise UserError(
+                f"data.database: the URL in {self.url_file} is not used, because somebody "
+                "else's file could send your secrets away. If you trust it, repeat it: "
+                + shlex.quote(f"data.database={url}")
+            )
         values = {"user_space": frozenset(self.user_space), **self.values}
         if isinstance(space := values.get("space"), dict):
             values["space"] = {name: value for name, value in space.items() if value != OPEN}

@@ -33,6 +33,8 @@ class DataSettings(Section):
     source: Annotated[str, known(SOURCES, "data.source")] = "digits"
     path: Text | None = None
     test_path: Text | None = None
+    database: fields.Database | None = None
+    query: Text | None = None
     target: Text | None = None
     drop: fields.Texts = ()
     group: Text | None = None
@@ -42,7 +44,8 @@ class DataSettings(Section):
     encoding: fields.Encoding = "auto"
     decimal: Literal["auto", "point", "comma"] = "auto"
     date_order: Literal["auto", "day_first", "month_first"] = "auto"
-    missing: fields.Missing = ()
+    missing: fields.Texts = ()
+    default_missing: bool = True
     task: Literal["auto", "binary", "multiclass", "regression"] = "auto"
     scaling: Literal["auto", "standard", "robust", "none"] = "auto"
     validation_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2

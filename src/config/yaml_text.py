@@ -5,6 +5,7 @@ Dates and numbers in base 8 or 60 stay texts. `1e-3` is a number, as in YAML 1.2
 """
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,9 @@ import yaml
 
 from src.errors import UserError
 from src.text import shown
+
+Keys = tuple[str, ...]
+"""A path of keys through nested mappings."""
 
 _LARGEST = 1_000_000  # bytes; a larger file is a mistake
 _TAG = "tag:yaml.org,2002:"
@@ -27,21 +31,43 @@ class YamlError(Exception):
 
 
 class _Loader(yaml.SafeLoader):
+    at: Keys = ()
+    texts: Sequence[Keys] = ()
     yaml_implicit_resolvers = {
         first: [item for item in items if item[0] in (_TAG + "null", _TAG + "bool")]
         for first, items in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
+
+    def get_single_node(self) -> yaml.Node | None:
+        node = super().get_single_node()
+        _keep_texts(node, self.at, self.texts)
+        return node
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
             event = self.peek_event()  # type: ignore[no-untyped-call]
             raise _refused("aliases (*) are not used here; write the value", event)
         node = super().compose_node(parent, index)
-        if isinstance(node, yaml.MappingNode):
-            _check_keys(node)
-        elif isinstance(node, yaml.ScalarNode) and re.search("[\0\ud800-\udfff]", node.value):
+        if isinstance(node, yaml.ScalarNode) and re.search("[\0\ud800-\udfff]", node.value):
             raise _refused("a text holds a character that no file can", node)
         return node
+
+
+def _keep_texts(node: yaml.Node | None, at: Keys, texts: Sequence[Keys]) -> None:
+    """Makes texts of what lies under some keys, but for a null instead of it; checks all keys."""
+    inside = any(at[: len(keys)] == keys for keys in texts)
+    if isinstance(node, yaml.ScalarNode):
+        if inside and (at not in texts or node.tag != _TAG + "null"):
+            node.tag = _TAG + "str"
+    elif isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            _keep_texts(item, (*at, ""), texts)
+    elif isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                _keep_texts(key, (*at, ""), texts)
+                _keep_texts(value, (*at, key.value), texts)
+        _check_keys(node)
 
 
 class _Dumper(yaml.SafeDumper):
@@ -66,10 +92,16 @@ for _class in (_Loader, _Dumper):  # the dumper then quotes a text that looks li
     _class.add_implicit_resolver(_TAG + "float", _FLOAT, list("-+0123456789."))
 
 
-def read_yaml(text: str) -> Any:
-    """Returns what `text` holds; raises `YamlError`, where possible with line and column."""
+def read_yaml(text: str, at: Keys = (), texts: Sequence[Keys] = ()) -> Any:
+    """Returns what `text` holds; raises `YamlError`, where possible with line and column.
+
+    `at` is where it lies in a larger mapping. What lies under `texts` are texts as they stand, such
+    as `no` and `1.10`; null is null there too.
+    """
     try:
-        return yaml.load(text, Loader=_Loader)
+        loader = _Loader(text)
+        loader.at, loader.texts = at, texts
+        return loader.get_single_data()
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
@@ -83,7 +115,9 @@ def read_yaml(text: str) -> Any:
         raise YamlError(f"{problem} character") from error
 
 
-def read_yaml_file(path: Path, default_name: str, key: str, hint: str) -> Any:
+def read_yaml_file(
+    path: Path, default_name: str, key: str, hint: str, texts: Sequence[Keys] = ()
+) -> Any:
     """Returns what a YAML file holds; of a folder, what the file `default_name` in it holds.
 
     Raises `UserError` if it cannot be read, naming `key` and the file; `hint` ends the message.
@@ -96,7 +130,7 @@ def read_yaml_file(path: Path, default_name: str, key: str, hint: str) -> Any:
             content = file.read(_LARGEST + 1)
         if len(content) > _LARGEST:
             raise UserError(f"{key}: {path}: is larger than {_LARGEST:,} bytes")
-        return read_yaml(content.decode("utf-8-sig"))
+        return read_yaml(content.decode("utf-8-sig"), texts=texts)
     except UnicodeDecodeError as error:
         raise UserError(f"{key}: {path}: is not UTF-8 text") from error
     except YamlError as error:

@@ -21,7 +21,7 @@ def encode_target(
     codes in the sorted order of the labels, or float64 raw values. Raises `UserError` if labels do
     not suit the task, are all the same, or only separate test rows have them.
     """
-    labels, codes = np.unique(y, return_inverse=True)
+    labels, codes = _unique(y)
     if len(labels) == 1:
         raise UserError(
             f"{key}: every row has the same target, {_texts(labels)[0]!r}; there is nothing "
@@ -57,15 +57,28 @@ def _test_codes(labels: NDArray[Any], y_test: NDArray[Any] | None, key: str) -> 
     distinct, inverse = np.unique(y_test, return_inverse=True)
     # NumPy compares text with numbers by turning both into text: '1' would equal 1.
     comparable = (labels.dtype.kind == "U") == (distinct.dtype.kind == "U")
-    known = np.isin(distinct, labels) if comparable else np.zeros(len(distinct), bool)
-    if not known.all():
-        unknown, rows = listed(_texts(distinct[~known])), int((~known)[inverse].sum())
+    places = {label: place for place, label in enumerate(labels.tolist() if comparable else ())}
+    codes = np.array([places.get(label, -1) for label in distinct.tolist()], np.int32)
+    if (codes < 0).any():
+        unknown, rows = listed(_texts(distinct[codes < 0])), int((codes < 0)[inverse].sum())
         raise UserError(
             f"{key}: the test rows have labels that no training row has: {unknown} (in {rows} of "
             f"{len(y_test)} test rows). The training rows have: {listed(_texts(labels))}"
             + ("; for a quantity set data.task=regression" if labels.dtype.kind in "iuf" else "")
         )
-    return np.searchsorted(labels, distinct).astype(np.int32)[inverse]
+    return codes[inverse]
+
+
+def _unique(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.intp]]:
+    """Returns the sorted labels, and the place of each row's; texts of numbers go by value."""
+    labels, codes = np.unique(y, return_inverse=True)
+    if labels.dtype.kind != "U":
+        return labels, codes
+    try:
+        order = np.array(sorted(range(len(labels)), key=lambda place: float(labels[place])))
+    except ValueError:
+        return labels, codes
+    return labels[order], np.argsort(order)[codes]
 
 
 def _texts(labels: NDArray[Any]) -> list[str]:

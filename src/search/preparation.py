@@ -109,6 +109,7 @@ class PreparedSearch:
         }
         if data.table is not None:
             facts["columns"] = [column.facts for column in data.table.columns]
+            facts["file"] = data.table.form.facts
             facts["notices"] = list(data.table.notices)
         splits = {"train": data.train, "validation": data.validation, "test": data.test}
         return {

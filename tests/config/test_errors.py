@@ -20,7 +20,7 @@ BAD_OVERRIDES = [
     ("learning_rate=1", ["learning_rate: unknown key. Did you mean 'space.learning_rate'?"]),
     ("lr=0.1", ["lr: unknown key. If it is a hyperparameter, write space.lr. Known: seed"]),
     ("data.path=3", ["data.path: 3", "a text or null", 'in quotes: "3"']),
-    ("data.drop=[id, 3]", ["data.drop: 3", "a list of texts"]),
+    ("data.drop=[id, [3]]", ["data.drop: ", "a list of texts"]),
     ("data.columns.zip=number", ["data.columns.zip: 'number'", "numeric, boolean, categorical"]),
     (
         "tuner.points_to_evaluate=[{}, {units: [1]}]",

@@ -101,7 +101,7 @@ def test_separate_test_rows_come_last_and_cancel_the_test_fraction(tmp_path: Pat
 def test_messages_name_the_key_the_value_and_what_is_valid() -> None:
     cases: list[tuple[dict[str, Any], str]] = [
         ({"source": "diabetes", "task": "multiclass"}, "class '25' has 1 of 442 rows"),
-        ({"path": "a.csv"}, r"'a\.csv' is not used by data\.source=digits; valid for csv, npz"),
+        ({"path": "a.csv"}, r"'a\.csv' is not used by data\.source=digits; valid for csv, p"),
         ({"source": "synthetic", "test_path": "t.csv"}, r"^data\.test_path: 't\.csv' is not used"),
         ({"source": "iris", "group": "x"}, r"^data\.group: 'x' is not used by data\.source=iris"),
         ({"source": "iris", "header": False}, r"^data\.header: 'False' is not used by data\.sour"),

@@ -11,8 +11,10 @@ import pytest
 
 from hypermodels import HYPERMODELS
 from src.data.sources.rows_to_predict import open_rows
-from src.data.tables.columns import Column, ModelColumns, TextForm
-from src.data.tables.text_files import open_text
+from src.data.tables.columns import Column, FileForm, ModelColumns
+from src.data.tables.database import open_files
+from src.data.tables.formats import MISSING
+from src.data.tables.text_form import Dialect
 from src.errors import UserError
 from src.evaluation.prediction import ExportedModel, check_output, load_model, prediction_file
 from src.store.run_directory import ExportDirectory
@@ -72,32 +74,31 @@ def test_a_damaged_npz_file_is_told(tmp_path: Path) -> None:
         read(tmp_path, save=cut, x=X)
 
 
-def model_of(folder: Path, form: TextForm, *columns: Column) -> ExportedModel:
+def model_of(folder: Path, form: FileForm, *columns: Column) -> ExportedModel:
     target = Column("column_1", "target", "plain")
-    table = ModelColumns(columns, target, "binary", ("0", "1"), 3, form)
+    table = ModelColumns(columns, target, "binary", ("0", "1"), form)
     return ExportedModel(ExportDirectory(folder), "binary", ("0", "1"), table=table)
 
 
 @pytest.mark.parametrize(
     ("end", "lines", "second", "third"),
     [
-        ("", "1,2.5,\n0,3.5,\n", [2.5, 3.5], [np.nan, np.nan]),  # nobody knows column_3
         ("", "2.5,6\n3.5,7\n", [2.5, 3.5], [6, 7]),
         (",", "1,2.5,6,\n0,3.5,7,\n", [2.5, 3.5], [6, 7]),
-        (",", "1,2.5,,\n0,3.5,,\n", [2.5, 3.5], [np.nan, np.nan]),
         (",", "2.5,6,\n", [2.5], [6]),
     ],
 )
-def test_an_empty_last_field_is_a_feature_unless_all_lines_had_one(
+def test_a_file_without_names_may_lack_the_target_and_end_its_lines_in_separators(
     tmp_path: Path, end: str, lines: str, second: list[float], third: list[float]
 ) -> None:
     path = tmp_path / "rows.csv"
     path.write_text("".join(f"{row % 2},{row}.5,{row * row % 7}{end}\n" for row in range(30)))
-    text = open_text(path, "FILE", False)  # as the model was trained
-    assert text.form.empty_ends == len(end)
-    columns = (Column(name, "numeric", "plain", input=name) for name in text.names[1:])
+    names = open_files([path], "FILE", Dialect(header=False)).names  # as the model was trained
+    assert names == ("column_1", "column_2", "column_3")
+    columns = (Column(name, "numeric", "plain", input=name) for name in names[1:])
     path.write_text(lines)
-    [(_, inputs, _)], _ = open_rows(path, model_of(tmp_path, text.form, *columns))
+    form = FileForm(3, has_header=False, separator=",", missing=MISSING)
+    [(_, inputs, _)], _ = open_rows(path, model_of(tmp_path, form, *columns))
     np.testing.assert_array_equal(inputs["column_2"], second)
     np.testing.assert_array_equal(inputs["column_3"], third)
 
@@ -106,7 +107,7 @@ def test_an_empty_last_field_is_a_feature_unless_all_lines_had_one(
 def test_the_encoding_may_be_another_than_in_training(tmp_path: Path, encoding: str) -> None:
     cities = ["Koln", "Lodz"] if encoding == "ascii" else ["Köln", "Łódź"]
     (tmp_path / "new.csv").write_bytes("\n".join(["city,size", *cities]).encode(encoding))
-    form = TextForm(",", has_header=True, encoding="cp1250")
+    form = FileForm(3, separator=",", encoding="cp1250", missing=MISSING)
     model = model_of(tmp_path, form, Column("city", "categorical", "text", input="city"))
     [(_, inputs, _)], _ = open_rows(tmp_path / "new.csv", model)
     assert list(inputs["city"]) == cities

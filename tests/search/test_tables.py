@@ -16,7 +16,8 @@ import yaml
 
 from src.config import load_config
 from src.data.loading import load_data
-from src.data.tables.columns import raw_inputs, read_columns
+from src.data.tables.columns import read_columns
+from src.data.tables.model_rows import raw_inputs
 from src.errors import UserError
 from src.search import run
 from src.search.workflow import SearchOutcome
@@ -135,12 +136,12 @@ def test_the_configuration_of_a_run_has_what_was_inferred(outcome: SearchOutcome
     }
     facts = {column["name"]: column for column in values["recorded"]["data"]["columns"]}
     assert facts["size"] == {
-        **{"name": "size", "kind": "numeric", "missing": 14, "distinct": 105},
+        **{"name": "size", "kind": "numeric", "format": "plain", "missing": 14, "distinct": 105},
         "done": "number; missing: median, flag",
     }
     assert facts["id"]["kind"] == "identifier"
     assert facts["dear"] == {
-        **{"name": "dear", "kind": "target", "missing": 1, "distinct": 2},
+        **{"name": "dear", "kind": "target", "format": "text", "missing": 1, "distinct": 2},
         "done": "1 row left out",
     }
     config = load_config(outcome.run.config, ["run.name=again"])

@@ -9,19 +9,18 @@ from numpy.typing import NDArray
 from src.config.schema import DataSettings
 from src.errors import UserError
 
+_TABLES = ("csv", "parquet", "table")
+_TABLE_SETTINGS = (
+    *("target", "drop", "columns", "decimal", "date_order", "missing", "default_missing"),
+    *("header", "separator", "encoding"),
+)
 USED_BY = {
-    "path": ("csv", "npz", "parquet"),
-    "test_path": ("csv", "parquet"),
-    "target": ("csv", "parquet"),
-    "drop": ("csv", "parquet"),
-    "columns": ("csv", "parquet"),
-    "group": ("csv", "npz", "parquet"),
-    "header": ("csv",),
-    "separator": ("csv",),
-    "encoding": ("csv",),
-    "decimal": ("csv", "parquet"),
-    "date_order": ("csv", "parquet"),
-    "missing": ("csv", "parquet"),
+    **dict.fromkeys(_TABLE_SETTINGS, (*_TABLES, "sql")),
+    "path": (*_TABLES, "npz", "sql"),
+    "test_path": _TABLES,
+    "group": (*_TABLES, "npz", "sql"),
+    "database": ("sql",),
+    "query": ("sql",),
 }
 
 
@@ -29,7 +28,7 @@ def refuse_unused(settings: DataSettings, used: Collection[str] = ()) -> None:
     """Raises `UserError` if a key of `USED_BY` is set that is not among those `used`."""
     for key, sources in USED_BY.items():
         value = getattr(settings, key)
-        if key not in used and value not in (None, (), {}, "auto"):
+        if key not in used and value not in (None, (), {}, "auto", True):
             shown = list(value) if isinstance(value, tuple | Mapping) else f"'{value}'"
             raise UserError(
                 f"data.{key}: {shown} is not used by data.source={settings.source}; "

@@ -1,4 +1,4 @@
-"""The rows of a CSV, Parquet or npz file, as an exported model takes them; npz is read at once."""
+"""The rows of a file to predict, as an exported model takes them; npz is read at once."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -6,25 +6,16 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from src.data.archives import UNREADABLE
-from src.data.tables.columns import (
-    Column,
-    ModelColumns,
-    cell_numbers,
-    cell_texts,
-    lacking,
-    raw_inputs,
-    to_finite_float32,
-)
-from src.data.tables.formats import PLAIN, TEXT
-from src.data.tables.missing_values import blank_out
-from src.data.tables.open_table import OpenTable
-from src.data.tables.parquet_files import open_parquet
-from src.data.tables.text_encoding import encoding_like
-from src.data.tables.text_files import open_text
+from src.data.tables.columns import Column, FileForm, ModelColumns, lacking
+from src.data.tables.database import OpenTable, open_files
+from src.data.tables.files import files_of
+from src.data.tables.formats import MISSING
+from src.data.tables.model_rows import model_inputs
+from src.data.tables.targets import merged_labels
+from src.data.tables.text_form import Dialect
 from src.errors import UserError, listed
 
 
@@ -52,54 +43,83 @@ def open_rows(path: Path, model: TakesRows) -> tuple[Iterator[Rows], tuple[str, 
     Raises `UserError` if it cannot be read, or lacks columns that the model takes, naming them.
     """
     where = f"FILE: {path}"
-    try:
+    files = files_of(str(path), where)
+    if path.is_file():
         with path.open("rb") as file:
-            start = file.read(4)
-    except OSError as error:
-        valid = "a CSV, Parquet or npz file"
-        raise UserError(f"{where}: cannot be read ({error.strerror}); valid: {valid}") from error
-    if start == b"PK\x03\x04":
-        return iter([_npz_rows(path, where, model)]), ()
-    columns: Sequence[Column] = [Column(name, "numeric") for name in model.feature_names]
+            if file.read(4) == b"PK\x03\x04":
+                return iter([_npz_rows(path, where, model)]), ()
+    columns: Sequence[Column] = [
+        Column(name, "numeric", input=name) for name in model.feature_names
+    ]
+    table, notices = _open_table(files, where, model.table)
     if model.table is not None:
         columns = model.table.columns
-    is_parquet = start == b"PAR1"
-    table = open_parquet(path, where) if is_parquet else _open_csv(path, where, model, columns)
-    missing = lacking(columns, table.names)
-    if missing:
+    if absent := lacking(columns, table.names):
         raise UserError(
-            f"{where}: lacks {len(missing)} of the {len(columns)} columns that the model takes: "
-            f"{', '.join(missing)}. It has: {listed(table.names)}"
+            f"{where}: lacks {len(absent)} of the {len(columns)} columns that the model takes: "
+            f"{', '.join(absent)}. It has: {listed(table.names)}"
         )
-    return _table_chunks(table, columns, where, model), table.notices
+    return _chunks(table, columns, model), (*table.notices, *notices)
 
 
-def _table_chunks(
-    table: OpenTable, columns: Sequence[Column], where: str, model: TakesRows
-) -> Iterator[Rows]:
-    names, first = [column.name for column in columns], 1
-    target = None if model.table is None else model.table.target
+def _chunks(table: OpenTable, columns: Sequence[Column], model: TakesRows) -> Iterator[Rows]:
+    target, first = None if model.table is None else model.table.target, 1
     if target is not None and target.name not in table.names:
         target = None
-    for frame in table.chunks(names if target is None else [*names, target.name]):
-        if model.table is not None:
-            inputs: Any = raw_inputs(frame, columns)
-        else:
-            arrays = [to_finite_float32(cell_numbers(frame[name], PLAIN)) for name in names]
-            inputs = _finite(np.column_stack(arrays), names, where, first)
-        truth = None
-        if target is not None:
-            cells = blank_out(frame[target.name], target.also_missing)
-            truth = _truth(cells, target.format, model.class_names)
-        yield len(frame), inputs, truth
-        first += len(frame)
+    for count, inputs, truth in model_inputs(table, columns, target):
+        rows: Any = inputs
+        if model.table is None:
+            names = model.feature_names
+            rows = _finite(np.column_stack([inputs[n] for n in names]), names, table.where, first)
+        yield count, rows, None if truth is None else _truth(truth, model.class_names)
+        first += count
+
+
+def _open_table(
+    files: Sequence[Path], where: str, trained: ModelColumns | None
+) -> tuple[OpenTable, tuple[str, ...]]:
+    """Opens a file whose form should be that of the file that the model was trained on."""
+    form = FileForm(0) if trained is None else trained.form
+    found, dialects = [], [Dialect(form.has_header, None, None)]
+    if form.separator is not None:
+        dialects.append(Dialect(form.has_header, form.separator, form.encoding))
+    if form.encoding is not None:
+        dialects.reverse()
+    for dialect in dialects:
+        try:
+            found.append(open_files(files, where, dialect))
+        except UserError as error:
+            problem = error
+    if not found:
+        raise problem
+    missing = MISSING if trained is None else form.missing
+    columns = () if trained is None else trained.columns
+    tables = [replace(table, missing=missing) for table in found]
+    table = min(tables, key=lambda table: len(lacking(columns, table.names)))
+    if trained is None or form.has_header or table.form is None:
+        return table, ()
+    names = [f"column_{number}" for number in range(1, form.columns + 1)]
+    if len(table.names) == len(names) - 1:
+        names.remove(trained.target.name)  # which is to be predicted
+    if len(table.names) != len(names):
+        raise UserError(
+            f"{where}: has {len(table.names)} columns. The model was trained on a file without a "
+            f"header and with {form.columns} columns; valid: the same columns in the same order, "
+            f"with or without the target {trained.target.name}, separated by {form.separator!r}"
+        )
+    notice = (
+        "the first line is taken for a row, as in the file that the model was trained on, though "
+        "it looks like a header; if it is one, take it out"
+    )
+    return replace(table, names=tuple(names)), (notice,) if table.form.looks_headed else ()
 
 
 def _npz_rows(path: Path, where: str, model: TakesRows) -> Rows:
     if model.table is not None:
         raise UserError(
             f"{where}: is an npz file, and the model takes columns by name: "
-            f"{listed(c.name for c in model.table.columns)}. Valid: a CSV or Parquet file"
+            f"{listed(c.name for c in model.table.columns)}. Valid: a CSV, JSON lines or Parquet "
+            "file"
         )
     names = model.feature_names
     try:
@@ -128,44 +148,11 @@ def _npz_rows(path: Path, where: str, model: TakesRows) -> Rows:
                 f"{where}: {NPZ_TARGETS[name]} has shape {y.shape} of type {y.dtype}, and {name} "
                 f"has {len(x)} rows; valid: a number or a text a row"
             )
-        y = np.char.decode(y, "utf-8") if y.dtype.kind == "S" else y
-        labels = pd.Series((y.astype(object) if y.dtype.kind in "Ub" else y).reshape(-1))
-        truth = _truth(labels, TEXT if model.class_names else PLAIN, model.class_names)
+        y = np.char.decode(y, "utf-8") if y.dtype.kind == "S" else y.reshape(-1)
+        truth = _truth(y.astype(str) if model.class_names else y, model.class_names)
     with np.errstate(over="ignore"):
         rows = x.reshape(len(x), -1).astype(np.float32)
     return len(x), _finite(rows, names, where, 1), truth
-
-
-def _open_csv(path: Path, where: str, model: TakesRows, columns: Sequence[Column]) -> OpenTable:
-    """Opens a CSV file, whose form should be that of the file that the model was trained on."""
-    trained = model.table
-    form = None if trained is None else trained.form
-    encoding = None if form is None else encoding_like(path, where, form.encoding)
-    if trained is None or form is None or form.has_header:
-        found = open_text(path, where, header=True, encoding=encoding)
-        if form is not None and form.separator != found.form.separator:
-            same = open_text(path, where, header=True, separator=form.separator, encoding=encoding)
-            found = min(found, same, key=lambda text: len(lacking(columns, text.names)))
-        return OpenTable(found.names, found.chunks, found.notices)
-    # As many empty ends as then: else a feature that no row has would be taken for one.
-    ends = form.empty_ends
-    found = open_text(path, where, False, form.separator, encoding, empty_ends=ends)
-    names = [f"column_{number}" for number in range(1, trained.file_columns + 1)]
-    if len(found.names) == len(names) - 1:
-        names.remove(trained.target.name)  # which is to be predicted
-    if len(found.names) != len(names):
-        raise UserError(
-            f"{where}: has {len(found.names)} columns. The model was trained on a file without a "
-            f"header and with {trained.file_columns} columns; valid: the same columns in the same "
-            f"order, with or without the target {trained.target.name}, separated by "
-            f"{form.separator!r}"
-        )
-    notice = (
-        "the first line is taken for a row, as in the file that the model was trained on, though "
-        "it looks like a header; if it is one, take it out"
-    )
-    notices = (*found.notices, *([notice] if found.looks_headed else []))
-    return OpenTable(tuple(names), replace(found, names=tuple(names)).chunks, notices)
 
 
 def _finite(
@@ -182,12 +169,12 @@ def _finite(
     return x
 
 
-def _truth(series: "pd.Series[Any]", format_name: str, class_names: Sequence[str]) -> NDArray[Any]:
+def _truth(values: NDArray[Any], class_names: Sequence[str]) -> NDArray[Any]:
     """The target as `Rows` has it."""
     if not class_names:
-        numbers = cell_numbers(series, format_name)
+        numbers = values.astype(np.float64)
         return np.where(np.isfinite(numbers), numbers, np.nan)
-    if format_name != TEXT and not pd.api.types.is_numeric_dtype(series.dtype):
-        series = pd.Series(cell_numbers(series, format_name))
-    texts = cell_texts(series, is_target=True)
-    return np.asarray(pd.Index(class_names).get_indexer(pd.Index(texts)), np.int64)
+    texts, codes = np.unique(["" if v is None else str(v) for v in values], return_inverse=True)
+    places = {name: place for place, name in enumerate(class_names)}
+    labels = merged_labels(texts.tolist(), class_names)
+    return np.array([places.get(label, -1) for label in labels], np.int64)[codes]

@@ -1,14 +1,12 @@
-"""How the texts of a column become numbers: the formats of numbers and of dates that are known."""
+"""How the cells of a column become texts and numbers, as expressions of DuckDB's SQL.
 
-from dataclasses import dataclass
-from typing import Any, Literal
+A cell is a text without blanks around it, NULL for a missing value. `MACROS` defines the functions
+that the expressions call; `connect` in `database.py` makes them known.
+"""
 
-import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
-
-Texts = NDArray[np.object_]  # of str, without blanks around them
-Numbers = NDArray[np.float64]
+from collections.abc import Sequence
+from math import isfinite
+from typing import Literal
 
 TEXT = "text"
 PLAIN = "plain"  # 1234.5, -1e-3
@@ -19,7 +17,7 @@ ISO = "ISO8601"
 _DAYS = (
     *("%m/%d/%Y", "%d/%m/%Y", "%Y/%m/%d", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y"),
     *("%d-%b-%Y", "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%b %d %Y"),
-    *("%m/%d/%y", "%d/%m/%y", "%d.%m.%y", "%d-%b-%y", "%b %Y", "%B %Y", "%b-%y"),
+    *("%m/%d/%y", "%d/%m/%y", "%d.%m.%y", "%d-%b-%y", "%b %Y", "%B %Y", "%b-%y", "%Y-%m"),
 )
 _TIMES = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
 DATE_FORMATS = (
@@ -30,60 +28,120 @@ DATE_FORMATS = (
 MONTH_FIRST = {"%m/%d/%Y": "%d/%m/%Y", "%m-%d-%Y": "%d-%m-%Y", "%m/%d/%y": "%d/%m/%y"}
 """Formats of dates, and those that read the same texts with the day first."""
 COMPACT_DATES = ("%Y%m%d", "%Y%m%d%H%M%S", "%Y%m", "%Y")  # only where dates are asked for
-MISSING = frozenset(
-    (
-        "",
-        "?",
-        "na",
-        "n/a",
-        "#n/a",
-        "<na>",
-        "nan",
-        "-nan",
-        "null",
-        "none",
-        "nat",
-        "#null!",
-        "#div/0!",
-    )
+MISSING = (
+    *("", "?", "na", "n/a", "#n/a", "<na>", "nan", "-nan", "null", "none", "nat", "#null!"),
+    "#div/0!",
 )
-ENOUGH = 0.95  # the share of a column's texts that a format must read to be taken for it
-_SAMPLE = 100
-_SIGNS = r"[$€£¥%\s  ']"
-_MINUS = r"^(?:[−–]([\d.,]+)|\(([\d.,]+)\))$"  # signs of print, and brackets of accountants
+"""What stands for a missing value, in any case, unless `data.default_missing` is false."""
+
+_BLANKS = " \t\n\r\f\v\u00a0\u2007\u202f\u3000\ufeff"
 _THOUSANDS = r"[-+]?\d{1,3}(?:,\d{3})+(?:\.\d*)?|[-+]?\d+(?:\.\d*)?|[-+]?\.\d+"
 _DECIMAL_COMMA = r"[-+]?\d{1,3}(?:\.\d{3})+(?:,\d*)?|[-+]?(?:\d+(?:,\d*)?|,\d+)(?:[eE][-+]?\d+)?"
-_EPOCH = pd.Timestamp("1970-01-01", tz="UTC")
+MACROS = rf"""
+CREATE MACRO bare(c) AS trim(c, '{_BLANKS}');
+CREATE MACRO plain(c) AS TRY_CAST(c AS DOUBLE);
+-- without currencies and per cent; signs of print, and brackets of accountants, become a minus
+CREATE MACRO unsigned_(c) AS regexp_replace(
+    regexp_replace(c, '[$€£¥%\s\x{{a0}}\x{{202f}}'']', '', 'g'),
+    '^(?:[−–]([\d.,]+)|\(([\d.,]+)\))$', '-\1\2');
+CREATE MACRO thousands(c) AS plain(replace(regexp_extract(
+    unsigned_(c), '^(?:{_THOUSANDS})$'), ',', ''));
+CREATE MACRO decimal_comma(c) AS plain(replace(replace(regexp_extract(
+    unsigned_(c), '^(?:{_DECIMAL_COMMA})$'), '.', ''), ',', '.'));
+-- days since 1970-01-01 UTC
+CREATE MACRO days(t) AS epoch_us(t) / 86400e6;
+CREATE MACRO iso_days(c) AS
+    CASE WHEN regexp_matches(c, '^\d{{4}}[-/]\d') THEN days(TRY_CAST(c AS TIMESTAMPTZ)) END;
+CREATE MACRO format_days(c, f) AS
+    CASE WHEN NOT contains(f, '%Y') OR regexp_matches(c, '\d{{4}}') THEN
+    days(try_strptime(c, f)) END;
+-- floats without a decimal point where they are whole
+CREATE MACRO short_float(c) AS CASE WHEN c = trunc(c) AND abs(c) < 1e15
+    THEN CAST(CAST(c AS BIGINT) AS VARCHAR) ELSE CAST(c AS VARCHAR) END;
+CREATE MACRO truth(c) AS CASE c WHEN true THEN 'True' WHEN false THEN 'False' END;
+"""
+
+_FLOATS = ("FLOAT", "DOUBLE")
+_INTEGERS = tuple(sign + size for sign in ("", "U") for size in (
+    "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT"
+))  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Candidates:
-    """The formats that the texts of a column may have.
+def is_number_type(type_: str) -> bool:
+    """Whether a column of DuckDB's type holds numbers."""
+    return type_ in _FLOATS or type_ in _INTEGERS or type_.startswith("DECIMAL")
 
-    Attributes:
-        numbers: those of numbers, the likeliest first.
-        dates: those of dates.
+
+def is_time_type(type_: str) -> bool:
+    """Whether a column of DuckDB's type holds dates."""
+    return type_ == "DATE" or type_.startswith("TIMESTAMP")
+
+
+def holds_several(type_: str) -> bool:
+    """Whether a column of DuckDB's type holds several values a row."""
+    return type_.endswith("]") or type_.startswith(("STRUCT", "MAP", "UNION", "VARIANT"))
+
+
+def text_sql(column: str, type_: str) -> str:
+    """The expression of a column's texts as they stand in the file, without blanks around them."""
+    if type_ == "BOOLEAN":
+        return f"truth({column})"
+    if type_ in _FLOATS:
+        return f"short_float({column})"
+    if type_ == "BLOB":
+        return f"bare(TRY(decode({column})))"
+    return f"bare({column})" if type_ == "VARCHAR" else f"bare(CAST({column} AS VARCHAR))"
+
+
+def missing_sql(text: str, missing: Sequence[str]) -> str:
+    """The condition that a text stands for a missing value; NULL of NULL.
+
+    Of `missing`, in lower case, numbers stand for all cells of their value, as -999 for `-999.0`.
     """
+    numbers = ", ".join(repr(float(t)) for t in missing if is_number(t) and isfinite(float(t)))
+    texts = ", ".join(quoted(text) for text in missing)
+    of_numbers = f" OR coalesce(plain({text}) IN ({numbers}), false)" if numbers else ""
+    return f"lower({text}) IN ({texts}){of_numbers}"
 
-    numbers: tuple[str, ...] = NUMBER_FORMATS
-    dates: tuple[str, ...] = DATE_FORMATS
+
+def number_sql(cell: str, format_name: str) -> str:
+    """The expression of a cell's number as DOUBLE, NULL where the format does not read it.
+
+    Args:
+        cell: an expression of texts.
+        format_name: a format's name. Of dates, numbers are days since 1970-01-01 UTC.
+    """
+    if format_name == ISO:
+        return f"iso_days({cell})"
+    if "%" in format_name:
+        return f"format_days({cell}, {quoted(format_name)})"
+    names = {PLAIN: "plain", THOUSANDS: "thousands", DECIMAL_COMMA: "decimal_comma"}
+    return f"{names[format_name]}({cell})"
 
 
-def candidates(
+def quoted(text: str) -> str:
+    """A text as a literal of SQL."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def identifier(name: str) -> str:
+    """A name of a column or a table in SQL."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def preferred(
     decimal: Literal["auto", "point", "comma"],
     date_order: Literal["auto", "day_first", "month_first"],
-) -> Candidates:
-    """Returns the formats that settings prefer."""
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The formats of numbers and of dates that settings prefer, the likeliest first."""
     numbers = {"auto": NUMBER_FORMATS, "point": (PLAIN, THOUSANDS), "comma": (DECIMAL_COMMA,)}
-    other = {
-        "auto": frozenset[str](),
+    other: dict[str, frozenset[str]] = {
+        "auto": frozenset(),
         "day_first": frozenset(MONTH_FIRST),
         "month_first": frozenset(MONTH_FIRST.values()),
     }
-    return Candidates(
-        numbers[decimal],
-        tuple(name for name in DATE_FORMATS if day_part(name) not in other[date_order]),
-    )
+    dates = [name for name in DATE_FORMATS if day_part(name) not in other[date_order]]
+    return numbers[decimal], tuple(dates)
 
 
 def day_part(name: str) -> str:
@@ -96,79 +154,10 @@ def is_date_format(name: str) -> bool:
     return name == ISO or "%" in name
 
 
-def is_missing(texts: Texts) -> NDArray[np.bool_]:
-    """Which texts stand for a missing value: empty, `?`, `NA`, `null` and the like."""
-    return np.fromiter((text.lower() in MISSING for text in texts), bool, len(texts))
-
-
-def parse(texts: Texts, name: str) -> Numbers:
-    """Returns a number for each text, NaN where the format does not read it.
-
-    Args:
-        texts: stripped.
-        name: a format's name. Of a date format, numbers are days since 1970-01-01 UTC.
-    """
-    if is_date_format(name):
-        return to_days(pd.to_datetime(pd.Series(texts), format=name, errors="coerce", utc=True))
-    if name != PLAIN:
-        texts = _plain(texts, name)
-    return np.asarray(pd.to_numeric(texts, errors="coerce"), dtype=np.float64)
-
-
-def to_days(times: Any) -> Numbers:
-    """Returns days since 1970-01-01 UTC of a series of timestamps; NaN where there is none."""
-    times = pd.to_datetime(times, utc=True)
-    return np.asarray((times - _EPOCH) / pd.Timedelta(days=1), dtype=np.float64)
-
-
-def guess(texts: Texts, names: tuple[str, ...], enough: float = ENOUGH) -> str | None:
-    """Returns the first format that reads most texts, at least the share `enough` of them.
-
-    Args:
-        texts: distinct, stripped, none of them missing; at least one.
-        names: the formats to choose from.
-        enough: above 0.
-    """
-    best, most = None, enough * len(texts)
-    sample = texts[:_SAMPLE]
-    may_be_dates = _may_be_dates(sample)
-    for name in names:
-        if is_date_format(name) and not may_be_dates and name not in COMPACT_DATES:
-            continue
-        if np.isfinite(parse(sample, name)).sum() < enough * len(sample) * 0.9:
-            continue
-        read = int((~np.isnan(parse(texts, name))).sum())
-        if read >= most and (best is None or read > most):
-            best, most = name, read
-        if best is not None and most == len(texts):
-            break
-    return best
-
-
-def looks_coded(texts: Texts) -> bool:
-    """Whether some texts are digits with a leading zero, which a number would lose."""
-    return any(len(t) > 1 and t[0] == "0" and t.isdecimal() for t in texts)
-
-
-def _plain(texts: Texts, name: str) -> Texts:
-    """The texts as plain numbers; empty where they are none of the format."""
-    series = pd.Series(texts, dtype=object).str.replace(_SIGNS, "", regex=True)
-    series = series.str.replace(_MINUS, r"-\1\2", regex=True)
-    fits = series.str.fullmatch(_THOUSANDS if name == THOUSANDS else _DECIMAL_COMMA)
-    if name == THOUSANDS:
-        series = series.str.replace(",", "", regex=False)
-    else:
-        series = series.str.replace(".", "", regex=False).str.replace(",", ".", regex=False)
-    return np.asarray(series.where(fits.astype(bool), ""), dtype=object)
-
-
-def _may_be_dates(sample: Texts) -> bool:
-    """Cheap, before dates are parsed: pandas reads years and other oddities as ISO dates."""
-    dates = sum(
-        4 <= len(text) <= 40
-        and text[:1].isalnum()
-        and any(map(str.isdigit, text))
-        and any(sign in text[1:-1] for sign in "-/.: ")
-        for text in sample
-    )
-    return bool(dates >= ENOUGH * len(sample))
+def is_number(text: str) -> bool:
+    """Whether Python and DuckDB both read a text as a number."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return "_" not in text

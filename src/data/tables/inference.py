@@ -7,15 +7,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from src.data.tables.cells import Cells
 from src.data.tables.columns import Column, Kind
-from src.data.tables.formats import DECIMAL_COMMA, THOUSANDS
-from src.data.tables.gathering import Cells, is_dates
+from src.data.tables.formats import MONTH_FIRST, PLAIN, day_part, is_date_format
 from src.errors import UserError
+from src.text import shown
 
 MOST_LEVELS = 12  # integers with at most so many values get a column each beside the number
 NEARLY = 0.9  # of the values of an identifier differ
 FEWEST_ROWS = 20  # of which identifiers are told from what differs by chance
-_MOST_SHOWN = 40  # characters of a cell in a message
 _BOOLEANS = (
     *({"yes", "no"}, {"true", "false"}, {"y", "n"}, {"t", "f"}, {"on", "off"}),
     *({"ja", "nein"}, {"oui", "non"}, {"si", "no"}),
@@ -34,139 +34,113 @@ _IDENTIFIER_WORDS = frozenset(
         *("code", "serial", "rownames", "rownum", "record", "account", "ssn", "ticket", "phone"),
     )
 )
+_EITHER = {**MONTH_FIRST, **{day: month for month, day in MONTH_FIRST.items()}}
 
 
 def describe(name: str, cells: Cells, setting: str | None, where: str) -> Column:
-    """Returns what a column that is not the target is taken for.
+    """Returns what a column is taken for; `setting` is what `data.columns` says of it.
 
-    Infinite numbers become missing values in `cells`.
-
-    Args:
-        name: the column's.
-        cells: all of them.
-        setting: what `data.columns` says of it; None for nothing.
-        where: the key and the path, for messages.
-
-    Raises:
-        UserError: if the cells are not what the setting says.
+    Raises `UserError`, which names `where`, if the cells are not what the setting says.
     """
-    notes = _notes(cells)
-    missing = int(cells.missing.sum())
-    values = _values(cells)
-    distinct = len(cells.categories) if cells.codes is not None else len(pd.unique(values))
-    kind, done = _kind(name, cells, values, distinct, missing, setting, where)
-    origin = 0.0
-    if kind == "date":
-        origin = float(np.floor(values.min()))
-    if missing and kind not in ("constant", "identifier", "dropped"):
+    missing = cells.missing
+    found = cells.codes if cells.numbers is None else cells.numbers
+    assert found is not None
+    values = np.sort(found[~missing])
+    distinct = int(np.count_nonzero(values[1:] != values[:-1])) + min(1, len(values))
+    if setting is not None:
+        kind, done = _as_set(name, cells, values, distinct, setting, where)
+    else:
+        kind, done = _kind(name, cells, values, distinct, has_missing=bool(missing.any()))
+    if missing.any() and kind not in ("constant", "identifier", "dropped"):
         done += "; missing is a category" if cells.codes is not None else "; missing: median, flag"
+    if cells.strays:
+        row, text = cells.first_stray
+        are = "is no number" if cells.strays == 1 else "are no numbers"
+        done += f"; {cells.strays} that {are}, such as {shown(text)} in row {row + 1}, are missing"
+    first: Any = next(iter(cells.categories), "") if cells.codes is not None else ""
+    if cells.numbers is not None and len(values):
+        first = cells.numbers[np.argmin(missing)]
     return Column(
         name=name,
         kind=kind,
         format=cells.format,
-        missing=missing,
+        missing=int(missing.sum()),
         distinct=distinct,
-        done="; ".join([done, *notes]),
-        origin=origin,
+        done=done,
+        first=_first(first, cells.format),
+        origin=float(np.floor(values[0])) if kind == "date" else 0.0,
         categories=cells.categories if kind in ("boolean", "categorical") else (),
     )
 
 
 def levels(values: NDArray[Any]) -> NDArray[Any]:
-    """The values that get a column each beside the number; none but for few different integers.
-
-    Args:
-        values: of a column, without missing ones.
-    """
+    """The values that get a column each beside the number; none but for few different integers."""
+    if not np.array_equal(values, np.round(values)):
+        return values[:0]
     distinct = np.unique(values)
-    few = 2 < len(distinct) <= MOST_LEVELS and bool(np.all(distinct == np.round(distinct)))
-    return distinct if few else distinct[:0]
+    return distinct if 2 < len(distinct) <= MOST_LEVELS else distinct[:0]
 
 
-def shown(text: str) -> str:
-    """A cell's text as messages show it."""
-    return repr(text if len(text) <= _MOST_SHOWN else text[: _MOST_SHOWN - 1] + "…")
+def ambiguous_dates(name: str, cells: Cells) -> str:
+    """A sentence where days and months can change places, because neither is ever above 12."""
+    other = _EITHER.get(day_part(cells.format))
+    if other is None or cells.numbers is None:
+        return ""
+    days = np.floor(cells.numbers[~cells.missing]).astype(np.int64)
+    # In seconds, which reach beyond the year 2262.
+    dates = pd.DatetimeIndex(days.astype("datetime64[D]").astype("datetime64[s]"))
+    if (dates.day > 12).any() or (dates.day == dates.month).all():
+        return ""
+    date = dates[dates.day != dates.month][0]
+    order, set_to = "month", "day_first"
+    if day_part(cells.format) not in MONTH_FIRST:
+        order, set_to = "day", "month_first"
+    return (
+        f"dates in '{name}' are read with the {order} first, such as "
+        f"{date.strftime(day_part(cells.format))} for {date:%Y-%m-%d}, though no day is above 12; "
+        f"data.date_order={set_to} reads them the other way"
+    )
 
 
-def _values(cells: Cells) -> NDArray[Any]:
-    """Those that are not missing: numbers, or codes."""
-    values: NDArray[Any] | None = cells.codes if cells.numbers is None else cells.numbers
-    assert values is not None
-    return values[~cells.missing]
-
-
-def _notes(cells: Cells) -> list[str]:
-    notes = []
-    if cells.strays:
-        first = next(iter(cells.strays))
-        count = sum(cells.strays.values())
-        notes.append(
-            f"{count} that {'is' if count == 1 else 'are'} none, such as {shown(first)} in row "
-            f"{cells.first_stray + 1}, count as missing"
-        )
-    if cells.numbers is not None:
-        with np.errstate(over="ignore"):
-            infinite = np.isinf(cells.numbers.astype(np.float32))
-        if infinite.any():
-            cells.numbers[infinite] = np.nan
-            row = int(np.argmax(infinite)) + 1
-            notes.append(
-                f"{int(infinite.sum())} infinite or beyond ±3.4e38, the first in row {row}, "
-                "count as missing"
-            )
-    if cells.numbers is not None and cells.format in (THOUSANDS, DECIMAL_COMMA):
-        notes.append(f"read like {cells.format}")
-    return notes
+def _first(value: Any, format_name: str) -> str:
+    """The first value of a column, as it was understood."""
+    if isinstance(value, str):
+        return value
+    if is_date_format(format_name):
+        return str(np.datetime64(round(float(value) * 86400), "s")).removesuffix("T00:00:00")
+    return f"{float(value):.7g}"
 
 
 def _kind(
-    name: str,
-    cells: Cells,
-    values: NDArray[Any],
-    distinct: int,
-    missing: int,
-    setting: str | None,
-    where: str,
+    name: str, cells: Cells, values: NDArray[Any], distinct: int, *, has_missing: bool
 ) -> tuple[Kind, str]:
-    if setting == "drop":
-        return "dropped", "left out: data.columns"
-    if setting is not None:
-        return _as_set(name, cells, values, distinct, setting, where)
-    if not distinct and not cells.overflow:
+    if not distinct:
         return "constant", "left out: no values"
-    if distinct == 1 and not missing:
+    if distinct == 1 and not has_missing:
         return "constant", "left out: one value"
-    if is_dates(cells):
+    if is_date_format(cells.format):
         return "date", _date_note(cells)
     if cells.numbers is not None:
         reason = _number_identifier(name, values, distinct)
         if reason:
             return "identifier", f"left out: {reason}"
-        if distinct == 2 and set(pd.unique(values)) == {0.0, 1.0}:
+        if distinct == 2 and (values[0], values[-1]) == (0, 1):
             return "boolean", "0 and 1"
-        return "numeric", "number" + ("; its values too" if len(levels(values)) else "")
-    if cells.overflow:
-        return "identifier", f"left out: more than {distinct:,} different texts"
+        return "numeric", _number_note(cells, values)
     if len(values) >= FEWEST_ROWS // 2 and distinct >= NEARLY * len(values):
         return "identifier", "left out: texts that nearly all differ"
-    return ("boolean", "true or false") if _is_boolean(cells) else ("categorical", "category")
+    if {text.lower() for text in cells.categories[:3]} in _BOOLEANS:
+        return "boolean", "true or false"
+    return "categorical", "category"
 
 
 def _as_set(
-    name: str,
-    cells: Cells,
-    values: NDArray[Any],
-    distinct: int,
-    setting: str,
-    where: str,
+    name: str, cells: Cells, values: NDArray[Any], distinct: int, setting: str, where: str
 ) -> tuple[Kind, str]:
     key = f"data.columns.{name}={setting}: {where}"
-    if not len(values) and setting != "categorical":
-        found = "it has no values"
-        if cells.strays:
-            found = f"none of its values is one; row {cells.first_stray + 1} has " + shown(
-                next(iter(cells.strays))
-            )
+    if not distinct and setting != "categorical":
+        row, text = cells.first_stray
+        found = f"row {row + 1} has {shown(text)}" if cells.strays else "it has no values"
         noun = {"numeric": "numbers", "date": "dates", "boolean": "two values"}[setting]
         raise UserError(
             f"{key}: column '{name}' cannot be read as {noun}: {found}. Valid: categorical, drop"
@@ -175,7 +149,7 @@ def _as_set(
         case "date":
             return "date", _date_note(cells)
         case "numeric":
-            return "numeric", "number" + ("; its values too" if len(levels(values)) else "")
+            return "numeric", _number_note(cells, values)
         case "boolean":
             if distinct > 2:
                 raise UserError(
@@ -186,12 +160,13 @@ def _as_set(
     return "categorical", "category"
 
 
+def _number_note(cells: Cells, values: NDArray[Any]) -> str:
+    note = "number" + ("; its values too" if len(levels(values)) else "")
+    return note if cells.format == PLAIN else f"{note}; read like {cells.format}"
+
+
 def _date_note(cells: Cells) -> str:
     return f"days, and where in day, week and year; read like {cells.format}"
-
-
-def _is_boolean(cells: Cells) -> bool:
-    return {text.lower() for text in cells.categories} in _BOOLEANS
 
 
 def _number_identifier(name: str, values: NDArray[np.float64], distinct: int) -> str:
@@ -204,7 +179,7 @@ def _number_identifier(name: str, values: NDArray[np.float64], distinct: int) ->
         return "integers that nearly all differ, and its name"
     if distinct < len(values) or len(values) < 5 * FEWEST_ROWS:
         return ""
-    if values.max() - values.min() + 1 == len(values):
+    if values[-1] - values[0] + 1 == len(values):
         return "numbers the rows"
     return ""
 

@@ -1,51 +1,48 @@
 """The target of a table: its values, the rows that have one, and classes with too few rows."""
 
 import json
-from typing import Any
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
-from src.config.schema import DataSettings
-from src.data.tables.formats import NUMBER_FORMATS
-from src.data.tables.gathering import Cells
-from src.data.tables.inference import shown
+from src.data.tables.cells import Cells, few_integers
+from src.data.tables.formats import is_date_format, is_number
 from src.data.task import MOST_INFERRED_CLASSES
 from src.errors import UserError, listed
+from src.text import shown
+
+if TYPE_CHECKING:  # predictions do without what these import
+    from src.config.schema import DataSettings
 
 LONGEST_LABEL = 200  # characters
 _OUT_OF_PLACE = 0.5  # of a text target's labels may differ from each other; with more it is none
+_INTEGER = re.compile(r"\+?(-?)(0|[1-9]\d*)(?:\.0*)?")
 
 
 def labels_of(
-    goal: Cells, target: str, settings: DataSettings, where: str
+    goal: Cells, target: str, settings: "DataSettings", where: str
 ) -> tuple[NDArray[Any], NDArray[np.bool_], list[str]]:
     """Returns the target of the rows that are kept, which they are, and what is to be said.
 
-    Infinite numbers become missing values in `goal`.
-
-    Raises:
-        UserError: naming the file, the target, and a row that is no label or number.
+    Raises `UserError` naming the file, the target, and a row that is no label or number.
     """
-    if goal.numbers is not None:
-        goal.numbers[np.isinf(goal.numbers)] = np.nan
     kept = ~goal.missing
-    notices = []
     if not kept.any():
         raise UserError(
             f"{where}: the target '{target}' has no value in any row. Valid: a label or a number "
             "in most rows; data.target names another column"
         )
+    notices = []
     if not kept.all():
-        row = int(np.argmin(kept)) + 1
         notices.append(
             f"{row_count(int((~kept).sum()))} without a value of the target '{target}' left out, "
-            f"the first is row {row}"
+            f"the first is row {int(np.argmin(kept)) + 1}"
         )
-    y = target_values(goal, kept, target, where)
-    has_classes = settings.task != "regression" and (y.dtype.kind == "U" or is_classes(y, settings))
-    if has_classes:
+    y = target_values(goal, kept, target, settings, where)
+    if y.dtype.kind == "U":
         few, text = _rare(y, np.flatnonzero(kept), target, settings, where)
         if few is not None:
             notices.append(text)
@@ -55,60 +52,85 @@ def labels_of(
     return y, kept, notices
 
 
-def target_values(goal: Cells, kept: NDArray[np.bool_], target: str, where: str) -> NDArray[Any]:
-    """Returns integers, floats or texts of the rows that are kept.
+def target_values(
+    goal: Cells,
+    kept: NDArray[np.bool_],
+    target: str,
+    settings: "DataSettings",
+    where: str,
+) -> NDArray[Any]:
+    """Returns float64 quantities, or labels as the file has them, of the rows that are kept.
 
-    Raises:
-        UserError: if they are neither all numbers nor labels that repeat.
+    Raises `UserError` if they are neither all numbers nor labels that repeat.
     """
-    if goal.strays:
-        text = next(iter(goal.strays))
-        count = sum(goal.strays.values())
-        first = goal.first_stray + 1
-        second = " or a second line of headers taken out" if first == count == 1 else ""
-        raise UserError(
-            f"{where}: the target '{target}' holds numbers, and {count} "
-            f"cell{' that is' if count == 1 else 's that are'} none, the first {shown(text)} in "
-            f"row {first}. Valid: numbers or labels; empty cells are left out, as are those of "
-            f"data.missing={json.dumps([text[:40]], ensure_ascii=False)}{second}"
-        )
     if goal.numbers is not None:
-        if goal.format not in NUMBER_FORMATS:
-            raise UserError(
-                f"{where}: the target '{target}' holds dates. Valid: labels or numbers; "
-                "data.target names another column"
-            )
+        _check_numbers(goal, target, where)
         y = goal.numbers[kept]
-        whole = np.all(y == np.round(y)) and np.abs(y).max() < 2**53
-        return y.astype(np.int64) if whole else y
+        is_quantity = settings.task == "regression" or not few_integers(y)
+        return y if is_quantity else y.astype(np.int64).astype(str)
     assert goal.codes is not None
+    if settings.task in ("auto", "regression"):
+        is_numbers = all(map(is_number, goal.categories))
+        values = np.array([float(text) for text in goal.categories if is_numbers])
+        if is_numbers and (settings.task == "regression" or not few_integers(values)):
+            return np.asarray(values[goal.codes[kept]])
     longest = max(goal.categories, key=len)
     distinct, count = len(goal.categories), int(kept.sum())
     if len(longest) > LONGEST_LABEL:
-        row = int(np.argmax(goal.codes == goal.categories.index(longest))) + 1
         raise UserError(
-            f"{where}: the target '{target}' has a label of {len(longest):,} characters in row "
-            f"{row}: {shown(longest)}. Valid: at most {LONGEST_LABEL}; data.target names another "
-            "column"
+            f"{where}: the target '{target}' has a label of {len(longest):,} characters: "
+            f"{shown(longest)}. Valid: at most {LONGEST_LABEL}; data.target names another column"
         )
-    if goal.overflow or (distinct > MOST_INFERRED_CLASSES and distinct > _OUT_OF_PLACE * count):
+    if distinct > MOST_INFERRED_CLASSES and distinct > _OUT_OF_PLACE * count:
         raise UserError(
             f"{where}: the target '{target}' has {distinct:,} different texts in {count:,} rows, "
             f"such as {shown(goal.categories[0])}, too many to be classes. Valid: labels that "
             "repeat, or numbers; data.target names another column"
         )
-    return np.array(goal.categories)[goal.codes[kept]]
+    return np.array(merged_labels(goal.categories))[goal.codes[kept]]
 
 
-def is_classes(y: NDArray[Any], settings: DataSettings) -> bool:
-    """Returns whether numbers are classes, unless the task is regression."""
-    if settings.task != "auto":
-        return True
-    return y.dtype.kind == "i" and len(pd.unique(y)) <= MOST_INFERRED_CLASSES
+def merged_labels(texts: Sequence[str], known: Sequence[str] = ()) -> list[str]:
+    """Returns the label of each of distinct texts: as it stands, but one for `1`, `1.0` and `+1`.
+
+    A label that is `known` already, or else the text that comes first, gives its name.
+    """
+    labels = {_whole(label): label for label in known}
+    return [text if text in known else labels.setdefault(_whole(text), text) for text in texts]
+
+
+def row_count(count: int) -> str:
+    """Returns a number of rows in words."""
+    return "1 row" if count == 1 else f"{count:,} rows"
+
+
+def _whole(text: str) -> str:
+    match = _INTEGER.fullmatch(text)
+    if match is None:
+        return text
+    return match[2] if match[2] == "0" else match[1] + match[2]
+
+
+def _check_numbers(goal: Cells, target: str, where: str) -> None:
+    if goal.strays:
+        row, text = goal.first_stray
+        count = goal.strays
+        are = "cell that is none" if count == 1 else "cells that are none"
+        second = " or a second line of headers taken out" if row + 1 == count == 1 else ""
+        raise UserError(
+            f"{where}: the target '{target}' holds numbers, and {count} {are}, the first "
+            f"{shown(text)} in row {row + 1}. Valid: numbers or labels; empty cells are left out, "
+            f"as are those of data.missing={json.dumps([text[:40]], ensure_ascii=False)}{second}"
+        )
+    if is_date_format(goal.format):
+        raise UserError(
+            f"{where}: the target '{target}' holds dates. Valid: labels or numbers; "
+            "data.target names another column"
+        )
 
 
 def _rare(
-    y: NDArray[Any], rows: NDArray[np.intp], target: str, settings: DataSettings, where: str
+    y: NDArray[Any], rows: NDArray[np.intp], target: str, settings: "DataSettings", where: str
 ) -> tuple[NDArray[np.bool_] | None, str]:
     """Which rows are of a class with fewer rows than there are parts, and how to say that."""
     parts = 2 + (settings.test_path is None and settings.test_fraction > 0)
@@ -129,8 +151,3 @@ def _rare(
             "data.task=regression"
         )
     return few, f"{said} left out"
-
-
-def row_count(count: int) -> str:
-    """Returns a number of rows in words."""
-    return "1 row" if count == 1 else f"{count:,} rows"

@@ -8,7 +8,7 @@ import pytest
 
 from src.config.schema import DataSettings
 from src.data.loading import load_data
-from src.data.sources.csv_file import csv
+from src.data.sources.table import table as csv
 from src.errors import UserError
 
 ROWS = 12
@@ -91,7 +91,8 @@ def test_messages_name_what_was_found_and_what_is_valid(tmp_path: Path) -> None:
         ({"target": "a", "drop": ("a",)}, r"^data\.drop: 'a' is the target"),
         ({"path": None}, r"^data\.path: data\.source=csv needs it"),
         ({"path": "none.csv"}, r"^data\.path: none\.csv: there is no such file"),
-        ({"path": "."}, "is a folder; valid: a CSV file"),
+        ({"path": "hypermodels"}, "is a folder without tables; valid: a CSV"),
+        ({"path": "hypermodels/*.csv"}, "no file fits this pattern; valid: a CSV"),
         ({"test_path": "none.csv"}, r"^data\.test_path: none\.csv: there is no such file"),
     ]
     for settings, message in cases:

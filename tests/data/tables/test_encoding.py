@@ -10,12 +10,12 @@ import pytest
 
 from src.config.schema import DataSettings
 from src.data.loading import Data, load_data
-from src.data.tables.columns import Column, raw_inputs
+from src.data.tables.columns import Column
 from src.data.tables.encoding import TableEncoding
 from src.data.tables.fitting import fit_encoding
 from src.data.tables.formats import PLAIN, TEXT
 from src.data.tables.model_inputs import encoded_inputs
-from src.data.tables.raw_rows import RawTableRows
+from src.data.tables.model_rows import RawTableRows, raw_inputs
 
 NAN = np.nan
 

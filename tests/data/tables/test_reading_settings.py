@@ -10,7 +10,8 @@ import pytest
 from src.config import load_config
 from src.config.schema import DataSettings
 from src.data.loading import Data, load_data
-from src.data.tables.columns import columns_yaml, raw_inputs, read_columns
+from src.data.tables.columns import columns_yaml, read_columns
+from src.data.tables.model_rows import raw_inputs
 from src.errors import UserError
 
 ROWS = 48
@@ -28,7 +29,7 @@ def read(folder: Path, content: str | bytes, **settings: Any) -> Data:
 
 def notices(data: Data) -> str:
     assert data.table is not None
-    return "\n".join(data.table.notices)
+    return "\n".join([*data.table.notices, *data.table.form.remarks])
 
 
 def formats(data: Data) -> dict[str, str]:
@@ -51,12 +52,12 @@ def test_the_separator(tmp_path: Path) -> None:
 def test_the_encoding(tmp_path: Path) -> None:
     content = lines("a,town,y", lambda r: f"{r % 5},{('Łódź', 'Brno')[r % 2]},{r % 3}")
     found = read(tmp_path, content.encode("cp1250"))
-    assert "was read as Windows-1252" in notices(found)
+    assert "cp1252 (data.encoding)" in notices(found)
     for encoding in ("cp1250", "utf-16"):
         data = read(tmp_path, content.encode(encoding), encoding=encoding)
         assert data.table is not None
         assert data.table.inputs[1].categories == ("Łódź", "Brno")
-        assert notices(data) == ""
+        assert f"{encoding} (data.encoding)" in notices(data)
     assert formats(read(tmp_path, content.encode("utf-8-sig"), encoding="utf-8"))["a"] == "plain"
     with pytest.raises(UserError, match=r"data\.encoding: 'utf-8' is not how .*file\.csv is writ"):
         read(tmp_path, content.encode("cp1250"), encoding="utf-8")
@@ -64,18 +65,11 @@ def test_the_encoding(tmp_path: Path) -> None:
 
 def test_decimal_commas_where_points_could_be_either(tmp_path: Path) -> None:
     text = lines("a;b;y", lambda r: f"{r % 9 + 1}.{r:03};{r},5;{r % 3}")
-    found = read(tmp_path, text)
-    assert formats(found) == {"a": "plain", "b": "1.234,5"}
-    assert "numbers in 'a' are read with decimal points" in notices(found)
-    assert "data.decimal=comma takes their points for thousands" in notices(found)
-    exact = lines("a;b;y", lambda r: f"{r + 812}.{r * 7 % 10}414;{r},5;{r % 3}")
-    for clear in (exact, text.replace(".", "")):
-        assert "decimal" not in notices(read(tmp_path, clear))
+    assert formats(read(tmp_path, text)) == {"a": "plain", "b": "1.234,5"}
     for more in ({}, {"columns": {"a": "numeric"}}):
         data = read(tmp_path, text, decimal="comma", **more)
         assert formats(data) == {"a": "1.234,5", "b": "1.234,5"}
         assert data.x[10].tolist() == [2010, 10.5]
-        assert "decimal" not in notices(data)
     # What reads one way only is read that way.
     one_way = lines("d;e;f;y", lambda r: f"1/{r % 19 + 13}/2023;{r % 9}.25;{r},5;{r % 3}")
     data = read(tmp_path, one_way, decimal="comma", date_order="day_first")
@@ -122,10 +116,10 @@ def test_more_texts_that_are_missing_values(tmp_path: Path) -> None:
     assert data.table is not None
     (tmp_path / "columns.yaml").write_text(columns_yaml(data.table, data.task, data.class_names))
     columns = read_columns(tmp_path / "columns.yaml")
-    assert columns.target.also_missing == ("-999", "unknown")
+    assert columns.form.missing[-2:] == ("-999", "unknown")
     frame = pd.read_csv(tmp_path / "file.csv").drop(index=5)
     for rows in (frame, frame.astype(str)):
-        inputs = raw_inputs(rows, columns.columns)
+        inputs = raw_inputs(rows, columns.columns, columns.form.missing)
         np.testing.assert_array_equal(inputs["a"], data.x[:, 0])
         assert [text == "" for text in inputs["b"]] == np.isnan(data.x[:, 1]).tolist()
 
@@ -134,7 +128,7 @@ def test_values_that_mean_nothing_are_refused() -> None:
     for override, valid in {
         "data.separator=§": "one ASCII character like ^",
         "data.encoding=base64": "that Python knows",
-        "data.missing=[true]": "texts and numbers",
+        "data.missing={a: b}": "a list of texts",
     }.items():
         with pytest.raises(UserError) as raised:
             load_config(None, [override])
