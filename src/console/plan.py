@@ -12,13 +12,17 @@ from src.config import Config
 from src.config.dump import differing
 from src.console.text import printable, show_lines
 from src.data.tables.columns import Column
+from src.data.tables.formats import PLAIN, TEXT
 from src.search.preparation import PreparedSearch
 from src.text import shortened
 from src.tuners import space as spaces
 from src.tuners.enumeration import size_text
 
 MOST_LINES = 40  # of more columns, those of one kind and treatment share a line
-LONGEST_NAME = 24
+LONGEST_NAME, LONGEST_CELL = 24, 12
+OVERRULED = """\
+  overruled by data.columns.NAME=numeric|boolean|categorical|date|drop; how numbers and dates are
+  read by data.decimal and data.date_order; missing values by data.missing and .default_missing"""
 _MOST_NAMES = 3
 
 
@@ -30,6 +34,7 @@ def show_plan(console: Console, prepared: PreparedSearch, notices: Sequence[str]
     show_lines(console, _data(prepared))
     if prepared.data.table is not None:
         console.print(columns_grid(prepared.data.table.columns))
+        console.print(Text(OVERRULED, style="dim"))
     console.rule("[bold]Search space", align="left")
     show_lines(console, _space(prepared))
     console.rule("[bold]Plan", align="left")
@@ -50,6 +55,8 @@ def _data(prepared: PreparedSearch) -> Iterator[tuple[str, str]]:
     yield data.name, f"{data.x.shape[1]} features, {data.task}{classes}{inferred}"
     rows = f"{len(data.train)} train + {len(data.validation)} validation + {len(data.test)} test"
     yield "rows", rows
+    if data.table is not None and data.table.form.remarks:
+        yield "file", ", ".join(data.table.form.remarks)
     if prepared.config.data.class_weight == "balanced":
         yield "class weights", "rows / (classes × rows of the class), in the training loss"
 
@@ -107,16 +114,18 @@ def _brief(values: Mapping[str, Any]) -> str:
 
 
 def columns_grid(columns: Sequence[Column]) -> Table:
-    """Returns name, kind, missing and distinct values and treatment of each column."""
+    """Returns each column's name, kind and format, first value, counts, and what was done."""
     grid = Table(box=None, padding=(0, 2, 0, 0))
     grid.add_column("  column", max_width=LONGEST_NAME + 4)
     grid.add_column("kind", no_wrap=True)
+    grid.add_column("first", no_wrap=True)
     grid.add_column("missing", justify="right", no_wrap=True)
     grid.add_column("distinct", justify="right", no_wrap=True)
     grid.add_column("what was done", min_width=16)
     groups: dict[tuple[str, ...], list[Column]] = {}
     for place, column in enumerate(columns):
-        key = (column.kind, column.done, "" if len(columns) > MOST_LINES else str(place))
+        same = "" if len(columns) > MOST_LINES else str(place)
+        key = (column.kind, column.format, column.done, same)
         groups.setdefault(key, []).append(column)
     for group in groups.values():
         names = ", ".join(
@@ -126,12 +135,18 @@ def columns_grid(columns: Sequence[Column]) -> Table:
             names += f", … {len(group)} in all"
         grid.add_row(
             Text(f"  {names}"),
-            group[0].kind,
+            Text(_kind(group[0])),
+            Text(shortened(printable(group[0].first), LONGEST_CELL)),
             _span([column.missing for column in group]),
             _span([column.distinct for column in group]),
             Text(group[0].done),
         )
     return grid
+
+
+def _kind(column: Column) -> str:
+    """The kind, with the format where it is not the usual one of the kind."""
+    return column.kind if column.format in (PLAIN, TEXT) else f"{column.kind} {column.format}"
 
 
 def _span(counts: Sequence[int]) -> str:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from src.data.tables.cells import Cells
 from src.data.tables.columns import Column, Kind
-from src.data.tables.formats import MONTH_FIRST, PLAIN, day_part, is_date_format
+from src.data.tables.formats import MONTH_FIRST, day_part, is_date_format
 from src.errors import UserError
 from src.text import shown
 
@@ -34,6 +34,7 @@ _IDENTIFIER_WORDS = frozenset(
         *("code", "serial", "rownames", "rownum", "record", "account", "ssn", "ticket", "phone"),
     )
 )
+_DATE_NOTE = "days, and where in day, week and year"
 _EITHER = {**MONTH_FIRST, **{day: month for month, day in MONTH_FIRST.items()}}
 
 
@@ -119,14 +120,14 @@ def _kind(
     if distinct == 1 and not has_missing:
         return "constant", "left out: one value"
     if is_date_format(cells.format):
-        return "date", _date_note(cells)
+        return "date", _DATE_NOTE
     if cells.numbers is not None:
         reason = _number_identifier(name, values, distinct)
         if reason:
             return "identifier", f"left out: {reason}"
         if distinct == 2 and (values[0], values[-1]) == (0, 1):
             return "boolean", "0 and 1"
-        return "numeric", _number_note(cells, values)
+        return "numeric", _number_note(values)
     if len(values) >= FEWEST_ROWS // 2 and distinct >= NEARLY * len(values):
         return "identifier", "left out: texts that nearly all differ"
     if {text.lower() for text in cells.categories[:3]} in _BOOLEANS:
@@ -147,9 +148,9 @@ def _as_set(
         )
     match setting:
         case "date":
-            return "date", _date_note(cells)
+            return "date", _DATE_NOTE
         case "numeric":
-            return "numeric", _number_note(cells, values)
+            return "numeric", _number_note(values)
         case "boolean":
             if distinct > 2:
                 raise UserError(
@@ -160,13 +161,8 @@ def _as_set(
     return "categorical", "category"
 
 
-def _number_note(cells: Cells, values: NDArray[Any]) -> str:
-    note = "number" + ("; its values too" if len(levels(values)) else "")
-    return note if cells.format == PLAIN else f"{note}; read like {cells.format}"
-
-
-def _date_note(cells: Cells) -> str:
-    return f"days, and where in day, week and year; read like {cells.format}"
+def _number_note(values: NDArray[Any]) -> str:
+    return "number; its values too" if len(levels(values)) else "number"
 
 
 def _number_identifier(name: str, values: NDArray[np.float64], distinct: int) -> str:

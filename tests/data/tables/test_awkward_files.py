@@ -94,6 +94,10 @@ def done(text: str) -> Callable[[Data, Any], bool]:
     return lambda _, column: text in column.done
 
 
+def format_is(name: str) -> Callable[[Data, Any], bool]:
+    return lambda _, column: bool(column.format == name)
+
+
 def spelling(row: int) -> str:
     return ["", "NA", "?", "null", "NaN", "None", "n/a"][row] if row < 7 else number(row)
 
@@ -127,7 +131,11 @@ COLUMNS: dict[str, tuple[Cell, str, Callable[[Data, Any], bool]]] = {
     "zeros": (lambda r: f"0{r % 2}3", "categorical", categories("003", "013")),
     "capitals": (lambda r: ("TRUE", "false", "True", "FALSE ")[r % 4], "boolean", done("")),
     "free text": (lambda r: f"remark number {r * r}", "identifier", done("")),
-    "dates": (lambda r: f"{r % 28 + 1}/{r % 12 + 1}/2023 {r % 24}:15", "date", done("%d/%m/%Y %H")),
+    "dates": (
+        lambda r: f"{r % 28 + 1}/{r % 12 + 1}/2023 {r % 24}:15",
+        "date",
+        format_is("%d/%m/%Y %H:%M"),
+    ),
     "times": (lambda r: f"{r % 24}:{r % 60:02}", "date", done("")),
 }
 
