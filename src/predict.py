@@ -69,9 +69,10 @@ def _parser() -> argparse.ArgumentParser:
         description="Predicts the rows of a file with the model that a search has exported.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="""\
-FILE is a CSV file (gzip too) or a Parquet file, which may be larger than memory, or an npz file
-with an array x or x_test. Columns are found by their names; their order does not matter, and other
-columns are ignored. New categories and missing values are allowed.
+FILE is a CSV, JSON lines or Parquet file, packed or not, or a folder or a pattern of them, and may
+be larger than memory, or an npz file with an array x or x_test. Columns are found by their names;
+their order does not matter, nor do a CSV file's separator and encoding; others are ignored. New
+categories and missing values are allowed.
 
 The result is CSV, a line for each row of FILE in its order: `prediction`, a label as in the
 training file, or a value in the target's units. Where FILE has the target, metrics are shown.
@@ -81,7 +82,7 @@ run without a model; 130 stopped by Ctrl-C, SIGTERM or SIGHUP
 """,
     )
     parser.add_argument("run", metavar="RUN", help="a run, or a folder that src.retrain made")
-    parser.add_argument("file", metavar="FILE", help="the rows: CSV, Parquet or npz")
+    parser.add_argument("file", metavar="FILE", help="the rows: CSV, JSON lines, Parquet or npz")
     output = "a new file; without it, or with -, standard output"
     parser.add_argument("--output", metavar="FILE", default="-", help=output)
     parser.add_argument("--proba", action="store_true", help="add the probability of each label")

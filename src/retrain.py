@@ -32,17 +32,20 @@ def _retrain(options: argparse.Namespace) -> int:
     if options.seeds < 1 + options.ensemble:
         least = "2 with --ensemble, which averages several models" if options.ensemble else "1"
         raise UserError(f"--seeds: {options.seeds} is too few; valid: at least {least}")
-    run = RunDirectory.find(load_config().run.directory, options.run)
+    name, overrides = options.run, list(options.overrides)
+    if name and "=" in name:  # an override without a RUN before it
+        name, overrides = None, [name, *overrides]
+    run = RunDirectory.find(load_config().run.directory, name)
     trial_id = choose_trial(run, read_completed_trials(run), options.trial)
     with Interruption():  # before the training, which has a request to stop of its own
         from src.startup import start_tensorflow
 
-        start_tensorflow(threads=load_config(run.config).run.threads)
+        start_tensorflow(threads=load_config(run.config, overrides).run.threads)
         from src.evaluation.retraining import retrain, threshold_of
         from src.execution.failures import TrialFailedError
         from src.search.completed_trial import open_trial
 
-        trial = open_trial(run, trial_id)
+        trial = open_trial(run, trial_id, overrides)
         threshold = threshold_of(trial)
         _show_plan(trial, options.seeds, threshold)
     with StopRequest() as stop:
@@ -124,6 +127,8 @@ command line, or a run without a trial to train; 130 stopped by Ctrl-C, SIGTERM 
     )
     run = "a run's folder or name; by default the latest"
     parser.add_argument("run", metavar="RUN", nargs="?", help=run)
+    settings = "where the rows are now: data.path, data.test_path or data.database"
+    parser.add_argument("overrides", metavar="key=value", nargs="*", help=settings)
     trial = "a trial that has completed; by default the best one"
     parser.add_argument("--trial", metavar="ID", help=trial)
     seeds = "how many trainings; default: 1"

@@ -20,9 +20,10 @@ from src.tuners.enumeration import size_text
 
 MOST_LINES = 40  # of more columns, those of one kind and treatment share a line
 LONGEST_NAME, LONGEST_CELL = 24, 12
-OVERRULED = """\
-  overruled by data.columns.NAME=numeric|boolean|categorical|date|drop; how numbers and dates are
-  read by data.decimal and data.date_order; missing values by data.missing and .default_missing"""
+OVERRULED = (
+    "data.columns.NAME=numeric, boolean, categorical, date or drop; how numbers, dates and missing "
+    "values are read: data.decimal, .date_order, .missing, .default_missing"
+)
 _MOST_NAMES = 3
 
 
@@ -34,7 +35,7 @@ def show_plan(console: Console, prepared: PreparedSearch, notices: Sequence[str]
     show_lines(console, _data(prepared))
     if prepared.data.table is not None:
         console.print(columns_grid(prepared.data.table.columns))
-        console.print(Text(OVERRULED, style="dim"))
+        show_lines(console, [("overruled by", Text(OVERRULED, style="dim"))])
     console.rule("[bold]Search space", align="left")
     show_lines(console, _space(prepared))
     console.rule("[bold]Plan", align="left")

@@ -52,10 +52,7 @@ def aligned_empty(shape: tuple[int, ...]) -> NDArray[np.float32]:
 def resolve_scaling(kind: ScalingKind | Literal["auto"], dataset: Dataset) -> ScalingKind:
     """Resolves `auto`: `none` for images, `robust` for tables (and nothing else), or `standard`."""
     if kind == "robust" and dataset.table is None:
-        raise UserError(
-            "data.scaling: 'robust' is for the tables of data.source=csv and parquet. Valid here: "
-            "auto, standard, none"
-        )
+        raise UserError("data.scaling: 'robust' is for tables. Valid here: auto, standard, none")
     if kind != "auto":
         return kind
     by_kind: ScalingKind = "standard" if dataset.image_maximum is None else "none"

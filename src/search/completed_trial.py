@@ -1,5 +1,7 @@
 """Opens a trial that has completed, to train it anew: reads the run, locks and changes nothing."""
 
+from collections.abc import Sequence
+
 from src.config import load_config
 from src.evaluation.retraining import CompletedTrial
 from src.evaluation.winner import read_winner
@@ -9,13 +11,13 @@ from src.store.run_directory import RunDirectory
 from src.store.saved_search import read_search
 
 
-def open_trial(run: RunDirectory, trial_id: str) -> CompletedTrial:
-    """Loads the rows of a run and one of its completed trials.
+def open_trial(run: RunDirectory, trial_id: str, overrides: Sequence[str] = ()) -> CompletedTrial:
+    """Loads the rows of a run and one of its completed trials; `overrides` say where rows are now.
 
     Raises:
         UserError: if settings, rows, space or objective are not those of the search.
     """
-    saved, config = read_search(run, history=False), load_config(run.config)
+    saved, config = read_search(run, history=False), load_config(run.config, overrides)
     check_settings(saved, config)
     prepared = prepare(config, saved)
     records = {record.spec.trial_id: record for record in saved.records}

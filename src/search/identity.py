@@ -15,7 +15,12 @@ from src.store.saved_search import SavedSearch
 
 CHANGEABLE = (
     *("tuner.max_trials", "tuner.hyperband_iterations", "tuner.reevaluate.", "limits.", "run."),
-    *("data.path", "data.test_path", "data.columns."),  # the rows themselves are compared
+    *(
+        "data.path",
+        "data.test_path",
+        "data.database",
+        "data.columns.",
+    ),  # the rows themselves are compared
     "training.save_every",
 )
 """Settings that a resumed search may change; those that end in a dot stand for a section."""

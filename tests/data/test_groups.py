@@ -59,8 +59,8 @@ def test_mistakes_name_the_key(visits: Path) -> None:
     cases: list[tuple[dict[str, Any], str]] = [
         ({"group": "patiens"}, r"no column 'patiens'\. Did you mean 'patient'\?"),
         ({"group": "ill"}, r"'ill' is the target"),
-        ({"group": "pulse", "drop": ("pulse",)}, r"'pulse' is left out by data\.drop"),
-        ({"group": "pulse", "columns": {"pulse": "numeric"}}, r"'pulse' is named in data\.columns"),
+        ({"group": "pulse", "drop": ("pulse",)}, r"'pulse' is in data\.drop or data"),
+        ({"group": "pulse", "columns": {"pulse": "numeric"}}, r"'pulse' is in data\.drop or data"),
     ]
     for settings, message in cases:
         with pytest.raises(UserError, match=rf"^data\.group: .*{message}"):

@@ -56,7 +56,7 @@ def test_scaling_is_resolved() -> None:
         assert data.scaling == scaling
         x = data.arrays(np.arange(len(data.x)), data.test[:0]).x
         assert x.max() == largest if largest else x.std() == pytest.approx(1, abs=0.05)
-    with pytest.raises(UserError, match=r"^data\.scaling: 'robust' is for the tables"):
+    with pytest.raises(UserError, match=r"^data\.scaling: 'robust' is for tables"):
         load_data(DataSettings(source="iris", scaling="robust"), seed=0)
 
 

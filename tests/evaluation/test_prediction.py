@@ -106,7 +106,8 @@ def test_a_file_without_names_may_lack_the_target_and_end_its_lines_in_separator
 @pytest.mark.parametrize("encoding", ["cp1250", "utf-8", "utf-16", "ascii"])
 def test_the_encoding_may_be_another_than_in_training(tmp_path: Path, encoding: str) -> None:
     cities = ["Koln", "Lodz"] if encoding == "ascii" else ["Köln", "Łódź"]
-    (tmp_path / "new.csv").write_bytes("\n".join(["city,size", *cities]).encode(encoding))
+    lines = ["city,size", *(f"{city},1" for city in cities)]
+    (tmp_path / "new.csv").write_bytes("\n".join(lines).encode(encoding))
     form = FileForm(3, separator=",", encoding="cp1250", missing=MISSING)
     model = model_of(tmp_path, form, Column("city", "categorical", "text", input="city"))
     [(_, inputs, _)], _ = open_rows(tmp_path / "new.csv", model)

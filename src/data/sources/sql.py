@@ -17,13 +17,13 @@ from src.config.fields import is_url
 from src.config.schema import DataSettings
 from src.data.dataset import Dataset
 from src.data.sources.checks import USED_BY, refuse_unused
-from src.data.sources.table import dataset_of, dialect, missing_texts, with_plain_names
+from src.data.sources.table import dataset_of, dialect, missing_texts
 from src.data.tables import formats
 from src.data.tables.cells import column_formats
 from src.data.tables.database import OpenTable, connect, open_files, reading_errors, single_values
 from src.data.tables.files import files_of
 from src.data.tables.text_form import plain_name
-from src.errors import UserError
+from src.errors import UserError, listed
 
 _PIECE = 10_000  # rows fetched at a time
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
@@ -40,7 +40,6 @@ def sql(settings: DataSettings, seed: int) -> Dataset:  # noqa: ARG001 (one sign
         UserError: naming the key, what the database says, and what is valid.
     """
     refuse_unused(settings, [key for key in USED_BY if "sql" in USED_BY[key]])
-    settings = with_plain_names(settings)
     if settings.query is None:
         raise UserError("data.query: data.source=sql needs it; valid: one SELECT")
     if (settings.database is None) == (settings.path is None):
@@ -95,13 +94,21 @@ def _of_files(query: str, settings: DataSettings) -> OpenTable:
         wanted = {name: formats.TEXT if name in texts else None for name in table.names}
         columns = []
         for name, format_ in column_formats(table, wanted, preferred).items():
-            value = table.cell(name) if format_ == formats.TEXT else table.number(name, format_)
+            value = (
+                table.cell(table.text(name))
+                if format_ == formats.TEXT
+                else table.number(name, format_)
+            )
             if formats.is_date_format(format_):
                 value = f"make_timestamp(CAST({value} * 86400e6 AS BIGINT))"
             columns.append(f"{value} AS {formats.identifier(name)}")
         view = formats.identifier(file.name)
         connection.execute(f"CREATE VIEW {view} AS SELECT {', '.join(columns)} FROM {table.sql}")
-    return _result(connection, query, [table for _, table in tables])
+    try:
+        return _result(connection, query, [table for _, table in tables])
+    except UserError as error:
+        names = listed(f"'{file.name}'" for file in files)
+        raise UserError(f"{error}; the files of data.path are {names}") from error
 
 
 def _of_duckdb(path: Path, query: str) -> OpenTable:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from src.data.tables import formats
@@ -15,7 +16,6 @@ from src.data.task import MOST_INFERRED_CLASSES
 ENOUGH = 0.95  # the share of a column's cells that a format must read to be taken for it
 FEW_NUMBERS = 20  # a column with a stray text and so few numbers is one of codes
 _SAMPLE_CELLS, _SAMPLE_ROWS = 200_000, 10_000
-_UNKNOWN = -2  # the code of a text that is not in the dictionary
 
 Format = str | tuple[str, ...]
 """A format that a column has, or formats of which it has one."""
@@ -49,7 +49,7 @@ class _Sample:
     """What the first rows tell of a column."""
 
     format: str
-    texts: list[str]  # distinct cells, sorted
+    texts: dict[int, str]  # distinct cells by the hash of their text; empty for a missing value
     is_wide: bool = False  # whether it has integers that float32 cannot tell apart
 
 
@@ -77,8 +77,8 @@ def read_cells(
     """
     samples = _samples(table, wanted, target, preferred)
     if labels and wanted.get(target) is None and samples[target].format == PLAIN:
-        texts = samples[target].texts
-        if few_integers(np.array([float(text) for text in texts if is_number(text)])):
+        values = [float(text) for text in samples[target].texts.values() if is_number(text)]
+        if few_integers(np.array(values)):
             samples[target].format = TEXT
     reader = _Reader(table, target, categories or {})
     cells = reader.read(samples)
@@ -114,21 +114,33 @@ def _samples(
     table: OpenTable, wanted: Mapping[str, Format | None], target: str, preferred: Preferred
 ) -> dict[str, _Sample]:
     limit = min(_SAMPLE_ROWS, max(1000, _SAMPLE_CELLS // len(table.names)))
-    sqls = {name: table.cell(name, is_label=name == target) for name in wanted}
-    found: dict[str, set[str]] = {name: set() for name in wanted}
-    for frame in table.chunks(sqls, limit):
+    found: dict[str, set[str | None]] = {name: set() for name in wanted}
+    for frame in table.chunks({name: table.text(name) for name in wanted}, limit):
         for name in wanted:
-            found[name].update(frame[name].dropna())
+            found[name].update(frame[name].tolist())
     samples = {}
     for name, texts in found.items():
-        known, ordered = _known_format(table.type_of(name), wanted[name]), sorted(texts)
-        values = [abs(float(text)) for text in texts if is_number(text)]
-        is_wide = any(value > 2**24 and value % 1 == 0 for value in values)
         given = wanted[name]
+        format_ = _known_format(table.type_of(name), given)
+        numbers = [float(text) for text in texts if isinstance(text, str) and is_number(text)]
+        is_wide = any(abs(number) > 2**24 and number % 1 == 0 for number in numbers)
+        cells = texts_by_hash(table, texts, is_label=name == target)
         forced = None if isinstance(given, str) else given
-        format_ = known or _guess(table, ordered, forced, preferred)
-        samples[name] = _Sample(format_, ordered, is_wide)
+        present = sorted(set(cells.values()) - {""})
+        samples[name] = _Sample(
+            format_ or _guess(table, present, forced, preferred), cells, is_wide
+        )
     return samples
+
+
+def texts_by_hash(
+    table: OpenTable, texts: Collection[Any], *, is_label: bool = False
+) -> dict[int, str]:
+    """The cells that texts make, by the texts' hashes; a missing value is an empty one."""
+    known = [text if isinstance(text, str) else None for text in texts]
+    query = f"SELECT hash(c), coalesce({table.cell('c', is_label=is_label)}, '') FROM "
+    query += "(SELECT unnest(?::VARCHAR[]) AS c)"
+    return dict(table.connection.execute(query, [[*known, None]]).fetchall())
 
 
 def _known_format(type_: str, given: Format | None) -> str:
@@ -139,8 +151,8 @@ def _known_format(type_: str, given: Format | None) -> str:
         return ISO
     if type_ == "BOOLEAN" and given is None:
         return TEXT
-    is_number_ = formats.is_number_type(type_) or type_ == "INTERVAL"
-    return PLAIN if is_number_ and (given is None or given[0] in NUMBER_FORMATS) else ""
+    may_be_number = given is None or given[0] in NUMBER_FORMATS
+    return PLAIN if formats.is_number_type(type_) and may_be_number else ""
 
 
 def _guess(
@@ -157,7 +169,8 @@ def _guess(
     if not given and sum(map(_is_like_date, texts)) >= enough:
         names = ", ".join(formats.quoted(name) for name in DATE_FORMATS if name != ISO)
         any_ = f"coalesce({formats.number_sql('c', ISO)}, days(try_strptime(c, [{names}])))"
-        if _counts(table, texts, [any_])[0] >= enough:
+        some = texts[:: 1 + len(texts) // 100]
+        if _counts(table, some, [any_])[0] >= 0.8 * len(some):
             groups = [preferred[0], preferred[1], NUMBER_FORMATS, DATE_FORMATS]
     for group in groups:
         counts = _counts(table, texts, [formats.number_sql("c", name) for name in group])
@@ -179,65 +192,57 @@ def _counts(table: OpenTable, texts: Sequence[str], sqls: Sequence[str]) -> list
 
 
 class _Reader:
-    """Reads columns whose format is known."""
+    """Reads columns whose format is known.
+
+    A text is read as its hash, which DuckDB computes in parallel and NumPy counts fast. Two texts
+    of a million have the same one of 64 bits once in some 10⁷ columns.
+    """
 
     def __init__(
         self, table: OpenTable, target: str, categories: Mapping[str, Sequence[str]]
     ) -> None:
         self._table, self._target, self._known = table, target, categories
-        self._dictionaries: dict[str, tuple[str, ...]] = {}
 
     def read(self, samples: Mapping[str, _Sample]) -> dict[str, Cells]:
-        """Reads columns in one pass, and a second one for texts that the samples lack."""
+        """Reads columns in one pass, and in a second one the texts that the samples lack."""
         if not samples:
             return {}
-        texts = [name for name, sample in samples.items() if sample.format == TEXT]
-        self._learn({name: samples[name].texts for name in texts})
         arrays = self._arrays(samples)
-        if unknown := [name for name in texts if (arrays[name] == _UNKNOWN).any()]:
-            lists = ", ".join(f"list(DISTINCT {self._cell(name)})" for name in unknown)
-            self._learn(dict(zip(unknown, self._table.one(lists), strict=True)))
-            arrays |= self._arrays({name: samples[name] for name in unknown})
+        found, texts, unknown = {}, {}, []
+        for name in [name for name, sample in samples.items() if sample.format == TEXT]:
+            found[name] = pd.factorize(arrays.pop(name))
+            texts[name] = samples[name].texts
+            if not texts[name].keys() >= set(found[name][1].tolist()):
+                unknown.append(name)
+        if unknown:
+            distinct = (f"list(DISTINCT {self._table.text(name)})" for name in unknown)
+            for name, list_ in zip(unknown, self._table.one(", ".join(distinct)), strict=True):
+                texts[name] = texts_by_hash(self._table, list_, is_label=name == self._target)
         return {
-            name: self._text_cells(name, arrays.pop(name))
-            if sample.format == TEXT
+            name: self._text_cells(name, *found[name], texts[name])
+            if name in texts
             else self._number_cells(name, sample.format, arrays.pop(name))
             for name, sample in samples.items()
         }
-
-    def _cell(self, name: str) -> str:
-        return self._table.cell(name, is_label=name == self._target)
-
-    def _learn(self, texts: Mapping[str, Collection[str | None]]) -> None:
-        """Makes a dictionary, and a type in the database, of the distinct texts of each column."""
-        for name, found in texts.items():
-            known = self._known.get(name, ())
-            more = {text for text in found if text is not None} - set(known)
-            self._dictionaries[name] = (*known, *sorted(more))
-            kind = f"texts_{self._table.raw(name)}"
-            values = ", ".join(map(formats.quoted, self._dictionaries[name])) or "''"
-            self._table.connection.execute(f"DROP TYPE IF EXISTS {kind}")
-            self._table.connection.execute(f"CREATE TYPE {kind} AS ENUM ({values})")
 
     def _arrays(self, samples: Mapping[str, _Sample]) -> dict[str, NDArray[Any]]:
         columns: dict[str, str] = {}
         arrays: dict[str, NDArray[Any]] = {}
         for name, sample in samples.items():
-            if sample.format == TEXT:
-                columns[name] = self._code_sql(name)
-                arrays[name] = np.empty(self._table.rows, np.int32)
-                continue
-            is_date = formats.is_date_format(sample.format)
-            is_exact = name == self._target or is_date or sample.is_wide
-            type_ = "DOUBLE" if is_exact else "FLOAT"
+            text = self._table.text(name)
+            missing = f"{self._table.is_missing(text)} IS NOT FALSE"
+            is_exact = sample.is_wide or formats.is_date_format(sample.format)
+            type_ = "DOUBLE" if is_exact or name == self._target else "FLOAT"
             # A finite float32, NaN for a missing value (NULL would cost pandas a mask), infinite
             # for anything else, which DuckDB computes for the few cells alone that are no number.
             columns[name] = (
-                f"coalesce(TRY_CAST({self._table.number(name, sample.format)} AS {type_}), CASE "
-                f"WHEN {self._table.is_missing(name)} IS NOT FALSE THEN 'nan'::{type_} "
-                f"ELSE 'inf'::{type_} END)"
+                f"hash({text})"
+                if sample.format == TEXT
+                else f"coalesce(TRY_CAST({self._table.number(name, sample.format)} AS {type_}), "
+                f"CASE WHEN {missing} THEN 'nan'::{type_} ELSE 'inf'::{type_} END)"
             )
-            arrays[name] = np.empty(self._table.rows, np.float64 if is_exact else np.float32)
+            dtype = np.uint64 if sample.format == TEXT else {"FLOAT": np.float32}.get(type_, float)
+            arrays[name] = np.empty(self._table.rows, dtype)
         start = 0
         for frame in self._table.chunks(columns):
             for name, array in arrays.items():
@@ -245,26 +250,16 @@ class _Reader:
             start += len(frame)
         return arrays
 
-    def _code_sql(self, name: str) -> str:
-        cell, raw = self._cell(name), self._table.raw(name)
-        is_text = self._table.type_of(name) == "VARCHAR"  # most need not be made cells
-        cases = ""
-        for text in (raw if is_text else cell, cell):
-            code = f"enum_code(TRY_CAST({text} AS texts_{raw}))"
-            cases += f"WHEN {code} IS NOT NULL THEN {code}::INTEGER "
-        return f"CASE {cases} WHEN {cell} IS NULL THEN -1 ELSE {_UNKNOWN} END"
-
-    def _text_cells(self, name: str, codes: NDArray[np.int32]) -> Cells:
-        """Numbers the texts anew: first those that were known, then as they come."""
-        texts, known = self._dictionaries[name], len(self._known.get(name, ()))
-        first = np.full(len(texts) + 1, len(codes))
-        first[codes[::-1]] = np.arange(len(codes))[::-1]
-        first[:known] = np.arange(known) - known
-        order = np.argsort(first[:-1], kind="stable")
-        places = np.empty(len(texts) + 1, np.int32)
-        places[order], places[-1] = np.arange(len(texts)), -1
-        kept = [texts[place] for place in order if first[place] < len(codes)]
-        return Cells(TEXT, codes=places[codes], categories=tuple(kept))
+    def _text_cells(
+        self, name: str, codes: NDArray[Any], hashes: NDArray[Any], texts: Mapping[int, str]
+    ) -> Cells:
+        """Numbers the texts: first those that were known, then as they come."""
+        places = {text: place for place, text in enumerate(self._known.get(name, ()))}
+        lookup = np.full(len(hashes), -1, np.int32)
+        for place, value in enumerate(hashes.tolist()):
+            if text := texts[value]:
+                lookup[place] = places.setdefault(text, len(places))
+        return Cells(TEXT, codes=lookup[codes], categories=tuple(places))
 
     def _number_cells(self, name: str, format_: str, numbers: NDArray[Any]) -> Cells:
         with np.errstate(over="ignore"):
@@ -272,6 +267,6 @@ class _Reader:
         if not stray.any():
             return Cells(format_, numbers)
         row = int(np.argmax(stray))
-        text = self._table.one(self._cell(name), f"LIMIT 1 OFFSET {row}")[0]
+        text = self._table.one(f"bare({self._table.text(name)})", f"LIMIT 1 OFFSET {row}")[0]
         numbers[stray] = np.nan
         return Cells(format_, numbers, strays=int(stray.sum()), first_stray=(row, str(text)))

@@ -23,7 +23,6 @@ from src.data.tables.text_form import (
     TextForm,
     distinct_names,
     find_form,
-    line_at,
     write_plain,
 )
 from src.errors import UserError, listed
@@ -31,7 +30,6 @@ from src.errors import UserError, listed
 CHUNK_CELLS = 1_000_000  # fetched at a time
 _VECTOR = 2048  # rows in which DuckDB counts what it fetches
 _INDEX = re.compile(r"__index_level_\d+__")  # pandas stores the labels of rows so
-_FIELDS = re.compile(r"Expected Number of Columns: (\d+) Found: (\d+)")
 _SEVERAL = "json_type(c{0}) IN ('OBJECT', 'ARRAY')"
 
 
@@ -66,30 +64,29 @@ class OpenTable:
         return f"c{self._places[name]}"
 
     def text(self, name: str) -> str:
-        """The expression of a column's texts as the file has them."""
+        """The expression of a column's texts as the file has them, with blanks around them."""
         return formats.text_sql(self.raw(name), self.type_of(name))
 
-    def is_missing(self, name: str, *, is_label: bool = False) -> str:
-        """The condition that a cell is missing; of labels, `none` is one like any other."""
-        missing = [text for text in self.missing if not (is_label and text == "none")]
-        return formats.missing_sql(self.text(name), missing)
+    def is_missing(self, text: str, *, is_label: bool = False) -> str:
+        """The condition that a text stands for no value; `none` is a label like any other."""
+        missing = [known for known in self.missing if not (is_label and known == "none")]
+        return formats.missing_sql(f"bare({text})", missing)
 
-    def cell(self, name: str, *, is_label: bool = False) -> str:
-        """The expression of a column's cells: texts, NULL for missing values."""
-        missing = self.is_missing(name, is_label=is_label)
-        return f"CASE WHEN {missing} THEN NULL ELSE {self.text(name)} END"
+    def cell(self, text: str, *, is_label: bool = False) -> str:
+        """The expression of the cell that a text makes: NULL for missing values."""
+        return (
+            f"CASE WHEN {self.is_missing(text, is_label=is_label)} THEN NULL ELSE bare({text}) END"
+        )
 
     def number(self, name: str, format_name: str) -> str:
         """The expression of a column's numbers, or days, as DOUBLE."""
         raw, type_ = self.raw(name), self.type_of(name)
         if formats.is_time_type(type_):
             return f"days({raw})"
-        if type_ == "INTERVAL":
-            return f"epoch({raw})"
         is_plain = format_name == formats.PLAIN and self.missing == formats.MISSING
         if is_plain and (type_ == "VARCHAR" or formats.is_number_type(type_)):
             return f"plain({raw})"  # no missing text is a number
-        return formats.number_sql(self.cell(name), format_name)
+        return formats.number_sql(self.cell(self.text(name)), format_name)
 
     def chunks(
         self, columns: Mapping[str, str], limit: int | None = None
@@ -127,7 +124,10 @@ def _reason(error: BaseException) -> str:
     text = str(error)
     if line := re.search(r"CSV Error on Line: (\d+)", text):
         rest = re.search(r"\n((?:Expected Number|Value with|Maximum line|Invalid).*)", text)
-        return f"line {line[1]}: {rest[1] if rest else 'not as the first lines'}"
+        return (
+            f"line {line[1]}: {rest[1] if rest else 'unlike others'}. Valid: as many fields as "
+            "in the first line, and closed quotes; mend the line, or take it out"
+        )
     return re.sub(r"^[\w ]*Error: ", "", next(iter(text.strip().splitlines()), repr(error)))
 
 
@@ -240,58 +240,23 @@ def _open_text(files: Sequence[Path], where: str, dialect: Dialect) -> OpenTable
         form = find_form(plain, where if len(files) == 1 else f"{where}: {file}", dialect)
         _check_same(found[0][1].names if found else form.names, form.names, file, where)
         found.append((plain, form))
-    needs_copy = any(f.separator == BLANKS or not f.encoding.startswith("utf-8") for _, f in found)
-    for is_copied in (False, True)[needs_copy:]:
-        pairs = found
-        if is_copied:
-            pairs = [_copy(*pair, Path(folder.name) / f"{i}") for i, pair in enumerate(found)]
-        names, paths = found[0][1].names, tuple(file for file, _ in pairs)
-        table = OpenTable(connect(paths), "", names, ("VARCHAR",) * len(names), where)
-        table = replace(table, form=found[0][1], paths=paths, folder=folder)
+    names = found[0][1].names
+    if all(f.separator != BLANKS and f.encoding.startswith("utf-8") for _, f in found):
         try:
-            return _checked(table, pairs)
-        except duckdb.Error as error:
-            # Ends of lines that differ; what is copied has newlines alone.
-            if is_copied or "invalid state" not in str(error):
-                raise UserError(
-                    f"{where}: is not readable as CSV ({_reason(error)}). Valid: as many fields in "
-                    "every line as in the first, and closed quotes; mend that line, or take it out"
-                ) from error
-    raise AssertionError
+            return _of_texts(found, names, where, folder)
+        except UserError as error:
+            if "invalid state" not in str(error):
+                raise  # else ends of lines differ; what is copied has newlines alone
+    copies = [write_plain(*pair, Path(folder.name) / f"{i}") for i, pair in enumerate(found)]
+    return _of_texts(copies, names, where, folder)
 
 
-def _checked(table: OpenTable, files: Sequence[tuple[Path, TextForm]]) -> OpenTable:
-    """Returns the table with its rows counted; where lines are too short, with them filled up."""
-    notices: tuple[str, ...] = ()
-    table = replace(table, sql=_text_sql(files, table.names, ""))
-    count = f"SELECT count(*) FROM {table.sql}"
-    try:
-        rows = table.connection.execute(count).fetchall()
-    except duckdb.Error as error:
-        fields = _FIELDS.search(str(error))
-        if fields is None or int(fields[2]) > int(fields[1]):
-            raise
-        rejecting = _text_sql(files, table.names, ", store_rejects=true, rejects_limit=0")
-        table.connection.execute(f"SELECT count(*) FROM {rejecting}").fetchall()
-        [(lines, byte, all_short)] = table.connection.execute(
-            "SELECT count(DISTINCT line), min(byte), bool_and(error_type = 'MISSING COLUMNS') FROM "
-            "(SELECT *, line_byte_position + length(csv_line) - length(ltrim(csv_line, chr(10))) "
-            "AS byte FROM reject_errors)"
-        ).fetchall()
-        if not all_short:
-            raise
-        # DuckDB fills lines up with one thread alone where fields hold newlines.
-        filled = _text_sql(files, table.names, ", null_padding=true, parallel=false")
-        table = replace(table, sql=filled)
-        rows = table.connection.execute(f"SELECT count(*) FROM {filled}").fetchall()
-        first = f", the first is line {line_at(files[0][0], byte)}" if len(files) == 1 else ""
-        have = "1 line has" if lines == 1 else f"{lines:,} lines have"
-        notices = (
-            f"{have} fewer than {len(table.names)} fields{first}: the last ones count as missing",
-        )
-    if not rows[0][0]:
-        raise UserError(f"{table.where}: has a header and no rows; valid: at least one row")
-    return replace(table, rows=rows[0][0], notices=notices)
+def _of_texts(
+    files: Sequence[tuple[Path, TextForm]], names: tuple[str, ...], where: str, folder: Any
+) -> OpenTable:
+    paths, types = tuple(file for file, _ in files), ("VARCHAR",) * len(names)
+    table = OpenTable(connect(paths), _text_sql(files, names), names, types, where)
+    return single_values(replace(table, form=files[0][1], paths=paths, folder=folder))
 
 
 def _unpacked(file: Path, target: Path) -> Path:
@@ -310,12 +275,7 @@ def _unpacked(file: Path, target: Path) -> Path:
     return target
 
 
-def _copy(file: Path, form: TextForm, target: Path) -> tuple[Path, TextForm]:
-    write_plain(file, form, target)
-    return target, replace(form, separator="\t" if form.separator == BLANKS else form.separator)
-
-
-def _text_sql(files: Sequence[tuple[Path, TextForm]], names: Sequence[str], options: str) -> str:
+def _text_sql(files: Sequence[tuple[Path, TextForm]], names: Sequence[str]) -> str:
     """The expression of CSV files; neighbours of the same form are read together."""
     sqls = []
     for (form, packed), group in groupby(files, key=_likeness):
@@ -326,7 +286,7 @@ def _text_sql(files: Sequence[tuple[Path, TextForm]], names: Sequence[str], opti
             f"SELECT {columns} FROM read_csv([{paths}], columns={{{types}}}, auto_detect=false, "
             f"delim={formats.quoted(form.separator)}, quote='\"', escape='\"', "
             f"header={str(form.has_header).lower()}, skip={form.skipped}, "
-            f"compression='{packed}'{options})"
+            f"compression='{packed}')"
         )
     return _union(sqls, len(names))
 

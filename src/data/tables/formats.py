@@ -83,14 +83,14 @@ def holds_several(type_: str) -> bool:
 
 
 def text_sql(column: str, type_: str) -> str:
-    """The expression of a column's texts as they stand in the file, without blanks around them."""
+    """The expression of a column's texts as they stand in the file."""
     if type_ == "BOOLEAN":
         return f"truth({column})"
     if type_ in _FLOATS:
         return f"short_float({column})"
     if type_ == "BLOB":
-        return f"bare(TRY(decode({column})))"
-    return f"bare({column})" if type_ == "VARCHAR" else f"bare(CAST({column} AS VARCHAR))"
+        return f"TRY(decode({column}))"
+    return column if type_ == "VARCHAR" else f"CAST({column} AS VARCHAR)"
 
 
 def missing_sql(text: str, missing: Sequence[str]) -> str:

@@ -58,12 +58,12 @@ def model_inputs(
     sqls = {}
     for place, column in enumerate(columns):
         if column.is_text:
-            sqls[f"input {place}"] = f"coalesce({table.cell(column.name)}, '')"
+            sqls[f"input {place}"] = f"coalesce({table.cell(table.text(column.name))}, '')"
         else:
             number = f"{table.number(column.name, column.format)} - {column.origin!r}"
             sqls[f"input {place}"] = f"TRY_CAST({number} AS FLOAT)"
     if target is not None:
-        cell = table.cell(target.name, is_label=True)
+        cell = table.cell(table.text(target.name), is_label=True)
         sqls["target"] = cell if target.is_text else table.number(target.name, target.format)
     for frame in table.chunks(sqls):
         arrays: dict[str, NDArray[Any]] = {}

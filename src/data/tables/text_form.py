@@ -12,7 +12,7 @@ import sys
 import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TextIO
 
@@ -132,18 +132,13 @@ def _encoding(path: Path, where: str, given: str | None) -> str:
     )
 
 
-def line_at(path: Path, byte: int) -> int:
-    """The number, from 1, of the line where a byte of the unpacked file lies, from 1."""
-    with path.open("rb") as raw:
-        return 1 + int(_unpacked(raw).read(byte - 1).count(b"\n"))
-
-
-def write_plain(path: Path, form: TextForm, target: Path) -> None:
-    """Writes a file anew as DuckDB can read it: UTF-8, newlines, tabs instead of blanks."""
+def write_plain(path: Path, form: TextForm, target: Path) -> tuple[Path, TextForm]:
+    """Copies a file as DuckDB can read it: UTF-8, newlines, tabs instead of blanks."""
+    is_blank = form.separator == BLANKS
     with opened(path, form.encoding) as file, target.open("w", encoding="utf-8") as copy:
         for line in file:
-            is_blank = form.separator == BLANKS
             copy.write("\t".join(_WORDS.findall(line)) + "\n" if is_blank else line)
+    return target, replace(form, separator="\t" if is_blank else form.separator)
 
 
 def _fields(lines: Sequence[str], separator: str) -> list[list[str]]:

@@ -86,7 +86,10 @@ def test_test_rows_are_read_as_the_training_rows_were(tmp_path: Path) -> None:
 def test_messages_name_what_was_found_and_what_is_valid(tmp_path: Path) -> None:
     cases: list[tuple[dict[str, Any], str]] = [
         ({"target": "kinds"}, r"^data\.target: .*Did you mean 'kind'\? Columns: a, b, kind"),
-        ({"drop": ("kind",)}, r"^data\.drop: 'kind' is the last column .* with data\.target"),
+        (
+            {"drop": ("kind",)},
+            r"^data\.drop: 'kind' is the target: .* the last column",
+        ),
         ({"drop": ("c",)}, r"^data\.drop: there is no column 'c'.* Columns: a, b, kind"),
         ({"target": "a", "drop": ("a",)}, r"^data\.drop: 'a' is the target"),
         ({"path": None}, r"^data\.path: data\.source=csv needs it"),
@@ -100,7 +103,7 @@ def test_messages_name_what_was_found_and_what_is_valid(tmp_path: Path) -> None:
             load_data(written(tmp_path, PLAIN).model_copy(update=settings), seed=0)
     for test_text, message in (
         ("a,kind\n1,x\n", r"^data\.test_path: .*test\.csv: lacks b. Valid: the columns of"),
-        ("a,b,kind\n", "a header and no rows"),
+        ("a,b,kind\n", "has no rows"),
         ("a,b,kind\n1,2,\n", "no row has a value of the target 'kind'"),
         ("a,b,kind\n1,2,z\n", r"no training row has: z \(in 1 of 1 test rows\)"),
     ):

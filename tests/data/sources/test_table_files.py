@@ -131,7 +131,7 @@ def test_what_is_no_table_is_refused(tmp_path: Path) -> None:
         read(tmp_path / "a.csv")
     for content, said in (
         (f"{HEADER}\n{LINES[0]}\n", "too few to share|every row has the same target"),
-        (f"{HEADER}\n", "a header and no rows"),
+        (f"{HEADER}\n", "has no rows"),
         ("", "is empty"),
     ):
         (tmp_path / "a.csv").write_text(content)

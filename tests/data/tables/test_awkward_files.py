@@ -208,13 +208,6 @@ NOTICES: list[tuple[str | bytes, str]] = [
     (TOWNS.encode("latin-1"), "cp1252 (data.encoding)"),
     (("größe;y\n" + EUROS).encode("cp1252"), "cp1252 (data.encoding)"),
     ("# by hand\n\nSales\n" + PLAIN, "2 lines above the table passed over"),
-    (PLAIN + "1.5\n", "1 line has fewer than 3 fields, the first is line 62"),
-    # 60 rows, a second line in every other one; a blank line between the short ones
-    (
-        rows(lambda r: "" if r < 9 else label(r), lambda r: '"a\nb"' if r % 2 else "", number)
-        + "u\n\nu,v\n",
-        "2 lines have fewer than 3 fields, the first is line 92: the last ones",
-    ),
     (target(lambda r: "" if r % 10 == 4 else label(r)), "6 rows without a value of the target 'y'"),
     (target(lambda r: "odd" if r == 50 else label(r)), "1 row of the target 'y' in classes of few"),
     (column(lambda r: f"remark {r * r}"), "taken for identifiers and left out: a"),
@@ -237,6 +230,7 @@ ERRORS: list[tuple[str | bytes, dict[str, Any], str]] = [
     (gzip.compress(PLAIN.encode())[:-20], {}, "cannot be read (Compressed file ended"),
     (PLAIN + "1,2,yes,4\n", {}, "line 62: Expected Number of Columns: 3 Found: 4"),
     ("a,y\n" + BARE, {}, "line 2: Expected Number of Columns: 2 Found: 3"),
+    (PLAIN + "1.5\n", {}, "line 62: Expected Number of Columns: 3 Found: 1"),
     (PLAIN + '"1,2,yes\n', {}, "line 62: Value with unterminated quote found"),
     ("\n\n \n", {}, "is empty"),
     ("a\n1\n2\n", {}, "no column is left beside the target 'a'"),
@@ -257,7 +251,7 @@ ERRORS: list[tuple[str | bytes, dict[str, Any], str]] = [
     (column(lambda r: "uv"[r % 2]), {"columns": {"a": "numeric"}}, "row 1 has 'u'"),
     (PLAIN, {"columns": {"a": "date"}}, "cannot be read as dates"),
     (PLAIN, {"columns": {"b": "boolean"}}, "'b' has 9 different values"),
-    (PLAIN, {"columns": {"y": "numeric"}}, "data.columns.y: is the target"),
+    (PLAIN, {"columns": {"y": "numeric"}}, "data.columns: 'y' is the target"),
 ]
 
 
