@@ -1,15 +1,19 @@
 """How much memory a large table takes, from the file to arrays to train on.
 
     python -m tests.benchmarks.large_table [--rows 500000] [--columns 100] [--json FILE]
+    python -m tests.benchmarks.large_table --against ../checkout-of-an-older-commit
 
 Writes a CSV file of numbers, some of them missing, and categories; then, in a fresh process, loads
 it, encodes the training and validation rows and trains a small net on them for an epoch, as a trial
 does. The peak of the process beyond what its imports take is compared with the table as float32.
+With another checkout, both measure the same file in turn, three times: medians, and how many times
+as fast this one is.
 """
 
 import argparse
 import json
 import resource
+import statistics
 import sys
 import tempfile
 import time
@@ -20,7 +24,7 @@ import numpy as np
 import pandas as pd
 
 from tests.benchmarks.command import positive, surroundings, write_json
-from tests.benchmarks.processes import run_python
+from tests.benchmarks.processes import REPOSITORY, run_python
 
 TEXTS = 10  # in a hundred columns
 BATCH = 1024  # rows of a step
@@ -34,31 +38,53 @@ def main() -> None:
     parser.add_argument("--rows", type=positive, default=500_000)
     parser.add_argument("--columns", type=positive, default=100, help="the target not counted")
     parser.add_argument("--json", type=Path, metavar="FILE", help="writes the figures there too")
+    parser.add_argument("--against", type=Path, metavar="CHECKOUT", help="compares another commit")
     parser.add_argument(MEASURE, type=Path, metavar="CSV", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.measure is not None:
         print(json.dumps(measure(options.measure)))
         return
+    checkouts = [REPOSITORY, *([options.against] if options.against else [])]
+    figures: list[list[dict[str, Any]]] = [[] for _ in checkouts]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "large.csv"
         write_table(path, options.rows, options.columns)
         megabytes = path.stat().st_size / 1e6
-        process = run_python(["-m", "tests.benchmarks.large_table", MEASURE, str(path)])
-    figures = json.loads(process.output.splitlines()[-1])
+        arguments = ["-m", "tests.benchmarks.large_table", MEASURE, str(path)]
+        for _ in range(3 if options.against else 1):
+            for found, checkout in zip(figures, checkouts, strict=True):
+                found.append(json.loads(run_python(arguments, checkout).output.splitlines()[-1]))
     array = options.rows * options.columns * 4
+    reports = [
+        {
+            "times_the_array": {n: b / array for n, b in medians(found, "peaks").items()},
+            "seconds": medians(found, "seconds"),
+            "encoded_columns": found[0]["encoded_columns"],
+        }
+        for found in figures
+    ]
     report = {
         "rows": options.rows,
         "columns": options.columns,
         "file_megabytes": megabytes,
         "array_megabytes": array / 1e6,
-        "times_the_array": {name: bytes_ / array for name, bytes_ in figures["peaks"].items()},
-        "seconds": figures["seconds"],
-        "encoded_columns": figures["encoded_columns"],
+        **reports[0],
         **surroundings(),
     }
+    if options.against:
+        report["against"] = reports[1]
+        seconds = [one["seconds"] for one in reports]
+        report["times_as_fast"] = {name: seconds[1][name] / seconds[0][name] for name in seconds[0]}
     print(json.dumps(report, indent=2))
     if options.json is not None:
         write_json(options.json, report)
+
+
+def medians(figures: list[dict[str, Any]], kind: str) -> dict[str, float]:
+    """The medians of one kind of figure, by step."""
+    return {
+        step: statistics.median(one[kind][step] for one in figures) for step in figures[0][kind]
+    }
 
 
 def write_table(path: Path, rows: int, columns: int) -> None:

@@ -38,8 +38,8 @@ class Finished:
     peak_pss: int | None
 
 
-def run_python(arguments: Sequence[str]) -> Finished:
-    """Runs this Python in the repository with `arguments` and waits for its end.
+def run_python(arguments: Sequence[str], checkout: Path = REPOSITORY) -> Finished:
+    """Runs this Python in the repository, or another checkout of it, and waits for its end.
 
     Raises:
         CommandError: if it fails.
@@ -49,7 +49,7 @@ def run_python(arguments: Sequence[str]) -> Finished:
         started = time.perf_counter()
         process = subprocess.Popen(
             [sys.executable, *arguments],
-            cwd=REPOSITORY,
+            cwd=checkout,
             env=environment,
             stdout=output,
             stderr=errors,

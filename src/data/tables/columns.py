@@ -16,7 +16,7 @@ from src.errors import UserError
 Kind = Literal[
     "numeric", "boolean", "categorical", "date", "constant", "identifier", "dropped", "target"
 ]
-INPUT_KINDS = ("numeric", "boolean", "categorical", "date")
+INPUT_KINDS: tuple[Kind, ...] = ("numeric", "boolean", "categorical", "date")
 DATE_RULE = "dates become days since `origin`, which is in days since 1970-01-01 UTC"
 
 

@@ -30,6 +30,7 @@ from src.errors import UserError, listed
 CHUNK_CELLS = 1_000_000  # fetched at a time
 _VECTOR = 2048  # rows in which DuckDB counts what it fetches
 _INDEX = re.compile(r"__index_level_\d+__")  # pandas stores the labels of rows so
+_NESTED = re.compile(r"STRUCT|MAP|UNION|VARIANT|.*\]$")
 _SEVERAL = "json_type(c{0}) IN ('OBJECT', 'ARRAY')"
 
 
@@ -208,7 +209,7 @@ def single_values(table: OpenTable) -> OpenTable:
     """
     if twice := sorted({name for name in table.names if table.names.count(name) > 1}):
         raise UserError(f"{table.where}: several columns are called {listed(twice)}; rename them")
-    several = [formats.holds_several(type_) for type_ in table.types]
+    several = [bool(_NESTED.match(type_)) for type_ in table.types]
     kept = [place for place, is_several in enumerate(several) if not is_several]
     left = [(table.names[i], table.types[i]) for i, is_several in enumerate(several) if is_several]
     shown = listed(f"'{name}' ({type_})" for name, type_ in left)

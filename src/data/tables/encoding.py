@@ -22,18 +22,11 @@ _CHUNK_CELLS = 1_000_000
 
 @dataclass(frozen=True, eq=False)
 class Vocabulary:
-    """The categories of a column of texts that the training rows have often enough.
+    """The categories of a column of texts that the training rows have often enough."""
 
-    Attributes:
-        texts: the category of each index from 1; index 0 is for all others. An empty text is a
-            missing value.
-        indices: int32: the index of each code of the column, and last that of a missing value.
-        is_embedded: whether the network gets the index instead of a column for each category.
-    """
-
-    texts: tuple[str, ...]
-    indices: NDArray[np.int32]
-    is_embedded: bool
+    texts: tuple[str, ...]  # of each index from 1; 0 is for all others. An empty one is missing
+    indices: NDArray[np.int32]  # of each code of the column, and last of a missing value
+    is_embedded: bool  # whether the network gets the index, not a column for each category
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,32 +35,21 @@ class TableEncoding:
 
     The encoded columns are, in this order: the numbers; flags of missing numbers; cycles; levels;
     pieces; categories; and indices for the embedding, counted through all embedded columns.
-
-    Attributes:
-        places: int64: the columns of the raw rows that hold numbers.
-        fill: float32: what a missing number becomes, in raw units.
-        center: float32, in raw units.
-        scale: float32, in raw units, never 0.
-        is_bounded: whether scaled numbers are drawn in.
-        flags: int64: which numbers have a flag, as indices of `places`: those that the training
-            rows lack; of a table too large for all flags, those that they lack most often.
-        cycles: (index of `places`, days, harmonic) of pairs of a sine and a cosine.
-        levels: (index of `places`, float32 values) of integers with few values.
-        pieces: (index of `places`, float32 lower ends, float32 widths above 0): how far through
-            each piece a number is, from 0 to 1.
-        texts: (column of the raw rows, vocabulary), those with an embedding last.
     """
 
-    places: NDArray[np.int64]
-    fill: NDArray[np.float32]
-    center: NDArray[np.float32]
-    scale: NDArray[np.float32]
-    is_bounded: bool
+    places: NDArray[np.int64]  # the columns of the raw rows that hold numbers
+    fill: NDArray[np.float32]  # what a missing number becomes, in raw units
+    center: NDArray[np.float32]  # in raw units
+    scale: NDArray[np.float32]  # in raw units, never 0
+    is_bounded: bool  # whether scaled numbers are drawn in
+    # Which numbers have a flag, as indices of `places`: those that the training rows lack; of a
+    # table too large for all flags, those that they lack most often.
     flags: NDArray[np.int64]
-    cycles: tuple[tuple[int, float, int], ...]
-    levels: tuple[tuple[int, NDArray[np.float32]], ...]
+    cycles: tuple[tuple[int, float, int], ...]  # (index of `places`, days, harmonic): sine, cosine
+    levels: tuple[tuple[int, NDArray[np.float32]], ...]  # of integers with few values
+    # (index of `places`, lower ends, widths above 0): how far through each piece a number is.
     pieces: tuple[tuple[int, NDArray[np.float32], NDArray[np.float32]], ...]
-    texts: tuple[tuple[int, Vocabulary], ...]
+    texts: tuple[tuple[int, Vocabulary], ...]  # by raw column, those with an embedding last
 
     @property
     def embedded(self) -> tuple[tuple[int, Vocabulary], ...]:

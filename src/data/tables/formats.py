@@ -4,6 +4,7 @@ A cell is a text without blanks around it, NULL for a missing value. `MACROS` de
 that the expressions call; `connect` in `database.py` makes them known.
 """
 
+import re
 from collections.abc import Sequence
 from math import isfinite
 from typing import Literal
@@ -62,24 +63,17 @@ CREATE MACRO truth(c) AS CASE c WHEN true THEN 'True' WHEN false THEN 'False' EN
 """
 
 _FLOATS = ("FLOAT", "DOUBLE")
-_INTEGERS = tuple(sign + size for sign in ("", "U") for size in (
-    "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT"
-))  # fmt: skip
+_NUMBERS = re.compile(r"FLOAT|DOUBLE|DECIMAL.*|U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|BIGNUM")
 
 
 def is_number_type(type_: str) -> bool:
     """Whether a column of DuckDB's type holds numbers."""
-    return type_ in _FLOATS or type_ in _INTEGERS or type_.startswith("DECIMAL")
+    return _NUMBERS.fullmatch(type_) is not None
 
 
 def is_time_type(type_: str) -> bool:
     """Whether a column of DuckDB's type holds dates."""
     return type_ == "DATE" or type_.startswith("TIMESTAMP")
-
-
-def holds_several(type_: str) -> bool:
-    """Whether a column of DuckDB's type holds several values a row."""
-    return type_.endswith("]") or type_.startswith(("STRUCT", "MAP", "UNION", "VARIANT"))
 
 
 def text_sql(column: str, type_: str) -> str:
@@ -105,12 +99,7 @@ def missing_sql(text: str, missing: Sequence[str]) -> str:
 
 
 def number_sql(cell: str, format_name: str) -> str:
-    """The expression of a cell's number as DOUBLE, NULL where the format does not read it.
-
-    Args:
-        cell: an expression of texts.
-        format_name: a format's name. Of dates, numbers are days since 1970-01-01 UTC.
-    """
+    """The expression of a cell's number, or days since 1970-01-01 UTC; NULL where it has none."""
     if format_name == ISO:
         return f"iso_days({cell})"
     if "%" in format_name:
@@ -135,13 +124,9 @@ def preferred(
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The formats of numbers and of dates that settings prefer, the likeliest first."""
     numbers = {"auto": NUMBER_FORMATS, "point": (PLAIN, THOUSANDS), "comma": (DECIMAL_COMMA,)}
-    other: dict[str, frozenset[str]] = {
-        "auto": frozenset(),
-        "day_first": frozenset(MONTH_FIRST),
-        "month_first": frozenset(MONTH_FIRST.values()),
-    }
-    dates = [name for name in DATE_FORMATS if day_part(name) not in other[date_order]]
-    return numbers[decimal], tuple(dates)
+    other = {"day_first": set(MONTH_FIRST), "month_first": set(MONTH_FIRST.values())}
+    refused = other.get(date_order, set())
+    return numbers[decimal], tuple(n for n in DATE_FORMATS if day_part(n) not in refused)
 
 
 def day_part(name: str) -> str:

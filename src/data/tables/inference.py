@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from src.data.tables.cells import Cells
-from src.data.tables.columns import Column, Kind
+from src.data.tables.columns import INPUT_KINDS, Column, Kind
 from src.data.tables.formats import MONTH_FIRST, day_part, is_date_format
 from src.errors import UserError
 from src.text import shown
@@ -138,27 +138,17 @@ def _kind(
 def _as_set(
     name: str, cells: Cells, values: NDArray[Any], distinct: int, setting: str, where: str
 ) -> tuple[Kind, str]:
-    key = f"data.columns.{name}={setting}: {where}"
-    if not distinct and setting != "categorical":
-        row, text = cells.first_stray
-        found = f"row {row + 1} has {shown(text)}" if cells.strays else "it has no values"
-        noun = {"numeric": "numbers", "date": "dates", "boolean": "two values"}[setting]
+    found = f"it has {distinct} different values"
+    if cells.strays:
+        found = f"row {cells.first_stray[0] + 1} has {shown(cells.first_stray[1])}"
+    notes = {"date": _DATE_NOTE, "numeric": _number_note(values), "boolean": "two values"}
+    if (not distinct and setting != "categorical") or (setting == "boolean" and distinct > 2):
         raise UserError(
-            f"{key}: column '{name}' cannot be read as {noun}: {found}. Valid: categorical, drop"
+            f"data.columns.{name}={setting}: {where}: column '{name}' cannot be read as {setting}: {found}. "
+            "Valid: categorical, drop, or another kind that it has"
         )
-    match setting:
-        case "date":
-            return "date", _DATE_NOTE
-        case "numeric":
-            return "numeric", _number_note(values)
-        case "boolean":
-            if distinct > 2:
-                raise UserError(
-                    f"{key}: column '{name}' has {distinct} different values. Valid: categorical, "
-                    "numeric, date, drop"
-                )
-            return "boolean", "two values"
-    return "categorical", "category"
+    kind = next(kind for kind in INPUT_KINDS if kind == setting)
+    return kind, notes.get(setting, "category")
 
 
 def _number_note(values: NDArray[Any]) -> str:
@@ -166,18 +156,15 @@ def _number_note(values: NDArray[Any]) -> str:
 
 
 def _number_identifier(name: str, values: NDArray[np.float64], distinct: int) -> str:
-    """Why numbers tell one row from another and nothing else; empty if they may tell more."""
-    if len(values) < FEWEST_ROWS or distinct < NEARLY * len(values):
-        return ""
-    if not np.all(values == np.round(values)):
+    """Why sorted numbers tell one row from another and nothing else; empty if they tell more."""
+    count = len(values)
+    is_whole = np.array_equal(values, np.round(values))
+    if count < FEWEST_ROWS or distinct < NEARLY * count or not is_whole:
         return ""
     if _is_named_identifier(name):
         return "integers that nearly all differ, and its name"
-    if distinct < len(values) or len(values) < 5 * FEWEST_ROWS:
-        return ""
-    if values[-1] - values[0] + 1 == len(values):
-        return "numbers the rows"
-    return ""
+    numbers_rows = count >= 5 * FEWEST_ROWS and values[-1] - values[0] + 1 == count == distinct
+    return "numbers the rows" if numbers_rows else ""
 
 
 def _is_named_identifier(name: str) -> bool:

@@ -114,13 +114,11 @@ def _whole(text: str) -> str:
 def _check_numbers(goal: Cells, target: str, where: str) -> None:
     if goal.strays:
         row, text = goal.first_stray
-        count = goal.strays
-        are = "cell that is none" if count == 1 else "cells that are none"
-        second = " or a second line of headers taken out" if row + 1 == count == 1 else ""
+        second = " or a second line of headers taken out" if row == 0 else ""
         raise UserError(
-            f"{where}: the target '{target}' holds numbers, and {count} {are}, the first "
-            f"{shown(text)} in row {row + 1}. Valid: numbers or labels; empty cells are left out, "
-            f"as are those of data.missing={json.dumps([text[:40]], ensure_ascii=False)}{second}"
+            f"{where}: the target '{target}' holds numbers, and {goal.strays} cells with others, "
+            f"the first {shown(text)} in row {row + 1}. Valid: numbers or labels; "
+            f"data.missing={json.dumps([text[:40]], ensure_ascii=False)} leaves it out{second}"
         )
     if is_date_format(goal.format):
         raise UserError(

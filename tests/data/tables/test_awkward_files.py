@@ -249,8 +249,8 @@ ERRORS: list[tuple[str | bytes, dict[str, Any], str]] = [
     (rows(lambda _: 1, lambda r: f"id {r}", label), {}, "to learn from beside the target 'y': a"),
     (PLAIN, {"columns": {"B": "drop"}}, "data.columns: there is no column 'B'"),
     (column(lambda r: "uv"[r % 2]), {"columns": {"a": "numeric"}}, "row 1 has 'u'"),
-    (PLAIN, {"columns": {"a": "date"}}, "cannot be read as dates"),
-    (PLAIN, {"columns": {"b": "boolean"}}, "'b' has 9 different values"),
+    (PLAIN, {"columns": {"a": "date"}}, "column 'a' cannot be read as date: row 1 has"),
+    (PLAIN, {"columns": {"b": "boolean"}}, "read as boolean: it has 9 different values"),
     (PLAIN, {"columns": {"y": "numeric"}}, "data.columns: 'y' is the target"),
 ]
 
