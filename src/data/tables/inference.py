@@ -144,8 +144,8 @@ def _as_set(
     notes = {"date": _DATE_NOTE, "numeric": _number_note(values), "boolean": "two values"}
     if (not distinct and setting != "categorical") or (setting == "boolean" and distinct > 2):
         raise UserError(
-            f"data.columns.{name}={setting}: {where}: column '{name}' cannot be read as {setting}: {found}. "
-            "Valid: categorical, drop, or another kind that it has"
+            f"data.columns.{name}={setting}: {where}: column '{name}' cannot be read as {setting}: "
+            f"{found}. Valid: categorical, drop, or another kind that it has"
         )
     kind = next(kind for kind in INPUT_KINDS if kind == setting)
     return kind, notes.get(setting, "category")
