@@ -18,7 +18,7 @@ from src.data.splits import Labels, Rows, fold_rows, split_rows
 from src.data.tables.columns import Table
 from src.data.tables.encoding import TableEncoding
 from src.data.tables.fitting import fit_encoding
-from src.data.tables.model_rows import RawTableRows
+from src.data.tables.raw_rows import RawTableRows
 from src.data.task import encode_target
 from src.errors import UserError, listed
 from src.registry import SOURCES, load

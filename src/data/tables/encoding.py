@@ -9,6 +9,7 @@ where there are many, codes for an embedding.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from src.data.preprocessing import aligned_empty
 
 BOUND = 3.0  # beyond ± this no scaled number comes
 FARTHEST = 1e6  # scaled numbers are cut here before: float32 cannot square much larger ones
+MOST_LEVELS = 12  # integers with at most so many values get a column each beside the number
 _CHUNK_CELLS = 1_000_000
 
 
@@ -114,3 +116,11 @@ class TableEncoding:
             else:
                 out[:, end : end + count] = indices[:, None] == np.arange(1, count + 1)
                 end += count
+
+
+def levels(values: NDArray[Any]) -> NDArray[Any]:
+    """The values that get a column each beside the number; none but for few different integers."""
+    if not np.array_equal(values, np.round(values)):
+        return values[:0]
+    distinct = np.unique(values)
+    return distinct if 2 < len(distinct) <= MOST_LEVELS else distinct[:0]

@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 
 from src.data.splits import Rows
 from src.data.tables.columns import Column
-from src.data.tables.encoding import TableEncoding, Vocabulary
-from src.data.tables.inference import levels
+from src.data.tables.encoding import TableEncoding, Vocabulary, levels
 
 MOST_ONE_HOT = 32  # categories of a column; with more it is embedded
 MOST_EMBEDDED = 1000  # categories; the rarer ones are taken together

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from src.data.tables.cells import Cells
 from src.data.tables.columns import INPUT_KINDS, Column, Kind
+from src.data.tables.encoding import levels
 from src.data.tables.formats import MONTH_FIRST, day_part, is_date_format
 from src.errors import UserError
 from src.text import shown
 
-MOST_LEVELS = 12  # integers with at most so many values get a column each beside the number
 NEARLY = 0.9  # of the values of an identifier differ
 FEWEST_ROWS = 20  # of which identifiers are told from what differs by chance
 _BOOLEANS = (
@@ -72,14 +72,6 @@ def describe(name: str, cells: Cells, setting: str | None, where: str) -> Column
         origin=float(np.floor(values[0])) if kind == "date" else 0.0,
         categories=cells.categories if kind in ("boolean", "categorical") else (),
     )
-
-
-def levels(values: NDArray[Any]) -> NDArray[Any]:
-    """The values that get a column each beside the number; none but for few different integers."""
-    if not np.array_equal(values, np.round(values)):
-        return values[:0]
-    distinct = np.unique(values)
-    return distinct if 2 < len(distinct) <= MOST_LEVELS else distinct[:0]
 
 
 def ambiguous_dates(name: str, cells: Cells) -> str:

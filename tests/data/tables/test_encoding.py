@@ -15,7 +15,8 @@ from src.data.tables.encoding import TableEncoding
 from src.data.tables.fitting import fit_encoding
 from src.data.tables.formats import PLAIN, TEXT
 from src.data.tables.model_inputs import encoded_inputs
-from src.data.tables.model_rows import RawTableRows, raw_inputs
+from src.data.tables.model_rows import raw_inputs
+from src.data.tables.raw_rows import RawTableRows
 
 NAN = np.nan
 
