@@ -6,6 +6,7 @@ import sys
 from collections import Counter
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeAlias
+from urllib.parse import unquote
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
 
@@ -63,9 +64,8 @@ def _database(database: str) -> str:
     """Refuses a URL with a secret, without showing it: what is written down is the variable."""
     found = re.search(r"://[^/@:]*:([^@]*)@", database)
     secrets = [found[1]] if found else []
-    secrets += re.findall(
-        r"(?i)[?&;][^=&;]*(?:pass|pwd|secret|token|key)[^=&;]*=([^&;]*)", database
-    )
+    named = r"(?i)[?&;][^=&;]*(?:pass(?!file)|pwd|secret|token|key)[^=&;]*=([^&;]*)"
+    secrets += re.findall(named, unquote(database))
     if is_url(database) and any(not re.fullmatch(r"\$\{\w+\}", secret) for secret in secrets):
         raise BrokenRuleError(
             "data.database: the URL holds a password, which would be written into config.yaml and "

@@ -103,7 +103,8 @@ class _Layers:
             raise UserError(
                 f"override {shown(text)}: the value after '=' is not YAML: {error}; {_EXAMPLE}"
             ) from error
-        if path in (("data",), ("data", "database")):
+        whole = value if path == ("data",) and isinstance(value, dict) else {}
+        if path == ("data", "database") or "database" in whole:
             self.url_file = None
         holder = self.values
         for name in path[:-1]:

@@ -27,6 +27,7 @@ from src.errors import UserError, listed
 
 _PIECE = 10_000  # rows fetched at a time
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
+_SELECT = re.compile(r"(?i)(\s|\()*(select|with|from|values)\b")
 _NO_SELECT = "data.query: is no SELECT, or several statements; valid: one SELECT"
 
 Pieces = Iterator[tuple[list[str], list[Any]]]
@@ -49,11 +50,17 @@ def sql(settings: DataSettings, seed: int) -> Dataset:  # noqa: ARG001 (one sign
             "one of the two"
         )
     query = settings.query.strip().rstrip("; \n")
-    tokens = duckdb.tokenize(query)
-    if any(query[at] == ";" for at, kind in tokens if kind == duckdb.token_type.operator):
+    encoded = query.encode()  # DuckDB counts bytes
+    signs = [at for at, kind in duckdb.tokenize(query) if kind == duckdb.token_type.operator]
+    if any(encoded[at : at + 1] == b";" for at in signs) or not _SELECT.match(query):
         raise UserError(_NO_SELECT)
     if settings.database is None:
         return dataset_of(_of_files(query, settings), settings, "query")
+    if re.match(r"(?i)(sqlite|duckdb)\b.*://", settings.database):
+        raise UserError(
+            f"data.database: {settings.database}: is a URL of a file, which SQLAlchemy would open "
+            "for writing; valid: the path of the file"
+        )
     if is_url(settings.database):
         return dataset_of(_of_texts(_server_rows(settings.database, query)), settings, "query")
     path = Path(settings.database).expanduser()
@@ -71,10 +78,22 @@ def _of_files(query: str, settings: DataSettings) -> OpenTable:
     """The result over files, each a view with its name, whose columns have types."""
     files = files_of(str(settings.path), f"data.path: {settings.path}")
     tables = [open_files([file], f"data.path: {file}", dialect(settings)) for file in files]
+    names = [file.name.lower() for file in files]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise UserError(
+            f"data.path: {settings.path}: several files are called {listed(twice)}; valid for a "
+            "query: files with different names, in lower case too"
+        )
     connection = connect([path for table in tables for path in table.paths], threads=1)
     preferred = formats.preferred(settings.decimal, settings.date_order)
     for file, table in zip(files, tables, strict=True):
         table = replace(table, missing=missing_texts(settings))
+        lowered = [name.lower() for name in table.names]
+        if alike := sorted({name for name in lowered if lowered.count(name) > 1}):
+            raise UserError(
+                f"{table.where}: several columns are called {listed(alike)} in lower case; valid "
+                "for a query: names that differ in more, as SQL does not tell capitals"
+            )
         kinds = ((name, settings.columns.get(name)) for name in table.names)
         wanted = {name: formats.TEXT if kind == "categorical" else None for name, kind in kinds}
         columns = []
@@ -90,8 +109,8 @@ def _of_files(query: str, settings: DataSettings) -> OpenTable:
     try:
         return _result(connection, query)
     except UserError as error:
-        names = listed(f"'{file.name}'" for file in files)
-        raise UserError(f"{error}; the files of data.path are {names}") from error
+        known = listed(f"'{file.name}'" for file in files)
+        raise UserError(f"{error}; the files of data.path are {known}") from error
 
 
 def _result(connection: duckdb.DuckDBPyConnection, query: str) -> OpenTable:
@@ -186,5 +205,6 @@ def _server_rows(url: str, query: str) -> Pieces:
     except (sqlalchemy.exc.SQLAlchemyError, ImportError, ValueError, OSError) as error:
         text = str(getattr(error, "orig", None) or error).strip()
         for secret in filter(None, (full, *(os.environ[name] for name in names))):
-            text = text.replace(secret, "…").replace(quote(secret, safe=""), "…")
+            for form in (secret, quote(secret, safe=""), repr(secret)[1:-1]):
+                text = text.replace(form, "…")
         raise UserError(f"data.database: {url}: {text.splitlines()[0]}") from None

@@ -125,7 +125,7 @@ def dataset_of(
         notices += more
     row_numbers = None
     if not kept.all():
-        of_test = opened.rows + np.arange(0 if y_test is None else len(y_test))
+        of_test = len(kept) + np.arange(0 if y_test is None else len(y_test))
         row_numbers = np.concatenate([np.flatnonzero(kept), of_test]).astype(np.int64)
     form = opened.form
     file = FileForm(

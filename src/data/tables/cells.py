@@ -1,5 +1,6 @@
 """Reads the columns of an open table: finds each column's format, then numbers and codes."""
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,9 +13,12 @@ from src.data.tables import formats
 from src.data.tables.database import OpenTable
 from src.data.tables.formats import DATE_FORMATS, ISO, NUMBER_FORMATS, PLAIN, TEXT, is_number
 from src.data.task import MOST_INFERRED_CLASSES
+from src.errors import UserError
 
 ENOUGH = 0.95  # the share of a column's cells that a format must read to be taken for it
 FEW_NUMBERS = 20  # a column with a stray text and so few numbers is one of codes
+_LIKE_NUMBER = re.compile(r"[-+−–()$€£¥%.,\d\s'eE]+")
+_COLUMNS = 1000  # read at once: DuckDB plans more of them ever more slowly
 _SAMPLE_CELLS, _SAMPLE_ROWS = 200_000, 10_000
 
 Format = str | tuple[str, ...]
@@ -103,44 +107,55 @@ def few_integers(values: NDArray[Any]) -> bool:
 
 def _is_text(cells: Cells) -> bool:
     """Whether a column that was read as numbers has too many other texts for that."""
-    if cells.numbers is None or not cells.strays or formats.is_date_format(cells.format):
+    if cells.numbers is None or not cells.strays:
         return False
     values = cells.numbers[np.isfinite(cells.numbers)]
-    is_often = cells.strays > (1 - ENOUGH) * len(values)
-    return is_often or len(np.unique(values[:100_000])) <= FEW_NUMBERS
+    if cells.strays > (1 - ENOUGH) * len(values):
+        return True
+    is_number_ = not formats.is_date_format(cells.format)
+    return is_number_ and len(np.unique(values[:100_000])) <= FEW_NUMBERS
 
 
 def _samples(
     table: OpenTable, wanted: Mapping[str, Format | None], target: str, preferred: Preferred
 ) -> dict[str, _Sample]:
     limit = min(_SAMPLE_ROWS, max(1000, _SAMPLE_CELLS // len(table.names)))
-    found: dict[str, set[str | None]] = {name: set() for name in wanted}
+    found: dict[str, set[str]] = {name: set() for name in wanted}
     for frame in table.chunks({name: table.text(name) for name in wanted}, limit):
         for name in wanted:
-            found[name].update(frame[name].tolist())
-    samples = {}
+            found[name].update(text for text in frame[name].tolist() if isinstance(text, str))
+    samples: dict[str, _Sample] = {}
     for name, texts in found.items():
         given = wanted[name]
-        format_ = _known_format(table.type_of(name), given)
-        numbers = [float(text) for text in texts if isinstance(text, str) and is_number(text)]
+        numbers = [float(text) for text in texts if is_number(text)]
         is_wide = any(abs(number) > 2**24 and number % 1 == 0 for number in numbers)
-        cells = texts_by_hash(table, texts, is_label=name == target)
-        forced = None if isinstance(given, str) else given
-        present = sorted(set(cells.values()) - {""})
-        samples[name] = _Sample(
-            format_ or _guess(table, present, forced, preferred), cells, is_wide
-        )
+        format_ = _known_format(table.type_of(name), given)
+        if len(numbers) == len(texts) > 0 and not any(map(_is_coded, texts)):
+            format_ = format_ or (PLAIN if PLAIN in (given or preferred[0]) else "")
+        samples[name] = _Sample(format_, {}, is_wide)
+    rest = [name for name in wanted if samples[name].format != PLAIN or name == target]
+    # One query for all columns, of which a table may have thousands.
+    features = {text for name in rest if name != target for text in found[name]}
+    cells = {False: cells_of(table, features), True: {}}
+    if target in rest:
+        cells[True] = cells_of(table, found[target], is_label=True)
+    for name in rest:
+        sample, given, known = samples[name], wanted[name], cells[name == target]
+        sample.texts = dict([known[text] for text in found[name]])
+        if not sample.format and not isinstance(given, str):
+            present = sorted(set(sample.texts.values()) - {""})
+            sample.format = _guess(table, present, given, preferred)
     return samples
 
 
-def texts_by_hash(
-    table: OpenTable, texts: Collection[Any], *, is_label: bool = False
-) -> dict[int, str]:
-    """The cells that texts make, by the texts' hashes; a missing value is an empty one."""
-    known = [text if isinstance(text, str) else None for text in texts]
-    query = f"SELECT hash(c), coalesce({table.cell('c', is_label=is_label)}, '') FROM "
+def cells_of(
+    table: OpenTable, texts: Collection[str | None], *, is_label: bool = False
+) -> dict[str | None, tuple[int, str]]:
+    """The hash of each text, and the cell that it makes, which is empty for a missing value."""
+    query = f"SELECT c, hash(c), coalesce({table.cell('c', is_label=is_label)}, '') FROM "
     query += "(SELECT unnest(?::VARCHAR[]) AS c)"
-    return dict(table.connection.execute(query, [[*known, None]]).fetchall())
+    rows = table.connection.execute(query, [[*texts, None]]).fetchall()
+    return {text: (code, cell) for text, code, cell in rows}
 
 
 def _known_format(type_: str, given: Format | None) -> str:
@@ -160,11 +175,13 @@ def _guess(
 ) -> str:
     """The format that reads most of the distinct cells."""
     enough = ENOUGH * len(texts)
+    if given is None and any(map(_is_coded, texts)):
+        return TEXT
     if PLAIN in (given or preferred[0]) and all(map(is_number, texts)):
-        # a number would lose the zero in front
-        coded = given is None and any(t[0] == "0" and t.isdecimal() and len(t) > 1 for t in texts)
-        return TEXT if coded else PLAIN
-    groups = [given] if given else [preferred[0], NUMBER_FORMATS]
+        return PLAIN
+    groups = [given] if given else []
+    if not given and sum(_LIKE_NUMBER.fullmatch(text) is not None for text in texts) >= enough:
+        groups = [preferred[0], NUMBER_FORMATS]
     # Cheap, before a hundred formats are tried one by one.
     if not given and sum(map(_is_like_date, texts)) >= enough:
         names = ", ".join(formats.quoted(name) for name in DATE_FORMATS if name != ISO)
@@ -177,6 +194,11 @@ def _guess(
         if given or max(counts) >= enough:
             return group[int(np.argmax(counts))]
     return TEXT
+
+
+def _is_coded(text: str) -> bool:
+    """Whether a number would lose the zero in front."""
+    return text[:1] == "0" and len(text) > 1 and text.isdecimal()
 
 
 def _is_like_date(text: str) -> bool:
@@ -212,12 +234,13 @@ class _Reader:
         for name in [name for name, sample in samples.items() if sample.format == TEXT]:
             found[name] = pd.factorize(arrays.pop(name))
             texts[name] = samples[name].texts
-            if not texts[name].keys() >= set(found[name][1].tolist()):
+            if not texts[name].keys() >= set(found[name][1].tolist()):  # a missing one, too
                 unknown.append(name)
         if unknown:
             distinct = (f"list(DISTINCT {self._table.text(name)})" for name in unknown)
             for name, list_ in zip(unknown, self._table.one(", ".join(distinct)), strict=True):
-                texts[name] = texts_by_hash(self._table, list_, is_label=name == self._target)
+                cells = cells_of(self._table, list_, is_label=name == self._target)
+                texts[name] = dict(cells.values())
         return {
             name: self._text_cells(name, *found[name], texts[name])
             if name in texts
@@ -227,7 +250,6 @@ class _Reader:
 
     def _arrays(self, samples: Mapping[str, _Sample]) -> dict[str, NDArray[Any]]:
         columns: dict[str, str] = {}
-        arrays: dict[str, NDArray[Any]] = {}
         for name, sample in samples.items():
             text = self._table.text(name)
             missing = f"{self._table.is_missing(text)} IS NOT FALSE"
@@ -241,14 +263,16 @@ class _Reader:
                 else f"coalesce(TRY_CAST({self._table.number(name, sample.format)} AS {type_}), "
                 f"CASE WHEN {missing} THEN 'nan'::{type_} ELSE 'inf'::{type_} END)"
             )
-            dtype = np.uint64 if sample.format == TEXT else {"FLOAT": np.float32}.get(type_, float)
-            arrays[name] = np.empty(self._table.rows, dtype)
-        start = 0
-        for frame in self._table.chunks(columns):
-            for name, array in arrays.items():
-                array[start : start + len(frame)] = frame[name].to_numpy()
-            start += len(frame)
-        return arrays
+        pieces: dict[str, list[NDArray[Any]]] = {name: [] for name in columns}
+        names = list(columns)
+        for start in range(0, len(names), _COLUMNS):
+            some = names[start : start + _COLUMNS]
+            for frame in self._table.chunks({name: columns[name] for name in some}):
+                for name in some:
+                    pieces[name].append(frame[name].to_numpy(copy=True))
+        if not any(pieces.values()):
+            raise UserError(f"{self._table.where}: has no rows; valid: at least one row")
+        return {name: np.concatenate(pieces.pop(name)) for name in columns}
 
     def _text_cells(
         self, name: str, codes: NDArray[Any], hashes: NDArray[Any], texts: Mapping[int, str]

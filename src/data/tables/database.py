@@ -1,7 +1,9 @@
-"""Tables as DuckDB reads them: files, opened once, read through once, and nothing beside them."""
+"""Tables as DuckDB reads them: files that are opened once, and nothing beside them."""
 
 import re
 import tempfile
+import zlib
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -43,7 +45,6 @@ class OpenTable:
     names: tuple[str, ...]  # of those columns, distinct
     types: tuple[str, ...]  # as DuckDB calls them
     where: str  # the key and the path, for messages
-    rows: int = 0
     form: TextForm | None = None  # of the first file, if it is a CSV file
     notices: tuple[str, ...] = ()  # what a user should know of its form, a sentence each
     left_out: tuple[str, ...] = ()  # columns that hold several values a row
@@ -71,7 +72,7 @@ class OpenTable:
     def is_missing(self, text: str, *, is_label: bool = False) -> str:
         """The condition that a text stands for no value; `none` is a label like any other."""
         missing = [known for known in self.missing if not (is_label and known == "none")]
-        return formats.missing_sql(f"bare({text})", missing)
+        return formats.missing_sql(text, missing)
 
     def cell(self, text: str, *, is_label: bool = False) -> str:
         """The expression of the cell that a text makes: NULL for missing values."""
@@ -116,7 +117,7 @@ def reading_errors(where: str) -> Iterator[None]:
     """Turns DuckDB's errors, raised while a table is read, into a `UserError`."""
     try:
         yield
-    except (duckdb.Error, OSError, EOFError, ValueError) as error:
+    except (duckdb.Error, OSError, EOFError, ValueError, zlib.error) as error:
         raise UserError(f"{where}: cannot be read ({_reason(error)})") from error
 
 
@@ -126,8 +127,8 @@ def _reason(error: BaseException) -> str:
     if line := re.search(r"CSV Error on Line: (\d+)", text):
         rest = re.search(r"\n((?:Expected Number|Value with|Maximum line|Invalid).*)", text)
         return (
-            f"line {line[1]}: {rest[1] if rest else 'unlike others'}. Valid: as many fields as "
-            "in the first line, and closed quotes; mend the line, or take it out"
+            f"line {line[1]}: {rest[1] if rest else 'unlike others'}. Valid: lines below 2 MB with "
+            "as many fields as the first one, and closed quotes; mend the line, or take it out"
         )
     return re.sub(r"^[\w ]*Error: ", "", next(iter(text.strip().splitlines()), repr(error)))
 
@@ -159,9 +160,9 @@ def connect(
 
 
 def open_files(files: Sequence[Path], where: str, dialect: Dialect) -> OpenTable:
-    """Opens files of one format with the same columns, and reads through all of them once.
+    """Opens files of one format with the same columns.
 
-    Raises `UserError` naming the file, the line where DuckDB tells it, and what is valid.
+    Raises `UserError` naming the file and what is valid; so do reads, with the line in a CSV file.
     """
     with reading_errors(where):
         kind = one_format(files, where)
@@ -203,11 +204,11 @@ def _described(
 
 
 def single_values(table: OpenTable) -> OpenTable:
-    """Returns the table with its rows counted, without columns that hold several values a row.
+    """Returns the table without columns that hold several values a row.
 
-    Raises `UserError` if no row or no column is left, or two columns have one name.
+    Raises `UserError` if no column is left, or two columns have one name.
     """
-    if twice := sorted({name for name in table.names if table.names.count(name) > 1}):
+    if twice := sorted(name for name, count in Counter(table.names).items() if count > 1):
         raise UserError(f"{table.where}: several columns are called {listed(twice)}; rename them")
     several = [bool(_NESTED.match(type_)) for type_ in table.types]
     kept = [place for place, is_several in enumerate(several) if not is_several]
@@ -219,18 +220,14 @@ def single_values(table: OpenTable) -> OpenTable:
             "texts, booleans, dates"
         )
     columns = ", ".join(f"c{old} AS c{new}" for new, old in enumerate(kept))
-    table = replace(
+    return replace(
         table,
         sql=f"(SELECT {columns} FROM {table.sql})" if left else table.sql,
         names=tuple(table.names[place] for place in kept),
         types=tuple(table.types[place] for place in kept),
-        rows=table.one("count(*)")[0],
         notices=(f"left out, as they hold several values a row: {shown}",) if left else (),
         left_out=tuple(name for name, _ in left),
     )
-    if not table.rows:
-        raise UserError(f"{table.where}: has no rows; valid: at least one row")
-    return table
 
 
 def _open_text(files: Sequence[Path], where: str, dialect: Dialect) -> OpenTable:
@@ -241,23 +238,13 @@ def _open_text(files: Sequence[Path], where: str, dialect: Dialect) -> OpenTable
         form = find_form(plain, where if len(files) == 1 else f"{where}: {file}", dialect)
         _check_same(found[0][1].names if found else form.names, form.names, file, where)
         found.append((plain, form))
-    names = found[0][1].names
-    if all(f.separator != BLANKS and f.encoding.startswith("utf-8") for _, f in found):
-        try:
-            return _of_texts(found, names, where, folder)
-        except UserError as error:
-            if "invalid state" not in str(error):
-                raise  # else ends of lines differ; what is copied has newlines alone
-    copies = [write_plain(*pair, Path(folder.name) / f"{i}") for i, pair in enumerate(found)]
-    return _of_texts(copies, names, where, folder)
-
-
-def _of_texts(
-    files: Sequence[tuple[Path, TextForm]], names: tuple[str, ...], where: str, folder: Any
-) -> OpenTable:
-    paths, types = tuple(file for file, _ in files), ("VARCHAR",) * len(names)
-    table = OpenTable(connect(paths), _text_sql(files, names), names, types, where)
-    return single_values(replace(table, form=files[0][1], paths=paths, folder=folder))
+    is_plain = all(f.separator != BLANKS and f.is_plain for _, f in found)
+    if not is_plain:
+        found = [write_plain(*pair, Path(folder.name) / f"{i}") for i, pair in enumerate(found)]
+    names, paths = found[0][1].names, tuple(file for file, _ in found)
+    types = ("VARCHAR",) * len(names)
+    table = OpenTable(connect(paths), _text_sql(found, names), names, types, where)
+    return single_values(replace(table, form=found[0][1], paths=paths, folder=folder))
 
 
 def _unpacked(file: Path, target: Path) -> Path:
@@ -282,7 +269,8 @@ def _text_sql(files: Sequence[tuple[Path, TextForm]], names: Sequence[str]) -> s
     for (form, packed), group in groupby(files, key=_likeness):
         paths = ", ".join(formats.quoted(str(file.absolute())) for file, _ in group)
         types = ", ".join(f"'c{place}': 'VARCHAR'" for place in range(len(form.names)))
-        columns = ", ".join(f"c{form.names.index(name)}" for name in names)
+        places = {name: place for place, name in enumerate(form.names)}
+        columns = ", ".join(f"c{places[name]}" for name in names)
         sqls.append(
             f"SELECT {columns} FROM read_csv([{paths}], columns={{{types}}}, auto_detect=false, "
             f"delim={formats.quoted(form.separator)}, quote='\"', escape='\"', "

@@ -27,13 +27,19 @@ def files_of(text: str, where: str) -> list[Path]:
 
     They are sorted. Raises `UserError` if there is none, or one is no regular file.
     """
-    path = Path(text).expanduser()
-    files = [path]
-    if path.is_dir():
-        files = [file for file in path.iterdir() if _TABLES.fullmatch(file.name)]
-    elif not path.exists() and glob.has_magic(text):
-        found = glob.glob(str(path), recursive=True)  # noqa: PTH207 - may be absolute
-        files = [file for file in map(Path, found) if not file.is_dir()]
+    try:
+        path = Path(text).expanduser()
+        files = [path]
+        if path.is_dir():
+            files = [file for file in path.iterdir() if _TABLES.fullmatch(file.name)]
+        elif not path.exists() and glob.has_magic(text):
+            parts = path.parts
+            fixed = next(place for place, part in enumerate(parts) if glob.has_magic(part))
+            # Not the glob module, which follows links to folders round in circles.
+            found = Path(*parts[:fixed]).glob(str(Path(*parts[fixed:])))
+            files = [file for file in found if not file.is_dir()]
+    except (OSError, RuntimeError, ValueError) as error:
+        raise UserError(f"{where}: is no path ({error}); valid: {VALID}") from error
     for file in files:
         if not file.is_file():
             problem = "is no regular file" if file.exists() else "there is no such file"

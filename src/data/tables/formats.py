@@ -88,14 +88,15 @@ def text_sql(column: str, type_: str) -> str:
 
 
 def missing_sql(text: str, missing: Sequence[str]) -> str:
-    """The condition that a text stands for a missing value; NULL of NULL.
+    """The condition that a text, blanks around it or not, stands for no value; NULL of NULL.
 
     Of `missing`, in lower case, numbers stand for all cells of their value, as -999 for `-999.0`.
     """
+    # One pattern: DuckDB plans a list of constants for each of thousands of columns for seconds.
+    texts = quoted(f"(?i)[{_BLANKS}]*({'|'.join(map(re.escape, missing))})[{_BLANKS}]*")
     numbers = ", ".join(repr(float(t)) for t in missing if is_number(t) and isfinite(float(t)))
-    texts = ", ".join(quoted(text) for text in missing)
     of_numbers = f" OR coalesce(plain({text}) IN ({numbers}), false)" if numbers else ""
-    return f"lower({text}) IN ({texts}){of_numbers}"
+    return f"(regexp_full_match({text}, {texts}){of_numbers})"
 
 
 def number_sql(cell: str, format_name: str) -> str:

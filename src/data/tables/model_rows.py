@@ -63,7 +63,6 @@ def raw_inputs(
     chosen = frame[list(names)].set_axis([f"c{place}" for place in range(len(names))], axis=1)
     connection.register("frame", chosen)
     types = tuple(str(row[1]) for row in connection.execute("DESCRIBE frame").fetchall())
-    known = {"rows": len(frame), "missing": tuple(missing)}
-    table = OpenTable(connection, "frame", names, types, "the table", **known)  # type: ignore[arg-type]
+    table = OpenTable(connection, "frame", names, types, "the table", missing=tuple(missing))
     pieces = [inputs for _, inputs, _ in model_inputs(table, columns)]
     return {c.input: np.concatenate([piece[c.input] for piece in pieces]) for c in columns}

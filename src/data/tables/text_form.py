@@ -51,13 +51,15 @@ class TextForm:
     skipped: int = 0  # lines above the table
     remarks: tuple[str, ...] = ()  # what was found out, with the setting that overrules it
     looks_headed: bool = False  # whether the first line differs in kind from those below it
+    is_plain: bool = True  # whether DuckDB can read it: UTF-8, with one kind of ends of lines
 
 
 def find_form(path: Path, where: str, given: Dialect) -> TextForm:
     """Looks at a file's bytes and its first lines; raises `UserError` if they are no table's."""
     encoding = _encoding(path, where, given.encoding)
     with opened(path, encoding) as file:
-        sample = file.read(_SAMPLE_CHARACTERS).split("\n")[:_SAMPLE_LINES]
+        sample = file.read(_SAMPLE_CHARACTERS).splitlines(keepends=True)[:_SAMPLE_LINES]
+        is_plain = encoding.startswith("utf-8") and isinstance(file.newlines, str | None)
     places = [place for place, line in enumerate(sample) if line.strip()]
     lines = [sample[place] for place in places][:50]
     if not lines:
@@ -80,7 +82,7 @@ def find_form(path: Path, where: str, given: Dialect) -> TextForm:
         *([f"{above} lines above the table passed over"] if above else []),
     ]
     form = (separator, has_header, encoding, names, skipped, tuple(remarks))
-    return TextForm(*form, looks_headed=looks_headed and len(rows) > 1)
+    return TextForm(*form, looks_headed=looks_headed and len(rows) > 1, is_plain=is_plain)
 
 
 @contextmanager

@@ -85,6 +85,27 @@ def test_a_query_reads_nothing_else_and_writes_nothing(query: str, said: str, fi
     assert sorted(files.rglob("*")) == before
 
 
+def test_a_query_may_hold_any_letters(files: Path) -> None:
+    query = "SELECT size AS \"größe\", 'é; ü' AS t, even FROM 'a.csv' JOIN 'b.parquet' USING (id)"
+    assert read(query, path=str(files)).feature_names == ("größe",)
+    assert "several statements" in refused("SELECT 'éé' AS a; SELECT 2", path=str(files))
+
+
+def test_what_differs_in_capitals_alone_is_refused(files: Path) -> None:
+    (files / "case.csv").write_text("a,A,y\n1,2,3\n")
+    assert "several columns are called a in lower case" in refused("SELECT 1", path=str(files))
+    (files / "case.csv").unlink()
+    (files / "more").mkdir()
+    (files / "more" / "A.csv").write_text("a,y\n1,2\n")
+    assert "several files are called a.csv" in refused("SELECT 1", path=f"{files}/**/*.csv")
+
+
+def test_a_url_of_a_file_is_refused(tmp_path: Path) -> None:
+    for url in (f"sqlite:///{tmp_path}/new.db", f"duckdb:///{tmp_path}/new.db", "sqlite+x://"):
+        assert "is a URL of a file" in refused("SELECT 1", database=url)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_settings_that_do_not_go_together_are_refused(files: Path) -> None:
     assert "data.query: data.source=sql needs it" in refused(None, path=str(files))  # type: ignore[arg-type]
     assert "valid: one of the two" in refused("SELECT 1")
@@ -197,8 +218,10 @@ def test_a_server_is_read_in_pieces_without_showing_the_password(
     assert kinds == ["numeric", "boolean", "date", "target"]
     assert sorted(set(dataset.y)) == ["0.10", "1.10", "2.10", "3.10"]
     np.testing.assert_array_equal(dataset.x[:, 0], [np.nan if r == 3 else r / 4 for r in range(40)])
-    for attack in ("DELETE FROM t", "DROP TABLE t", "INSERT INTO t (id) SELECT 5 RETURNING id"):
-        assert "data.database: " in refused(attack, database=server)
+    for attack in ("DELETE FROM t", "DROP TABLE t", "SELECT 'é'; DROP TABLE t"):
+        assert "is no SELECT, or several statements" in refused(attack, database=server)
+    attack = "WITH gone AS (DELETE FROM t RETURNING id) SELECT * FROM gone"
+    assert "must not contain data-modifying" in refused(attack, database=server)
     assert len(read(query, database=server).y) == ROWS
     said = [refused("SELECT nothing FROM t", database=server)]
     monkeypatch.setenv("PASSWORD", "wr0ng")
@@ -221,6 +244,8 @@ def test_a_url_in_a_file_is_used_only_when_it_is_repeated(tmp_path: Path) -> Non
     with pytest.raises(UserError, match=r"data\.database: the URL in .*config\.yaml is not used"):
         load_config(path)
     assert load_config(path, [f"data.database={url}"]) == config
+    with pytest.raises(UserError, match="is not used"):
+        load_config(path, ["data={target: y}"])
     for other in ("data.database=rows.duckdb", f"data={{database: '{url}'}}"):
         assert load_config(path, [other]).data.query == "SELECT 1"
 
@@ -231,6 +256,8 @@ def test_a_url_in_a_file_is_used_only_when_it_is_repeated(tmp_path: Path) -> Non
         "postgresql://me:s3cret@host/db",
         "postgresql://host/db?user=me&password=s3cret",
         "mysql://host/db?ssl_key=s3cret",
+        "mysql://host/db?p%61ssword=s3cret",
+        "mssql+pyodbc:///?odbc_connect=DRIVER%3Dx%3BPWD%3Ds3cret",
         "postgresql://me:pre${PASSWORD}s3cret@host/db",
     ],
 )

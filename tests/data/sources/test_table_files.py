@@ -114,6 +114,27 @@ def test_ends_of_lines_may_differ(tmp_path: Path) -> None:
         same(read(tmp_path / "t.csv"))
 
 
+def test_links_in_a_circle_are_not_followed(tmp_path: Path) -> None:
+    write(tmp_path / "a.csv", LINES)
+    for name in ("x", "y", "z"):
+        (tmp_path / name).symlink_to(tmp_path)
+    same(read(tmp_path / "**" / "a.csv"))
+
+
+@pytest.mark.parametrize("path", ["a" * 5000, "~nobody-of-this-name/x.csv", "a\0b.csv"])
+def test_what_is_no_path_is_refused(path: str) -> None:
+    with pytest.raises(UserError, match=r"^data\.path: .*valid: a CSV"):
+        read(path)
+
+
+def test_a_damaged_gzip_is_refused(tmp_path: Path) -> None:
+    packed = bytearray(gzip.compress("\n".join([HEADER, *LINES * 50]).encode()))
+    packed[len(packed) // 2 : len(packed) // 2 + 20] = b"\xff" * 20
+    (tmp_path / "a.csv.gz").write_bytes(packed)
+    with pytest.raises(UserError, match=r"a\.csv\.gz: cannot be read"):
+        read(tmp_path / "a.csv.gz")
+
+
 def test_what_is_no_table_is_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.csv")
     with pytest.raises(UserError, match=r"pipe\.csv: is no regular file"):
