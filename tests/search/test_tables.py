@@ -20,6 +20,7 @@ from src.data.tables.columns import read_columns
 from src.data.tables.model_rows import raw_inputs
 from src.errors import UserError
 from src.search import run
+from src.search.completed_trial import open_trial
 from src.search.workflow import SearchOutcome
 from src.store.saved_search import read_search
 from tests.conftest import TINY, report_listeners
@@ -160,6 +161,10 @@ def test_a_resumed_search_of_a_table_goes_on(
     assert resumed.resumed_trials == 2
     assert scores(resumed)[:2] == scores(outcome)
     assert len(scores(resumed)) == 3
+    trial = open_trial(resumed.run, "0000", [f"data.path={path}"])  # as src.retrain does
+    assert trial.context.config.data.path == str(path)
+    with pytest.raises(UserError, match=r"data\.target"):
+        open_trial(resumed.run, "0000", ["data.target=rooms"])
 
     for setting in ("data.missing=[red]", "data.decimal=comma", "data.encoding=utf-8"):
         name = setting.split("=")[0].replace(".", r"\.")
